@@ -1,0 +1,150 @@
+/*
+ * tcg/backend.h - what a host back end (tcg/x86_64/, tcg/interp/) offers to accel/tcg, and the layout of state and
+ * tables that accel/tcg hands down. Back ends never see a struct vcpu.
+ *
+ * One base pointer (x86-64: rbp) reaches everything: the vCPU's architectural state at 0 and up, a host part just
+ * below it (negative offsets), and the tables of the current translation context at larger offsets. The pages of
+ * the state are mapped once per context next to that context's tables (aliases of the same memory), so switching
+ * contexts is changing the base pointer: nothing is copied.
+ */
+#ifndef TCG_BACKEND_H
+#define TCG_BACKEND_H
+
+#include "tcg/ir.h"
+
+enum { TCG_MAX_PINNED = 16, TCG_PAGE_BITS = 12, TCG_PAGE_SIZE = 1 << TCG_PAGE_BITS };
+
+/* An entry of the L1 data TLB, of an L0, and of the jump cache. A tag that never matches: TCG_TAG_NEVER. */
+struct tcg_tlb_entry {
+    u64 tag;  /* guest virtual address of the page, low 12 bits 0; L1 check: (va ^ tag) <= 4096 - bytes */
+    u64 host; /* host address of the page */
+};
+
+struct tcg_jump_entry {
+    u64 va;    /* guest virtual address of a block's first instruction */
+    u64 code;  /* its indirect entry (host address) */
+};
+
+/* A tag that no address matches; see below. */
+#define TCG_TAG_NEVER UINT64_C(0x8000000000000000)
+
+/*
+ * The index of va in the L1 is (va >> 12) & ((1 << l1_bits) - 1); entries are 16 bytes.
+ * TCG_TAG_NEVER is the address of a page that the guest can never map (bit 63 alone is non-canonical for every guest;
+ * with paging off physical addresses have at most 56 bits).
+ * The index of va in the jump cache is ((va >> 1) ^ (va >> (1 + jump_bits))) & ((1 << jump_bits) - 1).
+ */
+static inline u32 tcg_jump_index(u64 va, unsigned jump_bits)
+{
+    return (u32)((va >> 1) ^ (va >> (1 + jump_bits))) & ((1u << jump_bits) - 1);
+}
+
+struct code_layout {
+    const struct ir_reg *reg; /* guest registers that get/put name */
+    u32 reg_count;
+    u16 pinned[TCG_MAX_PINNED]; /* registers (indices into reg, i64) in order of preference for host registers */
+    u32 pinned_count;
+    /* Offsets from the base pointer. */
+    s32 vcpu;         /* void *: first argument of helpers and runtime functions */
+    s32 pc;           /* u64: guest pc, valid outside generated code and where a helper needs it */
+    s32 pc_page;      /* u64: virtual address of the page of the running block's first instruction */
+    s32 exit_request; /* u32: non-zero: leave at the next poll */
+    s32 scratch;      /* u64[4] for the back end's own use, never saved */
+    s32 icount;       /* s64: counting flavour: budget left (mode bit; unused otherwise) */
+    s32 l1_read, l1_write; /* struct tcg_tlb_entry[1 << l1_bits] */
+    s32 l0;           /* struct tcg_tlb_entry[reg_count's pinned ones]: one per pinned register, write-capable entries only (they serve loads too) */
+    s32 jump_cache;   /* struct tcg_jump_entry[1 << jump_bits] */
+    u8 l1_bits, jump_bits;
+};
+
+/* C functions that generated code calls through stubs. `where` is snapshot pc (s32, less pc_page). */
+struct tcg_result {
+    u64 value;
+    u64 leave; /* non-zero: the state (pc included) is that of a taken trap: go to the dispatcher */
+};
+
+struct tcg_runtime {
+    /* Slow paths: any alignment, page crossing, MMIO, faults, refill of L1 and L0. mem: enum ir_mem word. */
+    struct tcg_result (*load)(void *vcpu, u64 va, u64 mem, s64 where);
+    u64 (*store)(void *vcpu, u64 va, u64 value, u64 mem, s64 where); /* returns leave */
+    struct tcg_result (*amo)(void *vcpu, u64 va, u64 value, u64 mem_and_op /* mem | op << 16 */, s64 where);
+    struct tcg_result (*cas)(void *vcpu, u64 va, u64 expected, u64 desired, u64 mem_and_where /* mem | where << 16 */);
+};
+
+/* Why generated code came back. */
+enum tcg_leave {
+    TCG_LEAVE_PC,      /* state pc is where to go on: poll, trap, helper that left */
+    TCG_LEAVE_MISS,    /* indirect target without a jump cache entry: state pc is the target */
+    TCG_LEAVE_LINK,    /* a direct exit that is not linked: *link says which; state pc is the target */
+};
+
+/* A direct exit of a block: where it can be patched. Written by emit, kept by accel/tcg with the block. */
+struct tcg_link {
+    struct tcg_code *from;
+    struct tcg_code *to;       /* NULL: not linked */
+    struct tcg_link *next_in;  /* list of links into `to` */
+    void *owner;               /* accel/tcg's own */
+    u32 site;                  /* back end: offset in the buffer of the patchable field */
+    u32 unlinked;              /* back end: offset of the stub that the field reaches when not linked */
+    s32 pc;                    /* target less pc_page */
+    bool same_page;            /* target lies in the page of the block's first instruction: may be linked directly */
+};
+
+/* A translated block as the back end knows it; accel/tcg embeds it. */
+struct tcg_code {
+    const void *entry;          /* after a link inside the page */
+    const void *indirect_entry; /* guest va in the back end's agreed place; sets pc_page. x86-64: va in rax */
+    u32 start, size;            /* bytes in the buffer (interp: bytes of its private form) */
+    struct tcg_link *link;      /* link_count of them, in exit order; allocated by accel/tcg for every direct exit before emit */
+    u32 link_count;
+};
+
+struct tcg_buffer; /* memory for code: two mappings, writable and executable (tcg/buffer.h) */
+struct tcg_engine;
+
+struct tcg_backend_options {
+    u64 buffer_size;  /* bytes */
+    bool split_wx;    /* two mappings instead of one (always used unless the host refuses) */
+    unsigned host_isa; /* 1..4: x86-64-v1..v4 as an upper bound; 0: what the host has */
+};
+
+struct tcg_backend {
+    const char *name;
+    /* The engine owns its buffer. Layout and runtime must outlive it. */
+    struct tcg_engine *(*create)(const struct code_layout *layout, const struct tcg_runtime *runtime,
+                                 const struct tcg_backend_options *options, GError **error);
+    void (*destroy)(struct tcg_engine *engine);
+
+    /*
+     * Emits a block into buffer bytes [at, limit). Fills code->entry, indirect_entry, start, size and every link's site and
+     * unlinked. Returns the end offset (aligned), or 0 when it does not fit. One thread at a time (accel/tcg's translation lock).
+     */
+    u32 (*emit)(struct tcg_engine *engine, const struct ir_block *block, struct tcg_code *code, u32 at, u32 limit);
+    u32 (*code_limit)(const struct tcg_engine *engine); /* usable size of the buffer */
+    u32 (*code_first)(const struct tcg_engine *engine); /* first offset for blocks (stubs lie before it) */
+
+    /*
+     * Runs from `code` (an entry whose pc_page is set, or an indirect entry with va) until something leaves; base is the context's base pointer.
+     * Returns an enum tcg_leave; *link is set for TCG_LEAVE_LINK. Pinned registers are in memory outside.
+     */
+    enum tcg_leave (*run)(struct tcg_engine *engine, void *base, const struct tcg_code *code, u64 va, struct tcg_link **link);
+
+    /* Atomically, with other threads running the code. to == NULL unlinks. */
+    void (*set_link)(struct tcg_engine *engine, struct tcg_link *link, const struct tcg_code *to);
+    /* Makes every entry of the block lead to the dispatcher with TCG_LEAVE_PC (state pc = its va); threads inside run on. */
+    void (*kill)(struct tcg_engine *engine, struct tcg_code *code);
+    /* Host address -> readable listing of the block's code for -d out_asm; the caller frees. May be NULL. */
+    char *(*disassemble)(struct tcg_engine *engine, const struct tcg_code *code);
+};
+
+extern const struct tcg_backend tcg_backend_interp;
+extern const struct tcg_backend tcg_backend_x86_64;
+
+/* Passes (tcg/opt/): each works in place. A NULL-named row ends the list. */
+struct ir_pass {
+    const char *name, *purpose;
+    void (*run)(struct ir_block *block, const struct code_layout *layout);
+};
+extern const struct ir_pass ir_passes[];
+
+#endif

@@ -1,0 +1,49 @@
+/*
+ * tcg/builder.h - how front ends write IR. Every function appends one op and returns its value; when the block is
+ * full it sets block->overflow and returns a valid dummy, so callers need not test. Trivial folding (constants,
+ * x+0, ext of const) may be done here, so the returned value need not be a new op.
+ */
+#ifndef TCG_BUILDER_H
+#define TCG_BUILDER_H
+
+#include "tcg/ir.h"
+
+ir_value ir_const(struct ir_block *b, enum ir_type type, s64 imm);
+ir_value ir_get(struct ir_block *b, enum ir_type type, unsigned reg);
+void ir_put(struct ir_block *b, enum ir_type type, unsigned reg, ir_value v);
+ir_value ir_pc_add(struct ir_block *b, s64 delta); /* pc_page + delta */
+
+/* Conversions between integer types; from wider to narrower (trunc) or narrower to wider. */
+ir_value ir_trunc(struct ir_block *b, enum ir_type to, ir_value v);
+ir_value ir_zext(struct ir_block *b, enum ir_type to, ir_value v);
+ir_value ir_sext(struct ir_block *b, enum ir_type to, ir_value v);
+
+/* Any row with one or two operands of one type and a result of it: IR_ADD .. IR_MAXU. */
+ir_value ir_unary(struct ir_block *b, enum ir_opcode code, ir_value x);
+ir_value ir_binary(struct ir_block *b, enum ir_opcode code, ir_value x, ir_value y);
+ir_value ir_binary_imm(struct ir_block *b, enum ir_opcode code, ir_value x, s64 imm);
+ir_value ir_setcc(struct ir_block *b, enum ir_cond cond, ir_value x, ir_value y);
+/* x <cond> y ? yes : no */
+ir_value ir_select(struct ir_block *b, enum ir_cond cond, ir_value x, ir_value y, ir_value yes, ir_value no);
+
+/* Guest memory at base + disp; mem is an enum ir_mem word. type: IR_I32 or IR_I64. */
+ir_value ir_load(struct ir_block *b, enum ir_type type, u32 mem, ir_value base, s64 disp);
+void ir_store(struct ir_block *b, u32 mem, ir_value base, s64 disp, ir_value v);
+ir_value ir_amo(struct ir_block *b, enum ir_amo op, u32 mem, ir_value address, ir_value v);
+ir_value ir_cas(struct ir_block *b, u32 mem, ir_value address, ir_value expected, ir_value desired);
+void ir_fence(struct ir_block *b, u32 orders);
+
+/* Unused arguments: IR_NONE. Returns the value, or IR_NONE for a helper without one. */
+ir_value ir_call(struct ir_block *b, const struct ir_helper *helper, ir_value a0, ir_value a1, ir_value a2, ir_value a3);
+
+/* A guest instruction of `length` bytes begins at pc_page + pc. */
+void ir_insn(struct ir_block *b, s32 pc, unsigned length);
+
+/* Side exit to pc_page + pc when x <cond> y; icount counts the current instruction as retired. */
+void ir_exit_if(struct ir_block *b, enum ir_cond cond, ir_value x, ir_value y, s32 pc);
+/* Ends of a block. */
+void ir_exit(struct ir_block *b, s32 pc, enum ir_exit_hint hint, s32 return_pc);
+void ir_exit_to(struct ir_block *b, ir_value address, enum ir_exit_hint hint, s32 return_pc);
+void ir_leave(struct ir_block *b);
+
+#endif

@@ -1,0 +1,172 @@
+/*
+ * tcg/ir.h - the intermediate representation between guest front ends and host back ends.
+ *
+ * A block is a straight list of ops with side exits (single entry, many exits). A value is named by the index
+ * of the op that made it (SSA). Guest registers are read and written by get and put, in program order: at every
+ * op that can leave, all puts before it are architecturally visible and none behind it is. Addresses of code are
+ * never constants: they are pc_add (pc_page + delta), so that one translation serves every virtual address of
+ * its page. docs/decisions/ir.md says how flags, condition codes and vectors fit.
+ *
+ * Nothing here knows a guest: registers are rows of the struct code_layout that is handed in.
+ * A block belongs to one thread at a time.
+ */
+#ifndef TCG_IR_H
+#define TCG_IR_H
+
+#include "base/types.h"
+#include <glib.h>
+
+enum ir_type {
+    IR_VOID, IR_I8, IR_I16, IR_I32, IR_I64,
+    /* later: I128 pairs, F16..F80 as opaque bits with typed ops, V64..V512 */
+    IR_TYPE_COUNT
+};
+
+enum ir_opcode {
+#define OP(id, ...) IR_##id,
+#include "tcg/ops.def"
+#undef OP
+    IR_OPCODE_COUNT
+};
+
+enum ir_effect {
+    IR_EFFECT_PURE = 0,
+    IR_EFFECT_GET = 1 << 0,
+    IR_EFFECT_PUT = 1 << 1,
+    IR_EFFECT_LOAD = 1 << 2,
+    IR_EFFECT_STORE = 1 << 3,
+    IR_EFFECT_CALL = 1 << 4,
+    IR_EFFECT_LEAVE = 1 << 5,
+    IR_EFFECT_END = 1 << 6,
+};
+
+enum ir_cond { IR_EQ, IR_NE, IR_LT, IR_GE, IR_LTU, IR_GEU, IR_GT, IR_LE, IR_GTU, IR_LEU, IR_COND_COUNT };
+
+enum ir_amo {
+    IR_AMO_SWAP, IR_AMO_ADD, IR_AMO_AND, IR_AMO_OR, IR_AMO_XOR,
+    IR_AMO_MINS, IR_AMO_MAXS, IR_AMO_MINU, IR_AMO_MAXU, IR_AMO_COUNT
+};
+
+/* Memory ordering masks of FENCE: first letter the earlier access. */
+enum ir_order { IR_ORDER_RR = 1, IR_ORDER_RW = 2, IR_ORDER_WR = 4, IR_ORDER_WW = 8, IR_ORDER_ALL = 15 };
+
+/* The aux word of a memory op. */
+enum ir_mem {
+    IR_MEM_8 = 0, IR_MEM_16 = 1, IR_MEM_32 = 2, IR_MEM_64 = 3, /* log2 of the bytes */
+    IR_MEM_SIZE = 7,
+    IR_MEM_SIGNED = 1 << 3,    /* a load extends by the sign, otherwise by zeros */
+    IR_MEM_BIG = 1 << 4,       /* big-endian */
+    IR_MEM_ALIGNED = 1 << 5,   /* a misaligned address faults (exclusives, AMOs); otherwise it works, in one go */
+    IR_MEM_ACQUIRE = 1 << 6,
+    IR_MEM_RELEASE = 1 << 7,
+    IR_MEM_WRITE_INTENT = 1 << 8, /* a load that faults as a store does (LR/AMO read halves) */
+    IR_MEM_SPACE_SHIFT = 12,   /* address space; 0 is the current data space */
+};
+
+static inline unsigned ir_mem_bytes(u32 mem)
+{
+    return 1u << (mem & IR_MEM_SIZE);
+}
+
+#define IR_NONE UINT16_C(0xffff) /* no value */
+
+typedef u16 ir_value;
+
+struct ir_op {
+    u8 code; /* enum ir_opcode */
+    u8 type; /* enum ir_type */
+    u16 aux;
+    ir_value arg[4];
+    u16 snapshot; /* index into block->snapshot, for every op with IR_EFFECT_LEAVE */
+    u16 uses;     /* readers of the result; kept by passes that need it */
+    union {
+        s64 imm;
+        const struct ir_helper *helper;
+    };
+};
+
+/* Guest state at an op: everything but the pc is in its place, the pc is pc_page + pc. */
+struct ir_snapshot {
+    s32 pc;     /* of the instruction, less pc_page */
+    u16 icount; /* instructions of the block retired before it */
+    u16 length; /* of the instruction in bytes */
+};
+
+enum ir_exit_kind {
+    IR_EXIT_DIRECT,   /* to pc_page + pc */
+    IR_EXIT_INDIRECT, /* to the operand of exit_to */
+};
+
+enum ir_exit_hint { IR_HINT_NONE, IR_HINT_CALL, IR_HINT_RETURN };
+
+struct ir_exit {
+    u8 kind;         /* enum ir_exit_kind */
+    u8 hint;         /* enum ir_exit_hint: what a return-address predictor may use */
+    u16 icount;      /* instructions retired when leaving here */
+    s32 pc;          /* direct: target less pc_page */
+    s32 return_pc;   /* hint call: address of the instruction behind the call, less pc_page */
+};
+
+enum { IR_MAX_EXITS = 16, IR_MAX_SNAPSHOTS = 512 };
+
+struct ir_block {
+    struct ir_op *op; /* capacity ops; op[i] makes value i */
+    u32 count, capacity;
+    struct ir_exit exit[IR_MAX_EXITS];
+    u32 exit_count;
+    struct ir_snapshot snapshot[IR_MAX_SNAPSHOTS];
+    u32 snapshot_count;
+    u32 first_pc;     /* of the block less pc_page: 0..page size-1 */
+    u32 byte_count;   /* guest code bytes covered, from first_pc on; may reach into the next page for a crossing instruction */
+    u32 insn_count;
+    bool overflow;    /* sticky: an op, exit or snapshot did not fit; the block is void */
+};
+
+/* A C function that translated code may call: u64 fn(void *vcpu, args...), each argument u64. */
+struct ir_helper {
+    const char *name;
+    void *function;
+    u8 arg_count;   /* 0..4, without the vCPU */
+    u8 result;      /* enum ir_type; IR_VOID: none. With IR_HELPER_MAY_LEAVE: IR_VOID, and the C result is a bool "leave" */
+    u8 effects;     /* enum ir_helper_effect */
+};
+
+enum ir_helper_effect {
+    IR_HELPER_PURE = 0,           /* only its arguments matter: no state, no memory */
+    IR_HELPER_READS = 1 << 0,     /* reads guest registers in the state */
+    IR_HELPER_WRITES = 1 << 1,    /* writes guest registers in the state (implies that they were stored before) */
+    IR_HELPER_NEEDS_PC = 1 << 2,  /* the state's pc must be that of this instruction during the call */
+    IR_HELPER_MAY_LEAVE = 1 << 3, /* result != 0: leave to the dispatcher; the helper has set the state's pc. Implies NEEDS_PC, READS, WRITES */
+};
+
+/* One guest register as get and put see it. */
+struct ir_reg {
+    const char *name;
+    u8 type;   /* enum ir_type */
+    s32 offset; /* bytes from the state base */
+};
+
+const char *ir_op_name(enum ir_opcode code);
+const char *ir_type_name(enum ir_type type);
+unsigned ir_type_bits(enum ir_type type);
+unsigned ir_op_operands(const struct ir_op *op); /* CALL: those of the helper */
+u32 ir_op_effects(enum ir_opcode code);
+enum ir_type ir_op_result(const struct ir_op *op); /* IR_VOID: none */
+enum ir_cond ir_cond_invert(enum ir_cond cond);
+enum ir_cond ir_cond_swap(enum ir_cond cond); /* for exchanged operands */
+bool ir_cond_holds(enum ir_cond cond, enum ir_type type, u64 a, u64 b);
+
+struct ir_block *ir_block_create(u32 capacity);
+void ir_block_destroy(struct ir_block *block);
+/* Empties a block for the code at first_pc (less pc_page). */
+void ir_block_reset(struct ir_block *block, u32 first_pc);
+
+/* Text form, one op a line; parses back. Registers by name from the table. The caller frees. */
+char *ir_print(const struct ir_block *block, const struct ir_reg *regs, u32 reg_count);
+bool ir_parse(struct ir_block *block, const char *text, const struct ir_reg *regs, u32 reg_count,
+              const struct ir_helper *const *helpers, GError **error);
+
+/* Checks the contract; the message names the op. Run after every pass in debug builds. */
+bool ir_verify(const struct ir_block *block, u32 reg_count, GError **error);
+
+#endif
