@@ -14,9 +14,9 @@
 
 enum { TCG_MAX_PINNED = 16, TCG_PAGE_BITS = 12, TCG_PAGE_SIZE = 1 << TCG_PAGE_BITS };
 
-/* An entry of the L1 data TLB, of an L0, and of the jump cache. A tag that never matches: TCG_TAG_NEVER. */
+/* An entry of the L1 data TLB and of an L0. */
 struct tcg_tlb_entry {
-    u64 tag;  /* guest virtual address of the page, low 12 bits 0; L1 check: (va ^ tag) <= 4096 - bytes */
+    u64 tag;  /* guest virtual address of the page, low 12 bits 0; hit: (va ^ tag) <= 4096 - bytes */
     u64 host; /* host address of the page */
 };
 
@@ -25,15 +25,16 @@ struct tcg_jump_entry {
     u64 code;  /* its indirect entry (host address) */
 };
 
-/* A tag that no address matches; see below. */
-#define TCG_TAG_NEVER UINT64_C(0x8000000000000000)
-
 /*
- * The index of va in the L1 is (va >> 12) & ((1 << l1_bits) - 1); entries are 16 bytes.
- * TCG_TAG_NEVER is the address of a page that the guest can never map (bit 63 alone is non-canonical for every guest;
- * with paging off physical addresses have at most 56 bits).
- * The index of va in the jump cache is ((va >> 1) ^ (va >> (1 + jump_bits))) & ((1 << jump_bits) - 1).
+ * The index of va in the L1 is (va >> 12) & ((1 << l1_bits) - 1); entries are 16 bytes. Some address matches any tag,
+ * so an empty entry holds the tag of a page that indexes elsewhere: no address that reaches entry i can match it.
  */
+static inline u64 tcg_tlb_never(u32 index)
+{
+    return (u64)(index ^ 1) << 12;
+}
+
+/* Empty jump-cache entries have code = the back end's miss stub (tcg_backend.jump_miss), so their va does not matter. */
 static inline u32 tcg_jump_index(u64 va, unsigned jump_bits)
 {
     return (u32)((va >> 1) ^ (va >> (1 + jump_bits))) & ((1u << jump_bits) - 1);
@@ -52,7 +53,8 @@ struct code_layout {
     s32 scratch;      /* u64[4] for the back end's own use, never saved */
     s32 icount;       /* s64: counting flavour: budget left (mode bit; unused otherwise) */
     s32 l1_read, l1_write; /* struct tcg_tlb_entry[1 << l1_bits] */
-    s32 l0;           /* struct tcg_tlb_entry[reg_count's pinned ones]: one per pinned register, write-capable entries only (they serve loads too) */
+    s32 l0;           /* struct tcg_tlb_entry per pinned register, filled from write-capable entries; 0: none. An L0 is not indexed by
+                         the address, so an empty one must point at the `never` page of a non-canonical address: see docs/decisions when added */
     s32 jump_cache;   /* struct tcg_jump_entry[1 << jump_bits] */
     u8 l1_bits, jump_bits;
 };
@@ -120,6 +122,8 @@ struct tcg_backend {
      * unlinked. Returns the end offset (aligned), or 0 when it does not fit. One thread at a time (accel/tcg's translation lock).
      */
     u32 (*emit)(struct tcg_engine *engine, const struct ir_block *block, struct tcg_code *code, u32 at, u32 limit);
+    /* What empty jump-cache entries hold: a place that leaves with TCG_LEAVE_MISS. */
+    u64 (*jump_miss)(const struct tcg_engine *engine);
     u32 (*code_limit)(const struct tcg_engine *engine); /* usable size of the buffer */
     u32 (*code_first)(const struct tcg_engine *engine); /* first offset for blocks (stubs lie before it) */
 
