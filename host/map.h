@@ -1,0 +1,25 @@
+/* host/map.h - address space of the process: anonymous memory, shared files in memory, aliases. Any thread. Sizes in bytes. */
+#ifndef HOST_MAP_H
+#define HOST_MAP_H
+
+#include "base/types.h"
+#include <glib.h>
+
+u64 host_page_size(void);
+
+/* Zeroed private memory, backed when touched. huge: ask for huge pages. NULL on error. */
+void *host_map_anonymous(u64 size, bool huge, GError **error);
+/* Address range without access, to map into. */
+void *host_map_reserve(u64 size, GError **error);
+void host_map_free(void *address, u64 size);
+/* Gives the pages of a range back to the host; they read zero again. */
+void host_map_discard(void *address, u64 size);
+
+/* A file that lives in memory only; -1 on error. */
+int host_map_create_file(const char *name, u64 size, GError **error);
+enum host_map_access { HOST_MAP_NONE = 0, HOST_MAP_READ = 1, HOST_MAP_WRITE = 2, HOST_MAP_EXEC = 4 };
+/* Maps [offset, offset+size) of fd, shared; at NULL: anywhere, else exactly there (over a reserved range). */
+void *host_map_file(int fd, u64 offset, u64 size, unsigned access, void *at, GError **error);
+bool host_map_protect(void *address, u64 size, unsigned access, GError **error);
+
+#endif

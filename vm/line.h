@@ -1,0 +1,37 @@
+/*
+ * vm/line.h - wires: interrupt lines and other levels between devices, boards and vCPUs. A line has one receiver;
+ * setting it calls the receiver's hook when the level changes. Atomic: any thread may set one; hooks of receivers that
+ * declare themselves lockless run in the setter's thread, others only under the machine lock.
+ */
+#ifndef VM_LINE_H
+#define VM_LINE_H
+
+#include "base/types.h"
+
+struct vm_object;
+
+typedef void line_hook(void *opaque, u32 number, u32 level);
+
+/* A receiver's input, made by the receiver. */
+struct line {
+    line_hook *hook;
+    void *opaque;
+    u32 number;            /* passed to the hook: which input of the receiver */
+    u32 level;             /* atomic */
+    struct vm_object *owner;
+    const char *name;
+    /* -qtest irq_intercept: called before the hook. */
+    line_hook *tap;
+    void *tap_opaque;
+};
+
+void line_init(struct line *line, struct vm_object *owner, const char *name, u32 number, line_hook *hook, void *opaque);
+/* NULL is an unconnected wire: nothing happens. level 0 or 1 (or a count, where both sides agree). */
+void line_set(struct line *line, u32 level);
+static inline u32 line_level(const struct line *line)
+{
+    return line ? __atomic_load_n(&line->level, __ATOMIC_ACQUIRE) : 0;
+}
+void line_pulse(struct line *line);
+
+#endif
