@@ -70,6 +70,8 @@ static inline unsigned ir_mem_bytes(u32 mem)
 
 #define IR_NONE UINT16_C(0xffff) /* no value */
 
+enum { IR_MAX_OPS = 8192, IR_MAX_REGS = 512 }; /* of a block; of a layout */
+
 typedef u16 ir_value;
 
 struct ir_op {
@@ -120,6 +122,8 @@ struct ir_block {
     u32 byte_count;   /* guest code bytes covered, from first_pc on; may reach into the next page for a crossing instruction */
     u32 insn_count;
     bool overflow;    /* sticky: an op, exit or snapshot did not fit; the block is void */
+    struct ir_op *spare; /* for passes: capacity ops to rewrite into, then exchange with op */
+    ir_value *map;       /* for passes: one per op */
 };
 
 /* A C function that translated code may call: u64 fn(void *vcpu, args...), each argument u64. */
@@ -156,6 +160,7 @@ enum ir_cond ir_cond_invert(enum ir_cond cond);
 enum ir_cond ir_cond_swap(enum ir_cond cond); /* for exchanged operands */
 bool ir_cond_holds(enum ir_cond cond, enum ir_type type, u64 a, u64 b);
 
+/* Capacity in ops, at most IR_MAX_OPS. */
 struct ir_block *ir_block_create(u32 capacity);
 void ir_block_destroy(struct ir_block *block);
 /* Empties a block for the code at first_pc (less pc_page). */
@@ -167,6 +172,6 @@ bool ir_parse(struct ir_block *block, const char *text, const struct ir_reg *reg
               const struct ir_helper *const *helpers, GError **error);
 
 /* Checks the contract; the message names the op. Run after every pass in debug builds. */
-bool ir_verify(const struct ir_block *block, u32 reg_count, GError **error);
+bool ir_verify(const struct ir_block *block, const struct ir_reg *regs, u32 reg_count, GError **error);
 
 #endif

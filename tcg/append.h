@@ -1,0 +1,81 @@
+/*
+ * tcg/append.h - the raw end of the builder, for tcg/ itself (builder, parser, passes): one op appended as it is.
+ * Everything here is inline because the translator has 150 ns for a guest instruction.
+ */
+#ifndef TCG_APPEND_H
+#define TCG_APPEND_H
+
+#include "tcg/ir.h"
+
+/* The type of a value: what reading it gives. */
+static inline enum ir_type ir_value_type(const struct ir_block *b, ir_value v)
+{
+    const struct ir_op *op = &b->op[v];
+
+    if (unlikely(op->code == IR_SETCC))
+        return IR_I64;
+    if (unlikely(op->code == IR_SELECT))
+        return (enum ir_type)(op->aux >> 8);
+    return (enum ir_type)op->type;
+}
+
+static inline bool ir_is_const(const struct ir_block *b, ir_value v)
+{
+    return b->op[v].code == IR_CONST;
+}
+
+/* imm as a constant of the type is kept: sign-extended. */
+static inline s64 ir_const_wrap(enum ir_type type, s64 imm)
+{
+    switch (type) {
+    case IR_I8:
+        return (s8)imm;
+    case IR_I16:
+        return (s16)imm;
+    case IR_I32:
+        return (s32)imm;
+    default:
+        return imm;
+    }
+}
+
+/* An op without operands yet. When the block is full: overflow, and the last op is used again. */
+static inline struct ir_op *ir_append(struct ir_block *b, enum ir_opcode code, enum ir_type type)
+{
+    struct ir_op *op;
+
+    if (unlikely(b->count >= b->capacity)) {
+        b->overflow = true;
+        b->count--;
+    }
+    op = &b->op[b->count++];
+    op->code = (u8)code;
+    op->type = (u8)type;
+    op->aux = 0;
+    op->arg[0] = op->arg[1] = op->arg[2] = op->arg[3] = IR_NONE;
+    op->snapshot = (u16)(b->snapshot_count - 1);
+    op->uses = 0;
+    op->imm = 0;
+    return op;
+}
+
+static inline ir_value ir_last(const struct ir_block *b)
+{
+    return (ir_value)(b->count - 1);
+}
+
+/* A new row of the exit table, or 0 and overflow. */
+static inline u32 ir_append_exit(struct ir_block *b, enum ir_exit_kind kind, s32 pc,
+                                 enum ir_exit_hint hint, s32 return_pc)
+{
+    if (unlikely(b->exit_count >= IR_MAX_EXITS)) {
+        b->overflow = true;
+        return 0;
+    }
+    b->exit[b->exit_count] = (struct ir_exit){
+        .kind = (u8)kind, .hint = (u8)hint, .icount = (u16)b->insn_count, .pc = pc, .return_pc = return_pc
+    };
+    return b->exit_count++;
+}
+
+#endif

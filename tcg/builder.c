@@ -1,0 +1,422 @@
+/*
+ * tcg/builder.c - how front ends write IR.
+ *
+ * Folds what one look at the operands shows: constants, identities, conversions of conversions. What needs to see
+ * through guest registers is left to tcg/opt/.
+ */
+#include "tcg/builder.h"
+#include "tcg/append.h"
+#include "tcg/eval.h"
+
+ir_value ir_const(struct ir_block *b, enum ir_type type, s64 imm)
+{
+    ir_append(b, IR_CONST, type)->imm = ir_const_wrap(type, imm);
+    return ir_last(b);
+}
+
+ir_value ir_get(struct ir_block *b, enum ir_type type, unsigned reg)
+{
+    ir_append(b, IR_GET, type)->aux = (u16)reg;
+    return ir_last(b);
+}
+
+void ir_put(struct ir_block *b, enum ir_type type, unsigned reg, ir_value v)
+{
+    struct ir_op *op = ir_append(b, IR_PUT, type);
+
+    op->aux = (u16)reg;
+    op->arg[0] = v;
+}
+
+ir_value ir_pc_add(struct ir_block *b, s64 delta)
+{
+    ir_append(b, IR_PC_ADD, IR_I64)->imm = delta;
+    return ir_last(b);
+}
+
+static ir_value convert(struct ir_block *b, enum ir_opcode code, enum ir_type to, enum ir_type from, ir_value v)
+{
+    struct ir_op *op = ir_append(b, code, to);
+
+    op->arg[0] = v;
+    op->aux = (u16)(code == IR_TRUNC ? 0 : from);
+    return ir_last(b);
+}
+
+ir_value ir_trunc(struct ir_block *b, enum ir_type to, ir_value v)
+{
+    const struct ir_op *op = &b->op[v];
+
+    if (ir_value_type(b, v) == to)
+        return v;
+    switch (op->code) {
+    case IR_CONST:
+        return ir_const(b, to, op->imm);
+    case IR_TRUNC:
+        return convert(b, IR_TRUNC, to, IR_VOID, op->arg[0]);
+    case IR_ZEXT:
+    case IR_SEXT:
+        if (op->aux == to)
+            return op->arg[0];
+        return convert(b, op->aux > to ? IR_TRUNC : (enum ir_opcode)op->code, to, (enum ir_type)op->aux,
+                       op->arg[0]);
+    default:
+        return convert(b, IR_TRUNC, to, IR_VOID, v);
+    }
+}
+
+/* The wide value whose low part v is, when its upper bits are already what extending v would make; or IR_NONE. */
+static ir_value already_extended(const struct ir_block *b, enum ir_opcode code, enum ir_type from,
+                                 enum ir_type to, ir_value v)
+{
+    const struct ir_op *wide;
+
+    if (b->op[v].code != IR_TRUNC || ir_value_type(b, b->op[v].arg[0]) != to)
+        return IR_NONE;
+    wide = &b->op[b->op[v].arg[0]];
+    switch (wide->code) {
+    case IR_ZEXT:
+        if (wide->aux < from || (wide->aux == from && code == IR_ZEXT))
+            return b->op[v].arg[0];
+        return IR_NONE;
+    case IR_SEXT:
+        return code == IR_SEXT && wide->aux <= from ? b->op[v].arg[0] : IR_NONE;
+    case IR_LD: {
+        unsigned bits = 8 * ir_mem_bytes(wide->aux), low = ir_type_bits(from);
+        bool is_signed = wide->aux & IR_MEM_SIGNED;
+
+        if ((bits < low && !is_signed) || (bits <= low && is_signed == (code == IR_SEXT)))
+            return b->op[v].arg[0];
+        return IR_NONE;
+    }
+    case IR_SETCC:
+        return b->op[v].arg[0];
+    default:
+        return IR_NONE;
+    }
+}
+
+static ir_value extend(struct ir_block *b, enum ir_opcode code, enum ir_type to, ir_value v)
+{
+    enum ir_type from = ir_value_type(b, v);
+    const struct ir_op *op = &b->op[v];
+    ir_value wide;
+
+    if (from == to)
+        return v;
+    if (op->code == IR_CONST)
+        return ir_const(b, to, code == IR_ZEXT ? ir_eval_zext(from, op->imm) : op->imm);
+    if (op->code == IR_ZEXT || op->code == code)
+        return convert(b, (enum ir_opcode)op->code, to, (enum ir_type)op->aux, op->arg[0]);
+    wide = already_extended(b, code, from, to, v);
+    if (wide != IR_NONE)
+        return wide;
+    return convert(b, code, to, from, v);
+}
+
+ir_value ir_zext(struct ir_block *b, enum ir_type to, ir_value v)
+{
+    return extend(b, IR_ZEXT, to, v);
+}
+
+ir_value ir_sext(struct ir_block *b, enum ir_type to, ir_value v)
+{
+    return extend(b, IR_SEXT, to, v);
+}
+
+ir_value ir_unary(struct ir_block *b, enum ir_opcode code, ir_value x)
+{
+    const struct ir_op *op = &b->op[x];
+    enum ir_type type = ir_value_type(b, x);
+
+    if (op->code == IR_CONST)
+        return ir_const(b, type, ir_eval_unary(code, type, op->imm));
+    if ((code == IR_NOT || code == IR_NEG) && op->code == code)
+        return op->arg[0];
+    ir_append(b, code, type)->arg[0] = x;
+    return ir_last(b);
+}
+
+static ir_value append_binary(struct ir_block *b, enum ir_opcode code, enum ir_type type, ir_value x, ir_value y)
+{
+    struct ir_op *op = ir_append(b, code, type);
+
+    op->arg[0] = x;
+    op->arg[1] = y;
+    return ir_last(b);
+}
+
+/*
+ * x <code> imm without an op for it, or IR_NONE. y is a value that holds imm, or IR_NONE.
+ * pc_page ends in 12 zeros, so masks of up to that many low bits go into a pc_add.
+ */
+static ir_value fold_imm(struct ir_block *b, enum ir_opcode code, enum ir_type type, ir_value x, s64 imm)
+{
+    const struct ir_op *op = &b->op[x];
+
+    if (op->code == IR_CONST)
+        return ir_const(b, type, ir_eval_binary(code, type, op->imm, imm));
+    switch (code) {
+    case IR_ADD:
+    case IR_SUB:
+        if (imm == 0)
+            return x;
+        if (op->code == IR_PC_ADD)
+            return ir_pc_add(b, (s64)(code == IR_ADD ? (u64)op->imm + (u64)imm : (u64)op->imm - (u64)imm));
+        return IR_NONE;
+    case IR_OR:
+        return imm == 0 ? x : imm == -1 ? ir_const(b, type, -1) : IR_NONE;
+    case IR_AND:
+        if (imm == -1)
+            return x;
+        if (op->code == IR_PC_ADD && imm < 0 && imm >= -4096)
+            return ir_pc_add(b, op->imm & imm);
+        return imm == 0 ? ir_const(b, type, 0) : IR_NONE;
+    case IR_XOR:
+        return imm == 0 ? x : imm == -1 ? ir_unary(b, IR_NOT, x) : IR_NONE;
+    case IR_SHL:
+    case IR_SHR:
+    case IR_SAR:
+    case IR_ROL:
+    case IR_ROR:
+        return (imm & (ir_type_bits(type) - 1)) == 0 ? x : IR_NONE;
+    case IR_MUL:
+        return imm == 1 ? x : imm == 0 ? ir_const(b, type, 0) : IR_NONE;
+    default:
+        return IR_NONE;
+    }
+}
+
+static bool commutes(enum ir_opcode code)
+{
+    switch (code) {
+    case IR_ADD:
+    case IR_AND:
+    case IR_OR:
+    case IR_XOR:
+    case IR_XNOR:
+    case IR_MUL:
+    case IR_MULHU:
+    case IR_MULHS:
+    case IR_MINS:
+    case IR_MAXS:
+    case IR_MINU:
+    case IR_MAXU:
+        return true;
+    default:
+        return false;
+    }
+}
+
+ir_value ir_binary_imm(struct ir_block *b, enum ir_opcode code, ir_value x, s64 imm)
+{
+    enum ir_type type = ir_value_type(b, x);
+    ir_value folded;
+
+    imm = ir_const_wrap(type, imm);
+    folded = fold_imm(b, code, type, x, imm);
+    if (folded != IR_NONE)
+        return folded;
+    if (code == IR_SUB) {
+        code = IR_ADD;
+        imm = ir_const_wrap(type, (s64)(0 - (u64)imm));
+    }
+    return append_binary(b, code, type, x, ir_const(b, type, imm));
+}
+
+ir_value ir_binary(struct ir_block *b, enum ir_opcode code, ir_value x, ir_value y)
+{
+    enum ir_type type = ir_value_type(b, x);
+
+    if (unlikely(ir_is_const(b, x)) && !ir_is_const(b, y) && commutes(code)) {
+        ir_value swap = x;
+
+        x = y;
+        y = swap;
+    }
+    if (unlikely(ir_is_const(b, y))) {
+        ir_value folded;
+
+        if (code == IR_SUB)
+            return ir_binary_imm(b, code, x, b->op[y].imm);
+        folded = fold_imm(b, code, type, x, b->op[y].imm);
+        if (folded != IR_NONE)
+            return folded;
+    } else if (unlikely(x == y)) {
+        if (code == IR_AND || code == IR_OR)
+            return x;
+        if (code == IR_XOR || code == IR_SUB)
+            return ir_const(b, type, 0);
+    }
+    return append_binary(b, code, type, x, y);
+}
+
+/* Constants stand on the right of a comparison. */
+static enum ir_cond order_operands(const struct ir_block *b, enum ir_cond cond, ir_value *x, ir_value *y)
+{
+    ir_value swap = *x;
+
+    if (likely(!ir_is_const(b, *x) || ir_is_const(b, *y)))
+        return cond;
+    *x = *y;
+    *y = swap;
+    return ir_cond_swap(cond);
+}
+
+/* 1 or 0 when a comparison is decided, -1 when it is not. */
+static int decide(const struct ir_block *b, enum ir_cond cond, ir_value x, ir_value y)
+{
+    if (unlikely(x == y))
+        return ir_cond_holds(cond, IR_I64, 0, 0);
+    if (likely(!ir_is_const(b, y)))
+        return -1;
+    if (ir_is_const(b, x))
+        return ir_cond_holds(cond, ir_value_type(b, x), (u64)b->op[x].imm, (u64)b->op[y].imm);
+    if (b->op[y].imm == 0 && (cond == IR_LTU || cond == IR_GEU))
+        return cond == IR_GEU;
+    return -1;
+}
+
+ir_value ir_setcc(struct ir_block *b, enum ir_cond cond, ir_value x, ir_value y)
+{
+    int known;
+
+    cond = order_operands(b, cond, &x, &y);
+    known = decide(b, cond, x, y);
+    if (known >= 0)
+        return ir_const(b, IR_I64, known);
+    append_binary(b, IR_SETCC, ir_value_type(b, x), x, y);
+    b->op[ir_last(b)].aux = (u16)cond;
+    return ir_last(b);
+}
+
+ir_value ir_select(struct ir_block *b, enum ir_cond cond, ir_value x, ir_value y, ir_value yes, ir_value no)
+{
+    struct ir_op *op;
+    int known;
+
+    cond = order_operands(b, cond, &x, &y);
+    known = decide(b, cond, x, y);
+    if (known >= 0)
+        return known ? yes : no;
+    if (yes == no)
+        return yes;
+    op = ir_append(b, IR_SELECT, ir_value_type(b, x));
+    op->arg[0] = x;
+    op->arg[1] = y;
+    op->arg[2] = yes;
+    op->arg[3] = no;
+    op->aux = (u16)(cond | ir_value_type(b, yes) << 8);
+    return ir_last(b);
+}
+
+ir_value ir_load(struct ir_block *b, enum ir_type type, u32 mem, ir_value base, s64 disp)
+{
+    struct ir_op *op = ir_append(b, IR_LD, type);
+
+    op->aux = (u16)mem;
+    op->arg[0] = base;
+    op->imm = disp;
+    return ir_last(b);
+}
+
+void ir_store(struct ir_block *b, u32 mem, ir_value base, s64 disp, ir_value v)
+{
+    struct ir_op *op = ir_append(b, IR_ST, ir_value_type(b, v));
+
+    op->aux = (u16)mem;
+    op->arg[0] = base;
+    op->arg[1] = v;
+    op->imm = disp;
+}
+
+ir_value ir_amo(struct ir_block *b, enum ir_amo amo, u32 mem, ir_value address, ir_value v)
+{
+    struct ir_op *op = ir_append(b, IR_AMO, ir_value_type(b, v));
+
+    op->aux = (u16)mem;
+    op->arg[0] = address;
+    op->arg[1] = v;
+    op->imm = amo;
+    return ir_last(b);
+}
+
+ir_value ir_cas(struct ir_block *b, u32 mem, ir_value address, ir_value expected, ir_value desired)
+{
+    struct ir_op *op = ir_append(b, IR_CAS, ir_value_type(b, desired));
+
+    op->aux = (u16)mem;
+    op->arg[0] = address;
+    op->arg[1] = expected;
+    op->arg[2] = desired;
+    return ir_last(b);
+}
+
+void ir_fence(struct ir_block *b, u32 orders)
+{
+    ir_append(b, IR_FENCE, IR_VOID)->imm = orders;
+}
+
+ir_value ir_call(struct ir_block *b, const struct ir_helper *helper, ir_value a0, ir_value a1, ir_value a2,
+                 ir_value a3)
+{
+    struct ir_op *op = ir_append(b, IR_CALL, (enum ir_type)helper->result);
+
+    op->arg[0] = a0;
+    op->arg[1] = a1;
+    op->arg[2] = a2;
+    op->arg[3] = a3;
+    op->helper = helper;
+    return helper->result == IR_VOID ? IR_NONE : ir_last(b);
+}
+
+void ir_insn(struct ir_block *b, s32 pc, unsigned length)
+{
+    struct ir_op *op;
+
+    if (unlikely(b->snapshot_count >= IR_MAX_SNAPSHOTS)) {
+        b->overflow = true;
+        return;
+    }
+    b->snapshot[b->snapshot_count++] =
+        (struct ir_snapshot){ .pc = pc, .icount = (u16)b->insn_count, .length = (u16)length };
+    op = ir_append(b, IR_INSN, IR_VOID);
+    op->imm = pc;
+    op->aux = (u16)length;
+    b->insn_count++;
+    b->byte_count = (u32)(pc + (s32)length) - b->first_pc;
+}
+
+void ir_exit_if(struct ir_block *b, enum ir_cond cond, ir_value x, ir_value y, s32 pc)
+{
+    struct ir_op *op;
+
+    cond = order_operands(b, cond, &x, &y);
+    if (decide(b, cond, x, y) == 0)
+        return;
+    op = ir_append(b, IR_EXIT_IF, ir_value_type(b, x));
+    op->aux = (u16)cond;
+    op->arg[0] = x;
+    op->arg[1] = y;
+    op->imm = ir_append_exit(b, IR_EXIT_DIRECT, pc, IR_HINT_NONE, 0);
+}
+
+void ir_exit(struct ir_block *b, s32 pc, enum ir_exit_hint hint, s32 return_pc)
+{
+    struct ir_op *op = ir_append(b, IR_EXIT, IR_VOID);
+
+    op->imm = ir_append_exit(b, IR_EXIT_DIRECT, pc, hint, return_pc);
+}
+
+void ir_exit_to(struct ir_block *b, ir_value address, enum ir_exit_hint hint, s32 return_pc)
+{
+    struct ir_op *op = ir_append(b, IR_EXIT_TO, IR_I64);
+
+    op->arg[0] = address;
+    op->imm = ir_append_exit(b, IR_EXIT_INDIRECT, 0, hint, return_pc);
+}
+
+void ir_leave(struct ir_block *b)
+{
+    ir_append(b, IR_LEAVE, IR_VOID);
+}
