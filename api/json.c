@@ -1,0 +1,42 @@
+/* api/json.c - JSON text in and out. */
+#include "api/json.h"
+#include "base/error.h"
+
+struct json_object *api_json_parse(const char *text, size_t size, GError **error)
+{
+    struct json_tokener *tokener;
+    struct json_object *object;
+    enum json_tokener_error status;
+    size_t end;
+
+    if (size > API_JSON_MAX_SIZE) {
+        error_set(error, "JSON text of %zu bytes is too long", size);
+        return NULL;
+    }
+    if (!g_utf8_validate_len(text, size, NULL)) {
+        error_set(error, "JSON text is not valid UTF-8");
+        return NULL;
+    }
+    tokener = json_tokener_new_ex(API_JSON_MAX_DEPTH);
+    json_tokener_set_flags(tokener, JSON_TOKENER_VALIDATE_UTF8);
+    object = json_tokener_parse_ex(tokener, text, (int)size);
+    status = json_tokener_get_error(tokener);
+    end = json_tokener_get_parse_end(tokener);
+    json_tokener_free(tokener);
+    while (end < size && g_ascii_isspace(text[end]))
+        end++;
+    if (status == json_tokener_success && object && end == size)
+        return object;
+    json_object_put(object);
+    error_set(error, "JSON parse error at byte %zu: %s", end,
+              status == json_tokener_success ? "unexpected text" : json_tokener_error_desc(status));
+    return NULL;
+}
+
+char *api_json_print(struct json_object *object, bool pretty)
+{
+    int flags = JSON_C_TO_STRING_NOSLASHESCAPE;
+
+    flags |= pretty ? JSON_C_TO_STRING_PRETTY | JSON_C_TO_STRING_SPACED : JSON_C_TO_STRING_SPACED;
+    return g_strdup(json_object_to_json_string_ext(object, flags));
+}

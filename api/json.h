@@ -1,0 +1,23 @@
+/*
+ * api/json.h - JSON text to json-c objects and back, with the limits that untrusted input needs.
+ * Any thread. Objects have one reference, which the caller drops with json_object_put().
+ */
+#ifndef API_JSON_H
+#define API_JSON_H
+
+#include "base/types.h"
+#include <glib.h>
+#include <json-c/json.h>
+
+enum {
+    API_JSON_MAX_DEPTH = 64,
+    API_JSON_MAX_SIZE = 64 << 20, /* bytes of one message */
+};
+
+/* One whole JSON value and nothing else; NULL with *error set otherwise. A JSON null is refused as well. */
+struct json_object *api_json_parse(const char *text, size_t size, GError **error);
+
+/* Compact, or laid out for people. Every line ends inside the text; no newline at the end. The caller frees. */
+char *api_json_print(struct json_object *object, bool pretty);
+
+#endif
