@@ -1,0 +1,17 @@
+/* target/riscv/helpers.c - what the IR must know about the functions of helpers.def. */
+#include "target/riscv/helpers.h"
+
+#define EFFECT_PURE  IR_HELPER_PURE
+#define EFFECT_FLAGS IR_HELPER_FLAGS
+#define EFFECT_LEAVE (IR_HELPER_MAY_LEAVE | IR_HELPER_NEEDS_PC | IR_HELPER_READS | IR_HELPER_WRITES)
+
+#define HELPER(helper, arguments, value, effect)                                                   \
+    const struct ir_helper riscv_ir_##helper = {                                                   \
+        .name = #helper,                                                                           \
+        .function = (void *)riscv_helper_##helper,                                                 \
+        .arg_count = arguments,                                                                    \
+        .result = IR_##value,                                                                      \
+        .effects = EFFECT_##effect,                                                                \
+    };
+#include "target/riscv/helpers.def"
+#undef HELPER

@@ -1,0 +1,18 @@
+/*
+ * target/riscv/regs.h - the guest registers that translated code names in get and put (cpu_class.regs, in this order;
+ * all are i64 members of struct riscv_state).
+ */
+#ifndef TARGET_RISCV_REGS_H
+#define TARGET_RISCV_REGS_H
+
+enum riscv_reg {
+    RISCV_REG_X = 0,               /* x0..x31; x0 is never named */
+    RISCV_REG_F = 32,              /* f0..f31, NaN-boxed raw bits */
+    RISCV_REG_RESERVE_ADDRESS = 64, /* of the last LR; -1: no reservation. xRET, traps and SC set -1 */
+    RISCV_REG_RESERVE_VALUE,       /* what that LR read, sign-extended */
+    RISCV_REG_FP_DIRTY,            /* non-zero: floating-point state was written since FS was last made Clean or Initial:
+                                      reads of mstatus/sstatus then show FS (and SD) as Dirty; a write of FS clears it */
+    RISCV_REG_COUNT
+};
+
+#endif
