@@ -32,6 +32,26 @@ void host_lock_drop(struct host_lock *lock);
 /* True when the calling thread holds it. */
 bool host_lock_mine(const struct host_lock *lock);
 
+/* Rank checks, empty unless MYNAH_DEBUG_LOCKS is defined (debug builds). */
+#ifdef MYNAH_DEBUG_LOCKS
+void host_lock_rank_check(const struct host_lock *lock);
+void host_lock_rank_taken(const struct host_lock *lock);
+void host_lock_rank_dropped(const struct host_lock *lock);
+#else
+static inline void host_lock_rank_check(const struct host_lock *lock)
+{
+    (void)lock;
+}
+static inline void host_lock_rank_taken(const struct host_lock *lock)
+{
+    (void)lock;
+}
+static inline void host_lock_rank_dropped(const struct host_lock *lock)
+{
+    (void)lock;
+}
+#endif
+
 struct host_cond {
     pthread_cond_t cond;
 };
