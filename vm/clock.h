@@ -49,6 +49,9 @@ static inline bool timer_armed(const struct timer *timer)
     return timer->position != 0;
 }
 
+/* Host time (host_clock_monotonic) of a virtual deadline; INT64_MAX while virtual time stands still. Any thread. */
+s64 vm_clock_to_host(struct vm *vm, s64 deadline);
+
 /* -rtc base=utc|localtime|DATE, clock=host|rt|vm: wall-clock time that RTC devices show, ns since 1970. */
 s64 vm_rtc_now(struct vm *vm);
 void vm_rtc_configure(struct vm *vm, s64 offset_ns, enum vm_clock clock);

@@ -120,6 +120,11 @@ struct vm_object *vm_machine(struct vm *vm); /* "/machine"; NULL before the boar
 /* fn for the object and everything below, parents first. */
 void vm_object_foreach(struct vm_object *object, void (*fn)(struct vm_object *object, void *opaque), void *opaque);
 
+u32 vm_guest_of(const struct vm_object *object);
+/* Sets or prints one property without looking at realized or read_only. */
+bool vm_property_set(struct vm_object *object, const struct vm_property *property, const char *text, GError **error);
+char *vm_property_get(struct vm_object *object, const struct vm_property *property);
+
 /* -global CLASS.PROPERTY=VALUE, before objects are created. Unknown ones are reported when the machine is complete. */
 void vm_global_add(struct vm *vm, const char *class_name, const char *property, const char *value);
 

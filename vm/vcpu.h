@@ -141,6 +141,15 @@ _Static_assert(sizeof(struct vcpu_host) == 128, "within disp8 below the base poi
 
 enum { VCPU_STATE_PREFIX = 4096, VCPU_MAX_TIMERS = 4 };
 
+enum vm_watch { VM_WATCH_READ = 1, VM_WATCH_WRITE = 2, VM_WATCH_ACCESS = 3 };
+
+/* Why a vCPU stopped last, for gdb. */
+struct vcpu_stop {
+    enum { VCPU_STOP_NONE, VCPU_STOP_BREAKPOINT, VCPU_STOP_WATCHPOINT, VCPU_STOP_STEP } kind;
+    u64 address;
+    enum vm_watch watch;
+};
+
 enum vcpu_step { VCPU_STEP_OFF, VCPU_STEP_ONE };
 
 struct vcpu {
@@ -163,11 +172,11 @@ struct vcpu {
     bool halted;             /* atomic: WFI; cleared when has_work */
     bool stop, stopped;      /* asked to stop; has stopped */
     bool quit;
-    bool created;
     bool outside;            /* not in guest code nor holding pointers */
-    bool kicked;
-    GSList *work;            /* posted functions */
-    enum vcpu_step step;
+    u32 sleeping;            /* atomic: waits on `wake`, so a kick must signal it */
+    GQueue work;             /* posted functions */
+    enum vcpu_step step;     /* gdb: set while stopped */
+    struct vcpu_stop stop_reason;
     s64 timer_deadline[VCPU_MAX_TIMERS]; /* atomic; virtual ns, INT64_MAX: none */
     s64 armed;               /* host alarm, virtual ns; INT64_MAX: none */
     void *alarm;             /* host timer that sets exit_request */
@@ -235,8 +244,11 @@ void vcpu_halt(struct vcpu *vcpu);
 void vm_handshake(struct vm *vm, void (*fn)(struct vcpu *vcpu, void *opaque), void *opaque);
 /* As above, but does not wait; fn runs before the vCPU executes on. */
 void vcpu_post(struct vcpu *vcpu, void (*fn)(struct vcpu *vcpu, void *opaque), void *opaque, GDestroyNotify free_opaque);
-/* vCPU thread: runs what was posted. Called by accel at safepoints when exit_request is set. */
-void vcpu_run_posted(struct vcpu *vcpu);
+/*
+ * vCPU thread, at a safepoint with exit_request set: clears it, runs what was posted, parks for exclusives, fires timers.
+ * False: vcpu_run must return (stop, halt, reset, end).
+ */
+bool vcpu_safepoint(struct vcpu *vcpu);
 /* All vCPUs parked outside guest code while fn runs. Any vCPU thread or the main loop. */
 void vm_exclusive(struct vm *vm, void (*fn)(void *opaque), void *opaque);
 /* vCPU thread: declares itself outside (before a lock, a sleep, a blocking call), and comes back (may wait for exclusives). */
@@ -253,7 +265,6 @@ bool vcpu_read_memory(struct vcpu *vcpu, u64 address, void *to, u64 size);
 bool vcpu_write_memory(struct vcpu *vcpu, u64 address, const void *from, u64 size);
 
 /* Breakpoints by virtual address, watchpoints; kept per vm. Machine stopped. */
-enum vm_watch { VM_WATCH_READ = 1, VM_WATCH_WRITE = 2, VM_WATCH_ACCESS = 3 };
 bool vm_breakpoint_add(struct vm *vm, u64 address);
 bool vm_breakpoint_remove(struct vm *vm, u64 address);
 bool vm_has_breakpoint(const struct vm *vm, u64 address);
@@ -265,12 +276,4 @@ bool vm_watchpoint_remove(struct vm *vm, u64 address, u64 size, enum vm_watch ki
 bool vm_watchpoint_hit(const struct vm *vm, u64 va, u64 size, enum mmu_access access, u64 *address, enum vm_watch *kind);
 bool vm_has_watchpoint_in_page(const struct vm *vm, u64 page_address);
 void vm_debug_clear(struct vm *vm); /* all of both */
-/* Why a vCPU stopped last, for gdb. */
-struct vcpu_stop {
-    enum { VCPU_STOP_NONE, VCPU_STOP_BREAKPOINT, VCPU_STOP_WATCHPOINT, VCPU_STOP_STEP } kind;
-    u64 address;
-    enum vm_watch watch;
-};
-struct vcpu_stop *vcpu_stop_reason(struct vcpu *vcpu);
-
 #endif

@@ -1,0 +1,282 @@
+/* vm/clock.c - the clocks of a machine and the timers of its devices. */
+#include "vm/clock.h"
+#include "host/clock.h"
+#include "host/loop.h"
+#include "host/random.h"
+#include "vm/internal.h"
+#include <string.h>
+
+struct heap {
+    GPtrArray *timers; /* struct timer; [0] is the earliest; position = index + 1 */
+};
+
+struct vm_timers {
+    struct heap heap[VM_CLOCK_COUNT];
+    struct host_loop_timer *alarm;
+    /* Virtual time: now = running ? monotonic - origin : frozen. Read without a lock: sequence is odd while it changes. */
+    u32 sequence;
+    bool running, manual;
+    s64 origin, frozen;
+    s64 rtc_offset;
+    enum vm_clock rtc_clock;
+};
+
+s64 vm_clock_now(struct vm *vm, enum vm_clock clock)
+{
+    const struct vm_timers *t = vm->timers;
+
+    if (clock == VM_CLOCK_REALTIME)
+        return host_clock_monotonic();
+    if (clock == VM_CLOCK_HOST)
+        return host_clock_realtime();
+    for (;;) {
+        u32 before = __atomic_load_n(&t->sequence, __ATOMIC_ACQUIRE);
+        bool running = __atomic_load_n(&t->running, __ATOMIC_RELAXED);
+        s64 origin = __atomic_load_n(&t->origin, __ATOMIC_RELAXED);
+        s64 frozen = __atomic_load_n(&t->frozen, __ATOMIC_RELAXED);
+        s64 now = running ? host_clock_monotonic() - origin : frozen;
+
+        __atomic_thread_fence(__ATOMIC_ACQUIRE);
+        if (!(before & 1) && __atomic_load_n(&t->sequence, __ATOMIC_RELAXED) == before)
+            return now;
+    }
+}
+
+u64 vm_clock_ticks(struct vm *vm, u64 hz)
+{
+    return (u64)((u128)(u64)vm_clock_now(vm, VM_CLOCK_VIRTUAL) * hz / 1000000000);
+}
+
+s64 vm_clock_ticks_to_ns(u64 ticks, u64 hz)
+{
+    u128 ns = ((u128)ticks * 1000000000 + hz - 1) / hz;
+
+    return ns > INT64_MAX ? INT64_MAX : (s64)ns;
+}
+
+static void set_virtual(struct vm_timers *t, bool running, s64 origin, s64 frozen)
+{
+    __atomic_add_fetch(&t->sequence, 1, __ATOMIC_ACQ_REL);
+    __atomic_store_n(&t->running, running, __ATOMIC_RELAXED);
+    __atomic_store_n(&t->origin, origin, __ATOMIC_RELAXED);
+    __atomic_store_n(&t->frozen, frozen, __ATOMIC_RELAXED);
+    __atomic_add_fetch(&t->sequence, 1, __ATOMIC_ACQ_REL);
+}
+
+/* Host time at which a timer of a clock is due. */
+static s64 host_deadline(struct vm *vm, enum vm_clock clock, s64 deadline)
+{
+    const struct vm_timers *t = vm->timers;
+
+    if (clock == VM_CLOCK_VIRTUAL)
+        return t->running && !t->manual && deadline < INT64_MAX - t->origin ? deadline + t->origin : INT64_MAX;
+    if (clock == VM_CLOCK_HOST)
+        return deadline - host_clock_realtime() + host_clock_monotonic();
+    return deadline;
+}
+
+static struct timer *first(struct vm *vm, enum vm_clock clock)
+{
+    GPtrArray *timers = vm->timers->heap[clock].timers;
+
+    return timers->len ? g_ptr_array_index(timers, 0) : NULL;
+}
+
+static void set_alarm(struct vm *vm)
+{
+    s64 soonest = INT64_MAX;
+
+    for (unsigned clock = 0; clock < VM_CLOCK_COUNT; clock++) {
+        const struct timer *timer = first(vm, clock);
+
+        if (timer)
+            soonest = MIN(soonest, host_deadline(vm, clock, timer->deadline));
+    }
+    host_loop_timer_set(vm->timers->alarm, soonest);
+}
+
+static void place(GPtrArray *timers, guint at, struct timer *timer)
+{
+    timers->pdata[at] = timer;
+    timer->position = at + 1;
+}
+
+static void sift(GPtrArray *timers, guint at)
+{
+    struct timer *timer = timers->pdata[at];
+
+    while (at && ((struct timer *)timers->pdata[(at - 1) / 2])->deadline > timer->deadline) {
+        place(timers, at, timers->pdata[(at - 1) / 2]);
+        at = (at - 1) / 2;
+    }
+    for (;;) {
+        guint child = 2 * at + 1;
+
+        if (child + 1 < timers->len &&
+            ((struct timer *)timers->pdata[child + 1])->deadline < ((struct timer *)timers->pdata[child])->deadline)
+            child++;
+        if (child >= timers->len || ((struct timer *)timers->pdata[child])->deadline >= timer->deadline)
+            break;
+        place(timers, at, timers->pdata[child]);
+        at = child;
+    }
+    place(timers, at, timer);
+}
+
+static void take_out(struct timer *timer)
+{
+    GPtrArray *timers = timer->vm->timers->heap[timer->clock].timers;
+    guint at = timer->position - 1;
+    struct timer *last = timers->pdata[timers->len - 1];
+
+    g_ptr_array_set_size(timers, (gint)timers->len - 1);
+    timer->position = 0;
+    if (last != timer) {
+        timers->pdata[at] = last;
+        sift(timers, at);
+    }
+}
+
+void timer_init(struct timer *timer, struct vm *vm, enum vm_clock clock, void (*hook)(void *opaque), void *opaque)
+{
+    *timer = (struct timer){ .vm = vm, .clock = clock, .deadline = INT64_MAX, .hook = hook, .opaque = opaque };
+}
+
+void timer_finish(struct timer *timer)
+{
+    if (timer->position)
+        timer_disarm(timer);
+}
+
+void timer_arm(struct timer *timer, s64 deadline)
+{
+    GPtrArray *timers = timer->vm->timers->heap[timer->clock].timers;
+
+    if (timer->position)
+        take_out(timer);
+    timer->deadline = deadline;
+    if (deadline != INT64_MAX) {
+        g_ptr_array_add(timers, timer);
+        sift(timers, timers->len - 1);
+    }
+    set_alarm(timer->vm);
+}
+
+void timer_disarm(struct timer *timer)
+{
+    if (!timer->position)
+        return;
+    take_out(timer);
+    timer->deadline = INT64_MAX;
+    set_alarm(timer->vm);
+}
+
+static void run_due(struct vm *vm, enum vm_clock clock, s64 now)
+{
+    struct timer *timer;
+
+    while ((timer = first(vm, clock)) && timer->deadline <= now) {
+        take_out(timer);
+        timer->deadline = INT64_MAX;
+        timer->hook(timer->opaque);
+    }
+}
+
+static void alarm_fired(void *opaque)
+{
+    struct vm *vm = opaque;
+
+    for (unsigned clock = 0; clock < VM_CLOCK_COUNT; clock++) {
+        if (clock != VM_CLOCK_VIRTUAL || (vm->timers->running && !vm->timers->manual))
+            run_due(vm, clock, vm_clock_now(vm, clock));
+    }
+    set_alarm(vm);
+}
+
+void vm_clock_start(struct vm *vm)
+{
+    struct vm_timers *t = vm->timers;
+
+    if (t->running || t->manual)
+        return;
+    set_virtual(t, true, host_clock_monotonic() - t->frozen, t->frozen);
+    set_alarm(vm);
+}
+
+void vm_clock_stop(struct vm *vm)
+{
+    struct vm_timers *t = vm->timers;
+
+    if (!t->running)
+        return;
+    set_virtual(t, false, t->origin, vm_clock_now(vm, VM_CLOCK_VIRTUAL));
+    set_alarm(vm);
+}
+
+void vm_clock_set_manual(struct vm *vm, bool manual)
+{
+    vm_clock_stop(vm);
+    vm->timers->manual = manual;
+}
+
+s64 vm_clock_next_deadline(struct vm *vm)
+{
+    const struct timer *timer = first(vm, VM_CLOCK_VIRTUAL);
+
+    return timer ? timer->deadline : INT64_MAX;
+}
+
+void vm_clock_advance(struct vm *vm, s64 to)
+{
+    struct vm_timers *t = vm->timers;
+
+    while (vm_clock_next_deadline(vm) <= to) {
+        s64 now = MAX(t->frozen, vm_clock_next_deadline(vm));
+
+        set_virtual(t, false, t->origin, now);
+        run_due(vm, VM_CLOCK_VIRTUAL, now);
+    }
+    if (to > t->frozen)
+        set_virtual(t, false, t->origin, to);
+    for (u32 i = 0; i < vm_vcpu_count(vm); i++)
+        vcpu_kick(vm_vcpu(vm, i));
+}
+
+s64 vm_clock_to_host(struct vm *vm, s64 deadline)
+{
+    return deadline == INT64_MAX ? INT64_MAX : host_deadline(vm, VM_CLOCK_VIRTUAL, deadline);
+}
+
+s64 vm_rtc_now(struct vm *vm)
+{
+    return vm_clock_now(vm, vm->timers->rtc_clock) + vm->timers->rtc_offset;
+}
+
+void vm_rtc_configure(struct vm *vm, s64 offset_ns, enum vm_clock clock)
+{
+    vm->timers->rtc_offset = offset_ns;
+    vm->timers->rtc_clock = clock;
+}
+
+void vm_random(struct vm *vm, void *to, u64 size)
+{
+    (void)vm;
+    host_random(to, size);
+}
+
+void vm_clock_init(struct vm *vm)
+{
+    vm->timers = g_new0(struct vm_timers, 1);
+    vm->timers->rtc_clock = VM_CLOCK_HOST;
+    for (unsigned clock = 0; clock < VM_CLOCK_COUNT; clock++)
+        vm->timers->heap[clock].timers = g_ptr_array_new();
+    vm->timers->alarm = host_loop_timer_create(vm->context, alarm_fired, vm, NULL);
+}
+
+void vm_clock_finish(struct vm *vm)
+{
+    host_loop_timer_destroy(vm->timers->alarm);
+    for (unsigned clock = 0; clock < VM_CLOCK_COUNT; clock++)
+        g_ptr_array_unref(vm->timers->heap[clock].timers);
+    g_free(vm->timers);
+}

@@ -1,0 +1,61 @@
+/* vm/ram.c - RAM blocks. */
+#include "base/bits.h"
+#include "base/error.h"
+#include "host/map.h"
+#include "vm/internal.h"
+#include <string.h>
+
+struct ram_block *vm_ram_create(struct vm *vm, const char *name, u64 size, GError **error)
+{
+    struct ram_block *block = g_new0(struct ram_block, 1);
+
+    block->vm = vm;
+    block->name = g_strdup(name);
+    block->size = bits_align_up(size, 4096);
+    block->fd = -1;
+    block->index = vm->next_ram_index++;
+    block->host = host_map_anonymous(block->size, block->size >= 16 * MIB, error);
+    if (!block->host) {
+        error_prefix(error, "RAM '%s'", name);
+        g_free(block->name);
+        g_free(block);
+        return NULL;
+    }
+    g_ptr_array_add(vm->ram_blocks, block);
+    return block;
+}
+
+void vm_ram_destroy(struct ram_block *block)
+{
+    if (!block)
+        return;
+    g_ptr_array_remove(block->vm->ram_blocks, block);
+    host_map_free(block->host, block->size);
+    g_free(block->name);
+    g_free(block);
+}
+
+struct ram_block *vm_ram_find(struct vm *vm, const char *name)
+{
+    for (guint i = 0; i < vm->ram_blocks->len; i++) {
+        struct ram_block *block = g_ptr_array_index(vm->ram_blocks, i);
+
+        if (!strcmp(block->name, name))
+            return block;
+    }
+    return NULL;
+}
+
+void vm_ram_foreach(struct vm *vm, void (*fn)(struct ram_block *block, void *opaque), void *opaque)
+{
+    for (guint i = 0; i < vm->ram_blocks->len; i++)
+        fn(g_ptr_array_index(vm->ram_blocks, i), opaque);
+}
+
+void vm_ram_changed(struct ram_block *block, u64 offset, u64 size)
+{
+    struct accel *accel = block->vm->accel;
+
+    if (accel && accel->accel_class->ram_changed)
+        accel->accel_class->ram_changed(block->vm, block, offset, size);
+}
