@@ -1,0 +1,246 @@
+/* chardev/stream.c - descriptors as streams: input by demand, output through a bounded queue. */
+#include "chardev/stream.h"
+#include <errno.h>
+#include <poll.h>
+#include <unistd.h>
+
+enum { DRAIN_US = 500 * 1000 };
+
+struct stream_source {
+    GSource source;
+    struct stream *stream;
+};
+
+/* Adds or removes one descriptor of the source. The mutex is held. */
+static void watch(struct stream *stream, gpointer *tag, int fd, GIOCondition condition, bool wanted)
+{
+    if (wanted && !*tag)
+        *tag = g_source_add_unix_fd(stream->source, fd, condition);
+    else if (!wanted && *tag)
+        g_source_remove_unix_fd(stream->source, g_steal_pointer(tag));
+}
+
+/* A descriptor that nobody wants is not polled at all: POLLHUP would spin. The mutex is held. */
+static void update(struct stream *stream)
+{
+    bool in = stream->in_fd >= 0 && !stream->paused && !stream->in_ended;
+
+    if (!stream->source)
+        return;
+    watch(stream, &stream->in_tag, stream->in_fd, G_IO_IN, in);
+    watch(stream, &stream->out_tag, stream->out_fd, G_IO_OUT, stream->queue->len > 0);
+}
+
+static ssize_t read_some(struct stream *stream, void *data, size_t size)
+{
+    return stream->read ? stream->read(stream, data, size) : read(stream->in_fd, data, size);
+}
+
+static ssize_t write_some(struct stream *stream, const void *data, size_t size)
+{
+    return stream->write ? stream->write(stream, data, size) : write(stream->out_fd, data, size);
+}
+
+/* Writes until the descriptor is full; returns how much. The mutex is held. */
+static size_t push(struct stream *stream, const u8 *data, size_t length)
+{
+    size_t done = 0;
+
+    while (done < length && !stream->broken) {
+        ssize_t n = write_some(stream, data + done, length - done);
+
+        if (n > 0) {
+            done += (size_t)n;
+        } else if (n < 0 && errno != EINTR) {
+            stream->broken = errno != EAGAIN && errno != EWOULDBLOCK;
+            break;
+        }
+    }
+    return done;
+}
+
+static void flush(struct stream *stream)
+{
+    size_t done = push(stream, stream->queue->data, stream->queue->len);
+
+    g_byte_array_remove_range(stream->queue, 0, (guint)done);
+    if (stream->broken)
+        g_byte_array_set_size(stream->queue, 0);
+}
+
+/* Output became possible. True when a writer waits for that. */
+static bool dispatch_output(struct stream *stream)
+{
+    g_mutex_lock(&stream->chardev->mutex);
+    flush(stream);
+    bool tell = stream->starved && stream->queue->len < CHARDEV_QUEUE_LIMIT / 2;
+    if (tell)
+        stream->starved = false;
+    update(stream);
+    g_mutex_unlock(&stream->chardev->mutex);
+    return tell;
+}
+
+static void pause_input(struct stream *stream, bool paused)
+{
+    g_mutex_lock(&stream->chardev->mutex);
+    stream->paused = paused;
+    update(stream);
+    g_mutex_unlock(&stream->chardev->mutex);
+}
+
+static void end_input(struct stream *stream)
+{
+    g_mutex_lock(&stream->chardev->mutex);
+    stream->in_ended = true;
+    update(stream);
+    g_mutex_unlock(&stream->chardev->mutex);
+    if (stream->ended)
+        stream->ended(stream);
+}
+
+static void dispatch_input(struct stream *stream)
+{
+    u8 buffer[4096];
+    size_t room = chardev_can_receive(stream->chardev);
+
+    if (!room) {
+        pause_input(stream, true);
+        /* It may have changed its mind in between, and nobody would wake us. */
+        if (!chardev_can_receive(stream->chardev))
+            return;
+        pause_input(stream, false);
+        return;
+    }
+    ssize_t n = read_some(stream, buffer, MIN(room, sizeof(buffer)));
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    if (n <= 0)
+        end_input(stream);
+    else if (stream->deliver)
+        stream->deliver(stream, buffer, (size_t)n);
+    else
+        chardev_deliver(stream->chardev, buffer, (size_t)n);
+}
+
+static gboolean prepare(GSource *source, gint *timeout)
+{
+    *timeout = -1;
+    return false;
+}
+
+static gboolean check(GSource *source)
+{
+    return false; /* the descriptors decide */
+}
+
+static gboolean dispatch(GSource *source, GSourceFunc callback, gpointer data)
+{
+    struct stream *stream = ((struct stream_source *)source)->stream;
+
+    g_source_set_ready_time(source, -1);
+    g_mutex_lock(&stream->chardev->mutex);
+    bool in = stream->in_tag && g_source_query_unix_fd(source, stream->in_tag);
+    bool out = stream->out_tag && g_source_query_unix_fd(source, stream->out_tag);
+    bool broken = stream->broken && !stream->in_ended;
+    g_mutex_unlock(&stream->chardev->mutex);
+    if (out && dispatch_output(stream))
+        chardev_tell_writable(stream->chardev);
+    if (broken)
+        end_input(stream);
+    else if (in && stream->source == source)
+        dispatch_input(stream);
+    return G_SOURCE_CONTINUE;
+}
+
+static const GSourceFuncs stream_funcs = {.prepare = prepare, .check = check, .dispatch = dispatch};
+
+void stream_start(struct stream *stream, struct chardev *chardev, int in_fd, int out_fd)
+{
+    g_mutex_lock(&chardev->mutex);
+    stream->chardev = chardev;
+    stream->in_fd = in_fd;
+    stream->out_fd = out_fd;
+    stream->paused = stream->in_ended = stream->broken = stream->starved = false;
+    stream->queue = g_byte_array_new();
+    stream->source = g_source_new((GSourceFuncs *)&stream_funcs, sizeof(struct stream_source));
+    ((struct stream_source *)stream->source)->stream = stream;
+    g_source_set_static_name(stream->source, "chardev");
+    update(stream);
+    g_source_attach(stream->source, chardev->set->context);
+    g_mutex_unlock(&chardev->mutex);
+}
+
+void stream_drain(struct stream *stream)
+{
+    gint64 deadline = g_get_monotonic_time() + DRAIN_US, left;
+
+    if (!stream->source)
+        return;
+    g_mutex_lock(&stream->chardev->mutex);
+    flush(stream);
+    while (stream->queue->len && (left = deadline - g_get_monotonic_time()) > 0) {
+        struct pollfd entry = {.fd = stream->out_fd, .events = POLLOUT};
+
+        if (poll(&entry, 1, (int)(left / 1000) + 1) > 0)
+            flush(stream);
+    }
+    g_mutex_unlock(&stream->chardev->mutex);
+}
+
+void stream_stop(struct stream *stream)
+{
+    if (!stream->source)
+        return;
+    g_mutex_lock(&stream->chardev->mutex);
+    flush(stream);
+    g_byte_array_unref(g_steal_pointer(&stream->queue));
+    stream->in_tag = stream->out_tag = NULL;
+    GSource *source = g_steal_pointer(&stream->source);
+    g_mutex_unlock(&stream->chardev->mutex);
+    g_source_destroy(source);
+    g_source_unref(source);
+}
+
+bool stream_is_running(const struct stream *stream)
+{
+    return stream->source;
+}
+
+size_t stream_write(struct stream *stream, const u8 *data, size_t length, bool whole)
+{
+    size_t done = 0;
+
+    if (!stream->source || stream->out_fd < 0 || stream->broken)
+        return length;
+    if (!stream->queue->len)
+        done = push(stream, data, length);
+    if (stream->broken) {
+        g_source_set_ready_time(stream->source, 0);
+        return length;
+    }
+    size_t room = CHARDEV_QUEUE_LIMIT - MIN(stream->queue->len, CHARDEV_QUEUE_LIMIT);
+    size_t rest = length - done, more = whole && room ? rest : MIN(rest, room);
+
+    g_byte_array_append(stream->queue, data + done, (guint)more);
+    stream->starved |= done + more < length;
+    update(stream);
+    return done + more;
+}
+
+size_t stream_pending(const struct stream *stream)
+{
+    return stream->source ? stream->queue->len : 0;
+}
+
+void stream_accept_input(struct stream *stream)
+{
+    struct chardev *chardev = stream->chardev;
+
+    if (!chardev)
+        return;
+    g_mutex_lock(&chardev->mutex);
+    stream->paused = false;
+    update(stream);
+    g_mutex_unlock(&chardev->mutex);
+}

@@ -1,0 +1,45 @@
+/*
+ * chardev/stream.h - the part that descriptor-based back ends share: a source that reads when the
+ * front end can receive, and a bounded queue for what could not be written at once. Private to
+ * chardev/.
+ */
+#ifndef CHARDEV_STREAM_H
+#define CHARDEV_STREAM_H
+
+#include "chardev/backend.h"
+#include <sys/types.h>
+
+struct stream {
+    struct chardev *chardev;
+    int in_fd, out_fd; /* may be the same; -1: none. Not owned */
+    GSource *source;
+    gpointer in_tag, out_tag;
+    GByteArray *queue;
+    bool paused;   /* can_receive() said 0 */
+    bool in_ended; /* end of input: nothing to read any more */
+    bool broken;   /* output failed; the main thread will hear */
+    bool starved;  /* a writer got less than it asked for */
+    /* NULL: read() and write(). Return as those. */
+    ssize_t (*read)(struct stream *stream, void *data, size_t size);
+    ssize_t (*write)(struct stream *stream, const void *data, size_t size);
+    /* NULL: chardev_deliver(). */
+    void (*deliver)(struct stream *stream, u8 *data, size_t length);
+    /* End of input or an error. May stop the stream. NULL: ignore it. Main thread. */
+    void (*ended)(struct stream *stream);
+};
+
+/* Main thread. */
+void stream_start(struct stream *stream, struct chardev *chardev, int in_fd, int out_fd);
+/* Writes what waits, for half a second at most: before an orderly end. Main thread. */
+void stream_drain(struct stream *stream);
+/* What still waits is lost unless it can go at once. Main thread. */
+void stream_stop(struct stream *stream);
+bool stream_is_running(const struct stream *stream);
+
+/* The class functions' work: mutex held. Without a running stream everything is taken. */
+size_t stream_write(struct stream *stream, const u8 *data, size_t length, bool whole);
+size_t stream_pending(const struct stream *stream);
+/* Any thread, no lock held. */
+void stream_accept_input(struct stream *stream);
+
+#endif

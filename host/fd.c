@@ -1,0 +1,44 @@
+/* host/fd.c - small things about file descriptors. */
+#include "host/fd.h"
+#include "base/error.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+int host_fd_reopen_for_writing(int fd)
+{
+    struct stat stat;
+    char path[32];
+
+    if (fstat(fd, &stat) < 0 || !(S_ISCHR(stat.st_mode) || S_ISFIFO(stat.st_mode)))
+        return -1;
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+    return open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+}
+
+bool host_fd_is_writable(int fd)
+{
+    struct pollfd entry = {.fd = fd, .events = POLLOUT};
+
+    return poll(&entry, 1, 0) == 1 && entry.revents;
+}
+
+bool host_fd_is_socket(int fd)
+{
+    struct stat stat;
+
+    return fstat(fd, &stat) == 0 && S_ISSOCK(stat.st_mode);
+}
+
+bool host_fd_set_nonblocking(int fd, GError **error)
+{
+    int flags = fcntl(fd, F_GETFL);
+
+    if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)
+        return error_set(error, "file descriptor %d: %s", fd, strerror(errno));
+    return true;
+}

@@ -1,0 +1,21 @@
+/* host/fd.h - small things about file descriptors. Any thread. */
+#ifndef HOST_FD_H
+#define HOST_FD_H
+
+#include "base/types.h"
+#include <glib.h>
+
+/*
+ * A second, non-blocking, close-on-exec descriptor for writing to the terminal or pipe behind `fd`,
+ * with an open file description of its own: O_NONBLOCK on the shared one would change the shell's
+ * too. -1 when that is impossible (a file, a socket, no permission). The caller closes it.
+ */
+int host_fd_reopen_for_writing(int fd);
+
+/* True when a write of a few bytes will not block now. */
+bool host_fd_is_writable(int fd);
+
+bool host_fd_is_socket(int fd);
+bool host_fd_set_nonblocking(int fd, GError **error);
+
+#endif
