@@ -1,0 +1,191 @@
+/* tcg/print.c - the text form of a block, one op a line. tcg/parse.c reads it back. */
+#include "tcg/text.h"
+#include "tcg/append.h"
+
+const char *const ir_cond_names[IR_COND_COUNT] = {
+    [IR_EQ] = "eq",   [IR_NE] = "ne", [IR_LT] = "lt", [IR_GE] = "ge",   [IR_LTU] = "ltu",
+    [IR_GEU] = "geu", [IR_GT] = "gt", [IR_LE] = "le", [IR_GTU] = "gtu", [IR_LEU] = "leu",
+};
+
+const char *const ir_amo_names[IR_AMO_COUNT] = {
+    [IR_AMO_SWAP] = "swap", [IR_AMO_ADD] = "add",   [IR_AMO_AND] = "and",   [IR_AMO_OR] = "or",     [IR_AMO_XOR] = "xor",
+    [IR_AMO_MINS] = "mins", [IR_AMO_MAXS] = "maxs", [IR_AMO_MINU] = "minu", [IR_AMO_MAXU] = "maxu",
+};
+
+const char *const ir_hint_names[3] = { "", "call", "return" };
+
+const struct ir_flag_name ir_mem_flags[] = {
+    { "big", IR_MEM_BIG },         { "aligned", IR_MEM_ALIGNED },     { "acquire", IR_MEM_ACQUIRE },
+    { "release", IR_MEM_RELEASE }, { "write", IR_MEM_WRITE_INTENT }, { NULL, 0 },
+};
+
+struct printer {
+    GString *out;
+    const struct ir_block *block;
+    const struct ir_reg *regs;
+    u32 reg_count;
+};
+
+static void print_reg(struct printer *p, unsigned reg)
+{
+    if (p->regs && reg < p->reg_count)
+        g_string_append(p->out, p->regs[reg].name);
+    else
+        g_string_append_printf(p->out, "r%u", reg);
+}
+
+static void print_number(struct printer *p, s64 v)
+{
+    u64 magnitude = v < 0 ? 0 - (u64)v : (u64)v;
+
+    g_string_append_printf(p->out, magnitude < 65536 ? "%s%" G_GUINT64_FORMAT : "%s0x%" G_GINT64_MODIFIER "x",
+                           v < 0 ? "-" : "", magnitude);
+}
+
+static void print_hex(struct printer *p, s64 v)
+{
+    g_string_append_printf(p->out, v < 0 ? "-0x%" G_GINT64_MODIFIER "x" : "0x%" G_GINT64_MODIFIER "x",
+                           v < 0 ? 0 - (u64)v : (u64)v);
+}
+
+static void print_operands(struct printer *p, const struct ir_op *op, unsigned from, unsigned to)
+{
+    for (unsigned i = from; i < to; i++)
+        g_string_append_printf(p->out, i == from ? " %%%u" : ", %%%u", op->arg[i]);
+}
+
+static void print_mem(struct printer *p, const struct ir_op *op)
+{
+    u32 mem = op->aux;
+
+    g_string_append_printf(p->out, " %c%u", mem & IR_MEM_SIGNED ? 's' : 'u', 8 * ir_mem_bytes(mem));
+    for (const struct ir_flag_name *f = ir_mem_flags; f->name; f++)
+        if (mem & f->flag)
+            g_string_append_printf(p->out, ".%s", f->name);
+    if (mem >> IR_MEM_SPACE_SHIFT)
+        g_string_append_printf(p->out, ".space%u", mem >> IR_MEM_SPACE_SHIFT);
+}
+
+static void print_address(struct printer *p, const struct ir_op *op)
+{
+    g_string_append_printf(p->out, " [%%%u", op->arg[0]);
+    if (op->imm) {
+        g_string_append(p->out, " + ");
+        print_number(p, op->imm);
+    }
+    g_string_append_c(p->out, ']');
+}
+
+static void print_exit(struct printer *p, const struct ir_op *op)
+{
+    const struct ir_exit *exit = &p->block->exit[op->imm];
+
+    if (exit->kind == IR_EXIT_DIRECT) {
+        g_string_append(p->out, op->code == IR_EXIT_IF ? ", " : " ");
+        print_hex(p, exit->pc);
+    }
+    if (exit->hint != IR_HINT_NONE)
+        g_string_append_printf(p->out, " %s", ir_hint_names[exit->hint]);
+    if (exit->hint == IR_HINT_CALL) {
+        g_string_append_c(p->out, ' ');
+        print_hex(p, exit->return_pc);
+    }
+}
+
+static void print_body(struct printer *p, const struct ir_op *op)
+{
+    switch (op->code) {
+    case IR_CONST:
+        g_string_append_c(p->out, ' ');
+        print_number(p, op->imm);
+        break;
+    case IR_PC_ADD:
+        g_string_append_c(p->out, ' ');
+        print_hex(p, op->imm);
+        break;
+    case IR_GET:
+    case IR_PUT:
+        g_string_append_c(p->out, ' ');
+        print_reg(p, op->aux);
+        print_operands(p, op, 0, op->code == IR_PUT);
+        break;
+    case IR_ZEXT:
+    case IR_SEXT:
+        g_string_append_printf(p->out, " %s", ir_type_name((enum ir_type)op->aux));
+        print_operands(p, op, 0, 1);
+        break;
+    case IR_SETCC:
+    case IR_SELECT:
+    case IR_EXIT_IF:
+        g_string_append_printf(p->out, " %s", ir_cond_names[op->aux & 0xff]);
+        print_operands(p, op, 0, ir_op_operands(op));
+        if (op->code == IR_EXIT_IF)
+            print_exit(p, op);
+        break;
+    case IR_LD:
+    case IR_ST:
+        print_mem(p, op);
+        print_address(p, op);
+        print_operands(p, op, 1, ir_op_operands(op));
+        break;
+    case IR_AMO:
+        print_mem(p, op);
+        g_string_append_printf(p->out, " %s", ir_amo_names[op->imm]);
+        print_operands(p, op, 0, 2);
+        break;
+    case IR_CAS:
+        print_mem(p, op);
+        print_operands(p, op, 0, 3);
+        break;
+    case IR_FENCE:
+        g_string_append_printf(p->out, " %d", (int)op->imm);
+        break;
+    case IR_CALL:
+        g_string_append_printf(p->out, " %s", op->helper->name);
+        print_operands(p, op, 0, op->helper->arg_count);
+        break;
+    case IR_INSN:
+        g_string_append_c(p->out, ' ');
+        print_hex(p, op->imm);
+        g_string_append_printf(p->out, " %u", op->aux);
+        break;
+    case IR_EXIT_TO:
+        print_operands(p, op, 0, 1);
+        print_exit(p, op);
+        break;
+    case IR_EXIT:
+        print_exit(p, op);
+        break;
+    default:
+        print_operands(p, op, 0, ir_op_operands(op));
+    }
+}
+
+static bool shows_type(const struct ir_op *op)
+{
+    return op->type != IR_VOID && op->code != IR_EXIT_TO && op->code != IR_PC_ADD;
+}
+
+static void print_op(struct printer *p, u32 i)
+{
+    const struct ir_op *op = &p->block->op[i];
+
+    g_string_append(p->out, "    ");
+    if (ir_op_result(op) != IR_VOID)
+        g_string_append_printf(p->out, "%%%u = ", i);
+    g_string_append(p->out, ir_op_name((enum ir_opcode)op->code));
+    if (shows_type(op))
+        g_string_append_printf(p->out, ".%s", ir_type_name((enum ir_type)op->type));
+    print_body(p, op);
+    g_string_append_c(p->out, '\n');
+}
+
+char *ir_print(const struct ir_block *block, const struct ir_reg *regs, u32 reg_count)
+{
+    struct printer p = { g_string_new(NULL), block, regs, reg_count };
+
+    g_string_append_printf(p.out, "block 0x%x\n", block->first_pc);
+    for (u32 i = 0; i < block->count; i++)
+        print_op(&p, i);
+    return g_string_free(p.out, FALSE);
+}

@@ -1,0 +1,224 @@
+/* tcg/verify.c - checks a block against the contract of tcg/ir.h and tcg/ops.def. */
+#include "tcg/append.h"
+#include "base/error.h"
+
+struct verifier {
+    const struct ir_block *block;
+    const struct ir_reg *regs;
+    u32 reg_count;
+    u32 at;       /* the op under test */
+    s32 snapshot; /* of the latest insn; -1 before the first */
+    GError **error;
+};
+
+static bool complain(struct verifier *v, const char *what)
+{
+    const struct ir_op *op = &v->block->op[v->at];
+
+    return error_set(v->error, "op %u (%s): %s", v->at,
+                     op->code < IR_OPCODE_COUNT ? ir_op_name((enum ir_opcode)op->code) : "unknown", what);
+}
+
+/* Operand i is an earlier value of the type (IR_VOID: of any). */
+static bool check_operand(struct verifier *v, unsigned i, enum ir_type type)
+{
+    ir_value arg = v->block->op[v->at].arg[i];
+    enum ir_type is;
+
+    if (arg >= v->at)
+        return complain(v, "an operand is not an earlier value");
+    is = ir_op_result(&v->block->op[arg]);
+    if (is == IR_VOID)
+        return complain(v, "an operand is an op without a result");
+    if (type != IR_VOID && is != type)
+        return complain(v, "an operand has the wrong type");
+    return true;
+}
+
+static bool check_operands(struct verifier *v, unsigned from, unsigned to, enum ir_type type)
+{
+    for (unsigned i = from; i < to; i++)
+        if (!check_operand(v, i, type))
+            return false;
+    return true;
+}
+
+static enum ir_type operand_type(const struct verifier *v, unsigned i)
+{
+    return ir_op_result(&v->block->op[v->block->op[v->at].arg[i]]);
+}
+
+static bool check_conversion(struct verifier *v, const struct ir_op *op)
+{
+    enum ir_type from;
+
+    if (!check_operand(v, 0, IR_VOID))
+        return false;
+    from = operand_type(v, 0);
+    if (op->code == IR_TRUNC)
+        return from > op->type || complain(v, "trunc does not narrow");
+    if (op->aux != from)
+        return complain(v, "aux is not the operand's type");
+    return from < op->type || complain(v, "an extension does not widen");
+}
+
+static bool check_reg(struct verifier *v, const struct ir_op *op)
+{
+    if (op->aux >= v->reg_count || op->aux >= IR_MAX_REGS)
+        return complain(v, "no such guest register");
+    if (v->regs && v->regs[op->aux].type != op->type)
+        return complain(v, "the type is not the register's");
+    return op->code == IR_GET || check_operand(v, 0, (enum ir_type)op->type);
+}
+
+static bool check_memory(struct verifier *v, const struct ir_op *op)
+{
+    unsigned bits = 8 * ir_mem_bytes(op->aux);
+
+    if ((op->aux & IR_MEM_SIZE) > IR_MEM_64)
+        return complain(v, "no such access size");
+    if (bits > ir_type_bits((enum ir_type)op->type))
+        return complain(v, "the access is wider than its type");
+    if (op->code == IR_LD && op->type != IR_I32 && op->type != IR_I64)
+        return complain(v, "loads make i32 or i64");
+    if (op->code == IR_AMO && (op->imm < 0 || op->imm >= IR_AMO_COUNT))
+        return complain(v, "no such atomic operation");
+    if ((op->code == IR_AMO || op->code == IR_CAS) && !(op->aux & IR_MEM_ALIGNED))
+        return complain(v, "an atomic access must be marked aligned");
+    return check_operand(v, 0, IR_I64) && check_operands(v, 1, ir_op_operands(op), (enum ir_type)op->type);
+}
+
+static bool check_exit(struct verifier *v, const struct ir_op *op)
+{
+    u8 kind = op->code == IR_EXIT_TO ? IR_EXIT_INDIRECT : IR_EXIT_DIRECT;
+
+    if (op->imm < 0 || op->imm >= v->block->exit_count)
+        return complain(v, "no such exit");
+    if (v->block->exit[op->imm].kind != kind)
+        return complain(v, "the exit is of the other kind");
+    if (v->block->exit[op->imm].hint > IR_HINT_RETURN)
+        return complain(v, "no such hint");
+    return true;
+}
+
+static bool check_select(struct verifier *v, const struct ir_op *op)
+{
+    enum ir_type chosen = (enum ir_type)(op->aux >> 8);
+
+    if ((op->aux & 0xff) >= IR_COND_COUNT)
+        return complain(v, "no such condition");
+    if (chosen == IR_VOID || chosen >= IR_TYPE_COUNT)
+        return complain(v, "no type of the result in aux");
+    return check_operands(v, 0, 2, (enum ir_type)op->type) && check_operands(v, 2, 4, chosen);
+}
+
+static bool check_call(struct verifier *v, const struct ir_op *op)
+{
+    if (!op->helper || op->helper->arg_count > 4)
+        return complain(v, "no helper, or one with more than four arguments");
+    if (op->type != op->helper->result)
+        return complain(v, "the type is not the helper's result");
+    if ((op->helper->effects & IR_HELPER_MAY_LEAVE) && op->type != IR_VOID)
+        return complain(v, "a helper that may leave has no result");
+    return check_operands(v, 0, op->helper->arg_count, IR_I64);
+}
+
+static bool check_insn(struct verifier *v, const struct ir_op *op)
+{
+    if (op->snapshot >= v->block->snapshot_count || v->block->snapshot[op->snapshot].pc != op->imm)
+        return complain(v, "its snapshot is not its own");
+    if ((s32)op->snapshot <= v->snapshot)
+        return complain(v, "snapshots go backwards");
+    v->snapshot = op->snapshot;
+    return true;
+}
+
+static bool check_by_code(struct verifier *v, const struct ir_op *op)
+{
+    enum ir_type type = (enum ir_type)op->type;
+
+    switch (op->code) {
+    case IR_GET:
+    case IR_PUT:
+        return check_reg(v, op);
+    case IR_TRUNC:
+    case IR_ZEXT:
+    case IR_SEXT:
+        return check_conversion(v, op);
+    case IR_SETCC:
+        if (op->aux >= IR_COND_COUNT)
+            return complain(v, "no such condition");
+        return check_operands(v, 0, 2, type);
+    case IR_SELECT:
+        return check_select(v, op);
+    case IR_LD:
+    case IR_ST:
+    case IR_AMO:
+    case IR_CAS:
+        return check_memory(v, op);
+    case IR_FENCE:
+        return (op->imm & ~(s64)IR_ORDER_ALL) == 0 || complain(v, "no such ordering");
+    case IR_CALL:
+        return check_call(v, op);
+    case IR_INSN:
+        return check_insn(v, op);
+    case IR_EXIT_IF:
+        if (op->aux >= IR_COND_COUNT)
+            return complain(v, "no such condition");
+        return check_operands(v, 0, 2, type) && check_exit(v, op);
+    case IR_EXIT:
+        return check_exit(v, op);
+    case IR_EXIT_TO:
+        return check_operand(v, 0, IR_I64) && check_exit(v, op);
+    default:
+        return check_operands(v, 0, ir_op_operands(op), type);
+    }
+}
+
+static bool needs_type(const struct ir_op *op)
+{
+    switch (op->code) {
+    case IR_NOP:
+    case IR_FENCE:
+    case IR_INSN:
+    case IR_EXIT:
+    case IR_LEAVE:
+    case IR_CALL:
+        return false;
+    default:
+        return true;
+    }
+}
+
+static bool check_op(struct verifier *v)
+{
+    const struct ir_op *op = &v->block->op[v->at];
+    u32 effects;
+
+    if (op->code >= IR_OPCODE_COUNT)
+        return complain(v, "no such op");
+    if (op->type >= IR_TYPE_COUNT || (needs_type(op) && op->type == IR_VOID))
+        return complain(v, "no such type");
+    effects = ir_op_effects((enum ir_opcode)op->code);
+    if (!(effects & IR_EFFECT_END) != (v->at + 1 < v->block->count))
+        return complain(v, effects & IR_EFFECT_END ? "ops behind the end" : "the block does not end");
+    if (!check_by_code(v, op))
+        return false;
+    if ((effects & IR_EFFECT_LEAVE) && (v->snapshot < 0 || op->snapshot != v->snapshot))
+        return complain(v, "its snapshot is not that of the instruction before it");
+    return true;
+}
+
+bool ir_verify(const struct ir_block *block, const struct ir_reg *regs, u32 reg_count, GError **error)
+{
+    struct verifier v = { .block = block, .regs = regs, .reg_count = reg_count, .snapshot = -1, .error = error };
+
+    if (block->overflow)
+        return error_set(error, "the block overflowed");
+    if (block->count == 0)
+        return error_set(error, "the block is empty");
+    for (v.at = 0; v.at < block->count; v.at++)
+        if (!check_op(&v))
+            return false;
+    return true;
+}
