@@ -29,7 +29,9 @@ struct json_object *api_json_parse(const char *text, size_t size, GError **error
         return object;
     json_object_put(object);
     error_set(error, "JSON parse error at byte %zu: %s", end,
-              status == json_tokener_success ? "unexpected text" : json_tokener_error_desc(status));
+              status == json_tokener_success    ? "unexpected text"
+              : status == json_tokener_continue ? "the text ends too early"
+                                                : json_tokener_error_desc(status));
     return NULL;
 }
 

@@ -1,7 +1,8 @@
 """scripts/apigen/cnames.py - how names of the schema are spelled in C."""
 import re
 
-KEYWORDS = {'default', 'static', 'int', 'long', 'short', 'register', 'switch', 'if', 'else', 'unsigned'}
+KEYWORDS = set('auto break case char const continue default do double else enum extern float for goto if inline int long '
+               'linux register return short signed sizeof static struct switch typedef union unix unsigned void volatile while'.split())
 
 
 def snake(name):

@@ -88,7 +88,7 @@ static const struct {
     { "-name guest=a,process=b,proces=c", "-name guest=a,process=b,proces=c: no such parameter: 'proces'\ndid you mean 'process'?" },
     { "-global abc", "-global abc: expected DRIVER.PROPERTY=VALUE" },
     { "-global a=b.c", "-global a=b.c: expected DRIVER.PROPERTY=VALUE" },
-    { "-device '{\"driver\":'", "-device {\"driver\":: JSON parse error at byte 10: continue" },
+    { "-device '{\"driver\":'", "-device {\"driver\":: JSON parse error at byte 10: the text ends too early" },
     { "-device '{\"driver\":1} x'", "-device {\"driver\":1} x: JSON parse error at byte 13: unexpected text" },
     { "@/nonexistent/file", "argument file: Failed to open file \xe2\x80\x9c/nonexistent/file\xe2\x80\x9d: No such file or directory" },
 };
