@@ -138,6 +138,17 @@ void vm_debug_clear(struct vm *vm)
     tell_accel(vm);
 }
 
+void vcpu_debug_stop(struct vcpu *vcpu, const struct vcpu_stop *why)
+{
+    vcpu->stop_reason = *why;
+    vcpu->step = VCPU_STEP_OFF;
+    host_lock_take(&vcpu->lock);
+    vcpu->stop = true;
+    host_lock_drop(&vcpu->lock);
+    __atomic_store_n(&vcpu->host->exit_request, 1, __ATOMIC_SEQ_CST);
+    vm_request_debug_stop(vcpu->vm, vcpu);
+}
+
 static bool transfer(struct vcpu *vcpu, u64 address, u8 *data, u64 size, bool write)
 {
     while (size) {

@@ -468,8 +468,12 @@ void vm_vcpus_stop(struct vm *vm)
 
 void vm_vcpus_resume(struct vm *vm)
 {
-    for (guint i = 0; i < vm->vcpus->len; i++)
-        ask(g_ptr_array_index(vm->vcpus, i), false, false);
+    for (guint i = 0; i < vm->vcpus->len; i++) {
+        struct vcpu *vcpu = g_ptr_array_index(vm->vcpus, i);
+
+        if (!vcpu->held)
+            ask(vcpu, false, false);
+    }
 }
 
 void vm_vcpus_reset(struct vm *vm)

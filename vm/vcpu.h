@@ -177,6 +177,7 @@ struct vcpu {
     GQueue work;             /* posted functions */
     enum vcpu_step step;     /* gdb: set while stopped */
     struct vcpu_stop stop_reason;
+    bool held;               /* gdb: stays stopped when the machine goes on; set while stopped */
     s64 timer_deadline[VCPU_MAX_TIMERS]; /* atomic; virtual ns, INT64_MAX: none */
     s64 armed;               /* host alarm, virtual ns; INT64_MAX: none */
     void *alarm;             /* host timer that sets exit_request */
@@ -276,4 +277,9 @@ bool vm_watchpoint_remove(struct vm *vm, u64 address, u64 size, enum vm_watch ki
 bool vm_watchpoint_hit(const struct vm *vm, u64 va, u64 size, enum mmu_access access, u64 *address, enum vm_watch *kind);
 bool vm_has_watchpoint_in_page(const struct vm *vm, u64 page_address);
 void vm_debug_clear(struct vm *vm); /* all of both */
+/*
+ * The vCPU's own thread, at a breakpoint, a watchpoint or after a step: notes why, ends stepping, makes this vCPU stop as
+ * soon as vcpu_run returns and the machine soon after (VM_EVENT_DEBUG, then VM_EVENT_STOP).
+ */
+void vcpu_debug_stop(struct vcpu *vcpu, const struct vcpu_stop *why);
 #endif
