@@ -1,0 +1,103 @@
+/* target/riscv/extensions.c - the table of extensions.def, implications, isa string. */
+#include "target/riscv/extensions.h"
+#include "base/error.h"
+#include "base/bits.h"
+#include <string.h>
+
+#define EXTENSION(id, name, kind, rv64, max, floats, needs, description)                           \
+    { name, RISCV_EXT_##kind, rv64, max, needs, description },
+#define IMPLIES(a, b)
+#define IMPLIES_BOTH(a, b, c)
+#define TODO(...)
+const struct riscv_extension_info riscv_extensions[RISCV_EXT_COUNT] = {
+#include "target/riscv/extensions.def"
+};
+#undef EXTENSION
+#undef TODO
+
+#define EXTENSION(...)
+#define TODO(name, rv64, max) { name, rv64, max },
+const struct riscv_extension_later riscv_extensions_later[] = {
+#include "target/riscv/extensions.def"
+    { NULL, false, false },
+};
+#undef IMPLIES
+#undef IMPLIES_BOTH
+#undef TODO
+
+static void imply(bool *on)
+{
+#define TODO(...)
+#define IMPLIES(a, b)         on[RISCV_EXT_##b] |= on[RISCV_EXT_##a];
+#define IMPLIES_BOTH(a, b, c) on[RISCV_EXT_##c] |= on[RISCV_EXT_##a] && on[RISCV_EXT_##b];
+#include "target/riscv/extensions.def"
+#undef EXTENSION
+#undef IMPLIES
+#undef IMPLIES_BOTH
+#undef TODO
+}
+
+static bool is_on(const bool *on, const char *name)
+{
+    for (unsigned i = 0; i < RISCV_EXT_COUNT; i++)
+        if (strcmp(riscv_extensions[i].name, name) == 0)
+            return on[i];
+    return false;
+}
+
+/* The first need of extension i that is off, or NULL. The caller frees. */
+static char *missing_need(const bool *on, unsigned i)
+{
+    g_auto(GStrv) needs = g_strsplit(riscv_extensions[i].needs, " ", -1);
+
+    for (char **need = needs; *need; need++)
+        if (**need && !is_on(on, *need))
+            return g_strdup(*need);
+    return NULL;
+}
+
+bool riscv_extensions_complete(bool *on, GError **error)
+{
+    imply(on);
+    for (unsigned i = 0; i < RISCV_EXT_COUNT; i++) {
+        g_autofree char *missing = missing_need(on, i);
+
+        if (riscv_extensions[i].kind == RISCV_EXT_FIXED)
+            on[i] = !missing;
+        else if (on[i] && missing) {
+            error_set(error, "extension '%s' needs '%s', which is off", riscv_extensions[i].name, missing);
+            return false;
+        }
+    }
+    return true;
+}
+
+/* S and U are misa letters which the isa string does not name. */
+static bool in_isa_string(unsigned i)
+{
+    return i != RISCV_EXT_S && i != RISCV_EXT_U;
+}
+
+char *riscv_extensions_isa(const bool *on)
+{
+    GString *isa = g_string_new("rv64");
+
+    for (unsigned i = 0; i < RISCV_EXT_COUNT; i++) {
+        if (!on[i] || !in_isa_string(i))
+            continue;
+        if (riscv_extensions[i].kind != RISCV_EXT_LETTER)
+            g_string_append_c(isa, '_');
+        g_string_append(isa, riscv_extensions[i].name);
+    }
+    return g_string_free(isa, FALSE);
+}
+
+u64 riscv_extensions_misa(const bool *on)
+{
+    u64 misa = 0;
+
+    for (unsigned i = 0; i < RISCV_EXT_COUNT; i++)
+        if (on[i] && riscv_extensions[i].kind == RISCV_EXT_LETTER)
+            misa |= BIT64(riscv_extensions[i].name[0] - 'a');
+    return misa;
+}
