@@ -32,6 +32,7 @@ struct vm {
     struct vm_object *root;
     GSList *globals;   /* struct vm_global */
     GHashTable *backends;
+    GPtrArray *lines;  /* inputs of objects */
 
     /* memory */
     GPtrArray *ram_blocks;

@@ -1,10 +1,13 @@
 /* vm/line.c - wires. */
 #include "vm/line.h"
+#include "vm/internal.h"
 #include <stddef.h>
 
 void line_init(struct line *line, struct vm_object *owner, const char *name, u32 number, line_hook *hook, void *opaque)
 {
     *line = (struct line){ .hook = hook, .opaque = opaque, .number = number, .owner = owner, .name = name };
+    if (owner && !g_ptr_array_find(owner->vm->lines, line, NULL))
+        g_ptr_array_add(owner->vm->lines, line);
 }
 
 void line_set(struct line *line, u32 level)
@@ -21,4 +24,27 @@ void line_pulse(struct line *line)
 {
     line_set(line, 1);
     line_set(line, 0);
+}
+
+void line_foreach(struct vm *vm, const struct vm_object *owner, void (*fn)(struct line *line, void *opaque), void *opaque)
+{
+    for (guint i = 0; i < vm->lines->len; i++) {
+        struct line *line = g_ptr_array_index(vm->lines, i);
+
+        if (!owner || line->owner == owner)
+            fn(line, opaque);
+    }
+}
+
+bool line_is_known(struct vm *vm, const struct line *line)
+{
+    return g_ptr_array_find(vm->lines, line, NULL);
+}
+
+void line_forget(struct vm *vm, const struct vm_object *owner)
+{
+    for (guint i = vm->lines->len; i-- > 0;) {
+        if (((struct line *)g_ptr_array_index(vm->lines, i))->owner == owner)
+            g_ptr_array_remove_index(vm->lines, i);
+    }
 }

@@ -8,6 +8,7 @@
 
 #include "base/types.h"
 
+struct vm;
 struct vm_object;
 
 typedef void line_hook(void *opaque, u32 number, u32 level);
@@ -25,6 +26,7 @@ struct line {
     void *tap_opaque;
 };
 
+/* Machine lock, or before the machine runs. owner may be NULL: then line_foreach does not know it. */
 void line_init(struct line *line, struct vm_object *owner, const char *name, u32 number, line_hook *hook, void *opaque);
 /* NULL is an unconnected wire: nothing happens. level 0 or 1 (or a count, where both sides agree). */
 void line_set(struct line *line, u32 level);
@@ -33,5 +35,12 @@ static inline u32 line_level(const struct line *line)
     return line ? __atomic_load_n(&line->level, __ATOMIC_ACQUIRE) : 0;
 }
 void line_pulse(struct line *line);
+
+/* Tests and the monitor; machine lock. fn for each input of the object (NULL: of all), in order of line_init. */
+void line_foreach(struct vm *vm, const struct vm_object *owner, void (*fn)(struct line *line, void *opaque), void *opaque);
+/* The line still exists. */
+bool line_is_known(struct vm *vm, const struct line *line);
+/* The owner goes (vm/object.c). */
+void line_forget(struct vm *vm, const struct vm_object *owner);
 
 #endif

@@ -56,6 +56,7 @@ struct vm *vm_create(u32 guest, GError **error)
     vm->reset_listeners = listeners();
     vm->complete_listeners = listeners();
     vm->vcpus = g_ptr_array_new();
+    vm->lines = g_ptr_array_new();
     vm->main_reader = epoch_reader_add(vm->epoch);
     vm_inbox_init(vm);
     vm_clock_init(vm);
@@ -80,6 +81,7 @@ void vm_destroy(struct vm *vm)
     vm_clock_finish(vm);
     vm_inbox_finish(vm);
     g_ptr_array_unref(vm->vcpus);
+    g_ptr_array_unref(vm->lines);
     g_array_unref(vm->event_listeners);
     g_array_unref(vm->reset_listeners);
     g_array_unref(vm->complete_listeners);
