@@ -1,0 +1,110 @@
+# tests/functional/test_gdb.py - Debian's gdb-multiarch debugs the machine: registers, threads, breakpoints, steps, monitor.
+import os
+import re
+import shutil
+import subprocess
+
+import pytest
+
+from conftest import PATIENCE
+
+GDB = shutil.which("gdb-multiarch")
+pytestmark = pytest.mark.skipif(not GDB, reason="gdb-multiarch is not installed")
+
+
+class Debugged:
+    """A machine that waits for a debugger, and GDB sessions with it."""
+
+    def __init__(self, start, tmp_path, *arguments):
+        self.socket = os.path.join(str(tmp_path), "gdb")
+        self.machine = start(*arguments, "-S", "-gdb", f"unix:{self.socket}")
+
+    def gdb(self, *commands, deadline=60):
+        """Output of one session; the machine goes on when GDB leaves by detach."""
+        words = [GDB, "-nx", "-q", "-batch", "-ex", "set pagination off", "-ex", "set confirm off",
+                 "-ex", "set architecture riscv:rv64", "-ex", "set remotetimeout 20",
+                 "-ex", f"target remote {self.socket}"]
+        for command in commands:
+            words += ["-ex", command]
+        done = subprocess.run(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                              timeout=deadline * PATIENCE, check=False)
+        return done.stdout
+
+
+@pytest.fixture
+def debugged(start, tmp_path, firmware):
+    def launch(*arguments):
+        return Debugged(start, tmp_path, "-M", "virt", "-bios", firmware, *arguments)
+
+    return launch
+
+
+def test_registers_and_steps(debugged):
+    output = debugged().gdb("info registers pc", "stepi", "info registers pc", "print $misa != 0", "print $priv",
+                            "info registers ft0", "set $t0 = 0x1234", "print/x $t0", "print/x $zero", "info all-registers")
+    assert re.search(r"pc +0x1000\b", output), output
+    assert re.search(r"pc +0x1004\b", output), output
+    assert "$1 = 1" in output and "$3 = 0x1234" in output and "$4 = 0x0" in output, output
+    assert re.search(r"\bmstatus\s+0x", output), output
+    assert "warning" not in output, output
+
+
+def test_breakpoint_at_the_firmware(debugged):
+    output = debugged().gdb("break *0x80000000", "continue", "info registers pc", "delete", "x/2i $pc", "stepi", "stepi",
+                            "hbreak *0x80000000", "info breakpoints")
+    assert "Breakpoint 1, 0x0000000080000000" in output, output
+    assert re.search(r"=> 0x80000000:", output), output
+
+
+def test_more_hardware_breakpoints_than_any_machine_has(debugged):
+    breaks = [f"hbreak *{0x80000000 + 4 * i}" for i in range(64)]
+    output = debugged().gdb(*breaks, "continue")
+    assert re.search(r"Breakpoint 1, 0x0000000080000000", output), output
+
+
+def test_watchpoint(debugged):
+    # The reset vector's first word of data that the firmware's relocation writes is found by the watch itself.
+    output = debugged().gdb("break *0x80000000", "continue", "delete", "set can-use-hw-watchpoints 1",
+                            "watch *(long *)($sp - 8)", "print $pc", "tbreak *0x80000004", "continue")
+    assert "Hardware watchpoint 2" in output, output
+
+
+def test_harts_are_threads(debugged):
+    output = debugged("-smp", "4").gdb("info threads", "thread 3", "info registers pc", "thread apply all print $mhartid")
+    for hart in range(4):
+        assert f"CPU#{hart}" in output, output
+    assert re.search(r"Thread 1\.?4?.*\n.*= 3|= 3", output), output
+
+
+def test_memory_by_physical_address(debugged):
+    output = debugged().gdb("set {int}0x80200000 = 0x55aa", "print/x *(int *)0x80200000", "maintenance packet Qqemu.PhyMemMode:1",
+                            "print/x *(short *)0x80200000", "maintenance packet qqemu.PhyMemMode")
+    assert output.count("0x55aa") == 2 and 'received: "1"' in output, output
+
+
+def test_monitor_command(debugged):
+    assert "VM status: paused" in debugged().gdb("monitor info status")
+
+
+def test_detach_reattach_interrupt(debugged):
+    guest = debugged()
+    guest.gdb("break *0x80000000", "continue", "detach")
+    guest.machine.wait_for(r"OpenSBI v\d", 30)
+    output = guest.gdb("print $pc", "detach")
+    assert re.search(r"\$1 = .*0x", output), output
+    assert guest.machine.process.poll() is None
+
+
+def test_kill_ends_the_emulator(debugged):
+    guest = debugged()
+    guest.gdb("kill")
+    assert guest.machine.wait_exit() == 0
+
+
+def test_kernel_symbol_address(debugged, linux):
+    """An address as in /proc/kallsyms is a breakpoint by virtual address."""
+    guest = debugged("-m", "512M", *linux("echo entry $(grep -w __riscv_sys_getpid /proc/kallsyms)", "sleep 1000"))
+    guest.gdb("detach")
+    address = int(guest.machine.wait_for(r"entry ([0-9a-f]{16})", 90).group(1), 16)
+    output = guest.gdb(f"break *{address:#x}", "info breakpoints", f"x/4xh {address:#x}", "delete", "detach")
+    assert "Cannot access memory" not in output, output
