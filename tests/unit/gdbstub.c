@@ -316,7 +316,6 @@ static void test_memory(struct fake *fake, gconstpointer data)
     expect(fake, "m3ffffffffffffffffff,4", "+[E16]");
     expect(fake, "M1001,2:abcd", "+[OK]");
     expect(fake, "M1001,2:abc", "+[E16]");
-    expect(fake, "M1001,1:abcd", "+[E16]");
     expect(fake, "M3fff,2:abcd", "+[E0e]");
     expect(fake, "m1000,4", "+[00abcd03]");
     expect(fake, "X1000,0:", "+[OK]");

@@ -1,0 +1,156 @@
+/*
+ * target/riscv/translate.c - the loop over the instructions of a block, and what all chapters share.
+ *
+ * A block ends at control flow, at the page's end, before known entries, and after MAX_INSNS. An instruction that
+ * crosses into the next page is a block of its own.
+ */
+#include "target/riscv/translate.h"
+#include "base/bits.h"
+
+enum { MAX_INSNS = 64, PAGE = 4096 };
+
+ir_value translate_const(struct translation *t, s64 value)
+{
+    return ir_const(t->b, IR_I64, value);
+}
+
+ir_value translate_x(struct translation *t, unsigned reg)
+{
+    if (reg == 0)
+        return translate_const(t, 0);
+    if (t->known[reg] != IR_NONE)
+        return t->known[reg];
+    return ir_get(t->b, IR_I64, RISCV_REG_X + reg);
+}
+
+void translate_set_x(struct translation *t, unsigned reg, ir_value value)
+{
+    u8 code = t->b->op[value].code;
+
+    if (reg == 0)
+        return;
+    ir_put(t->b, IR_I64, RISCV_REG_X + reg, value);
+    t->known[reg] = code == IR_CONST || code == IR_PC_ADD ? value : IR_NONE;
+}
+
+ir_value translate_w(struct translation *t, unsigned reg)
+{
+    return ir_trunc(t->b, IR_I32, translate_x(t, reg));
+}
+
+void translate_set_w(struct translation *t, unsigned reg, ir_value value)
+{
+    translate_set_x(t, reg, ir_sext(t->b, IR_I64, value));
+}
+
+/* Helpers that leave may write any register, so nothing is known behind them. */
+void translate_call(struct translation *t, const struct ir_helper *helper, ir_value a, ir_value b, ir_value c,
+                    ir_value d)
+{
+    ir_call(t->b, helper, a, b, c, d);
+    for (unsigned reg = 0; reg < 32; reg++)
+        t->known[reg] = IR_NONE;
+}
+
+void translate_leave(struct translation *t)
+{
+    ir_leave(t->b);
+    t->done = true;
+}
+
+void translate_next_block(struct translation *t)
+{
+    ir_exit(t->b, t->next, IR_HINT_NONE, 0);
+    t->done = true;
+}
+
+void translate_illegal(struct translation *t, const struct riscv_insn *i)
+{
+    translate_call(t, &riscv_ir_illegal, translate_const(t, i->raw), IR_NONE, IR_NONE, IR_NONE);
+    translate_leave(t);
+}
+
+#include "target/riscv/actions.h"
+
+static void translate_row(struct translation *t, const struct riscv_insn *i)
+{
+    switch (i->row) {
+#include "target/riscv/dispatch.h"
+    default:
+        translate_illegal(t, i);
+    }
+}
+
+/* Extensions, FS and rounding modes (Unprivileged manual, "Floating-Point Control and Status Register"). */
+static bool is_legal(const struct translation *t, const struct riscv_insn *i)
+{
+    if (!(t->guards >> i->guard & 1))
+        return false;
+    if (likely(!i->flags))
+        return true;
+    if ((i->flags & RISCV_ROW_FLOATS) && (t->mode & RISCV_MODE_FP_OFF))
+        return false;
+    if (i->flags & RISCV_ROW_ROUNDS)
+        return i->rm < 5 || (i->rm == 7 && !(t->mode & RISCV_MODE_FRM_INVALID));
+    return true;
+}
+
+static void translate_insn(struct translation *t, u32 raw)
+{
+    struct riscv_insn insn;
+    bool known = riscv_decode(raw, &insn);
+
+    t->next = t->pc + insn.length;
+    ir_insn(t->b, t->pc, insn.length);
+    if (likely(known && is_legal(t, &insn)))
+        translate_row(t, &insn);
+    else
+        translate_illegal(t, &insn);
+}
+
+enum fetch { FETCH_OK, FETCH_CROSSES };
+
+static enum fetch fetch_insn(const struct code_source *source, u32 offset, u32 *raw)
+{
+    const u8 *bytes = source->page + offset;
+
+    if (likely(offset + 4 <= PAGE)) {
+        *raw = (u32)bits_load_le(bytes, 4);
+        return FETCH_OK;
+    }
+    *raw = (u32)bits_load_le(bytes, 2);
+    return (*raw & 3) == 3 ? FETCH_CROSSES : FETCH_OK;
+}
+
+static bool goes_on(const struct translation *t, const struct code_source *source)
+{
+    return t->next < PAGE && t->b->insn_count < MAX_INSNS && t->b->insn_count < source->max_insns &&
+           !(source->stop_before && source->stop_before(source->opaque, (u32)t->next));
+}
+
+enum translate_result riscv_translate(struct ir_block *block, const struct code_source *source, u64 guards)
+{
+    struct translation t = { .b = block, .guards = guards, .mode = source->mode };
+    u32 raw;
+
+    for (unsigned reg = 0; reg < 32; reg++)
+        t.known[reg] = IR_NONE;
+    t.next = (s32)source->offset;
+    if (fetch_insn(source, source->offset, &raw) == FETCH_CROSSES) {
+        if (!source->next_page)
+            return TRANSLATE_NEEDS_NEXT_PAGE;
+        raw |= (u32)bits_load_le(source->next_page, 2) << 16;
+        t.pc = t.next;
+        translate_insn(&t, raw);
+    } else {
+        do {
+            t.pc = t.next;
+            if (unlikely(fetch_insn(source, (u32)t.pc, &raw) == FETCH_CROSSES))
+                break;
+            translate_insn(&t, raw);
+        } while (!t.done && goes_on(&t, source));
+    }
+    if (!t.done)
+        translate_next_block(&t);
+    return TRANSLATE_OK;
+}

@@ -1,0 +1,103 @@
+/*
+ * target/riscv/translate.h - from guest code to IR: one block of straight-line code, page-bounded.
+ *
+ * Thread: whoever holds the translation lock of accel/tcg; pure but for the block.
+ */
+#ifndef TARGET_RISCV_TRANSLATE_H
+#define TARGET_RISCV_TRANSLATE_H
+
+#include "target/riscv/decode.h"
+#include "target/riscv/helpers.h"
+#include "target/riscv/mode.h"
+#include "target/riscv/regs.h"
+#include "tcg/builder.h"
+#include "vm/vcpu.h"
+
+/* guards: riscv_guards() of the CPU. The mode is an enum riscv_mode word. */
+enum translate_result riscv_translate(struct ir_block *block, const struct code_source *source, u64 guards);
+
+/* The rest is shared by the chapters, translate_*.c. */
+struct translation {
+    struct ir_block *b;
+    u64 guards;
+    u32 mode;
+    s32 pc;        /* of the instruction, less pc_page */
+    s32 next;      /* of the one behind it */
+    bool done;     /* the block has its end */
+    bool fp_dirty; /* this block has marked the floating-point state as written */
+    /* Constants and code addresses that x registers are known to hold, or IR_NONE. */
+    ir_value known[32];
+};
+
+/* The value of an x register; x0 is the constant 0. */
+ir_value translate_x(struct translation *t, unsigned reg);
+void translate_set_x(struct translation *t, unsigned reg, ir_value value);
+/* The low 32 bits of an x register; and an i32 value, sign-extended, into one. */
+ir_value translate_w(struct translation *t, unsigned reg);
+void translate_set_w(struct translation *t, unsigned reg, ir_value value);
+/* A call that may leave. */
+void translate_call(struct translation *t, const struct ir_helper *helper, ir_value a, ir_value b, ir_value c, ir_value d);
+ir_value translate_const(struct translation *t, s64 value);
+/* Ends the block after a helper that always leaves. */
+void translate_leave(struct translation *t);
+/* Goes on behind this instruction, in another block. */
+void translate_next_block(struct translation *t);
+void translate_illegal(struct translation *t, const struct riscv_insn *i);
+
+/* translate_integer.c */
+void translate_lui(struct translation *t, const struct riscv_insn *i);
+void translate_auipc(struct translation *t, const struct riscv_insn *i);
+void translate_arith(struct translation *t, const struct riscv_insn *i, enum ir_opcode op);
+void translate_arith_imm(struct translation *t, const struct riscv_insn *i, enum ir_opcode op);
+void translate_arith_w(struct translation *t, const struct riscv_insn *i, enum ir_opcode op);
+void translate_arith_imm_w(struct translation *t, const struct riscv_insn *i, enum ir_opcode op);
+void translate_compare(struct translation *t, const struct riscv_insn *i, enum ir_cond cond);
+void translate_compare_imm(struct translation *t, const struct riscv_insn *i, enum ir_cond cond);
+
+/* translate_bits.c */
+void translate_unary(struct translation *t, const struct riscv_insn *i, enum ir_opcode op);
+void translate_unary_w(struct translation *t, const struct riscv_insn *i, enum ir_opcode op);
+void translate_extend(struct translation *t, const struct riscv_insn *i, enum ir_type from, bool is_signed);
+void translate_shift_add(struct translation *t, const struct riscv_insn *i, unsigned shift, bool is_word);
+void translate_shift_uw(struct translation *t, const struct riscv_insn *i);
+void translate_bit(struct translation *t, const struct riscv_insn *i, enum ir_opcode op, bool is_imm);
+void translate_bit_extract(struct translation *t, const struct riscv_insn *i, bool is_imm);
+void translate_orc_b(struct translation *t, const struct riscv_insn *i);
+void translate_czero(struct translation *t, const struct riscv_insn *i, enum ir_cond cond);
+void translate_integer_helper(struct translation *t, const struct riscv_insn *i, const struct ir_helper *helper);
+
+/* translate_memory.c */
+void translate_load(struct translation *t, const struct riscv_insn *i, u32 mem);
+void translate_store(struct translation *t, const struct riscv_insn *i, u32 mem);
+void translate_lr(struct translation *t, const struct riscv_insn *i, u32 mem);
+void translate_sc(struct translation *t, const struct riscv_insn *i, u32 mem);
+void translate_amo(struct translation *t, const struct riscv_insn *i, enum ir_amo op, u32 mem);
+void translate_fence(struct translation *t, const struct riscv_insn *i);
+void translate_fence_tso(struct translation *t);
+void translate_cbo_zero(struct translation *t, const struct riscv_insn *i);
+
+/* translate_control.c */
+void translate_branch(struct translation *t, const struct riscv_insn *i, enum ir_cond cond);
+void translate_jal(struct translation *t, const struct riscv_insn *i);
+void translate_jalr(struct translation *t, const struct riscv_insn *i);
+void translate_csr(struct translation *t, const struct riscv_insn *i, bool is_imm);
+void translate_ecall(struct translation *t);
+void translate_ebreak(struct translation *t);
+/* Instructions that are one call: the helper takes (raw) or (raw, next). */
+void translate_system(struct translation *t, const struct riscv_insn *i, const struct ir_helper *helper, bool always_leaves);
+void translate_sfence_vma(struct translation *t, const struct riscv_insn *i);
+void translate_fence_i(struct translation *t);
+void translate_cbo(struct translation *t, const struct riscv_insn *i);
+
+/* translate_float.c */
+enum fp_sign { FP_SIGN_COPY, FP_SIGN_NEGATE, FP_SIGN_XOR };
+void translate_fload(struct translation *t, const struct riscv_insn *i, unsigned bits);
+void translate_fstore(struct translation *t, const struct riscv_insn *i, unsigned bits);
+void translate_fp_sign(struct translation *t, const struct riscv_insn *i, enum fp_sign how, unsigned bits);
+void translate_fp_move_to_integer(struct translation *t, const struct riscv_insn *i, unsigned bits);
+void translate_fp_move_from_integer(struct translation *t, const struct riscv_insn *i, unsigned bits);
+void translate_fp_constant(struct translation *t, const struct riscv_insn *i, unsigned bits);
+/* One call. operands: letters as in translate_float.c; the first is where the result goes. */
+void translate_fp_call(struct translation *t, const struct riscv_insn *i, const struct ir_helper *helper, const char *operands);
+
+#endif

@@ -1,0 +1,114 @@
+/* target/riscv/translate_bits.c - Zba, Zbb, Zbc, Zbs, Zicond (Unprivileged manual, chapters "B", "Zicond"). */
+#include "target/riscv/translate.h"
+
+void translate_unary(struct translation *t, const struct riscv_insn *i, enum ir_opcode op)
+{
+    if (i->rd != 0)
+        translate_set_x(t, i->rd, ir_unary(t->b, op, translate_x(t, i->rs1)));
+}
+
+void translate_unary_w(struct translation *t, const struct riscv_insn *i, enum ir_opcode op)
+{
+    if (i->rd != 0)
+        translate_set_w(t, i->rd, ir_unary(t->b, op, translate_w(t, i->rs1)));
+}
+
+void translate_extend(struct translation *t, const struct riscv_insn *i, enum ir_type from, bool is_signed)
+{
+    ir_value low;
+
+    if (i->rd == 0)
+        return;
+    low = ir_trunc(t->b, from, translate_x(t, i->rs1));
+    translate_set_x(t, i->rd, is_signed ? ir_sext(t->b, IR_I64, low) : ir_zext(t->b, IR_I64, low));
+}
+
+static ir_value zext_w(struct translation *t, unsigned reg)
+{
+    return ir_zext(t->b, IR_I64, translate_w(t, reg));
+}
+
+void translate_shift_add(struct translation *t, const struct riscv_insn *i, unsigned shift, bool is_word)
+{
+    ir_value index;
+
+    if (i->rd == 0)
+        return;
+    index = is_word ? zext_w(t, i->rs1) : translate_x(t, i->rs1);
+    index = ir_binary_imm(t->b, IR_SHL, index, shift);
+    if (i->rs2 != 0)
+        index = ir_binary(t->b, IR_ADD, index, translate_x(t, i->rs2));
+    translate_set_x(t, i->rd, index);
+}
+
+void translate_shift_uw(struct translation *t, const struct riscv_insn *i)
+{
+    if (i->rd != 0)
+        translate_set_x(t, i->rd, ir_binary_imm(t->b, IR_SHL, zext_w(t, i->rs1), i->imm));
+}
+
+/* op is what happens with 1 << n: ANDN, OR, XOR. */
+void translate_bit(struct translation *t, const struct riscv_insn *i, enum ir_opcode op, bool is_imm)
+{
+    ir_value x, mask;
+
+    if (i->rd == 0)
+        return;
+    x = translate_x(t, i->rs1);
+    mask = is_imm ? translate_const(t, (s64)BIT64(i->imm))
+                  : ir_binary(t->b, IR_SHL, translate_const(t, 1), translate_x(t, i->rs2));
+    if (is_imm && op == IR_ANDN)
+        translate_set_x(t, i->rd, ir_binary_imm(t->b, IR_AND, x, (s64)~BIT64(i->imm)));
+    else
+        translate_set_x(t, i->rd, ir_binary(t->b, op, x, mask));
+}
+
+void translate_bit_extract(struct translation *t, const struct riscv_insn *i, bool is_imm)
+{
+    ir_value x;
+
+    if (i->rd == 0)
+        return;
+    x = translate_x(t, i->rs1);
+    x = is_imm ? ir_binary_imm(t->b, IR_SHR, x, i->imm) : ir_binary(t->b, IR_SHR, x, translate_x(t, i->rs2));
+    translate_set_x(t, i->rd, ir_binary_imm(t->b, IR_AND, x, 1));
+}
+
+/* Each byte that is not zero becomes 255: its top bit is found by a sum which does not carry into the next byte. */
+void translate_orc_b(struct translation *t, const struct riscv_insn *i)
+{
+    const s64 low = 0x7f7f7f7f7f7f7f7f, top = (s64)0x8080808080808080;
+    ir_value x, sum;
+
+    if (i->rd == 0)
+        return;
+    x = translate_x(t, i->rs1);
+    sum = ir_binary_imm(t->b, IR_ADD, ir_binary_imm(t->b, IR_AND, x, low), low);
+    sum = ir_binary_imm(t->b, IR_AND, ir_binary(t->b, IR_OR, sum, x), top);
+    sum = ir_binary_imm(t->b, IR_MUL, ir_binary_imm(t->b, IR_SHR, sum, 7), 255);
+    translate_set_x(t, i->rd, sum);
+}
+
+/* cond: when rs2 <cond> 0 the result is 0. */
+void translate_czero(struct translation *t, const struct riscv_insn *i, enum ir_cond cond)
+{
+    ir_value zero, x, y;
+
+    if (i->rd == 0)
+        return;
+    x = translate_x(t, i->rs1);
+    y = translate_x(t, i->rs2);
+    zero = translate_const(t, 0);
+    translate_set_x(t, i->rd, ir_select(t->b, cond, y, zero, zero, x));
+}
+
+void translate_integer_helper(struct translation *t, const struct riscv_insn *i, const struct ir_helper *helper)
+{
+    ir_value x, y;
+
+    if (i->rd == 0)
+        return;
+    x = translate_x(t, i->rs1);
+    y = translate_x(t, i->rs2);
+    translate_set_x(t, i->rd, ir_call(t->b, helper, x, y, IR_NONE, IR_NONE));
+}

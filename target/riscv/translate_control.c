@@ -1,0 +1,174 @@
+/* target/riscv/translate_control.c - branches, jumps, system instructions. */
+#include "target/riscv/translate.h"
+
+enum { CAUSE_MISALIGNED_FETCH = 0, CAUSE_BREAKPOINT = 3 };
+
+/* Without compressed instructions a target must be a multiple of 4 (chapter 2, "Control Transfer"). */
+static bool may_be_misaligned(const struct translation *t)
+{
+    return !(t->guards >> riscv_row_info[RISCV_C_NOP].guard & 1);
+}
+
+static bool is_misaligned(const struct translation *t, s32 target)
+{
+    return (target & 2) && may_be_misaligned(t);
+}
+
+static void raise_misaligned(struct translation *t, s32 target)
+{
+    translate_call(t, &riscv_ir_raise, translate_const(t, CAUSE_MISALIGNED_FETCH), ir_pc_add(t->b, target), IR_NONE,
+                   IR_NONE);
+    translate_leave(t);
+}
+
+static void jump(struct translation *t, s32 target, enum ir_exit_hint hint)
+{
+    if (is_misaligned(t, target)) {
+        raise_misaligned(t, target);
+        return;
+    }
+    ir_exit(t->b, target, hint, t->next);
+    t->done = true;
+}
+
+/* A comparison whose outcome is known: 1 or 0, else -1. */
+static int decided(struct translation *t, enum ir_cond cond, const struct riscv_insn *i, ir_value x, ir_value y)
+{
+    const struct ir_op *a = &t->b->op[x], *b = &t->b->op[y];
+
+    if (i->rs1 == i->rs2)
+        return ir_cond_holds(cond, IR_I64, 0, 0);
+    if (a->code == IR_CONST && b->code == IR_CONST)
+        return ir_cond_holds(cond, IR_I64, (u64)a->imm, (u64)b->imm);
+    return -1;
+}
+
+void translate_branch(struct translation *t, const struct riscv_insn *i, enum ir_cond cond)
+{
+    ir_value x = translate_x(t, i->rs1), y = translate_x(t, i->rs2);
+    s32 target = t->pc + i->imm;
+    int taken = decided(t, cond, i, x, y);
+
+    if (taken == 1) {
+        jump(t, target, IR_HINT_NONE);
+    } else if (taken == 0) {
+        translate_next_block(t);
+    } else if (is_misaligned(t, target)) {
+        ir_exit_if(t->b, ir_cond_invert(cond), x, y, t->next);
+        raise_misaligned(t, target);
+    } else {
+        ir_exit_if(t->b, cond, x, y, target);
+        translate_next_block(t);
+    }
+}
+
+static bool is_link(unsigned reg)
+{
+    return reg == 1 || reg == 5;
+}
+
+void translate_jal(struct translation *t, const struct riscv_insn *i)
+{
+    s32 target = t->pc + i->imm;
+
+    if (i->rd != 0 && !is_misaligned(t, target))
+        translate_set_x(t, i->rd, ir_pc_add(t->b, t->next));
+    jump(t, target, is_link(i->rd) ? IR_HINT_CALL : IR_HINT_NONE);
+}
+
+/* Hints: chapter 2, table "Return-address stack prediction hints"; pop-then-push counts as a call. */
+void translate_jalr(struct translation *t, const struct riscv_insn *i)
+{
+    ir_value target = ir_binary_imm(t->b, IR_ADD, translate_x(t, i->rs1), i->imm);
+    enum ir_exit_hint hint = is_link(i->rd) ? IR_HINT_CALL : is_link(i->rs1) ? IR_HINT_RETURN : IR_HINT_NONE;
+
+    target = ir_binary_imm(t->b, IR_AND, target, -2);
+    if (may_be_misaligned(t))
+        translate_call(t, &riscv_ir_check_target, target, IR_NONE, IR_NONE, IR_NONE);
+    if (i->rd != 0)
+        translate_set_x(t, i->rd, ir_pc_add(t->b, t->next));
+    ir_exit_to(t->b, target, hint, t->next);
+    t->done = true;
+}
+
+static ir_value length_of(struct translation *t)
+{
+    return translate_const(t, t->next - t->pc);
+}
+
+/* csrrs and csrrc with x0 (or 0) do not write (Zicsr). */
+static bool writes_csr(const struct riscv_insn *i, bool is_imm)
+{
+    bool is_swap = i->row == RISCV_CSRRW || i->row == RISCV_CSRRWI;
+
+    return is_swap || (is_imm ? i->imm != 0 : i->rs1 != 0);
+}
+
+/*
+ * The helper leaves when something changed that matters to translation or interrupts. fflags, counters and scratch
+ * registers never do, so that the block goes on behind them; other writes end it, because they leave often.
+ */
+static bool is_harmless(u16 number)
+{
+    switch (number) {
+    case 0x001:                         /* fflags */
+    case 0x140: case 0x141: case 0x142: /* sscratch, sepc, scause */
+    case 0x340: case 0x341: case 0x342: /* mscratch, mepc, mcause */
+        return true;
+    default:
+        return false;
+    }
+}
+
+void translate_csr(struct translation *t, const struct riscv_insn *i, bool is_imm)
+{
+    ir_value value = is_imm ? translate_const(t, i->imm) : translate_x(t, i->rs1);
+
+    translate_call(t, &riscv_ir_csr, value, translate_const(t, i->raw), length_of(t), IR_NONE);
+    if (writes_csr(i, is_imm) && !is_harmless(i->csr))
+        translate_next_block(t);
+}
+
+void translate_ecall(struct translation *t)
+{
+    translate_call(t, &riscv_ir_ecall, IR_NONE, IR_NONE, IR_NONE, IR_NONE);
+    translate_leave(t);
+}
+
+/* tval is the address of the instruction. */
+void translate_ebreak(struct translation *t)
+{
+    translate_call(t, &riscv_ir_raise, translate_const(t, CAUSE_BREAKPOINT), ir_pc_add(t->b, t->pc), IR_NONE, IR_NONE);
+    translate_leave(t);
+}
+
+void translate_system(struct translation *t, const struct riscv_insn *i, const struct ir_helper *helper,
+                      bool always_leaves)
+{
+    ir_value raw = translate_const(t, i->raw);
+
+    translate_call(t, helper, raw, helper->arg_count > 1 ? length_of(t) : IR_NONE, IR_NONE, IR_NONE);
+    if (always_leaves)
+        translate_leave(t);
+    else
+        translate_next_block(t);
+}
+
+void translate_sfence_vma(struct translation *t, const struct riscv_insn *i)
+{
+    ir_value address = translate_x(t, i->rs1), asid = translate_x(t, i->rs2);
+
+    translate_call(t, &riscv_ir_sfence_vma, address, asid, translate_const(t, i->raw), length_of(t));
+    translate_leave(t);
+}
+
+void translate_fence_i(struct translation *t)
+{
+    translate_call(t, &riscv_ir_fence_i, length_of(t), IR_NONE, IR_NONE, IR_NONE);
+    translate_leave(t);
+}
+
+void translate_cbo(struct translation *t, const struct riscv_insn *i)
+{
+    translate_call(t, &riscv_ir_cbo, translate_x(t, i->rs1), translate_const(t, i->raw), IR_NONE, IR_NONE);
+}

@@ -1,0 +1,99 @@
+/* target/riscv/translate_memory.c - loads, stores, fences, atomics (Unprivileged manual, chapters 2, "A", "CMO"). */
+#include "target/riscv/translate.h"
+
+enum { CACHE_BLOCK = 64 };
+
+void translate_load(struct translation *t, const struct riscv_insn *i, u32 mem)
+{
+    translate_set_x(t, i->rd, ir_load(t->b, IR_I64, mem, translate_x(t, i->rs1), i->imm));
+}
+
+void translate_store(struct translation *t, const struct riscv_insn *i, u32 mem)
+{
+    ir_value value = translate_x(t, i->rs2);
+
+    ir_store(t->b, mem, translate_x(t, i->rs1), i->imm, value);
+}
+
+static u32 atomic_mem(const struct riscv_insn *i, u32 mem)
+{
+    return mem | IR_MEM_ALIGNED | (i->aq ? IR_MEM_ACQUIRE : 0) | (i->rl ? IR_MEM_RELEASE : 0);
+}
+
+static bool is_word(u32 mem)
+{
+    return (mem & IR_MEM_SIZE) == IR_MEM_32;
+}
+
+/* A value of the access's width. */
+static ir_value narrow(struct translation *t, u32 mem, ir_value v)
+{
+    return is_word(mem) ? ir_trunc(t->b, IR_I32, v) : v;
+}
+
+void translate_lr(struct translation *t, const struct riscv_insn *i, u32 mem)
+{
+    ir_value address = translate_x(t, i->rs1), value;
+
+    value = ir_load(t->b, IR_I64, atomic_mem(i, mem) | IR_MEM_SIGNED, address, 0);
+    ir_put(t->b, IR_I64, RISCV_REG_RESERVE_ADDRESS, address);
+    ir_put(t->b, IR_I64, RISCV_REG_RESERVE_VALUE, value);
+    translate_set_x(t, i->rd, value);
+}
+
+/*
+ * A compare-exchange by value against what LR read. Failure for lack of a reservation leaves by a side exit, so rd is
+ * set to 1 before and, since the store may fault, brought back behind. The reservation goes either way.
+ */
+void translate_sc(struct translation *t, const struct riscv_insn *i, u32 mem)
+{
+    ir_value address = translate_x(t, i->rs1), desired = translate_x(t, i->rs2), before = translate_x(t, i->rd);
+    ir_value reserved = ir_get(t->b, IR_I64, RISCV_REG_RESERVE_ADDRESS), expected, old;
+
+    ir_put(t->b, IR_I64, RISCV_REG_RESERVE_ADDRESS, translate_const(t, -1));
+    translate_set_x(t, i->rd, translate_const(t, 1));
+    ir_exit_if(t->b, IR_NE, reserved, address, t->next);
+    translate_set_x(t, i->rd, before);
+    expected = narrow(t, mem, ir_get(t->b, IR_I64, RISCV_REG_RESERVE_VALUE));
+    old = ir_cas(t->b, atomic_mem(i, mem), address, expected, narrow(t, mem, desired));
+    translate_set_x(t, i->rd, ir_setcc(t->b, IR_NE, old, expected));
+}
+
+void translate_amo(struct translation *t, const struct riscv_insn *i, enum ir_amo op, u32 mem)
+{
+    ir_value value = narrow(t, mem, translate_x(t, i->rs2));
+    ir_value old = ir_amo(t->b, op, atomic_mem(i, mem), translate_x(t, i->rs1), value);
+
+    translate_set_x(t, i->rd, is_word(mem) ? ir_sext(t->b, IR_I64, old) : old);
+}
+
+/* Sets are bits i o r w; device accesses count as memory accesses here. */
+void translate_fence(struct translation *t, const struct riscv_insn *i)
+{
+    bool before_r = i->pred & 10, before_w = i->pred & 5, after_r = i->succ & 10, after_w = i->succ & 5;
+    u32 orders = (before_r && after_r ? IR_ORDER_RR : 0) | (before_r && after_w ? IR_ORDER_RW : 0) |
+                 (before_w && after_r ? IR_ORDER_WR : 0) | (before_w && after_w ? IR_ORDER_WW : 0);
+
+    if (orders)
+        ir_fence(t->b, orders);
+}
+
+void translate_fence_tso(struct translation *t)
+{
+    ir_fence(t->b, IR_ORDER_RR | IR_ORDER_RW | IR_ORDER_WW);
+}
+
+/* Not atomic as a whole (Zicboz), so eight stores will do; a fault among them restarts the instruction. */
+void translate_cbo_zero(struct translation *t, const struct riscv_insn *i)
+{
+    ir_value block, zero;
+
+    if (t->mode & RISCV_MODE_CBO_ZERO_OFF) {
+        translate_illegal(t, i);
+        return;
+    }
+    block = ir_binary_imm(t->b, IR_AND, translate_x(t, i->rs1), -CACHE_BLOCK);
+    zero = translate_const(t, 0);
+    for (s64 at = 0; at < CACHE_BLOCK; at += 8)
+        ir_store(t->b, IR_MEM_64, block, at, zero);
+}
