@@ -66,7 +66,11 @@ struct tcg_result {
 };
 
 struct tcg_runtime {
-    /* Slow paths: any alignment, page crossing, MMIO, faults, refill of L1 and L0. mem: enum ir_mem word. */
+    /*
+     * Slow paths: any alignment, page crossing, MMIO, faults, refill of L1 and L0. mem: enum ir_mem word.
+     * load's value is extended to 64 bits as mem says; amo's and cas's old value by its sign. All are numbers: guest byte order is
+     * the runtime's matter here. Stored, expected and desired values may have anything above the access's width.
+     */
     struct tcg_result (*load)(void *vcpu, u64 va, u64 mem, s64 where);
     u64 (*store)(void *vcpu, u64 va, u64 value, u64 mem, s64 where); /* returns leave */
     struct tcg_result (*amo)(void *vcpu, u64 va, u64 value, u64 mem_and_op /* mem | op << 16 */, s64 where);
@@ -80,7 +84,11 @@ enum tcg_leave {
     TCG_LEAVE_LINK,    /* a direct exit that is not linked: *link says which; state pc is the target */
 };
 
-/* A direct exit of a block: where it can be patched. Written by emit, kept by accel/tcg with the block. */
+/*
+ * A direct exit of a block: where it can be patched. Kept by accel/tcg with the block, one for every exit of kind direct in
+ * exit order; it fills from, pc and same_page before emit and `to` itself; emit fills site and unlinked. An exit into another page
+ * goes by the jump cache (TCG_LEAVE_MISS) or by a guard of the back end's own; set_link is called for same_page links only.
+ */
 struct tcg_link {
     struct tcg_code *from;
     struct tcg_code *to;       /* NULL: not linked */
