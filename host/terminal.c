@@ -16,7 +16,7 @@
  * find the terminal by, and a process has one terminal.
  */
 static struct {
-    volatile sig_atomic_t raw_now;
+    volatile sig_atomic_t wanted, raw_now; /* in the background we want it, but do not set it */
     bool prepared;
     int fd;
     struct termios saved, raw;
@@ -95,6 +95,7 @@ static void restore_mode(void)
 {
     sigset_t block, before;
 
+    terminal_record.wanted = 0;
     if (!terminal_record.raw_now)
         return;
     terminal_record.raw_now = 0;
@@ -126,14 +127,23 @@ static void on_fatal_signal(int number)
     errno = saved_errno;
 }
 
+/* Only in the foreground: elsewhere the terminal is somebody else's. */
+static bool set_raw_now(void)
+{
+    if (!in_foreground())
+        return true;
+    terminal_record.raw_now = 1;
+    return tcsetattr(terminal_record.fd, TCSANOW, &terminal_record.raw) == 0;
+}
+
 /* After Ctrl-Z and fg the shell has put its own mode back. */
 static void on_continue(int number)
 {
     int saved_errno = errno;
 
     (void)number;
-    if (terminal_record.raw_now && in_foreground())
-        tcsetattr(terminal_record.fd, TCSANOW, &terminal_record.raw);
+    if (terminal_record.wanted)
+        set_raw_now();
     errno = saved_errno;
 }
 
@@ -184,8 +194,8 @@ bool host_terminal_set_raw(int fd, bool keep_signals, GError **error)
     /* The guard copies the raw mode as it is at fork; a changed mode needs a new guard. */
     dismiss_guard();
     start_guard();
-    if (in_foreground() && tcsetattr(terminal_record.fd, TCSANOW, &terminal_record.raw) < 0)
+    terminal_record.wanted = 1;
+    if (!set_raw_now())
         return error_set(error, "cannot set the terminal's mode: %s", strerror(errno));
-    terminal_record.raw_now = 1;
     return true;
 }

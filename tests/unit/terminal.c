@@ -117,6 +117,34 @@ static void test_guard_is_careful(void)
     close(slave);
 }
 
+/* Ctrl-Z and fg: the shell puts its mode back meanwhile, and it comes back with us. */
+static void test_stop_and_continue(void)
+{
+    static const struct death end = { "term", SIGTERM, false };
+    int master, slave, status;
+    struct termios cooked;
+
+    g_assert_cmpint(openpty(&master, &slave, NULL, NULL, NULL), ==, 0);
+    tcgetattr(slave, &cooked);
+    pid_t pid = fork();
+    if (pid == 0) {
+        close(master);
+        login_tty(slave);
+        child(&end);
+    }
+    wait_for_mode(slave, false);
+    kill(pid, SIGSTOP);
+    g_assert_cmpint(waitpid(pid, &status, WUNTRACED), ==, pid);
+    tcsetattr(slave, TCSANOW, &cooked);
+    kill(pid, SIGCONT);
+    wait_for_mode(slave, false);
+    kill(pid, SIGTERM);
+    g_assert_cmpint(waitpid(pid, &status, 0), ==, pid);
+    g_assert_true(is_cooked(slave));
+    close(master);
+    close(slave);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -125,5 +153,6 @@ int main(int argc, char **argv)
         g_test_add_data_func(path, &deaths[i], test_death);
     }
     g_test_add_func("/terminal/guard-is-careful", test_guard_is_careful);
+    g_test_add_func("/terminal/stop-and-continue", test_stop_and_continue);
     return g_test_run();
 }
