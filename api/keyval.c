@@ -163,6 +163,19 @@ bool api_keyval_wants_help(const struct api_keyval *list)
     return false;
 }
 
+GHashTable *api_keyval_table(struct api_keyval *list)
+{
+    GHashTable *table = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+
+    for (unsigned i = 0; i < list->items->len; i++) {
+        struct api_keyval_item *item = list->items->pdata[i];
+
+        item->used = true;
+        g_hash_table_replace(table, g_strdup(item->key), g_strdup(item->value));
+    }
+    return table;
+}
+
 char *api_keyval_print(const struct api_keyval *list)
 {
     GString *out = g_string_new(NULL);

@@ -71,6 +71,9 @@ bool api_keyval_check_used(const struct api_keyval *list, const char *const *kno
 /* Whether `help` or `?` stands where a value or key should. */
 bool api_keyval_wants_help(const struct api_keyval *list);
 
+/* All pairs as a hash table of strings, which the caller unrefs; marks them as used. */
+GHashTable *api_keyval_table(struct api_keyval *list);
+
 /* The list as text, commas doubled. The caller frees. */
 char *api_keyval_print(const struct api_keyval *list);
 

@@ -432,16 +432,26 @@ void vm_on_reset(struct vm *vm, void (*fn)(void *opaque), void *opaque)
     listen(vm->reset_listeners, (void (*)(void))fn, opaque);
 }
 
-void vm_off_reset(struct vm *vm, void (*fn)(void *opaque), void *opaque)
+static void unlisten(GArray *listeners, void (*fn)(void), void *opaque)
 {
-    for (guint i = 0; i < vm->reset_listeners->len; i++) {
-        const struct vm_listener *listener = &g_array_index(vm->reset_listeners, struct vm_listener, i);
+    for (guint i = 0; i < listeners->len; i++) {
+        const struct vm_listener *listener = &g_array_index(listeners, struct vm_listener, i);
 
-        if (listener->fn == (void (*)(void))fn && listener->opaque == opaque) {
-            g_array_remove_index(vm->reset_listeners, i);
+        if (listener->fn == fn && listener->opaque == opaque) {
+            g_array_remove_index(listeners, i);
             return;
         }
     }
+}
+
+void vm_off_event(struct vm *vm, void (*fn)(const struct vm_event *event, void *opaque), void *opaque)
+{
+    unlisten(vm->event_listeners, (void (*)(void))fn, opaque);
+}
+
+void vm_off_reset(struct vm *vm, void (*fn)(void *opaque), void *opaque)
+{
+    unlisten(vm->reset_listeners, (void (*)(void))fn, opaque);
 }
 
 void vm_on_complete(struct vm *vm, bool (*fn)(void *opaque, GError **error), void *opaque)

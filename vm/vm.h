@@ -96,6 +96,7 @@ void vm_signal_shutdown(struct vm *vm, int signal_number);
 
 /* Listeners, called in the main loop under the machine lock. */
 void vm_on_event(struct vm *vm, void (*fn)(const struct vm_event *event, void *opaque), void *opaque);
+void vm_off_event(struct vm *vm, void (*fn)(const struct vm_event *event, void *opaque), void *opaque);
 void vm_on_reset(struct vm *vm, void (*fn)(void *opaque), void *opaque);
 void vm_off_reset(struct vm *vm, void (*fn)(void *opaque), void *opaque);
 /* When the board and all devices exist, before the first instruction (firmware is loaded here). */

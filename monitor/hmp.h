@@ -1,0 +1,65 @@
+/*
+ * monitor/hmp.h - the human monitor: one row for each command. Handlers append to `out` and read their arguments from
+ * the rest of the line. Main loop, machine lock.
+ */
+#ifndef MONITOR_HMP_H
+#define MONITOR_HMP_H
+
+#include "base/types.h"
+#include "vm/vcpu.h"
+#include <glib.h>
+
+struct monitor;
+struct vm;
+
+/* One execution. */
+struct hmp {
+    struct monitor *monitor;
+    struct vm *vm;
+    GString *out;
+    const char *rest; /* what follows the words taken so far */
+};
+
+/* Rows end with a NULL name. */
+struct hmp_command {
+    const char *name;  /* "stop|s": the second is an abbreviation */
+    const char *args;  /* for the usage line */
+    const char *help;
+    void (*run)(struct hmp *hmp);
+};
+
+extern const struct hmp_command hmp_commands[], hmp_info_pages[];
+
+/* Appends formatted text and a newline. */
+void hmp_print(struct hmp *hmp, const char *format, ...) PRINTF_LIKE(2, 3);
+/* "Error: ..." with the hint on its own line. */
+void hmp_error(struct hmp *hmp, GError *error);
+
+/* The next word (quotes as in a shell are removed), or NULL. The caller frees. */
+char *hmp_word(struct hmp *hmp);
+/* A /FORMAT directly behind the command, or "". The caller frees. */
+char *hmp_format(struct hmp *hmp);
+/* A number: + - * / % & | ^ ~ ( ), decimal, 0x, $register, 'c'. Up to a blank or the end of what can be read. */
+bool hmp_number(struct hmp *hmp, u64 *value, GError **error);
+
+/* The monitor's CPU; NULL, with a message, when the machine has none. */
+struct vcpu *hmp_vcpu(struct hmp *hmp);
+/* A register's value as a number (its low 64 bits). vCPU stopped. */
+bool hmp_register(struct vcpu *vcpu, const char *name, u64 *value);
+
+/* For looking at vCPUs: stops them unless they are stopped; resume with what it returned. No events. */
+bool hmp_hold(struct vm *vm);
+void hmp_release(struct vm *vm, bool held);
+
+/* What a line may continue with: names for its last word. Elements are freed with the array. */
+GPtrArray *hmp_complete(struct monitor *monitor, const char *line);
+
+/* Handlers of hmp_commands, by file. */
+void hmp_help(struct hmp *hmp);
+void hmp_info(struct hmp *hmp);
+void hmp_examine(struct hmp *hmp);          /* x */
+void hmp_examine_physical(struct hmp *hmp); /* xp */
+void hmp_evaluate(struct hmp *hmp);         /* print */
+void hmp_translate(struct hmp *hmp);        /* gva2gpa */
+
+#endif

@@ -1,0 +1,205 @@
+/* monitor/hmp_commands.c - the table of commands, and those that are short. */
+#include "base/error.h"
+#include "monitor/commands.h"
+#include "monitor/hmp.h"
+#include "monitor/internal.h"
+#include "monitor/property.h"
+#include <json-c/json.h>
+#include <string.h>
+
+/* Runs a QMP handler without arguments. */
+static void run_qmp(struct hmp *hmp, bool (*handler)(struct monitor *monitor, GError **error))
+{
+    GError *error = NULL;
+
+    if (!handler(hmp->monitor, &error))
+        hmp_error(hmp, error);
+}
+
+static void stop(struct hmp *hmp)
+{
+    run_qmp(hmp, qmp_stop);
+}
+
+static void cont(struct hmp *hmp)
+{
+    run_qmp(hmp, qmp_cont);
+}
+
+static void quit(struct hmp *hmp)
+{
+    run_qmp(hmp, qmp_quit);
+}
+
+static void system_reset(struct hmp *hmp)
+{
+    run_qmp(hmp, qmp_system_reset);
+}
+
+static void system_powerdown(struct hmp *hmp)
+{
+    run_qmp(hmp, qmp_system_powerdown);
+}
+
+static void system_wakeup(struct hmp *hmp)
+{
+    run_qmp(hmp, qmp_system_wakeup);
+}
+
+static void nmi(struct hmp *hmp)
+{
+    run_qmp(hmp, qmp_inject_nmi);
+}
+
+static void choose_cpu(struct hmp *hmp)
+{
+    GError *error = NULL;
+    u64 index;
+
+    if (!hmp_number(hmp, &index, &error))
+        hmp_error(hmp, error);
+    else if (index >= vm_vcpu_count(hmp->vm))
+        hmp_print(hmp, "invalid CPU index");
+    else
+        hmp->monitor->cpu = (u32)index;
+}
+
+static void choose_log(struct hmp *hmp)
+{
+    struct log *log = vm_log(hmp->vm);
+    g_autofree char *items = hmp_word(hmp), *help = NULL;
+    GError *error = NULL;
+
+    if (!items || !strcmp(items, "help")) {
+        help = log_help();
+        g_string_append(hmp->out, help);
+        return;
+    }
+    log_set_mask(log, 0);
+    if (strcmp(items, "none") && !log_enable(log, items, &error))
+        hmp_error(hmp, error);
+}
+
+static void choose_log_file(struct hmp *hmp)
+{
+    g_autofree char *path = hmp_word(hmp);
+    GError *error = NULL;
+
+    if (!path)
+        hmp_print(hmp, "logfile: a file name is missing");
+    else if (!log_open_file(vm_log(hmp->vm), path, &error))
+        hmp_error(hmp, error);
+}
+
+/* ADDRESS SIZE FILE */
+static bool range_arguments(struct hmp *hmp, u64 *address, u64 *size, char **file, GError **error)
+{
+    if (!hmp_number(hmp, address, error) || !hmp_number(hmp, size, error))
+        return false;
+    *file = hmp_word(hmp);
+    return *file || error_set(error, "a file name is missing");
+}
+
+static void memsave(struct hmp *hmp)
+{
+    struct api_args_memsave args = { .has_cpu_index = true, .cpu_index = hmp->monitor->cpu };
+    GError *error = NULL;
+
+    if (!range_arguments(hmp, &args.val, &args.size, &args.filename, &error) ||
+        !qmp_memsave(hmp->monitor, &args, &error))
+        hmp_error(hmp, error);
+    g_free(args.filename);
+}
+
+static void pmemsave(struct hmp *hmp)
+{
+    struct api_args_pmemsave args = { 0 };
+    GError *error = NULL;
+
+    if (!range_arguments(hmp, &args.val, &args.size, &args.filename, &error) ||
+        !qmp_pmemsave(hmp->monitor, &args, &error))
+        hmp_error(hmp, error);
+    g_free(args.filename);
+}
+
+static void qom_list(struct hmp *hmp)
+{
+    g_autofree char *path = hmp_word(hmp);
+    struct api_args_qom_list args = { .path = path };
+    GPtrArray *list = NULL;
+    GError *error = NULL;
+
+    if (!path) {
+        hmp_print(hmp, "/");
+        return;
+    }
+    if (!qmp_qom_list(hmp->monitor, &args, &list, &error)) {
+        hmp_error(hmp, error);
+        return;
+    }
+    for (guint i = 0; i < list->len; i++) {
+        const struct api_object_property_info *info = list->pdata[i];
+
+        hmp_print(hmp, "%s (%s)", info->name, info->type);
+    }
+    api_clear(&api_type_list_object_property_info, &list);
+}
+
+static void qom_get(struct hmp *hmp)
+{
+    g_autofree char *path = hmp_word(hmp), *property = hmp_word(hmp);
+    struct api_args_qom_get args = { .path = path, .property = property };
+    struct json_object *value = NULL;
+    GError *error = NULL;
+
+    if (!path || !property) {
+        hmp_print(hmp, "qom-get: PATH and PROPERTY are needed");
+        return;
+    }
+    if (!qmp_qom_get(hmp->monitor, &args, &value, &error))
+        hmp_error(hmp, error);
+    else
+        hmp_print(hmp, "%s", json_object_to_json_string_ext(value, JSON_C_TO_STRING_NOSLASHESCAPE));
+    json_object_put(value);
+}
+
+static void qom_set(struct hmp *hmp)
+{
+    g_autofree char *path = hmp_word(hmp), *property = hmp_word(hmp), *text = hmp_word(hmp);
+    struct api_args_qom_set args = { .path = path, .property = property };
+    GError *error = NULL;
+
+    if (!path || !property || !text) {
+        hmp_print(hmp, "qom-set: PATH, PROPERTY and VALUE are needed");
+        return;
+    }
+    args.value = json_object_new_string(text);
+    if (!qmp_qom_set(hmp->monitor, &args, &error))
+        hmp_error(hmp, error);
+    json_object_put(args.value);
+}
+
+const struct hmp_command hmp_commands[] = {
+    { "help|?", "[cmd]", "show the help", hmp_help },
+    { "info", "[page]", "show what the machine is and does; 'help info' lists the pages", hmp_info },
+    { "cont|c", "", "let the processors go on", cont },
+    { "cpu", "index", "choose the processor that other commands are about", choose_cpu },
+    { "gva2gpa", "addr", "show the physical address of a virtual one", hmp_translate },
+    { "log", "item1[,...]", "write these items to the log; 'log none' ends it, 'log help' lists them", choose_log },
+    { "logfile", "filename", "write the log to this file", choose_log_file },
+    { "memsave", "addr size file", "write virtual memory to a file", memsave },
+    { "nmi", "", "raise a non-maskable interrupt", nmi },
+    { "pmemsave", "addr size file", "write physical memory to a file", pmemsave },
+    { "print|p", "/fmt expr", "show a value: numbers, $registers, + - * / % & | ^ ~ ( )", hmp_evaluate },
+    { "qom-get", "path property", "show a property of an object", qom_get },
+    { "qom-list", "path", "list the properties and children of an object", qom_list },
+    { "qom-set", "path property value", "set a property of an object", qom_set },
+    { "quit|q", "", "end Mynah", quit },
+    { "stop|s", "", "stop the processors", stop },
+    { "system_powerdown", "", "press the power button", system_powerdown },
+    { "system_reset", "", "reset the machine", system_reset },
+    { "system_wakeup", "", "wake a machine that sleeps", system_wakeup },
+    { "x", "/fmt addr", "show virtual memory: /10i instructions, /4xw words in hexadecimal", hmp_examine },
+    { "xp", "/fmt addr", "show physical memory", hmp_examine_physical },
+    { 0 },
+};

@@ -1,0 +1,85 @@
+/* monitor/internal.h - what the files of monitor/ share. Main loop. */
+#ifndef MONITOR_INTERNAL_H
+#define MONITOR_INTERNAL_H
+
+#include "api/marshal.h"
+#include "chardev/chardev.h"
+#include "monitor/monitor.h"
+#include "vm/vm.h"
+
+struct edit;
+struct json_object;
+struct json_tokener;
+
+enum {
+    MONITOR_MESSAGE_LIMIT = 4 << 20, /* bytes of one QMP message */
+    MONITOR_OUTPUT_PAUSE = 64 << 10, /* unsent bytes from which on no more input is taken */
+    MONITOR_OUTPUT_LIMIT = 8 << 20,  /* unsent bytes from which on events are dropped */
+};
+
+/* The other end. write may take less than all: monitor_writable() then says when to go on. */
+struct monitor_io {
+    size_t (*write)(void *opaque, const void *data, size_t length);
+    int (*take_fd)(void *opaque); /* -1: none; may be NULL */
+    void *opaque;
+};
+
+struct monitor_info {
+    const char *name, *help;
+    char *(*describe)(void *opaque);
+    void *opaque;
+};
+
+struct monitor_set {
+    struct vm *vm;
+    struct chardev_set *chardevs;
+    GPtrArray *monitors; /* of struct monitor, owned */
+    GArray *infos;       /* of struct monitor_info */
+    struct api_event_sink events;
+};
+
+struct monitor {
+    struct monitor_set *set;
+    enum monitor_mode mode;
+    struct monitor_io io;
+    struct chardev_front front;
+    GString *output;  /* not yet sent */
+    GHashTable *fds;  /* name -> GINT_TO_POINTER(fd), closed with the table */
+    bool open;
+    /* QMP */
+    struct json_tokener *tokener;
+    size_t message;   /* bytes of the message so far */
+    bool skipping;    /* the message was too long: drop input up to a newline */
+    bool negotiated;
+    /* HMP */
+    struct edit *edit;
+    u32 cpu;
+};
+
+/* A monitor without chardev; the set owns it. */
+struct monitor *monitor_create(struct monitor_set *set, enum monitor_mode mode, const struct monitor_io *io);
+void monitor_opened(struct monitor *monitor);
+void monitor_closed(struct monitor *monitor);
+void monitor_receive(struct monitor *monitor, const u8 *data, size_t length);
+/* Bytes that it takes now. */
+size_t monitor_can_receive(const struct monitor *monitor);
+void monitor_writable(struct monitor *monitor);
+/* Text as is; what cannot go at once waits. */
+void monitor_write(struct monitor *monitor, const char *data, size_t length);
+
+/* The descriptor under that name, now the caller's, or -1 with *error set. */
+int monitor_take_named_fd(struct monitor *monitor, const char *name, GError **error);
+
+/* qmp.c */
+void qmp_greet(struct monitor *monitor);
+void qmp_receive(struct monitor *monitor, const u8 *data, size_t length);
+void qmp_reset(struct monitor *monitor);
+void qmp_send_event(struct monitor *monitor, const char *name, struct json_object *data);
+
+/* hmp.c */
+void hmp_greet(struct monitor *monitor);
+void hmp_receive(struct monitor *monitor, const u8 *data, size_t length);
+/* Runs one line for a monitor (whose default CPU it uses and may change); appends the answer to out. Machine lock held. */
+void hmp_execute(struct monitor *monitor, const char *line, GString *out);
+
+#endif

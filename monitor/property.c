@@ -1,0 +1,49 @@
+/* monitor/property.c - property values between text and JSON. */
+#include "monitor/property.h"
+#include "api/number.h"
+#include "base/error.h"
+#include <json-c/json.h>
+
+struct json_object *property_json(const struct vm_property *property, const char *text)
+{
+    bool flag = false;
+    u64 number = 0;
+    s64 sign = 0;
+
+    switch (property->type) {
+    case VM_PROPERTY_BOOL:
+        api_parse_bool(property->name, text ? text : "off", &flag, NULL);
+        return json_object_new_boolean(flag);
+    case VM_PROPERTY_U8:
+    case VM_PROPERTY_U16:
+    case VM_PROPERTY_U32:
+    case VM_PROPERTY_U64:
+    case VM_PROPERTY_SIZE:
+        api_parse_size(property->name, text ? text : "0", 1, &number, NULL);
+        return json_object_new_uint64(number);
+    case VM_PROPERTY_S64:
+        api_parse_s64(property->name, text ? text : "0", &sign, NULL);
+        return json_object_new_int64(sign);
+    case VM_PROPERTY_STRING:
+    case VM_PROPERTY_ENUM:
+    case VM_PROPERTY_LINK:
+    case VM_PROPERTY_CUSTOM:
+        break;
+    }
+    return json_object_new_string(text ? text : "");
+}
+
+char *property_text(const char *name, struct json_object *value, GError **error)
+{
+    switch (json_object_get_type(value)) {
+    case json_type_boolean:
+        return g_strdup(json_object_get_boolean(value) ? "on" : "off");
+    case json_type_int:
+    case json_type_double:
+    case json_type_string:
+        return g_strdup(json_object_get_string(value));
+    default:
+        error_set(error, "Invalid parameter type for '%s', expected: string, number or boolean", name);
+        return NULL;
+    }
+}

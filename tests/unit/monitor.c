@@ -1,0 +1,501 @@
+/* tests/unit/monitor.c - QMP and the human monitor on a machine without devices, and hostile input for both. */
+#include "api/introspect.h"
+#include "api/json.h"
+#include "api/types.h"
+#include "monitor/dispatch.h"
+#include "monitor/internal.h"
+#include "vm/vm.h"
+#include <glib/gstdio.h>
+#include <string.h>
+#include <unistd.h>
+
+struct rig {
+    struct vm *vm;
+    struct chardev_set *chardevs;
+    struct monitor_set *set;
+    struct monitor *monitor;
+    GString *seen;
+    size_t room; /* bytes that the other end takes at once */
+    int fd;      /* handed over by take_fd */
+};
+
+static size_t take_output(void *opaque, const void *data, size_t length)
+{
+    struct rig *rig = opaque;
+
+    length = MIN(length, rig->room);
+    g_string_append_len(rig->seen, data, (gssize)length);
+    return length;
+}
+
+static int take_fd(void *opaque)
+{
+    struct rig *rig = opaque;
+    int fd = rig->fd;
+
+    rig->fd = -1;
+    return fd;
+}
+
+static void rig_init(struct rig *rig, enum monitor_mode mode)
+{
+    struct monitor_io io = { take_output, take_fd, rig };
+    GError *error = NULL;
+
+    *rig = (struct rig){ .room = SIZE_MAX, .fd = -1, .seen = g_string_new(NULL) };
+    rig->vm = vm_create(VM_GUEST_RISCV64, &error);
+    g_assert_no_error(error);
+    rig->chardevs = chardev_set_create(vm_context(rig->vm), NULL);
+    rig->set = monitor_set_create(rig->vm, rig->chardevs);
+    rig->monitor = monitor_create(rig->set, mode, &io);
+    monitor_opened(rig->monitor);
+}
+
+static void rig_finish(struct rig *rig)
+{
+    monitor_set_destroy(rig->set);
+    chardev_set_destroy(rig->chardevs);
+    vm_destroy(rig->vm);
+    g_string_free(rig->seen, TRUE);
+}
+
+static void send(struct rig *rig, const char *text)
+{
+    monitor_receive(rig->monitor, (const u8 *)text, strlen(text));
+}
+
+/* What the monitor says to `text`. */
+static const char *ask(struct rig *rig, const char *text)
+{
+    g_string_truncate(rig->seen, 0);
+    send(rig, text);
+    return rig->seen->str;
+}
+
+static void negotiate(struct rig *rig)
+{
+    g_assert_cmpstr(ask(rig, "{\"execute\":\"qmp_capabilities\"}"), ==, "{ \"return\": { } }\r\n");
+}
+
+static void test_greeting(void)
+{
+    struct rig rig;
+
+    rig_init(&rig, MONITOR_QMP);
+    g_assert_true(g_str_has_prefix(rig.seen->str, "{ \"QMP\": { \"version\": { \"qemu\": { \"major\": 11, \"minor\": 1, "
+                                                  "\"micro\": 0 }, \"package\": \"mynah "));
+    g_assert_true(g_str_has_suffix(rig.seen->str, "\"capabilities\": [ ] } }\r\n"));
+    rig_finish(&rig);
+}
+
+#define ERROR_ANSWER(class, text) "{ \"error\": { \"class\": \"" class "\", \"desc\": \"" text "\" } }\r\n"
+
+static const struct {
+    const char *request, *answer;
+} early[] = {
+    { "{\"execute\":\"query-status\"}",
+      ERROR_ANSWER("CommandNotFound", "Expecting capabilities negotiation with 'qmp_capabilities'") },
+    { "{\"execute\":\"qmp_capabilities\",\"arguments\":{\"enable\":[\"oob\"]}}",
+      ERROR_ANSWER("GenericError", "Capability 'oob' is not available") },
+    { "{\"execute\":\"qmp_capabilities\",\"arguments\":{\"enable\":[]}}", "{ \"return\": { } }\r\n" },
+    { "{\"execute\":\"qmp_capabilities\"}",
+      ERROR_ANSWER("CommandNotFound", "Capabilities negotiation is already complete, command ignored") },
+}, late[] = {
+    { "{\"execute\":\"query-status\"}", "{ \"return\": { \"running\": false, \"status\": \"prelaunch\" } }\r\n" },
+    { "{'execute':'query-status','id':[1,{'a':null}]}",
+      "{ \"return\": { \"running\": false, \"status\": \"prelaunch\" }, \"id\": [ 1, { \"a\": null } ] }\r\n" },
+    { "{\"execute\":\"query-statuss\",\"id\":7}",
+      "{ \"error\": { \"class\": \"CommandNotFound\", \"desc\": \"The command query-statuss has not been found\" }, \"id\": 7 }\r\n" },
+    { "{\"execute\":5}", ERROR_ANSWER("GenericError", "QMP input member 'execute' must be a string") },
+    { "{}", ERROR_ANSWER("GenericError", "QMP input lacks member 'execute'") },
+    { "[]", ERROR_ANSWER("GenericError", "QMP input must be a JSON object") },
+    { "null\n", ERROR_ANSWER("GenericError", "QMP input must be a JSON object") },
+    { "\"x\"", ERROR_ANSWER("GenericError", "QMP input must be a JSON object") },
+    { "{\"execute\":\"stop\",\"arguments\":[]}",
+      ERROR_ANSWER("GenericError", "QMP input member 'arguments' must be an object") },
+    { "{\"execute\":\"stop\",\"arguments\":{\"a\":1}}", ERROR_ANSWER("GenericError", "Parameter 'a' is unexpected") },
+    { "{\"execute\":\"stop\",\"extra\":1}", ERROR_ANSWER("GenericError", "QMP input member 'extra' is unexpected") },
+    { "{\"exec-oob\":\"stop\"}",
+      ERROR_ANSWER("GenericError", "QMP input member 'exec-oob' is unexpected: capability 'oob' is not available") },
+    { "{\"execute\":\"qom-list\"}", ERROR_ANSWER("GenericError", "Parameter 'path' is missing") },
+    { "{\"execute\":\"qom-list\",\"arguments\":{\"path\":\"/nowhere\"}}",
+      ERROR_ANSWER("DeviceNotFound", "Device '/nowhere' not found") },
+    { "{\"execute\":\"device-list-properties\",\"arguments\":{\"typename\":\"vfio-pci\"}}",
+      ERROR_ANSWER("DeviceNotFound", "Device 'vfio-pci' not found") },
+    { "{\"execute\":\"query-name\"}", "{ \"return\": { } }\r\n" },
+    { "{\"execute\":\"query-uuid\"}", "{ \"return\": { \"UUID\": \"00000000-0000-0000-0000-000000000000\" } }\r\n" },
+    { "{\"execute\":\"query-target\"}", "{ \"return\": { \"arch\": \"riscv64\" } }\r\n" },
+    { "{\"execute\":\"query-kvm\"}", "{ \"return\": { \"enabled\": false, \"present\": false } }\r\n" },
+    { "{\"execute\":\"query-cpus-fast\"}", "{ \"return\": [ ] }\r\n" },
+    { "{\"execute\":\"getfd\",\"arguments\":{\"fdname\":\"f\"}}",
+      ERROR_ANSWER("GenericError", "No file descriptor supplied via SCM_RIGHTS") },
+    { "{\"execute\":\"closefd\",\"arguments\":{\"fdname\":\"f\"}}",
+      ERROR_ANSWER("GenericError", "File descriptor named 'f' has not been found") },
+    { "{\"execute\":\"set-action\",\"arguments\":{\"reboot\":\"shutdwn\"}}",
+      ERROR_ANSWER("GenericError", "Parameter 'reboot' does not accept value 'shutdwn'") },
+    { "{\"execute\":\"query-cpu-model-expansion\",\"arguments\":{\"type\":\"static\",\"model\":{\"name\":\"max\"}}}",
+      ERROR_ANSWER("GenericError", "The requested expansion type is not supported") },
+    { "{\"execute\":\"human-monitor-command\",\"arguments\":{\"command-line\":\"info status\"}}",
+      "{ \"return\": \"VM status: paused (prelaunch)\\n\" }\r\n" },
+    { "{\"execute\":\"chardev-add\",\"arguments\":{\"id\":\"r\",\"backend\":{\"type\":\"ringbuf\",\"data\":{}}}}",
+      "{ \"return\": { } }\r\n" },
+    { "{\"execute\":\"ringbuf-write\",\"arguments\":{\"device\":\"r\",\"data\":\"aGk=\",\"format\":\"base64\"}}",
+      "{ \"return\": { } }\r\n" },
+    { "{\"execute\":\"ringbuf-read\",\"arguments\":{\"device\":\"r\",\"size\":9}}", "{ \"return\": \"hi\" }\r\n" },
+    { "{\"execute\":\"query-chardev\"}",
+      "{ \"return\": [ { \"label\": \"r\", \"filename\": \"ringbuf\", \"frontend-open\": false } ] }\r\n" },
+    { "{\"execute\":\"chardev-remove\",\"arguments\":{\"id\":\"r\"}}", "{ \"return\": { } }\r\n" },
+    { "{\"execute\":\"chardev-remove\",\"arguments\":{\"id\":\"r\"}}", ERROR_ANSWER("GenericError", "Chardev 'r' not found") },
+};
+
+static void test_answers(void)
+{
+    struct rig rig;
+
+    rig_init(&rig, MONITOR_QMP);
+    for (unsigned i = 0; i < ARRAY_SIZE(early); i++)
+        g_assert_cmpstr(ask(&rig, early[i].request), ==, early[i].answer);
+    for (unsigned i = 0; i < ARRAY_SIZE(late); i++)
+        g_assert_cmpstr(ask(&rig, late[i].request), ==, late[i].answer);
+    rig_finish(&rig);
+}
+
+/* Every command that libvirt sends while probing (riscv64) is answered without an error. */
+static void test_probe(void)
+{
+    static const char *const probe[] = {
+        "{\"execute\":\"query-version\"}",
+        "{\"execute\":\"query-target\"}",
+        "{\"execute\":\"query-qmp-schema\"}",
+        "{\"execute\":\"query-accelerators\"}",
+        "{\"execute\":\"qom-list-types\"}",
+        "{\"execute\":\"qom-list-types\",\"arguments\":{\"implements\":\"device\",\"abstract\":true}}",
+        "{\"execute\":\"qom-list-properties\",\"arguments\":{\"typename\":\"monitor-qmp\"}}",
+        "{\"execute\":\"query-machines\"}",
+        "{\"execute\":\"query-cpu-definitions\"}",
+        "{\"execute\":\"query-command-line-options\"}",
+        "{\"execute\":\"query-commands\"}",
+        "{\"execute\":\"query-events\"}",
+        "{\"execute\":\"query-chardev-backends\"}",
+        "{\"execute\":\"qom-list\",\"arguments\":{\"path\":\"/\"}}",
+        "{\"execute\":\"qom-list-get\",\"arguments\":{\"paths\":[\"/\",\"/objects\"]}}",
+    };
+    struct rig rig;
+
+    rig_init(&rig, MONITOR_QMP);
+    negotiate(&rig);
+    for (unsigned i = 0; i < ARRAY_SIZE(probe); i++) {
+        if (!g_str_has_prefix(ask(&rig, probe[i]), "{ \"return\": "))
+            g_error("%s -> %s", probe[i], rig.seen->str);
+    }
+    rig_finish(&rig);
+}
+
+/* Messages in pieces, several in one piece, blanks between them. */
+static void test_pieces(void)
+{
+    static const char text[] = " {\"execute\":\"query-name\"}\r\n{\"execute\":\"query-name\",\"id\":1} \n\n";
+    struct rig rig;
+
+    rig_init(&rig, MONITOR_QMP);
+    negotiate(&rig);
+    for (size_t piece = 1; piece < sizeof(text); piece++) {
+        g_string_truncate(rig.seen, 0);
+        for (size_t at = 0; at < sizeof(text) - 1; at += piece)
+            monitor_receive(rig.monitor, (const u8 *)text + at, MIN(piece, sizeof(text) - 1 - at));
+        g_assert_cmpstr(rig.seen->str, ==, "{ \"return\": { } }\r\n{ \"return\": { }, \"id\": 1 }\r\n");
+    }
+    rig_finish(&rig);
+}
+
+static void assert_usable(struct rig *rig)
+{
+    g_assert_true(g_str_has_suffix(ask(rig, "\n{\"execute\":\"query-name\",\"id\":\"ok\"}\n"),
+                                   "{ \"return\": { }, \"id\": \"ok\" }\r\n"));
+}
+
+static void test_malformed(void)
+{
+    static const char *const lines[] = {
+        "}", "{\"execute\"}", "{\"execute\":}", "nonsense", "{\"a\":\"\xff\xfe\"}", "\xff", "\xc3\x28", "{\"a\":1e999}",
+        "[[[[[[[[[[", "{\"a\":\"\\ud800\"}", "\"unterminated\nx\"", "{\"execute\":\"x\",,}", "\x01\x02", "/*", "-",
+    };
+    g_autofree char *deep = g_strnfill(1 << 20, '['), *huge = NULL;
+    struct rig rig;
+
+    rig_init(&rig, MONITOR_QMP);
+    negotiate(&rig);
+    for (unsigned i = 0; i < ARRAY_SIZE(lines); i++) {
+        send(&rig, lines[i]);
+        send(&rig, "\n");
+        if (i == 8 || i == 13) /* may be the beginning of something: end it */
+            send(&rig, "]]]]]]]]]]*/ }\n");
+        assert_usable(&rig);
+    }
+    for (size_t at = 0; at < 1 << 20; at += 4096)
+        monitor_receive(rig.monitor, (const u8 *)deep + at, 4096);
+    assert_usable(&rig);
+    huge = g_strnfill(MONITOR_MESSAGE_LIMIT + 100000, 'x');
+    memcpy(huge, "{\"a\":\"", 6);
+    g_string_truncate(rig.seen, 0);
+    for (size_t at = 0; at < MONITOR_MESSAGE_LIMIT + 100000; at += 4000)
+        monitor_receive(rig.monitor, (const u8 *)huge + at, MIN(4000, MONITOR_MESSAGE_LIMIT + 100000 - at));
+    g_assert_cmpstr(rig.seen->str, ==, ERROR_ANSWER("GenericError", "QMP message is too long"));
+    assert_usable(&rig);
+    rig_finish(&rig);
+}
+
+static void test_events(void)
+{
+    struct rig rig;
+
+    rig_init(&rig, MONITOR_QMP);
+    g_string_truncate(rig.seen, 0);
+    vm_lock(rig.vm);
+    vm_reset(rig.vm, VM_CAUSE_GUEST_RESET);
+    vm_unlock(rig.vm);
+    g_assert_cmpstr(rig.seen->str, ==, ""); /* not negotiated */
+    negotiate(&rig);
+    g_string_truncate(rig.seen, 0);
+    vm_lock(rig.vm);
+    vm_reset(rig.vm, VM_CAUSE_GUEST_RESET);
+    vm_unlock(rig.vm);
+    g_assert_true(g_str_has_prefix(rig.seen->str, "{ \"timestamp\": { \"seconds\": "));
+    g_assert_true(g_str_has_suffix(rig.seen->str, "\"event\": \"RESET\", \"data\": { \"guest\": true, "
+                                                  "\"reason\": \"guest-reset\" } }\r\n"));
+    rig_finish(&rig);
+}
+
+/* A client that does not read: nothing is lost, input is not taken, events do not pile up without end. */
+static void test_slow_reader(void)
+{
+    struct rig rig;
+    unsigned answers = 0;
+
+    rig_init(&rig, MONITOR_QMP);
+    negotiate(&rig);
+    g_string_truncate(rig.seen, 0);
+    rig.room = 0;
+    for (unsigned i = 0; i < 10; i++)
+        send(&rig, "{\"execute\":\"query-qmp-schema\"}");
+    g_assert_cmpuint(monitor_can_receive(rig.monitor), ==, 0);
+    rig.room = 10000;
+    while (rig.monitor->output->len)
+        monitor_writable(rig.monitor);
+    for (const char *at = rig.seen->str; (at = strstr(at, "\"return\"")); at++)
+        answers++;
+    g_assert_cmpuint(answers, ==, 10);
+    g_assert_cmpuint(monitor_can_receive(rig.monitor), >, 0);
+    rig_finish(&rig);
+}
+
+static void test_fds(void)
+{
+    int pipes[2];
+    struct rig rig;
+
+    g_assert_cmpint(pipe(pipes), ==, 0);
+    rig_init(&rig, MONITOR_QMP);
+    negotiate(&rig);
+    rig.fd = dup(pipes[1]);
+    g_assert_cmpstr(ask(&rig, "{\"execute\":\"getfd\",\"arguments\":{\"fdname\":\"f\"}}"), ==, "{ \"return\": { } }\r\n");
+    rig.fd = pipes[1]; /* the same name: the old one is closed */
+    g_assert_cmpstr(ask(&rig, "{\"execute\":\"getfd\",\"arguments\":{\"fdname\":\"f\"}}"), ==, "{ \"return\": { } }\r\n");
+    g_assert_cmpstr(ask(&rig, "{\"execute\":\"closefd\",\"arguments\":{\"fdname\":\"f\"}}"), ==, "{ \"return\": { } }\r\n");
+    g_assert_cmpint(read(pipes[0], pipes, 1), ==, 0); /* end of file: no writer is left */
+    rig_finish(&rig);
+    close(pipes[0]);
+}
+
+static const struct {
+    const char *line, *answer;
+} hmp_rows[] = {
+    { "", "" },
+    { "   ", "" },
+    { "info status", "VM status: paused (prelaunch)\n" },
+    { "infoo", "unknown command: 'infoo'\ndid you mean 'info'?\n" },
+    { "info statsu", "unknown page of info: 'statsu'\ndid you mean 'status'?\n" },
+    { "print 1+2*3", "7\n" },
+    { "p /x 0x10 - 1", "0xf\n" },
+    { "print/x ~0", "0xffffffffffffffff\n" },
+    { "p (1+2)*(3+4)", "21\n" },
+    { "p 7/0", "Error: division by zero\n" },
+    { "p (1", "Error: ')' is missing\n" },
+    { "p", "Error: a number is missing\n" },
+    { "p ((((((((((((((((((((((((((((((((((((((1))))", "Error: the expression is nested too deeply\n" },
+    { "p $pc", "Error: there is no CPU with registers\n" },
+    { "p /z 1", "Error: invalid char in format: 'z'\n" },
+    { "p /c 65", "'A'\n" },
+    { "x 0", "No CPU available\n" },
+    { "xp /2xw 0x1000", "0000000000001000: Cannot access memory\n" },
+    { "info registers", "No CPU available\n" },
+    { "info history", "" },
+    { "cpu 3", "invalid CPU index\n" },
+    { "log nonsense", NULL },
+    { "log none", "" },
+    { "qom-list /nowhere", "Error: Device '/nowhere' not found\n" },
+    { "qom-get / type", "\"container\"\n" },
+    { "system_wakeup", "Error: wake-up from suspend is not supported by this guest\n" },
+};
+
+static void test_hmp(void)
+{
+    struct rig rig;
+
+    rig_init(&rig, MONITOR_HMP);
+    for (unsigned i = 0; i < ARRAY_SIZE(hmp_rows); i++) {
+        g_autofree char *answer = monitor_execute(rig.set, hmp_rows[i].line);
+
+        if (hmp_rows[i].answer)
+            g_assert_cmpstr(answer, ==, hmp_rows[i].answer);
+    }
+    rig_finish(&rig);
+}
+
+static void test_editing(void)
+{
+    static const struct {
+        const char *keys, *answer;
+    } rows[] = {
+        { "pint 5\033[D\033[D\033[D\033[D\033[Dr\033[F\r", "\r\n5\r\n" },          /* left, insert, end */
+        { "xxprint 6\001\004\004\r", "\r\n6\r\n" },                                     /* start, delete twice */
+        { "garbage\025print 7\r", "\r\n7\r\n" },                                        /* erase all */
+        { "\033[A\r", "\r\n7\r\n" },                                                    /* the line before */
+        { "\033[A\033[A\r", "\r\n6\r\n" },
+        { "pri\t8\r", "\r\n8\r\n" },                                                    /* complete */
+        { "info st\t\r", "\r\nVM status: paused (prelaunch)\r\n" },
+        { "print 99\177\r", "\r\n9\r\n" },                                              /* backspace */
+        { "print 1 2\027\r", "\r\n1\r\n" },                                             /* erase a word */
+    };
+    struct rig rig;
+
+    rig_init(&rig, MONITOR_HMP);
+    for (unsigned i = 0; i < ARRAY_SIZE(rows); i++)
+        if (!strstr(ask(&rig, rows[i].keys), rows[i].answer))
+            g_error("row %u: '%s'", i, rig.seen->str);
+    rig_finish(&rig);
+}
+
+/* Words that make packets look almost right. */
+static const char *const tokens[] = {
+    "{", "}", "[", "]", ",", ":", "\"execute\"", "\"arguments\"", "\"id\"", "\"enable\"", "\"path\"", "\"/machine\"",
+    "\"property\"", "\"value\"", "\"type\"", "\"full\"", "\"model\"", "\"name\"", "\"max\"", "\"command-line\"",
+    "\"info qom-tree\"", "\"x /10i $pc\"", "\"size\"", "\"val\"", "\"filename\"", "\"file\"", "\"id0\"", "\"backend\"",
+    "\"data\"", "\"null\"", "\"ringbuf\"", "\"device\"", "\"fdname\"", "true", "false", "null", "0", "-1", "1.5", "1e400",
+    "18446744073709551616", "\"\\u0000\"", "\"\xff\"", "\n", " ", "\"\\", "'", "/*", "\x01", "\"typename\"", "\"monitor-qmp\"",
+};
+
+static void append_value(GString *out, GRand *rand, unsigned depth)
+{
+    unsigned kind = (unsigned)g_rand_int_range(rand, 0, depth > 6 ? 4 : 7);
+
+    if (kind < 5) {
+        g_string_append(out, tokens[g_rand_int_range(rand, 6, ARRAY_SIZE(tokens))]);
+    } else if (kind == 5) {
+        g_string_append_c(out, '[');
+        append_value(out, rand, depth + 1);
+        g_string_append_c(out, ']');
+    } else {
+        g_string_append_printf(out, "{%s:", tokens[g_rand_int_range(rand, 6, 33)]);
+        append_value(out, rand, depth + 1);
+        g_string_append_c(out, '}');
+    }
+}
+
+/* A right request whose arguments are the command's own, with random values. */
+static void append_request(GString *out, GRand *rand)
+{
+    const struct monitor_command *command = &monitor_commands[g_rand_int_range(rand, 0, (gint)monitor_command_count)];
+
+    g_string_append_printf(out, "{\"execute\":\"%s\",\"arguments\":{", command->name);
+    for (u32 i = 0; command->args && i < command->args->count; i++) {
+        if (command->args->members[i].optional && g_rand_boolean(rand))
+            continue;
+        g_string_append_printf(out, "%s\"%s\":", i ? "," : "", command->args->members[i].name);
+        append_value(out, rand, 0);
+    }
+    g_string_append(out, "}}");
+}
+
+static void make_packet(GString *out, GRand *rand)
+{
+    unsigned kind = (unsigned)g_rand_int_range(rand, 0, 4);
+
+    g_string_truncate(out, 0);
+    if (kind == 0) {
+        for (int n = g_rand_int_range(rand, 1, 40); n--;)
+            g_string_append(out, tokens[g_rand_int_range(rand, 0, ARRAY_SIZE(tokens))]);
+        return;
+    }
+    append_request(out, rand);
+    if (kind == 1) { /* flip a byte */
+        out->str[g_rand_int_range(rand, 0, (gint)out->len)] = (char)g_rand_int_range(rand, 0, 256);
+    } else if (kind == 2) { /* cut */
+        g_string_truncate(out, (gsize)g_rand_int_range(rand, 0, (gint)out->len));
+    }
+}
+
+static void test_random_packets(void)
+{
+    g_autofree char *dir = g_dir_make_tmp("mynah-XXXXXX", NULL), *before = g_get_current_dir();
+    g_autofree char *remove = g_strdup_printf("rm -rf '%s'", dir);
+    g_autoptr(GString) packet = g_string_new(NULL);
+    GRand *rand = g_rand_new_with_seed((guint32)g_test_rand_int());
+    struct rig rig;
+
+    g_assert_cmpint(g_chdir(dir), ==, 0);
+    rig_init(&rig, MONITOR_QMP);
+    negotiate(&rig);
+    for (unsigned i = 0; i < 10000; i++) {
+        make_packet(packet, rand);
+        monitor_receive(rig.monitor, (const u8 *)packet->str, packet->len);
+        g_string_truncate(rig.seen, 0);
+        if (i % 100 == 99) { /* a new connection is always usable */
+            monitor_closed(rig.monitor);
+            monitor_opened(rig.monitor);
+            negotiate(&rig);
+            assert_usable(&rig);
+        }
+    }
+    rig_finish(&rig);
+    g_rand_free(rand);
+    g_assert_cmpint(g_chdir(before), ==, 0);
+    g_assert_true(g_spawn_command_line_sync(remove, NULL, NULL, NULL, NULL));
+}
+
+static void test_random_lines(void)
+{
+    static const char alphabet[] = "infox p/($)+-*&|~0123 \033[ADC\001\004\025\027\177\tregistmp\xff\"'qol-";
+    struct rig rig;
+
+    rig_init(&rig, MONITOR_HMP);
+    for (unsigned i = 0; i < 20000; i++) {
+        u8 keys[32];
+
+        for (unsigned k = 0; k < sizeof(keys); k++)
+            keys[k] = (u8)alphabet[g_test_rand_int_range(0, sizeof(alphabet) - 1)];
+        if (i % 3 == 0)
+            keys[31] = '\r';
+        monitor_receive(rig.monitor, keys, sizeof(keys));
+        g_string_truncate(rig.seen, 0);
+    }
+    rig_finish(&rig);
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/monitor/greeting", test_greeting);
+    g_test_add_func("/monitor/answers", test_answers);
+    g_test_add_func("/monitor/probe", test_probe);
+    g_test_add_func("/monitor/pieces", test_pieces);
+    g_test_add_func("/monitor/malformed", test_malformed);
+    g_test_add_func("/monitor/events", test_events);
+    g_test_add_func("/monitor/slow-reader", test_slow_reader);
+    g_test_add_func("/monitor/fds", test_fds);
+    g_test_add_func("/monitor/hmp", test_hmp);
+    g_test_add_func("/monitor/editing", test_editing);
+    g_test_add_func("/monitor/random-packets", test_random_packets);
+    g_test_add_func("/monitor/random-lines", test_random_lines);
+    return g_test_run();
+}
