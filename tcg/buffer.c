@@ -1,0 +1,66 @@
+/* tcg/buffer.c - memory for generated code: two mappings of one file in memory. */
+#include "tcg/buffer.h"
+#include "base/bits.h"
+#include "base/error.h"
+#include "host/map.h"
+
+#include <glib/gstdio.h>
+
+static bool map_two(struct tcg_buffer *b, GError **error)
+{
+    b->write = host_map_file(b->fd, 0, b->size, HOST_MAP_READ | HOST_MAP_WRITE, NULL, error);
+    if (!b->write)
+        return false;
+    b->exec = host_map_file(b->fd, 0, b->size, HOST_MAP_READ | HOST_MAP_EXEC, NULL, error);
+    return b->exec != NULL;
+}
+
+/* Only where two mappings are refused and the user allows one. */
+static bool map_one(struct tcg_buffer *b)
+{
+    if (b->write)
+        host_map_free(b->write, b->size);
+    b->write = host_map_file(b->fd, 0, b->size, HOST_MAP_READ | HOST_MAP_WRITE | HOST_MAP_EXEC, NULL, NULL);
+    b->exec = b->write;
+    return b->write != NULL;
+}
+
+static bool map_memory(struct tcg_buffer *b, bool split_wx, GError **error)
+{
+    b->fd = host_map_create_file("mynah-code", b->size, error);
+    if (b->fd < 0)
+        return false;
+    if (map_two(b, error))
+        return true;
+    if (split_wx || !map_one(b))
+        return false;
+    g_clear_error(error);
+    return true;
+}
+
+struct tcg_buffer *tcg_buffer_create(u64 size, bool split_wx, GError **error)
+{
+    struct tcg_buffer *b = g_new0(struct tcg_buffer, 1);
+
+    b->fd = -1;
+    b->size = bits_align_up(MIN(size, 2 * GIB - host_page_size()), host_page_size());
+    if (!map_memory(b, split_wx, error)) {
+        error_prefix(error, "cannot get %" G_GUINT64_FORMAT " MiB for translated code", b->size / MIB);
+        tcg_buffer_destroy(b);
+        return NULL;
+    }
+    return b;
+}
+
+void tcg_buffer_destroy(struct tcg_buffer *b)
+{
+    if (!b)
+        return;
+    if (b->exec && b->exec != b->write)
+        host_map_free((void *)b->exec, b->size);
+    if (b->write)
+        host_map_free(b->write, b->size);
+    if (b->fd >= 0)
+        g_close(b->fd, NULL);
+    g_free(b);
+}

@@ -1,0 +1,212 @@
+/*
+ * tcg/x86_64/analyse.c - before emission: names for one value become one (trunc, repeated get), readers are counted,
+ * and values learn which pinned register they will be put into.
+ */
+#include "tcg/x86_64/value.h"
+
+static void reset_block(struct tcg_engine *e)
+{
+    const struct ir_block *b = e->block;
+
+    if (b->count > e->value_capacity) {
+        e->value_capacity = b->count * 2;
+        e->value = g_renew(struct x86_value, e->value, e->value_capacity);
+    }
+    for (u32 g = 0; g < e->layout->reg_count; g++)
+        e->home_of[g] = e->current[g] = IR_NONE;
+    for (unsigned r = 0; r < X86_REG_COUNT; r++)
+        e->owner[r] = IR_NONE;
+    memset(e->slot_free, 0xff, sizeof(e->slot_free));
+    e->cold_count = 0;
+}
+
+static s64 narrow(enum ir_type type, bool is_signed, s64 v)
+{
+    switch (type) {
+    case IR_I8:
+        return is_signed ? (s64)(s8)v : (s64)(u8)v;
+    case IR_I16:
+        return is_signed ? (s64)(s16)v : (s64)(u16)v;
+    case IR_I32:
+        return is_signed ? (s64)(s32)v : (s64)(u32)v;
+    default:
+        return v;
+    }
+}
+
+static void set_const(struct x86_value *x, s64 imm)
+{
+    x->place = PLACE_CONST;
+    x->computed = false;
+    x->imm = imm;
+}
+
+static bool writes_guest(const struct ir_op *op)
+{
+    return op->code == IR_CALL && op->helper->effects & (IR_HELPER_WRITES | IR_HELPER_MAY_LEAVE);
+}
+
+/* The value that get gives when an earlier op of the block knows it: full registers only. */
+static void name_get(struct tcg_engine *e, u32 i, const struct ir_op *op)
+{
+    if (op->type != IR_I64)
+        return;
+    if (e->current[op->aux] != IR_NONE)
+        e->value[i].root = e->current[op->aux];
+    else
+        e->current[op->aux] = (u16)i;
+}
+
+static void name_op(struct tcg_engine *e, u32 i, const struct ir_op *op)
+{
+    struct x86_value *x = &e->value[i], *a;
+
+    switch (op->code) {
+    case IR_CONST:
+        set_const(x, narrow(op->type, true, op->imm));
+        break;
+    case IR_GET:
+        x->computed = op->type != IR_I64;
+        name_get(e, i, op);
+        break;
+    case IR_PUT:
+        e->current[op->aux] = op->type == IR_I64 ? x86_root(e, op->arg[0]) : IR_NONE;
+        break;
+    case IR_TRUNC:
+        x->root = x86_root(e, op->arg[0]);
+        break;
+    case IR_ZEXT:
+    case IR_SEXT:
+        a = &e->value[x86_root(e, op->arg[0])];
+        if (a->place == PLACE_CONST)
+            set_const(x, narrow(op->type, true, narrow(op->aux, op->code == IR_SEXT, a->imm)));
+        break;
+    case IR_CALL:
+        if (writes_guest(op))
+            for (u32 g = 0; g < e->layout->reg_count; g++)
+                e->current[g] = IR_NONE;
+        break;
+    default:
+        break;
+    }
+}
+
+/* Ops that emit nothing read nothing. */
+static bool reads_operands(const struct tcg_engine *e, u32 i, const struct ir_op *op)
+{
+    return op->code != IR_TRUNC && e->value[i].place != PLACE_CONST;
+}
+
+static void name_values(struct tcg_engine *e)
+{
+    const struct ir_block *b = e->block;
+
+    for (u32 i = 0; i < b->count; i++) {
+        const struct ir_op *op = &b->op[i];
+
+        e->value[i] = (struct x86_value){
+            .place = PLACE_NONE, .hint = X86_NO_REG, .computed = true, .home = IR_NONE, .root = (u16)i
+        };
+        name_op(e, i, op);
+        if (!reads_operands(e, i, op))
+            continue;
+        for (unsigned k = 0; k < 4 && op->arg[k] != IR_NONE; k++)
+            e->value[x86_root(e, op->arg[k])].left++;
+    }
+}
+
+/* An op whose result may be computed in place of its first operand. */
+static bool is_arithmetic(unsigned code)
+{
+    return code >= IR_ZEXT && code <= IR_ROR;
+}
+
+static bool is_commutative(unsigned code)
+{
+    return code == IR_ADD || code == IR_AND || code == IR_OR || code == IR_XOR || code == IR_XNOR;
+}
+
+struct hints {
+    u16 pending[X86_REG_COUNT]; /* value that the next op to touch the guest register puts there */
+};
+
+static void forget_all(struct hints *h)
+{
+    for (unsigned r = 0; r < X86_REG_COUNT; r++)
+        h->pending[r] = IR_NONE;
+}
+
+/* The operand may inherit the hint when this op is its only reader. */
+static bool inherit(struct tcg_engine *e, struct hints *h, ir_value arg, unsigned reg)
+{
+    ir_value v = x86_root(e, arg);
+    struct x86_value *x = &e->value[v];
+
+    if (!x->computed || x->left != 1 || x->hint != X86_NO_REG || x->place == PLACE_CONST)
+        return false;
+    x->hint = (u8)reg;
+    h->pending[reg] = v;
+    return true;
+}
+
+static void hint_put(struct tcg_engine *e, struct hints *h, const struct ir_op *op)
+{
+    unsigned reg = e->pin_of[op->aux];
+    ir_value v = x86_root(e, op->arg[0]);
+    struct x86_value *x = &e->value[v];
+
+    if (reg == X86_NO_REG)
+        return;
+    h->pending[reg] = IR_NONE;
+    if (!x->computed || x->place == PLACE_CONST)
+        return;
+    x->hint = (u8)reg;
+    h->pending[reg] = v;
+}
+
+static void hint_definition(struct tcg_engine *e, struct hints *h, u32 i, const struct ir_op *op)
+{
+    struct x86_value *x = &e->value[i];
+    unsigned reg = x->hint;
+
+    if (reg == X86_NO_REG)
+        return;
+    if (h->pending[reg] != i) {
+        x->hint = X86_NO_REG;
+        return;
+    }
+    if (!is_arithmetic(op->code) || op->arg[0] == IR_NONE)
+        return;
+    if (!inherit(e, h, op->arg[0], reg) && is_commutative(op->code))
+        inherit(e, h, op->arg[1], reg);
+}
+
+/*
+ * Backwards. A hint holds while no op between definition and put reads the guest register or can leave the block
+ * (leaving needs the old value there). Other live readers of the old value are seen at emission.
+ */
+static void find_hints(struct tcg_engine *e)
+{
+    const struct ir_block *b = e->block;
+    struct hints h;
+
+    forget_all(&h);
+    for (u32 i = b->count; i-- > 0;) {
+        const struct ir_op *op = &b->op[i];
+
+        hint_definition(e, &h, i, op);
+        if (op->code == IR_PUT)
+            hint_put(e, &h, op);
+        else if (op->code == IR_GET && e->pin_of[op->aux] != X86_NO_REG)
+            h.pending[e->pin_of[op->aux]] = IR_NONE;
+        else if (ir_op_effects(op->code) & IR_EFFECT_LEAVE)
+            forget_all(&h);
+    }
+}
+
+void x86_analyse(struct tcg_engine *e)
+{
+    reset_block(e);
+    name_values(e);
+    find_hints(e);
+}

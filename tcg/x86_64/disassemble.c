@@ -1,0 +1,64 @@
+/* tcg/x86_64/disassemble.c - host code of a block as text, by capstone. */
+#include "tcg/x86_64/emit.h"
+
+#include <capstone/capstone.h>
+
+static void print_insn(GString *text, const cs_insn *insn)
+{
+    g_string_append_printf(text, "0x%016" G_GINT64_MODIFIER "x:  ", (u64)insn->address);
+    for (unsigned i = 0; i < insn->size; i++)
+        g_string_append_printf(text, "%02x", insn->bytes[i]);
+    for (unsigned i = insn->size; i < 11; i++)
+        g_string_append(text, "  ");
+    g_string_append_printf(text, " %s %s\n", insn->mnemonic, insn->op_str);
+}
+
+/* Data between instructions (links behind calls) shows as bytes. */
+static void skip_byte(GString *text, const u8 **code, size_t *left, u64 *address)
+{
+    g_string_append_printf(text, "0x%016" G_GINT64_MODIFIER "x:  %02x .byte\n", *address, **code);
+    ++*code;
+    --*left;
+    ++*address;
+}
+
+/* The eight bytes behind a call of leave_link are the link's address. */
+static bool calls_leave_link(const struct tcg_engine *e, const cs_insn *insn)
+{
+    s32 rel;
+
+    if (insn->bytes[0] != 0xe8)
+        return false;
+    memcpy(&rel, insn->bytes + 1, 4);
+    return insn->address + 5 + (u64)(s64)rel == (uintptr_t)e->buffer->exec + e->stubs.leave_link;
+}
+
+char *x86_disassemble(struct tcg_engine *e, const struct tcg_code *out)
+{
+    const u8 *code = e->buffer->exec + out->start;
+    size_t left = out->size;
+    u64 address = (uintptr_t)code;
+    GString *text = g_string_new(NULL);
+    cs_insn *insn;
+    csh handle;
+
+    if (cs_open(CS_ARCH_X86, CS_MODE_64, &handle) != CS_ERR_OK)
+        return g_string_free(text, false);
+    insn = cs_malloc(handle);
+    while (left) {
+        if (!cs_disasm_iter(handle, &code, &left, &address, insn)) {
+            skip_byte(text, &code, &left, &address);
+            continue;
+        }
+        print_insn(text, insn);
+        if (calls_leave_link(e, insn) && left >= 8) {
+            g_string_append_printf(text, "0x%016" G_GINT64_MODIFIER "x:  .quad link\n", address);
+            code += 8;
+            left -= 8;
+            address += 8;
+        }
+    }
+    cs_free(insn, 1);
+    cs_close(&handle);
+    return g_string_free(text, false);
+}

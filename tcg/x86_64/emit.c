@@ -1,0 +1,146 @@
+/* tcg/x86_64/emit.c - a block of IR to host code: one row per op, one pass forward. */
+#include "tcg/x86_64/emit.h"
+#include "tcg/x86_64/value.h"
+
+/* How an op becomes code. */
+struct rule {
+    x86_emit_fn *emit;
+    bool pure; /* nothing is emitted when nobody reads the result */
+};
+
+static const struct rule rules[IR_OPCODE_COUNT] = {
+    [IR_GET] = {x86_emit_get, true},
+    [IR_PUT] = {x86_emit_put},
+    [IR_PC_ADD] = {x86_emit_pc_add, true},
+    [IR_ZEXT] = {x86_emit_extend, true},
+    [IR_SEXT] = {x86_emit_extend, true},
+    [IR_ADD] = {x86_emit_binary, true},
+    [IR_SUB] = {x86_emit_binary, true},
+    [IR_AND] = {x86_emit_binary, true},
+    [IR_OR] = {x86_emit_binary, true},
+    [IR_XOR] = {x86_emit_binary, true},
+    [IR_ANDN] = {x86_emit_and_not, true},
+    [IR_ORN] = {x86_emit_and_not, true},
+    [IR_XNOR] = {x86_emit_xnor, true},
+    [IR_NOT] = {x86_emit_not_neg, true},
+    [IR_NEG] = {x86_emit_not_neg, true},
+    [IR_SHL] = {x86_emit_shift, true},
+    [IR_SHR] = {x86_emit_shift, true},
+    [IR_SAR] = {x86_emit_shift, true},
+    [IR_ROL] = {x86_emit_shift, true},
+    [IR_ROR] = {x86_emit_shift, true},
+    [IR_MUL] = {x86_emit_mul, true},
+    [IR_MULHU] = {x86_emit_mul_high, true},
+    [IR_MULHS] = {x86_emit_mul_high, true},
+    [IR_MULHSU] = {x86_emit_mul_high, true},
+    [IR_DIVU] = {x86_emit_div, true},
+    [IR_DIVS] = {x86_emit_div, true},
+    [IR_REMU] = {x86_emit_div, true},
+    [IR_REMS] = {x86_emit_div, true},
+    [IR_CLZ] = {x86_emit_scan, true},
+    [IR_CTZ] = {x86_emit_scan, true},
+    [IR_POPCNT] = {x86_emit_scan, true},
+    [IR_BSWAP] = {x86_emit_bswap, true},
+    [IR_SETCC] = {x86_emit_setcc, true},
+    [IR_SELECT] = {x86_emit_select, true},
+    [IR_MINS] = {x86_emit_min_max, true},
+    [IR_MAXS] = {x86_emit_min_max, true},
+    [IR_MINU] = {x86_emit_min_max, true},
+    [IR_MAXU] = {x86_emit_min_max, true},
+    [IR_LD] = {x86_emit_load},
+    [IR_ST] = {x86_emit_store},
+    [IR_AMO] = {x86_emit_amo},
+    [IR_CAS] = {x86_emit_cas},
+    [IR_FENCE] = {x86_emit_fence},
+    [IR_CALL] = {x86_emit_call},
+    [IR_EXIT_IF] = {x86_emit_exit_if},
+    [IR_EXIT] = {x86_emit_exit},
+    [IR_EXIT_TO] = {x86_emit_exit_to},
+    [IR_LEAVE] = {x86_emit_leave},
+    /* const, trunc, insn and nop emit nothing */
+};
+
+/*
+ * Two entries: the indirect one takes the guest address in rax and notes its page; the direct one follows. The first
+ * instruction is six bytes at an aligned address, so that kill can replace it by a jump in one store.
+ */
+static void emit_entries(struct tcg_engine *e, struct tcg_code *out)
+{
+    s64 to_exec = e->buffer->exec - e->buffer->write;
+
+    out->indirect_entry = e->code.p + to_exec;
+    x86_alu_ri(&e->code, X86_AND, true, RAX, -TCG_PAGE_SIZE);
+    x86_mov_mr(&e->code, 3, x86_base(e->layout->pc_page), RAX);
+    out->entry = e->code.p + to_exec;
+}
+
+static void drop_unread(struct tcg_engine *e, const struct ir_op *op)
+{
+    for (unsigned k = 0; k < 4 && op->arg[k] != IR_NONE; k++)
+        x86_release(e, x86_root(e, op->arg[k]));
+}
+
+static void free_dying_slots(struct tcg_engine *e)
+{
+    for (u32 i = 0; i < e->dying_count; i++)
+        e->slot_free[e->dying_slot[i] / 64] |= BIT64(e->dying_slot[i] % 64);
+    e->dying_count = 0;
+}
+
+static void emit_ops(struct tcg_engine *e)
+{
+    const struct ir_block *b = e->block;
+
+    for (u32 i = 0; i < b->count; i++) {
+        const struct ir_op *op = &b->op[i];
+        const struct rule *rule = &rules[op->code];
+
+        e->index = i;
+        if (!rule->emit || e->value[i].place == PLACE_CONST)
+            continue;
+        if (rule->pure && !e->value[i].left)
+            drop_unread(e, op);
+        else
+            rule->emit(e, op);
+        free_dying_slots(e);
+    }
+}
+
+static void number_links(struct tcg_engine *e, struct tcg_code *out)
+{
+    u32 n = 0;
+
+    for (u32 i = 0; i < e->block->exit_count; i++) {
+        const struct ir_exit *exit = &e->block->exit[i];
+
+        e->link_of[i] = IR_NONE;
+        if (exit->kind != IR_EXIT_DIRECT)
+            continue;
+        out->link[n].pc = exit->pc;
+        out->link[n].site = out->link[n].unlinked = 0;
+        e->link_of[i] = (u16)n++;
+    }
+}
+
+u32 x86_emit_block(struct tcg_engine *e, const struct ir_block *block, struct tcg_code *out, u32 at, u32 limit)
+{
+    u32 start = (at + 15) & ~15u;
+
+    if ((u64)start + 256 > limit)
+        return 0;
+    e->block = block;
+    e->out = out;
+    e->code = (struct x86_code){
+        .p = x86_at(e, start), .start = x86_at(e, start), .limit = x86_at(e, limit - X86_MAX_INSN)
+    };
+    number_links(e, out);
+    x86_analyse(e);
+    emit_entries(e, out);
+    emit_ops(e);
+    x86_cold_emit(e);
+    if (e->code.overflow)
+        return 0;
+    out->start = start;
+    out->size = (u32)(e->code.p - e->code.start);
+    return (start + out->size + 15) & ~15u;
+}

@@ -1,0 +1,223 @@
+/* tcg/x86_64/emit_control.c - exits of a block, the jump cache, calls of helpers. */
+#include "tcg/x86_64/value.h"
+#include "tcg/append.h"
+
+/* --- exits --- */
+
+static void poll(struct tcg_engine *e)
+{
+    x86_alu_mi(&e->code, X86_CMP, false, x86_base(e->layout->exit_request), 0);
+}
+
+/* rax: guest virtual address. */
+void x86_emit_probe(struct tcg_engine *e)
+{
+    struct x86_code *c = &e->code;
+    unsigned bits = e->layout->jump_bits;
+    s32 mask = (s32)(((1u << bits) - 1) << 4), cache = e->layout->jump_cache;
+
+    poll(e);
+    x86_jcc_to(c, CC_NE, x86_at(e, e->stubs.leave_rax));
+    if (e->features.bmi) {
+        x86_rorx_rr(c, true, RCX, RAX, bits);
+    } else {
+        x86_mov_rr(c, true, RCX, RAX);
+        x86_shift_ri(c, X86_SHR, true, RCX, bits);
+    }
+    x86_alu_rr(c, X86_XOR, false, RCX, RAX);
+    x86_shift_ri(c, X86_SHL, false, RCX, 3);
+    x86_alu_ri(c, X86_AND, false, RCX, mask);
+    x86_alu_rm(c, X86_CMP, true, RAX, x86_mem_index(RBP, RCX, 0, cache));
+    x86_jcc_to(c, CC_NE, x86_at(e, e->stubs.leave_miss));
+    x86_jmp_m(c, x86_mem_index(RBP, RCX, 0, cache + 8));
+}
+
+void x86_emit_cross(struct tcg_engine *e, const struct ir_exit *exit)
+{
+    x86_mov_rm(&e->code, true, RAX, x86_base(e->layout->pc_page));
+    x86_alu_ri(&e->code, X86_ADD, true, RAX, exit->pc);
+    x86_emit_probe(e);
+}
+
+static bool in_page(const struct ir_exit *exit)
+{
+    return exit->pc >= 0 && exit->pc < TCG_PAGE_SIZE;
+}
+
+/* Backward: a loop without a poll could never be left. */
+static bool needs_poll(const struct tcg_engine *e, const struct ir_op *op, const struct ir_exit *exit)
+{
+    return op->snapshot >= e->block->snapshot_count || exit->pc <= e->block->snapshot[op->snapshot].pc;
+}
+
+/* Bytes to insert at p so that a rel32 field `ahead` bytes behind p does not cross an 8-byte line. */
+static unsigned padding(const u8 *p, unsigned ahead)
+{
+    unsigned at = (uintptr_t)(p + ahead) & 7;
+
+    return at > 4 ? 8 - at : 0;
+}
+
+static void pad(struct tcg_engine *e, unsigned bytes)
+{
+    if (bytes)
+        x86_nop(&e->code, bytes);
+}
+
+static struct x86_cold *cold_link(struct tcg_engine *e, u32 exit)
+{
+    struct x86_cold *cold = x86_cold_add(e, COLD_LINK);
+
+    cold->extra = exit;
+    return cold;
+}
+
+/* Compare and conditional jump with a patchable field; the compare has no position-dependent part. */
+static void compare_and_branch(struct tcg_engine *e, const struct x86_compare *compare, struct x86_cold *cold)
+{
+    u8 *before = e->code.p;
+    unsigned bytes;
+
+    x86_compare_emit(e, compare);
+    bytes = padding(e->code.p, 2);
+    if (bytes) {
+        e->code.p = before;
+        pad(e, bytes);
+        x86_compare_emit(e, compare);
+    }
+    cold->from = x86_jcc(&e->code, x86_cc_of(compare->cond));
+}
+
+void x86_emit_exit_if(struct tcg_engine *e, const struct ir_op *op)
+{
+    const struct ir_exit *exit = &e->block->exit[op->imm];
+    struct x86_compare compare = x86_compare_prepare(e, op->type, op->aux, op->arg[0], op->arg[1]);
+    struct x86_cold *cold;
+
+    if (!in_page(exit)) {
+        cold = x86_cold_add(e, COLD_CROSS);
+        cold->extra = (u32)op->imm;
+        x86_compare_emit(e, &compare);
+        cold->from = x86_jcc(&e->code, x86_cc_of(compare.cond));
+        return;
+    }
+    cold = cold_link(e, (u32)op->imm);
+    if (needs_poll(e, op, exit)) {
+        poll(e);
+        cold->from_unaligned = x86_jcc(&e->code, CC_NE);
+        cold->compare = compare;
+    }
+    compare_and_branch(e, &compare, cold);
+    cold->back = e->code.p;
+}
+
+void x86_emit_exit(struct tcg_engine *e, const struct ir_op *op)
+{
+    const struct ir_exit *exit = &e->block->exit[op->imm];
+    struct x86_cold *cold;
+
+    if (!in_page(exit)) {
+        x86_emit_cross(e, exit);
+        return;
+    }
+    cold = cold_link(e, (u32)op->imm);
+    if (needs_poll(e, op, exit)) {
+        poll(e);
+        cold->from_unaligned = x86_jcc(&e->code, CC_NE);
+    }
+    pad(e, padding(e->code.p, 1));
+    cold->from = x86_jmp(&e->code);
+}
+
+void x86_emit_exit_to(struct tcg_engine *e, const struct ir_op *op)
+{
+    x86_load(e, true, RAX, x86_take(e, op->arg[0]));
+    x86_emit_probe(e);
+}
+
+void x86_emit_leave(struct tcg_engine *e, const struct ir_op *op)
+{
+    x86_jmp_to(&e->code, x86_at(e, e->stubs.leave_pc));
+}
+
+/* --- calls --- */
+
+static void store_scratch(struct tcg_engine *e, struct x86_operand o, enum ir_type type, s32 at)
+{
+    struct x86_code *c = &e->code;
+
+    if (o.place == PLACE_CONST) {
+        x86_mov_mi(c, 2, x86_base(at), (s32)o.imm);
+        x86_mov_mi(c, 2, x86_base(at + 4), type == IR_I64 ? (s32)(o.imm >> 32) : 0);
+        return;
+    }
+    if (o.place == PLACE_REG) {
+        x86_mov_mr(c, 3, x86_base(at), o.reg);
+    } else {
+        x86_push_m(c, o.mem);
+        x86_pop_m(c, x86_base(at));
+    }
+    if (type == IR_I32)
+        x86_mov_mi(c, 2, x86_base(at + 4), 0);
+    else if (type < IR_I32)
+        x86_alu_mi(c, X86_AND, true, x86_base(at), type == IR_I8 ? 0xff : 0xffff);
+}
+
+static void clear_above(struct tcg_engine *e, enum host_reg r, enum ir_type type)
+{
+    if (type < IR_I64)
+        x86_extend_rr(&e->code, type - IR_I8, false, false, r, r);
+}
+
+/* Arguments 0 and 1 to rax and rcx. */
+static void load_first(struct tcg_engine *e, unsigned count, const struct x86_operand *o, const enum ir_type *type)
+{
+    if (count > 1 && x86_operand_uses(o[1], RAX)) {
+        if (x86_operand_uses(o[0], RCX)) {
+            x86_xchg_rr(&e->code, RAX, RCX);
+        } else {
+            x86_load(e, true, RCX, o[1]);
+            x86_load(e, true, RAX, o[0]);
+        }
+    } else {
+        if (count > 0)
+            x86_load(e, true, RAX, o[0]);
+        if (count > 1)
+            x86_load(e, true, RCX, o[1]);
+    }
+    if (count > 0)
+        clear_above(e, RAX, type[0]);
+    if (count > 1)
+        clear_above(e, RCX, type[1]);
+}
+
+void x86_emit_call(struct tcg_engine *e, const struct ir_op *op)
+{
+    const struct ir_helper *helper = op->helper;
+    u32 thunk = x86_thunk_for(e, helper);
+    unsigned count = helper->arg_count;
+    struct x86_operand o[4];
+    enum ir_type type[4];
+
+    for (unsigned i = 0; i < count; i++) {
+        type[i] = ir_value_type(e->block, op->arg[i]);
+        o[i] = x86_take(e, op->arg[i]);
+    }
+    if (helper->effects & (IR_HELPER_WRITES | IR_HELPER_MAY_LEAVE))
+        x86_flush_homes(e);
+    else
+        x86_flush_temps(e, X86_TEMPS);
+    for (unsigned i = 2; i < count; i++)
+        store_scratch(e, o[i], type[i], e->layout->scratch + 8 * ((s32)i - 2));
+    if (helper->effects & (IR_HELPER_NEEDS_PC | IR_HELPER_MAY_LEAVE))
+        x86_mov_mi(&e->code, 2, x86_base(e->layout->scratch + 16), e->block->snapshot[op->snapshot].pc);
+    load_first(e, count, o, type);
+    x86_call_to(&e->code, x86_at(e, thunk));
+    if (helper->result != IR_VOID && !(helper->effects & IR_HELPER_MAY_LEAVE)) {
+        enum host_reg d = x86_result(e, 0, RAX);
+
+        if (d != RAX)
+            x86_mov_rr(&e->code, true, d, RAX);
+        x86_define(e, d);
+    }
+}

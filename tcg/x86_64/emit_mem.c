@@ -1,0 +1,302 @@
+/*
+ * tcg/x86_64/emit_mem.c - guest memory: the inline check against the L1 data TLB, accesses, atomics, fences.
+ *
+ * The check (docs/decisions/jit-memory.md): rcx = va; rax = index; rcx ^= tag; hit when rcx <= 4096 - bytes, which
+ * tests the page and the last byte at once; rcx += host page. The way out of line goes through cold.c to a stub.
+ */
+#include "tcg/x86_64/value.h"
+
+static void add_imm(struct tcg_engine *e, enum host_reg r, s64 imm, enum host_reg temp)
+{
+    if (imm == 0)
+        return;
+    if (x86_fits32(imm)) {
+        x86_alu_ri(&e->code, X86_ADD, true, r, (s32)imm);
+        return;
+    }
+    x86_mov_ri(&e->code, temp, (u64)imm);
+    x86_alu_rr(&e->code, X86_ADD, true, r, temp);
+}
+
+/* rcx = a + disp. Returns the register that keeps `a` for the slow path, if it is a pinned one. */
+static unsigned address(struct tcg_engine *e, struct x86_operand a, s64 disp)
+{
+    if (a.place == PLACE_CONST) {
+        x86_mov_ri(&e->code, RCX, (u64)a.imm + (u64)disp);
+        return X86_NO_REG;
+    }
+    if (a.place == PLACE_REG && disp && x86_fits32(disp)) {
+        x86_lea(&e->code, true, RCX, x86_mem(a.reg, (s32)disp));
+    } else {
+        x86_load(e, true, RCX, a);
+        add_imm(e, RCX, disp, RAX);
+    }
+    return a.place == PLACE_REG && !x86_is_temp(a.reg) && x86_fits32(disp) ? a.reg : X86_NO_REG;
+}
+
+/* From the address in rcx to the host address in rcx; rax is clobbered. */
+static void check(struct tcg_engine *e, struct x86_cold *cold, unsigned bytes, bool aligned)
+{
+    struct x86_code *c = &e->code;
+    s32 mask = (s32)(((1u << e->layout->l1_bits) - 1) << 4);
+
+    if (aligned && bytes > 1) {
+        x86_test8_ri(c, RCX, (u8)(bytes - 1));
+        cold->from_unaligned = x86_jcc(c, CC_NE);
+    }
+    if (e->features.bmi) {
+        x86_rorx_rr(c, false, RAX, RCX, TCG_PAGE_BITS - 4);
+    } else {
+        x86_mov_rr(c, false, RAX, RCX);
+        x86_shift_ri(c, X86_SHR, false, RAX, TCG_PAGE_BITS - 4);
+    }
+    x86_alu_ri(c, X86_AND, false, RAX, mask);
+    x86_alu_rm(c, X86_XOR, true, RCX, x86_mem_index(RBP, RAX, 0, cold->table));
+    x86_alu_ri(c, X86_CMP, true, RCX, TCG_PAGE_SIZE - (s32)bytes);
+    cold->from = x86_jcc(c, CC_A);
+    x86_alu_rm(c, X86_ADD, true, RCX, x86_mem_index(RBP, RAX, 0, cold->table + 8));
+}
+
+static struct x86_cold *cold_access(struct tcg_engine *e, enum x86_cold_kind kind, const struct ir_op *op, bool write)
+{
+    struct x86_cold *cold = x86_cold_add(e, kind);
+
+    cold->mem = op->aux;
+    cold->table = write ? e->layout->l1_write : e->layout->l1_read;
+    cold->where = e->block->snapshot[op->snapshot].pc;
+    return cold;
+}
+
+/* --- load, store --- */
+
+static void swap_bytes(struct tcg_engine *e, unsigned size, bool is_signed, bool wide, enum host_reg d)
+{
+    struct x86_code *c = &e->code;
+
+    if (size == 0)
+        return;
+    x86_bswap(c, size == 3, d);
+    if (size == 1)
+        x86_shift_ri(c, is_signed ? X86_SAR : X86_SHR, false, d, 16);
+    if (size < 3 && is_signed && wide)
+        x86_extend_rr(c, 2, true, true, d, d);
+}
+
+void x86_emit_load(struct tcg_engine *e, const struct ir_op *op)
+{
+    struct x86_operand a = x86_take(e, op->arg[0]);
+    unsigned size = op->aux & IR_MEM_SIZE;
+    bool is_signed = op->aux & IR_MEM_SIGNED, wide = x86_wide(op->type), big = op->aux & IR_MEM_BIG && size;
+    struct x86_cold *cold = cold_access(e, COLD_LOAD, op, op->aux & IR_MEM_WRITE_INTENT);
+    enum host_reg d;
+
+    x86_flush_temps(e, X86_TEMPS);
+    cold->disp = (s32)op->imm;
+    cold->address = (u8)address(e, a, op->imm);
+    check(e, cold, 1u << size, op->aux & IR_MEM_ALIGNED);
+    d = x86_result(e, 0, RAX);
+    if (big) {
+        x86_extend_rm(&e->code, size, false, size == 3, d, x86_mem(RCX, 0));
+        swap_bytes(e, size, is_signed, wide, d);
+    } else {
+        x86_extend_rm(&e->code, size, is_signed, wide || size == 3, d, x86_mem(RCX, 0));
+    }
+    cold->result = (u8)d;
+    cold->back = e->code.p;
+    x86_define(e, d);
+}
+
+/* An operand that outlives the check: not in a temporary. Not released yet. */
+static void keep_from_temps(struct tcg_engine *e, ir_value arg)
+{
+    const struct x86_value *x = x86_value(e, x86_root(e, arg));
+
+    if (x->place == PLACE_REG && x86_is_temp(x->reg))
+        x86_flush_temps(e, 1u << x->reg);
+}
+
+static void store_value(struct tcg_engine *e, unsigned size, bool big, struct x86_operand b)
+{
+    struct x86_mem m = x86_mem(RCX, 0);
+
+    if (!big && b.place == PLACE_CONST && (size < 3 || x86_fits32(b.imm))) {
+        x86_mov_mi(&e->code, size, m, (s32)b.imm);
+        return;
+    }
+    if (!big && b.place == PLACE_REG) {
+        x86_mov_mr(&e->code, size, m, b.reg);
+        return;
+    }
+    x86_load(e, size == 3, RAX, b);
+    if (big) {
+        x86_bswap(&e->code, size == 3, RAX);
+        if (size == 1)
+            x86_shift_ri(&e->code, X86_SHR, false, RAX, 16);
+    }
+    x86_mov_mr(&e->code, size, m, RAX);
+}
+
+void x86_emit_store(struct tcg_engine *e, const struct ir_op *op)
+{
+    unsigned size = op->aux & IR_MEM_SIZE;
+    struct x86_cold *cold = cold_access(e, COLD_STORE, op, true);
+    struct x86_operand a, b;
+
+    keep_from_temps(e, op->arg[1]);
+    a = x86_take(e, op->arg[0]);
+    b = x86_take(e, op->arg[1]);
+    x86_flush_temps(e, X86_TEMPS);
+    cold->disp = (s32)op->imm;
+    cold->address = (u8)address(e, a, op->imm);
+    cold->value = b;
+    check(e, cold, 1u << size, op->aux & IR_MEM_ALIGNED);
+    store_value(e, size, op->aux & IR_MEM_BIG && size, b);
+    cold->back = e->code.p;
+}
+
+/* --- atomics --- */
+
+/* A pinned register lent for a moment: not one of `avoid`. */
+static enum host_reg borrow(struct tcg_engine *e, u32 avoid)
+{
+    enum host_reg r = avoid & 1 << RDX ? avoid & 1 << RBX ? RSI : RBX : RDX;
+
+    if (e->guest_of[r] != IR_NONE)
+        x86_mov_mr(&e->code, 3, x86_state_of(e, e->guest_of[r]), r);
+    return r;
+}
+
+static void give_back(struct tcg_engine *e, enum host_reg r)
+{
+    if (e->guest_of[r] != IR_NONE)
+        x86_mov_rm(&e->code, true, r, x86_state_of(e, e->guest_of[r]));
+}
+
+/* The old value from rax to where it belongs; the slow path joins with it in rax. */
+static void define_old(struct tcg_engine *e, struct x86_cold *cold, const struct ir_op *op)
+{
+    bool extend = (op->aux & IR_MEM_SIZE) == 2 && op->type == IR_I64;
+    enum host_reg d;
+
+    cold->result = RAX;
+    cold->back = e->code.p;
+    d = x86_result(e, 0, RAX);
+    if (extend)
+        x86_extend_rr(&e->code, 2, true, true, d, RAX);
+    else if (d != RAX)
+        x86_mov_rr(&e->code, true, d, RAX);
+    x86_define(e, d);
+}
+
+static void modify(struct tcg_engine *e, enum ir_amo how, bool wide, enum host_reg r)
+{
+    static const u8 alu[] = {[IR_AMO_AND] = X86_AND, [IR_AMO_OR] = X86_OR, [IR_AMO_XOR] = X86_XOR};
+    static const u8 cc[] = {[IR_AMO_MINS] = CC_G, [IR_AMO_MAXS] = CC_L, [IR_AMO_MINU] = CC_A, [IR_AMO_MAXU] = CC_B};
+
+    if (how <= IR_AMO_XOR) {
+        x86_alu_rr(&e->code, alu[how], wide, r, RAX);
+        return;
+    }
+    x86_alu_rr(&e->code, X86_CMP, wide, r, RAX);
+    x86_cmov_rr(&e->code, cc[how], wide, r, RAX);
+}
+
+static void amo_loop(struct tcg_engine *e, enum ir_amo how, bool wide, struct x86_operand b)
+{
+    enum host_reg r = borrow(e, x86_operand_mask(b));
+    u8 *again;
+
+    x86_mov_rm(&e->code, wide, RAX, x86_mem(RCX, 0));
+    again = e->code.p;
+    x86_load(e, wide, r, b);
+    modify(e, how, wide, r);
+    x86_lock_cmpxchg_mr(&e->code, wide, x86_mem(RCX, 0), r);
+    x86_jcc_to(&e->code, CC_NE, again);
+    give_back(e, r);
+}
+
+static void amo_inline(struct tcg_engine *e, enum ir_amo how, bool wide, struct x86_operand b)
+{
+    if (how > IR_AMO_ADD) {
+        amo_loop(e, how, wide, b);
+        return;
+    }
+    x86_load(e, wide, RAX, b);
+    if (how == IR_AMO_SWAP)
+        x86_xchg_mr(&e->code, wide, x86_mem(RCX, 0), RAX);
+    else
+        x86_lock_xadd_mr(&e->code, wide, x86_mem(RCX, 0), RAX);
+}
+
+/* Bytes and halfwords: always the slow path. */
+static void always_slow(struct tcg_engine *e, struct x86_cold *cold)
+{
+    cold->from_unaligned = x86_jmp(&e->code);
+}
+
+void x86_emit_amo(struct tcg_engine *e, const struct ir_op *op)
+{
+    unsigned size = op->aux & IR_MEM_SIZE;
+    struct x86_cold *cold = cold_access(e, COLD_AMO, op, true);
+    struct x86_operand a, b;
+
+    keep_from_temps(e, op->arg[1]);
+    a = x86_take(e, op->arg[0]);
+    b = x86_take(e, op->arg[1]);
+    x86_flush_temps(e, X86_TEMPS);
+    cold->address = (u8)address(e, a, 0);
+    cold->value = b;
+    cold->extra = (u32)op->imm;
+    if (size < 2) {
+        always_slow(e, cold);
+    } else {
+        check(e, cold, 1u << size, true);
+        amo_inline(e, (enum ir_amo)op->imm, size == 3, b);
+    }
+    define_old(e, cold, op);
+}
+
+static void cas_inline(struct tcg_engine *e, bool wide, struct x86_operand expected, struct x86_operand desired)
+{
+    x86_load(e, wide, RAX, expected);
+    if (desired.place == PLACE_REG) {
+        x86_lock_cmpxchg_mr(&e->code, wide, x86_mem(RCX, 0), desired.reg);
+    } else {
+        enum host_reg r = borrow(e, 0);
+
+        x86_load(e, wide, r, desired);
+        x86_lock_cmpxchg_mr(&e->code, wide, x86_mem(RCX, 0), r);
+        give_back(e, r);
+    }
+}
+
+void x86_emit_cas(struct tcg_engine *e, const struct ir_op *op)
+{
+    unsigned size = op->aux & IR_MEM_SIZE;
+    struct x86_cold *cold = cold_access(e, COLD_CAS, op, true);
+    struct x86_operand a, b, c;
+
+    keep_from_temps(e, op->arg[1]);
+    keep_from_temps(e, op->arg[2]);
+    a = x86_take(e, op->arg[0]);
+    b = x86_take(e, op->arg[1]);
+    c = x86_take(e, op->arg[2]);
+    x86_flush_temps(e, X86_TEMPS);
+    cold->address = (u8)address(e, a, 0);
+    cold->value = b;
+    cold->value2 = c;
+    if (size < 2) {
+        always_slow(e, cold);
+    } else {
+        check(e, cold, 1u << size, true);
+        cas_inline(e, size == 3, b, c);
+    }
+    define_old(e, cold, op);
+}
+
+/* Only a load after a store can pass it on x86 (SDM volume 3, memory ordering). */
+void x86_emit_fence(struct tcg_engine *e, const struct ir_op *op)
+{
+    if (op->imm & IR_ORDER_WR)
+        x86_lock_alu_mi(&e->code, X86_OR, false, x86_mem(RSP, 0), 0);
+}

@@ -1,0 +1,156 @@
+/* tcg/x86_64/engine.c - the x86-64 back end: creation, running, patching. */
+#include "tcg/x86_64/emit.h"
+#include "base/error.h"
+
+/* Host registers for the guest's registers in order of preference: short encodings go to what computes most. */
+static const u8 pin_order[X86_PIN_COUNT] = {R14, R12, RDI, RSI, R8, R9, RDX, RBX, R11, R15, R10, R13};
+
+static unsigned host_level(void)
+{
+    if (__builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2") && __builtin_cpu_supports("avx2"))
+        return 3;
+    return __builtin_cpu_supports("popcnt") && __builtin_cpu_supports("sse4.2") ? 2 : 1;
+}
+
+static void choose_features(struct tcg_engine *e, unsigned host_isa)
+{
+    unsigned level = host_level();
+
+    if (host_isa && host_isa < level)
+        level = host_isa;
+    e->features.popcnt = level >= 2;
+    e->features.bmi = level >= 3;
+}
+
+static void assign_pins(struct tcg_engine *e)
+{
+    const struct code_layout *l = e->layout;
+
+    e->pin_of = g_malloc(l->reg_count);
+    memset(e->pin_of, X86_NO_REG, l->reg_count);
+    for (unsigned r = 0; r < X86_REG_COUNT; r++)
+        e->guest_of[r] = IR_NONE;
+    for (u32 i = 0; i < MIN(l->pinned_count, X86_PIN_COUNT); i++) {
+        e->pin_of[l->pinned[i]] = pin_order[i];
+        e->guest_of[pin_order[i]] = l->pinned[i];
+        e->pinned_mask |= 1u << pin_order[i];
+    }
+}
+
+static void engine_destroy(struct tcg_engine *e)
+{
+    if (!e)
+        return;
+    tcg_buffer_destroy(e->buffer);
+    g_free(e->pin_of);
+    g_free(e->home_of);
+    g_free(e->current);
+    g_free(e->value);
+    g_free(e->cold);
+    g_free(e);
+}
+
+static struct tcg_engine *engine_create(const struct code_layout *layout, const struct tcg_runtime *runtime,
+                                        const struct tcg_backend_options *options, GError **error)
+{
+    struct tcg_engine *e = g_new0(struct tcg_engine, 1);
+
+    e->layout = layout;
+    e->runtime = runtime;
+    e->home_of = g_new(u16, layout->reg_count);
+    e->current = g_new(u16, layout->reg_count);
+    choose_features(e, options->host_isa);
+    assign_pins(e);
+    e->buffer = tcg_buffer_create(MAX(options->buffer_size, MIB), options->split_wx, error);
+    if (!e->buffer || !x86_stubs_emit(e, error)) {
+        engine_destroy(e);
+        return NULL;
+    }
+    return e;
+}
+
+static const void *exec_at(const struct tcg_engine *e, u32 offset)
+{
+    return e->buffer->exec + offset;
+}
+
+static u64 engine_jump_miss(const struct tcg_engine *e)
+{
+    return (u64)(uintptr_t)exec_at(e, e->stubs.leave_miss);
+}
+
+static u32 engine_code_limit(const struct tcg_engine *e)
+{
+    return (u32)e->buffer->size;
+}
+
+static u32 engine_code_first(const struct tcg_engine *e)
+{
+    return X86_STUB_AREA;
+}
+
+/* --- running: any vCPU thread --- */
+
+struct enter_result {
+    u64 leave, link;
+};
+
+static enum tcg_leave engine_run(struct tcg_engine *e, void *base, const struct tcg_code *code, u64 va, struct tcg_link **link)
+{
+    struct enter_result (*enter)(void *, const void *, u64);
+    struct enter_result r;
+    const void *at = exec_at(e, e->stubs.enter);
+
+    memcpy(&enter, &at, sizeof(enter));
+    r = enter(base, code->indirect_entry, va);
+    if (r.leave == TCG_LEAVE_LINK)
+        *link = (struct tcg_link *)(uintptr_t)r.link;
+    return (enum tcg_leave)r.leave;
+}
+
+/* --- patching: other threads may be running the code --- */
+
+/* The field lies inside one aligned 8-byte word (emit_control.c), so the store is seen whole. */
+static void store_rel32(struct tcg_engine *e, u32 site, u32 target)
+{
+    u32 rel = target - (site + 4);
+    u8 *field = e->buffer->write + site;
+    u64 *word = (u64 *)((uintptr_t)field & ~(uintptr_t)7);
+    u64 value = __atomic_load_n(word, __ATOMIC_RELAXED);
+    unsigned shift = 8 * ((uintptr_t)field & 7);
+
+    value = (value & ~((u64)UINT32_MAX << shift)) | (u64)rel << shift;
+    __atomic_store_n(word, value, __ATOMIC_RELEASE);
+}
+
+static void engine_set_link(struct tcg_engine *e, struct tcg_link *link, const struct tcg_code *to)
+{
+    if (!link->site)
+        return;
+    store_rel32(e, link->site, to ? tcg_buffer_offset(e->buffer, to->entry) : link->unlinked);
+}
+
+/* The first instruction (six bytes, aligned) becomes jmp leave_rax. */
+static void engine_kill(struct tcg_engine *e, struct tcg_code *code)
+{
+    u64 *word = (u64 *)(e->buffer->write + code->start);
+    u64 value = __atomic_load_n(word, __ATOMIC_RELAXED);
+    u32 rel = e->stubs.leave_rax - (code->start + 5);
+
+    value = (value & ~UINT64_C(0xffffffffff)) | 0xe9 | (u64)rel << 8;
+    __atomic_store_n(word, value, __ATOMIC_RELEASE);
+}
+
+const struct tcg_backend tcg_backend_x86_64 = {
+    .name = "x86_64",
+    .create = engine_create,
+    .destroy = engine_destroy,
+    .emit = x86_emit_block,
+    .jump_miss = engine_jump_miss,
+    .code_limit = engine_code_limit,
+    .code_first = engine_code_first,
+    .run = engine_run,
+    .set_link = engine_set_link,
+    .kill = engine_kill,
+    .disassemble = x86_disassemble,
+};

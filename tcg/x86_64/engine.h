@@ -1,0 +1,176 @@
+/*
+ * tcg/x86_64/engine.h - the x86-64 back end's own structures: the engine, and the state of emitting one block.
+ *
+ * Registers in generated code: rbp the base pointer (tcg/backend.h), rsp the host stack with a fixed frame of spill
+ * slots, rax and rcx scratch, the other twelve pinned to guest registers, the same map in every block. At block
+ * boundaries, at calls of stubs and at every op that can leave, pinned registers hold guest state.
+ *
+ * Everything here is used by one thread at a time (accel/tcg's translation lock), except what engine.c says.
+ */
+#ifndef TCG_X86_64_ENGINE_H
+#define TCG_X86_64_ENGINE_H
+
+#include "tcg/backend.h"
+#include "tcg/buffer.h"
+#include "tcg/x86_64/enc.h"
+
+enum {
+    X86_PIN_COUNT = 12,
+    X86_STACK_SLOTS = 1024,      /* u64 each, at [rsp] and up, in the frame of generated code */
+    X86_STUB_AREA = 128 * 1024,  /* bytes at the start of the buffer for stubs and helper thunks */
+    X86_MAX_THUNKS = 512,
+    X86_NO_SLOT = 0xffff,
+};
+
+/* Instructions that x86-64-v1 lacks. */
+struct x86_features {
+    bool popcnt;      /* v2 */
+    bool bmi;         /* v3: BMI1, BMI2, LZCNT, MOVBE */
+};
+
+/* Offsets of shared code in the buffer. */
+struct x86_stubs {
+    u32 enter;        /* struct { u64 leave, link } enter(base, target, va) */
+    u32 leave_pc;     /* state pc is set: leave with TCG_LEAVE_PC */
+    u32 leave_rax;    /* rax is the pc: leave with TCG_LEAVE_PC */
+    u32 leave_miss;   /* rax is the pc: leave with TCG_LEAVE_MISS */
+    u32 leave_link;   /* called; a struct tcg_link * lies behind the call */
+    u32 leave_saved;  /* pinned registers are in the state already: leave with TCG_LEAVE_PC */
+    u32 load, store, amo, cas; /* slow paths, see stubs.c */
+};
+
+struct x86_thunk {
+    const void *function;
+    u32 at;
+};
+
+/* Where a value is. */
+enum x86_place { PLACE_NONE, PLACE_CONST, PLACE_REG, PLACE_STATE, PLACE_STACK };
+
+struct x86_value {
+    u8 place;   /* enum x86_place */
+    u8 reg;     /* PLACE_REG: host register */
+    u8 hint;    /* host register that the value is going to be put into, or X86_NO_REG */
+    u8 computed; /* the op computes it into a register (not const, get, trunc) */
+    u16 left;   /* readers still to come */
+    u16 home;   /* guest register (i64) that holds the same value, or IR_NONE */
+    u16 slot;   /* PLACE_STACK */
+    u16 root;   /* the value that this one is a name for; itself unless it is a trunc or a repeated get */
+    s64 imm;    /* PLACE_CONST: sign-extended */
+};
+
+/* An operand, ready to be encoded. */
+struct x86_operand {
+    u8 place;
+    u8 reg;
+    struct x86_mem mem; /* PLACE_STATE, PLACE_STACK */
+    s64 imm;
+};
+
+/* Code to be placed behind the block. */
+enum x86_cold_kind { COLD_LOAD, COLD_STORE, COLD_AMO, COLD_CAS, COLD_LINK, COLD_CROSS, COLD_POLL_IF };
+
+struct x86_compare {
+    struct x86_operand a, b;
+    u8 size;  /* 2 or 3: log2 of the bytes compared */
+    u8 cond;  /* enum ir_cond, after exchange of operands */
+};
+
+struct x86_cold {
+    u8 kind;
+    u8 result;          /* COLD_LOAD, AMO, CAS: host register, or X86_NO_REG */
+    u8 address;         /* host register that still holds the base address, or X86_NO_REG: undo the xor in rcx */
+    bool sign_i32;      /* AMO, CAS: extend the result from 32 bits (the runtime does) */
+    u16 mem;            /* enum ir_mem word */
+    s32 table;          /* displacement of the L1 */
+    s32 disp;
+    s32 where;          /* snapshot pc */
+    u32 extra;          /* AMO: the op; LINK, CROSS, POLL_IF: the exit */
+    x86_fixup from;     /* the jump that leads here */
+    x86_fixup from_unaligned; /* a second one, taken while rcx still is the address; or NULL */
+    u8 *back;           /* where to go on */
+    struct x86_operand value, value2;
+    struct x86_compare compare;
+};
+
+struct tcg_engine {
+    const struct code_layout *layout;
+    const struct tcg_runtime *runtime;
+    struct tcg_buffer *buffer;
+    struct x86_features features;
+    struct x86_stubs stubs;
+    u32 stub_end;               /* next free offset in the stub area */
+    struct x86_thunk thunk[X86_MAX_THUNKS];
+    u32 thunk_count;
+    u8 *pin_of;                 /* per guest register: host register, or X86_NO_REG */
+    u16 guest_of[X86_REG_COUNT]; /* per host register: guest register, or IR_NONE */
+    u32 pinned_mask;            /* host registers that are pinned */
+
+    /* One block being emitted. */
+    struct x86_code code;
+    const struct ir_block *block;
+    struct tcg_code *out;
+    u32 index;                  /* of the op being emitted */
+    struct x86_value *value;    /* per op */
+    u32 value_capacity;
+    u16 owner[X86_REG_COUNT];   /* value in a host register, or IR_NONE; it is there only while it has readers left */
+    u16 *home_of;               /* per guest register: the value whose home it is, or IR_NONE */
+    u16 *current;               /* per guest register: the value that get gives (analysis) */
+    u64 slot_free[X86_STACK_SLOTS / 64];
+    u16 dying_slot[8];          /* freed by the op being emitted, which may still read them */
+    u32 dying_count;
+    struct x86_cold *cold;
+    u32 cold_count, cold_capacity;
+    u16 link_of[IR_MAX_EXITS];  /* per exit: index of its link, or IR_NONE */
+};
+
+/* --- stubs.c --- */
+bool x86_stubs_emit(struct tcg_engine *e, GError **error);
+/* Offset of code that calls a helper with arguments from rax, rcx, scratch[0], scratch[1]; result in rax. 0: no room. */
+u32 x86_thunk_for(struct tcg_engine *e, const struct ir_helper *helper);
+
+/* --- analyse.c --- */
+void x86_analyse(struct tcg_engine *e);
+
+/* --- cold.c --- */
+struct x86_cold *x86_cold_add(struct tcg_engine *e, enum x86_cold_kind kind);
+void x86_cold_emit(struct tcg_engine *e);
+
+/* --- emit_*.c: one function per kind of op; the row says which --- */
+typedef void x86_emit_fn(struct tcg_engine *e, const struct ir_op *op);
+x86_emit_fn x86_emit_get, x86_emit_put, x86_emit_pc_add, x86_emit_extend;
+x86_emit_fn x86_emit_binary, x86_emit_and_not, x86_emit_xnor, x86_emit_not_neg, x86_emit_shift, x86_emit_mul;
+x86_emit_fn x86_emit_setcc, x86_emit_select, x86_emit_min_max, x86_emit_scan, x86_emit_bswap;
+x86_emit_fn x86_emit_mul_high, x86_emit_div;
+x86_emit_fn x86_emit_load, x86_emit_store, x86_emit_amo, x86_emit_cas, x86_emit_fence;
+x86_emit_fn x86_emit_call, x86_emit_exit_if, x86_emit_exit, x86_emit_exit_to, x86_emit_leave;
+void x86_emit_cross(struct tcg_engine *e, const struct ir_exit *exit); /* a direct exit to another page */
+
+/* Calls a C function of up to two pure operands (already released) as a helper; the result is op's. */
+void x86_emit_pure_call(struct tcg_engine *e, const struct ir_helper *helper, struct x86_operand a,
+                        struct x86_operand b);
+/* Puts `rax` (a guest virtual address) through the poll and the jump cache. */
+void x86_emit_probe(struct tcg_engine *e);
+enum x86_cc x86_cc_of(enum ir_cond cond);
+/* Makes operands that one compare instruction can take; may load temporaries. */
+struct x86_compare x86_compare_prepare(struct tcg_engine *e, enum ir_type type, enum ir_cond cond, ir_value a,
+                                       ir_value b);
+void x86_compare_emit(struct tcg_engine *e, const struct x86_compare *compare);
+
+/* --- engine.c --- */
+static inline u8 *x86_at(const struct tcg_engine *e, u32 offset)
+{
+    return e->buffer->write + offset;
+}
+
+static inline struct x86_mem x86_base(s32 disp)
+{
+    return x86_mem(RBP, disp);
+}
+
+static inline struct x86_mem x86_state_of(const struct tcg_engine *e, unsigned guest)
+{
+    return x86_base(e->layout->reg[guest].offset);
+}
+
+#endif

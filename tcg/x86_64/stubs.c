@@ -1,0 +1,272 @@
+/*
+ * tcg/x86_64/stubs.c - shared code at the start of the buffer: into and out of generated code, slow paths of memory
+ * accesses, thunks of C helpers. Every way into C goes through here: pinned registers are stored to the state first.
+ */
+#include "tcg/x86_64/value.h"
+#include "base/error.h"
+
+/* After six pushes and the return address: keeps rsp 16-byte aligned in generated code. */
+enum { FRAME = X86_STACK_SLOTS * 8 + 8 };
+
+static const u8 saved_regs[] = {RBP, RBX, R12, R13, R14, R15};
+enum { CALLER_SAVED = 1 << RDX | 1 << RSI | 1 << RDI | 1 << R8 | 1 << R9 | 1 << R10 | 1 << R11 };
+
+static u32 here(const struct tcg_engine *e)
+{
+    return (u32)(e->code.p - e->buffer->write);
+}
+
+static void store_pinned(struct tcg_engine *e, u32 mask)
+{
+    for (unsigned r = 0; r < X86_REG_COUNT; r++)
+        if (e->pinned_mask & mask & 1u << r)
+            x86_mov_mr(&e->code, 3, x86_state_of(e, e->guest_of[r]), r);
+}
+
+static void load_pinned(struct tcg_engine *e, u32 mask)
+{
+    for (unsigned r = 0; r < X86_REG_COUNT; r++)
+        if (e->pinned_mask & mask & 1u << r)
+            x86_mov_rm(&e->code, true, r, x86_state_of(e, e->guest_of[r]));
+}
+
+/* --- in and out --- */
+
+static void emit_enter(struct tcg_engine *e)
+{
+    struct x86_code *c = &e->code;
+
+    e->stubs.enter = here(e);
+    for (unsigned i = 0; i < ARRAY_SIZE(saved_regs); i++)
+        x86_push_r(c, saved_regs[i]);
+    x86_alu_ri(c, X86_SUB, true, RSP, FRAME);
+    x86_mov_rr(c, true, RBP, RDI);
+    x86_mov_rr(c, true, RCX, RSI);
+    x86_mov_rr(c, true, RAX, RDX);
+    load_pinned(e, ~0u);
+    x86_jmp_r(c, RCX);
+}
+
+/* Back to C: pinned registers are stored already; rcx is the link. */
+static void emit_return(struct tcg_engine *e, enum tcg_leave why)
+{
+    struct x86_code *c = &e->code;
+
+    x86_mov_ri(c, RAX, why);
+    x86_mov_rr(c, true, RDX, RCX);
+    x86_alu_ri(c, X86_ADD, true, RSP, FRAME);
+    for (unsigned i = ARRAY_SIZE(saved_regs); i-- > 0;)
+        x86_pop_r(c, saved_regs[i]);
+    x86_ret(c);
+}
+
+static void emit_leave_to(struct tcg_engine *e, enum tcg_leave why, bool pc_in_rax)
+{
+    if (pc_in_rax)
+        x86_mov_mr(&e->code, 3, x86_base(e->layout->pc), RAX);
+    store_pinned(e, ~0u);
+    emit_return(e, why);
+}
+
+/* Called by an exit that is not linked; the link's address lies behind the call. */
+static void emit_leave_link(struct tcg_engine *e)
+{
+    struct x86_code *c = &e->code;
+
+    e->stubs.leave_link = here(e);
+    x86_pop_r(c, RCX);
+    x86_mov_rm(c, true, RCX, x86_mem(RCX, 0));
+    x86_extend_rm(c, 2, true, true, RAX, x86_mem(RCX, offsetof(struct tcg_link, pc)));
+    x86_alu_rm(c, X86_ADD, true, RAX, x86_base(e->layout->pc_page));
+    emit_leave_to(e, TCG_LEAVE_LINK, true);
+}
+
+/* --- slow paths --- */
+
+/* eax is snapshot pc << 16 | mem word: mem to `mem`, pc to `where`. */
+static void split_info(struct tcg_engine *e, enum host_reg mem, enum host_reg where)
+{
+    x86_extend_rr(&e->code, 1, false, false, mem, RAX);
+    x86_shift_ri(&e->code, X86_SAR, false, RAX, 16);
+    x86_extend_rr(&e->code, 2, true, true, where, RAX);
+}
+
+/* Arguments behind vcpu and va; `first` is the displacement of the value that was pushed last. */
+typedef void slow_arguments(struct tcg_engine *e, s32 first);
+
+static void load_arguments(struct tcg_engine *e, s32 first)
+{
+    split_info(e, RDX, RCX);
+}
+
+static void store_arguments(struct tcg_engine *e, s32 first)
+{
+    x86_mov_rm(&e->code, true, RDX, x86_mem(RSP, first));
+    split_info(e, RCX, R8);
+}
+
+static void amo_arguments(struct tcg_engine *e, s32 first)
+{
+    x86_mov_rm(&e->code, true, RDX, x86_mem(RSP, first));
+    split_info(e, RCX, R8);
+    x86_mov_rm(&e->code, false, RAX, x86_mem(RSP, first + 8));
+    x86_shift_ri(&e->code, X86_SHL, false, RAX, 16);
+    x86_alu_rr(&e->code, X86_OR, false, RCX, RAX);
+}
+
+static void cas_arguments(struct tcg_engine *e, s32 first)
+{
+    x86_mov_rm(&e->code, true, RDX, x86_mem(RSP, first + 8));
+    x86_mov_rm(&e->code, true, RCX, x86_mem(RSP, first));
+    x86_extend_rr(&e->code, 2, true, true, R8, RAX);
+}
+
+struct slow_path {
+    const void *function;
+    slow_arguments *arguments;
+    u8 pushed;     /* values above the return address; popped here */
+    u8 leave;      /* register of the C result that says "leave" */
+};
+
+/* rcx: guest virtual address. The value comes back in rax, or the state is that of a trap and the dispatcher goes on. */
+static u32 emit_slow(struct tcg_engine *e, const struct slow_path *slow)
+{
+    struct x86_code *c = &e->code;
+    u32 at = here(e);
+    s32 room = slow->pushed & 1 ? 0 : 8; /* keeps rsp aligned */
+    u8 *leaves;
+
+    store_pinned(e, ~0u);
+    if (room)
+        x86_alu_ri(c, X86_SUB, true, RSP, room);
+    x86_mov_rr(c, true, RSI, RCX);
+    x86_mov_rm(c, true, RDI, x86_base(e->layout->vcpu));
+    slow->arguments(e, room + 8);
+    x86_mov_ri(c, RAX, (u64)(uintptr_t)slow->function);
+    x86_call_r(c, RAX);
+    x86_test_rr(c, true, slow->leave, slow->leave);
+    leaves = x86_jcc8(c, CC_NE);
+    load_pinned(e, CALLER_SAVED);
+    if (room)
+        x86_alu_ri(c, X86_ADD, true, RSP, room);
+    if (slow->pushed)
+        x86_ret_pop(c, slow->pushed * 8);
+    else
+        x86_ret(c);
+    x86_fix8(c, leaves);
+    x86_alu_ri(c, X86_ADD, true, RSP, room + 8 + slow->pushed * 8);
+    x86_jmp_to(c, x86_at(e, e->stubs.leave_saved));
+    return at;
+}
+
+static void emit_slow_paths(struct tcg_engine *e)
+{
+    const struct tcg_runtime *r = e->runtime;
+
+    e->stubs.load = emit_slow(e, &(struct slow_path){(const void *)r->load, load_arguments, 0, RDX});
+    e->stubs.store = emit_slow(e, &(struct slow_path){(const void *)r->store, store_arguments, 1, RAX});
+    e->stubs.amo = emit_slow(e, &(struct slow_path){(const void *)r->amo, amo_arguments, 2, RDX});
+    e->stubs.cas = emit_slow(e, &(struct slow_path){(const void *)r->cas, cas_arguments, 2, RDX});
+}
+
+/* --- thunks of helpers --- */
+
+static void thunk_arguments(struct tcg_engine *e, const struct ir_helper *helper)
+{
+    struct x86_code *c = &e->code;
+    s32 scratch = e->layout->scratch;
+
+    if (helper->effects & (IR_HELPER_NEEDS_PC | IR_HELPER_MAY_LEAVE)) {
+        x86_extend_rm(c, 2, true, true, R9, x86_base(scratch + 16));
+        x86_alu_rm(c, X86_ADD, true, R9, x86_base(e->layout->pc_page));
+        x86_mov_mr(c, 3, x86_base(e->layout->pc), R9);
+    }
+    x86_mov_rr(c, true, RSI, RAX);
+    x86_mov_rr(c, true, RDX, RCX);
+    if (helper->arg_count > 2)
+        x86_mov_rm(c, true, RCX, x86_base(scratch));
+    if (helper->arg_count > 3)
+        x86_mov_rm(c, true, R8, x86_base(scratch + 8));
+    x86_mov_rm(c, true, RDI, x86_base(e->layout->vcpu));
+}
+
+static void emit_thunk(struct tcg_engine *e, const struct ir_helper *helper)
+{
+    struct x86_code *c = &e->code;
+    bool may_leave = helper->effects & IR_HELPER_MAY_LEAVE;
+    bool writes = may_leave || helper->effects & IR_HELPER_WRITES;
+    bool reads = writes || helper->effects & IR_HELPER_READS;
+    u8 *leaves = NULL;
+
+    store_pinned(e, reads ? ~0u : CALLER_SAVED);
+    x86_alu_ri(c, X86_SUB, true, RSP, 8);
+    thunk_arguments(e, helper);
+    x86_mov_ri(c, RAX, (u64)(uintptr_t)helper->function);
+    x86_call_r(c, RAX);
+    x86_alu_ri(c, X86_ADD, true, RSP, 8);
+    if (may_leave) {
+        x86_rr(c, 0x84, false, RAX, RAX); /* test al, al: the result is a bool */
+        leaves = x86_jcc8(c, CC_NE);
+    }
+    load_pinned(e, writes ? ~0u : CALLER_SAVED);
+    x86_ret(c);
+    if (leaves) {
+        x86_fix8(c, leaves);
+        x86_alu_ri(c, X86_ADD, true, RSP, 8);
+        x86_jmp_to(c, x86_at(e, e->stubs.leave_saved));
+    }
+}
+
+static u32 make_thunk(struct tcg_engine *e, struct x86_thunk *row, const struct ir_helper *helper)
+{
+    struct x86_code block = e->code;
+    u32 at = e->stub_end;
+    bool fits;
+
+    e->code = (struct x86_code){
+        .p = x86_at(e, at), .start = x86_at(e, at), .limit = x86_at(e, X86_STUB_AREA - X86_MAX_INSN)
+    };
+    emit_thunk(e, helper);
+    fits = !e->code.overflow;
+    if (fits) {
+        e->stub_end = (here(e) + 15) & ~15u;
+        *row = (struct x86_thunk){helper->function, at};
+        e->thunk_count++;
+    }
+    e->code = block;
+    return fits ? at : 0;
+}
+
+u32 x86_thunk_for(struct tcg_engine *e, const struct ir_helper *helper)
+{
+    u32 at, i = (u32)((uintptr_t)helper->function >> 4) & (X86_MAX_THUNKS - 1);
+
+    while (e->thunk[i].function && e->thunk[i].function != helper->function)
+        i = (i + 1) & (X86_MAX_THUNKS - 1);
+    if (e->thunk[i].function)
+        return e->thunk[i].at;
+    at = e->thunk_count < X86_MAX_THUNKS * 3 / 4 ? make_thunk(e, &e->thunk[i], helper) : 0;
+    if (!at)
+        e->code.overflow = true;
+    return at;
+}
+
+bool x86_stubs_emit(struct tcg_engine *e, GError **error)
+{
+    u8 *start = x86_at(e, 64); /* offset 0 means "none" */
+
+    e->code = (struct x86_code){.p = start, .start = start, .limit = x86_at(e, X86_STUB_AREA - X86_MAX_INSN)};
+    emit_enter(e);
+    e->stubs.leave_pc = here(e);
+    emit_leave_to(e, TCG_LEAVE_PC, false);
+    e->stubs.leave_rax = here(e);
+    emit_leave_to(e, TCG_LEAVE_PC, true);
+    e->stubs.leave_miss = here(e);
+    emit_leave_to(e, TCG_LEAVE_MISS, true);
+    e->stubs.leave_saved = here(e);
+    emit_return(e, TCG_LEAVE_PC);
+    emit_leave_link(e);
+    emit_slow_paths(e);
+    e->stub_end = (here(e) + 15) & ~15u;
+    return !e->code.overflow || error_set(error, "stubs do not fit the code buffer");
+}

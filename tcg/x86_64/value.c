@@ -1,0 +1,226 @@
+/* tcg/x86_64/value.c - where values are while a block is emitted. */
+#include "tcg/x86_64/value.h"
+
+static struct x86_mem slot_mem(unsigned slot)
+{
+    return x86_mem(RSP, (s32)slot * 8);
+}
+
+struct x86_operand x86_operand_of(struct tcg_engine *e, ir_value v)
+{
+    const struct x86_value *x = &e->value[v];
+    struct x86_operand o = {.place = x->place, .reg = x->reg, .imm = x->imm};
+
+    if (x->place == PLACE_STATE)
+        o.mem = x86_state_of(e, x->home);
+    else if (x->place == PLACE_STACK)
+        o.mem = slot_mem(x->slot);
+    else if (x->place == PLACE_CONST && !x86_fits32(x->imm) && x->home != IR_NONE && e->home_of[x->home] == v) {
+        /* a long constant that some guest register holds */
+        if (e->pin_of[x->home] != X86_NO_REG)
+            o = (struct x86_operand){.place = PLACE_REG, .reg = e->pin_of[x->home]};
+        else
+            o = (struct x86_operand){.place = PLACE_STATE, .mem = x86_state_of(e, x->home)};
+    }
+    return o;
+}
+
+static unsigned take_slot(struct tcg_engine *e)
+{
+    for (unsigned i = 0; i < ARRAY_SIZE(e->slot_free); i++) {
+        if (e->slot_free[i]) {
+            unsigned bit = (unsigned)__builtin_ctzll(e->slot_free[i]);
+
+            e->slot_free[i] &= e->slot_free[i] - 1;
+            return i * 64 + bit;
+        }
+    }
+    e->code.overflow = true;
+    return 0;
+}
+
+void x86_release(struct tcg_engine *e, ir_value v)
+{
+    struct x86_value *x = &e->value[v];
+
+    if (--x->left)
+        return;
+    if (x->place == PLACE_STACK)
+        e->dying_slot[e->dying_count++] = x->slot;
+}
+
+/* The value's home in place of where it is; false when it has none. */
+static bool move_home(struct tcg_engine *e, ir_value v)
+{
+    struct x86_value *x = &e->value[v];
+    unsigned pin;
+
+    if (x->home == IR_NONE || e->home_of[x->home] != v)
+        return false;
+    pin = e->pin_of[x->home];
+    if (pin == X86_NO_REG) {
+        x->place = PLACE_STATE;
+    } else {
+        x->place = PLACE_REG;
+        x->reg = (u8)pin;
+        e->owner[pin] = v;
+    }
+    return true;
+}
+
+static void save_to_slot(struct tcg_engine *e, ir_value v, enum host_reg from)
+{
+    struct x86_value *x = &e->value[v];
+
+    x->slot = (u16)take_slot(e);
+    x->place = PLACE_STACK;
+    x86_mov_mr(&e->code, 3, slot_mem(x->slot), from);
+}
+
+static void spill(struct tcg_engine *e, enum host_reg reg)
+{
+    u16 v = e->owner[reg];
+
+    e->owner[reg] = IR_NONE;
+    if (x86_live(e, v) && !move_home(e, v))
+        save_to_slot(e, v, reg);
+}
+
+enum host_reg x86_temp(struct tcg_engine *e, u32 avoid)
+{
+    bool rax = !(avoid & 1 << RAX), rcx = !(avoid & 1 << RCX);
+    enum host_reg r;
+
+    if (rax && !x86_live(e, e->owner[RAX]))
+        return RAX;
+    if (rcx && !x86_live(e, e->owner[RCX]))
+        return RCX;
+    r = rax ? RAX : RCX;
+    spill(e, r);
+    return r;
+}
+
+void x86_flush_temps(struct tcg_engine *e, u32 mask)
+{
+    if (mask & 1 << RAX)
+        spill(e, RAX);
+    if (mask & 1 << RCX)
+        spill(e, RCX);
+}
+
+void x86_flush_homes(struct tcg_engine *e)
+{
+    x86_flush_temps(e, X86_TEMPS);
+    for (u32 g = 0; g < e->layout->reg_count; g++) {
+        u16 v = e->home_of[g];
+        struct x86_value *x;
+
+        if (v == IR_NONE)
+            continue;
+        x = &e->value[v];
+        e->home_of[g] = IR_NONE;
+        if (x->home == g)
+            x->home = IR_NONE;
+        if (!x->left)
+            continue;
+        if (x->place == PLACE_REG && x->reg == e->pin_of[g]) {
+            e->owner[x->reg] = IR_NONE;
+            save_to_slot(e, v, x->reg);
+        } else if (x->place == PLACE_STATE && x->home == IR_NONE) {
+            x86_mov_rm(&e->code, true, RAX, x86_state_of(e, g));
+            save_to_slot(e, v, RAX);
+        }
+    }
+}
+
+/* Forgets that the guest register of a pinned one holds a (dead or otherwise placed) value. */
+static void disown_home(struct tcg_engine *e, unsigned g)
+{
+    u16 v = e->home_of[g];
+
+    if (v != IR_NONE && e->value[v].home == g)
+        e->value[v].home = IR_NONE;
+    e->home_of[g] = IR_NONE;
+}
+
+enum host_reg x86_result_temp(struct tcg_engine *e, u32 avoid, unsigned prefer)
+{
+    if (prefer != X86_NO_REG && x86_is_temp(prefer) && !(avoid >> prefer & 1) && !x86_live(e, e->owner[prefer]))
+        return prefer;
+    return x86_temp(e, avoid);
+}
+
+enum host_reg x86_result(struct tcg_engine *e, u32 avoid, unsigned prefer)
+{
+    unsigned hint = e->value[e->index].hint;
+
+    if (hint != X86_NO_REG && !(avoid >> hint & 1) && !x86_live(e, e->owner[hint])) {
+        disown_home(e, e->guest_of[hint]);
+        return hint;
+    }
+    return x86_result_temp(e, avoid, prefer);
+}
+
+void x86_define(struct tcg_engine *e, enum host_reg reg)
+{
+    struct x86_value *x = &e->value[e->index];
+
+    x->place = PLACE_REG;
+    x->reg = (u8)reg;
+    e->owner[reg] = (u16)e->index;
+}
+
+void x86_load(struct tcg_engine *e, bool wide, enum host_reg reg, struct x86_operand o)
+{
+    switch (o.place) {
+    case PLACE_CONST:
+        x86_mov_ri(&e->code, reg, wide ? (u64)o.imm : (u32)o.imm);
+        break;
+    case PLACE_REG:
+        if (o.reg != reg)
+            x86_mov_rr(&e->code, wide, reg, o.reg);
+        break;
+    default:
+        x86_mov_rm(&e->code, wide, reg, o.mem);
+        break;
+    }
+}
+
+enum host_reg x86_in_reg(struct tcg_engine *e, bool wide, struct x86_operand o, enum host_reg temp)
+{
+    if (o.place == PLACE_REG)
+        return o.reg;
+    x86_load(e, wide, temp, o);
+    return temp;
+}
+
+void x86_evict_home(struct tcg_engine *e, unsigned g, ir_value incoming, u32 avoid)
+{
+    u16 v = e->home_of[g];
+    struct x86_value *x;
+    unsigned pin = e->pin_of[g];
+    bool inside;
+
+    if (v == IR_NONE || v == incoming)
+        return;
+    x = &e->value[v];
+    inside = pin == X86_NO_REG ? x->place == PLACE_STATE && x->home == g : x->place == PLACE_REG && x->reg == pin;
+    disown_home(e, g);
+    if (!x->left || !inside)
+        return;
+    if (pin != X86_NO_REG)
+        e->owner[pin] = IR_NONE;
+    if (move_home(e, v))
+        return;
+    {
+        enum host_reg t = x86_temp(e, avoid);
+
+        if (pin == X86_NO_REG)
+            x86_mov_rm(&e->code, true, t, x86_state_of(e, g));
+        else
+            x86_mov_rr(&e->code, true, t, pin);
+        x->place = PLACE_REG;
+        x->reg = (u8)t;
+        e->owner[t] = v;
+    }
+}

@@ -1,0 +1,101 @@
+/*
+ * tcg/x86_64/value.h - where the values of a block are while it is emitted: constants, pinned registers, the two
+ * temporaries rax and rcx, guest registers in the state, spill slots.
+ *
+ * Invariants: a live value in a pinned register is the guest register's value (home_of) or about to be put there;
+ * owner[] names at most one live value per host register.
+ */
+#ifndef TCG_X86_64_VALUE_H
+#define TCG_X86_64_VALUE_H
+
+#include "tcg/x86_64/engine.h"
+
+enum { X86_TEMPS = 1 << RAX | 1 << RCX };
+
+static inline struct x86_value *x86_value(struct tcg_engine *e, ir_value v)
+{
+    return &e->value[v];
+}
+
+static inline ir_value x86_root(const struct tcg_engine *e, ir_value v)
+{
+    return e->value[v].root;
+}
+
+static inline bool x86_live(const struct tcg_engine *e, u16 v)
+{
+    return v != IR_NONE && e->value[v].left != 0;
+}
+
+static inline bool x86_is_temp(unsigned reg)
+{
+    return reg <= RCX;
+}
+
+static inline bool x86_wide(enum ir_type type)
+{
+    return type == IR_I64;
+}
+
+/* What to encode for a root value, where it is now. */
+struct x86_operand x86_operand_of(struct tcg_engine *e, ir_value v);
+
+/* One reader of a root value is done; its place may be reused when it was the last. */
+void x86_release(struct tcg_engine *e, ir_value v);
+
+/* operand + release, of an op's argument */
+static inline struct x86_operand x86_take(struct tcg_engine *e, ir_value arg)
+{
+    ir_value v = x86_root(e, arg);
+    struct x86_operand o = x86_operand_of(e, v);
+
+    x86_release(e, v);
+    return o;
+}
+
+/* rax or rcx outside `avoid` (mask), preferring a free one; a live value in it is saved elsewhere first (its bits stay in the register until it is written). */
+enum host_reg x86_temp(struct tcg_engine *e, u32 avoid);
+/* Saves live values out of the temporaries of the mask. */
+void x86_flush_temps(struct tcg_engine *e, u32 mask);
+/* Like flush, but also values in pinned registers and in the state: before a helper that writes guest registers. */
+void x86_flush_homes(struct tcg_engine *e);
+
+/*
+ * A register for the result of the current op: the pinned one that it will be put into when that is possible now and
+ * not in `avoid`, else a temporary outside `avoid`. prefer: a register to take when it is a free temporary.
+ */
+enum host_reg x86_result(struct tcg_engine *e, u32 avoid, unsigned prefer);
+/* As x86_result, but never the hint: a temporary. */
+enum host_reg x86_result_temp(struct tcg_engine *e, u32 avoid, unsigned prefer);
+/* The current op's value is in reg from here on. */
+void x86_define(struct tcg_engine *e, enum host_reg reg);
+
+/* mov reg, operand (as many bits as the width needs). Never touches flags. */
+void x86_load(struct tcg_engine *e, bool wide, enum host_reg reg, struct x86_operand o);
+/* The operand in a register: its own, or the temporary given. */
+enum host_reg x86_in_reg(struct tcg_engine *e, bool wide, struct x86_operand o, enum host_reg temp);
+
+/* Guest register g is about to get another value: whoever lives there moves out. avoid: registers not to move to. */
+void x86_evict_home(struct tcg_engine *e, unsigned g, ir_value incoming, u32 avoid);
+
+static inline bool x86_operand_uses(struct x86_operand o, unsigned reg)
+{
+    return o.place == PLACE_REG && o.reg == reg;
+}
+
+static inline u32 x86_operand_mask(struct x86_operand o)
+{
+    return o.place == PLACE_REG ? 1u << o.reg : 0;
+}
+
+static inline bool x86_is_imm32(struct x86_operand o)
+{
+    return o.place == PLACE_CONST && x86_fits32(o.imm);
+}
+
+static inline bool x86_is_mem(struct x86_operand o)
+{
+    return o.place == PLACE_STATE || o.place == PLACE_STACK;
+}
+
+#endif
