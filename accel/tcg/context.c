@@ -52,7 +52,7 @@ static struct context *create(struct tcg_vcpu *v)
     u8 *slot = (u8 *)v->vcpu->state - VCPU_STATE_PREFIX;
 
     context->region = host_map_anonymous(tcg->region_size, false, NULL);
-    if (!context->region || !vm_arena_alias(v->vcpu->vm->arena, slot, tcg->state_size, context->region, NULL)) {
+    if (!context->region || !vm_arena_alias(vm_arena(v->vcpu->vm), slot, tcg->state_size, context->region, NULL)) {
         host_map_free(context->region, tcg->region_size);
         g_free(context);
         return NULL;

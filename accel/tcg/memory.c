@@ -112,7 +112,7 @@ static bool resolve(struct tcg_vcpu *v, u64 va, unsigned size, enum mmu_access a
 static bool watched(struct tcg_vcpu *v, u64 va, u64 size, enum mmu_access access, s64 where)
 {
     struct vcpu *vcpu = v->vcpu;
-    struct vcpu_stop *stop = &vcpu->stop_reason;
+    struct vcpu_stop *stop = &v->watch_hit;
 
     if (v->watch_off || likely(!vm_has_watchpoint_in_page(vcpu->vm, va & ~UINT64_C(4095))))
         return false;

@@ -49,19 +49,8 @@ static bool stop_at_breakpoint(struct tcg_vcpu *v, u64 pc, bool *skip)
         *skip = false;
         return false;
     }
-    vcpu->stop_reason = (struct vcpu_stop){ .kind = VCPU_STOP_BREAKPOINT, .address = pc };
-    vm_request_debug_stop(vcpu->vm, vcpu);
+    vcpu_debug_stop(vcpu, &(struct vcpu_stop){ .kind = VCPU_STOP_BREAKPOINT, .address = pc });
     return true;
-}
-
-/* Waits until the main loop has stopped this vCPU: it must not run on. */
-static void await_stop(struct vcpu *vcpu)
-{
-    while (vcpu_safepoint(vcpu)) {
-        vcpu_enter_outside(vcpu);
-        g_usleep(200);
-        vcpu_leave_outside(vcpu);
-    }
 }
 
 /* The address space of the present state. False: out of memory for another context. */
@@ -90,14 +79,14 @@ static bool step_done(struct tcg_vcpu *v, enum vcpu_step step, bool watched)
 {
     struct vcpu *vcpu = v->vcpu;
 
-    if (watched && v->watch_off) {
+    if (watched) {
         v->watch_off = v->watch_pending = false;
-    } else if (step == VCPU_STEP_ONE) {
-        vcpu->stop_reason = (struct vcpu_stop){ .kind = VCPU_STOP_STEP };
-    } else {
-        return false;
+        vcpu_debug_stop(vcpu, &v->watch_hit);
+        return true;
     }
-    vm_request_debug_stop(vcpu->vm, vcpu);
+    if (step != VCPU_STEP_ONE)
+        return false;
+    vcpu_debug_stop(vcpu, &(struct vcpu_stop){ .kind = VCPU_STOP_STEP });
     return true;
 }
 
@@ -127,10 +116,8 @@ static void run(struct tcg_vcpu *v)
         v->one_insn = step == VCPU_STEP_ONE || v->watch_pending;
         v->watch_off = v->watch_pending;
         u32 variant = variant_for(v, pc);
-        if (variant && !v->one_insn && stop_at_breakpoint(v, pc, &skip_breakpoint)) {
-            await_stop(vcpu);
+        if (variant && !v->one_insn && stop_at_breakpoint(v, pc, &skip_breakpoint))
             return;
-        }
         skip_breakpoint = false;
         v->dispatches++;
         struct block *block = tcg_block_get(v, pc, variant);
@@ -154,7 +141,6 @@ static void run(struct tcg_vcpu *v)
             v->misses++;
         if (v->one_insn && step_done(v, step, watched)) {
             v->one_insn = false;
-            await_stop(vcpu);
             return;
         }
     }

@@ -113,6 +113,7 @@ struct tcg_vcpu {
     bool one_insn;        /* run one instruction, then come back */
     bool watch_pending;   /* a watchpoint was hit: run the instruction without, then stop */
     bool watch_off;
+    struct vcpu_stop watch_hit;
     struct ir_block *ir;
     /* statistics */
     u64 dispatches, misses, links, walks, flushes, page_flushes, slow_loads, slow_stores, mmio;
