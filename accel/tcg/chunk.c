@@ -55,6 +55,8 @@ bool tcg_chunk_next(struct tcg *tcg)
         return false;
     tcg->current_chunk = next;
     tcg->at = chunk->first;
+    if (tcg->recycled)
+        host_thread_serialise_all(); /* nobody has fetched ahead in what was there */
     condemn(tcg, &tcg->chunk[(next + 1) % CHUNKS]);
     return true;
 }

@@ -187,7 +187,11 @@ void tcg_ram_changed(struct vm *vm, struct ram_block *ram, u64 offset, u64 size)
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
     if (!ram->accel_data || !tcg_has_code(ram, offset, size))
         return;
-    host_lock_take(&tcg->translate_lock);
+    struct vcpu *vcpu = vcpu_current();
+    if (vcpu && !vcpu->outside)
+        tcg_translate_lock(tcg_of(vcpu)); /* a page-table walk that set A or D */
+    else
+        host_lock_take(&tcg->translate_lock);
     tcg_invalidate_range(tcg, ram, offset, size);
     host_lock_drop(&tcg->translate_lock);
 }
