@@ -1,4 +1,5 @@
 /* system/backends.c - character back ends and what is connected to them: serial ports, monitors, debuggers. */
+#include "accel/qtest/qtest.h"
 #include "base/error.h"
 #include "gdbstub/gdbstub.h"
 #include "monitor/monitor.h"
@@ -172,6 +173,9 @@ bool system_create_monitors(struct mynah_system *s, GError **error)
         if (!add_monitor(s, use, number++, error))
             return error_prefix(error, "%s %s", use->spelling, use->text);
     }
+    struct api_option_use *qtest = api_option_last(s->options, API_OPTION_QTEST);
+    if (qtest && strcmp(qtest->text, "none") && !(s->qtest = qtest_start(s->vm, s->chardevs, qtest->text, error)))
+        return error_prefix(error, "-qtest %s", qtest->text);
     return add_debuggers(s, error);
 }
 
@@ -181,5 +185,8 @@ void system_destroy_backends(struct mynah_system *s, int exit_status)
         gdbstub_destroy(s->gdbs->pdata[i], (u8)exit_status);
     if (s->gdbs)
         g_ptr_array_unref(s->gdbs);
+    qtest_destroy(s->qtest);
     monitor_set_destroy(s->monitors);
+    if (s->chardevs)
+        chardev_set_destroy(s->chardevs);
 }

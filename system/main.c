@@ -1,4 +1,5 @@
 /* system/main.c - process entry: the order in which one machine comes up and goes down. */
+#include "api/version.h"
 #include "base/error.h"
 #include "host/daemon.h"
 #include "host/process.h"
@@ -39,7 +40,7 @@ static bool print_and_end(struct mynah_system *s)
         return true;
     }
     if (api_option_last(s->options, API_OPTION_VERSION)) {
-        printf("QEMU emulator version %s (Mynah %s)\nCopyright (c) 2026 The Mynah developers\n", MYNAH_QEMU_VERSION, MYNAH_VERSION);
+        printf("QEMU emulator version %s (Mynah %s)\nCopyright (c) 2026 The Mynah developers\n", API_QEMU_VERSION, API_VERSION);
         return true;
     }
     return system_help(s);
