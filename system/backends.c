@@ -49,7 +49,9 @@ static bool connect_serial(struct mynah_system *s, unsigned index, const char *t
     if (!chardev && error && *error)
         return error_prefix(error, "-serial %s", text);
     vm_set_backend(s->vm, "serial", index, chardev);
-    return !wants_monitor || monitor_add(s->monitors, chardev, MONITOR_HMP, error) != NULL;
+    if (wants_monitor)
+        g_ptr_array_add(s->monitored_serials, chardev);
+    return true;
 }
 
 static bool given(struct mynah_system *s, enum api_option_id id)
@@ -157,6 +159,7 @@ bool system_create_backends(struct mynah_system *s, GError **error)
     const struct chardev_owner owner = { .quit = quit, .opaque = s };
 
     s->gdbs = g_ptr_array_new();
+    s->monitored_serials = g_ptr_array_new();
     s->chardevs = chardev_set_create(vm_context(s->vm), &owner);
     s->monitors = monitor_set_create(s->vm, s->chardevs);
     vm_set_backend(s->vm, "chardevs", 0, s->chardevs);
@@ -167,6 +170,10 @@ bool system_create_monitors(struct mynah_system *s, GError **error)
 {
     unsigned number = 0;
 
+    for (guint i = 0; i < s->monitored_serials->len; i++) {
+        if (!monitor_add(s->monitors, s->monitored_serials->pdata[i], MONITOR_HMP, error))
+            return error_prefix(error, "-serial mon:");
+    }
     for (unsigned i = 0; i < api_option_count(s->options); i++) {
         struct api_option_use *use = api_option_at(s->options, i);
 
@@ -183,8 +190,8 @@ void system_destroy_backends(struct mynah_system *s, int exit_status)
 {
     for (guint i = 0; s->gdbs && i < s->gdbs->len; i++)
         gdbstub_destroy(s->gdbs->pdata[i], (u8)exit_status);
-    if (s->gdbs)
-        g_ptr_array_unref(s->gdbs);
+    g_clear_pointer(&s->gdbs, g_ptr_array_unref);
+    g_clear_pointer(&s->monitored_serials, g_ptr_array_unref);
     qtest_destroy(s->qtest);
     monitor_set_destroy(s->monitors);
     if (s->chardevs)

@@ -19,7 +19,8 @@ struct mynah_system {
     struct machine *machine;
     struct chardev_set *chardevs;
     struct monitor_set *monitors;
-    GPtrArray *gdbs; /* struct gdbstub */
+    GPtrArray *gdbs;              /* struct gdbstub */
+    GPtrArray *monitored_serials; /* struct chardev: "mon:" was asked for */
     struct qtest *qtest;
     struct host_daemon *daemon;
     char *pidfile;
