@@ -1,0 +1,291 @@
+/* target/riscv/cpu.c - the CPU models rv64 and max: properties, reset, and the table of functions that runs them. */
+#include "target/riscv/cpu.h"
+#include "base/error.h"
+#include "target/riscv/csr.h"
+#include "target/riscv/decode.h"
+#include "target/riscv/mmu.h"
+#include "target/riscv/translate.h"
+#include "target/riscv/trap.h"
+#include <string.h>
+
+static struct riscv_cpu *cpu_of_object(struct vm_object *object)
+{
+    return container_of(object, struct riscv_cpu, vcpu.object);
+}
+
+/* Registers of translated code */
+
+#define X(n) { "x" #n, IR_I64, offsetof(struct riscv_state, x) + 8 * n }
+#define F(n) { "f" #n, IR_I64, offsetof(struct riscv_state, f) + 8 * n }
+#define EIGHT(R, a, b, c, d, e, f, g, h) R(a), R(b), R(c), R(d), R(e), R(f), R(g), R(h)
+#define ALL(R)                                                                                     \
+    EIGHT(R, 0, 1, 2, 3, 4, 5, 6, 7), EIGHT(R, 8, 9, 10, 11, 12, 13, 14, 15),                      \
+        EIGHT(R, 16, 17, 18, 19, 20, 21, 22, 23), EIGHT(R, 24, 25, 26, 27, 28, 29, 30, 31)
+
+static const struct ir_reg regs[RISCV_REG_COUNT] = {
+    ALL(X),
+    ALL(F),
+    { "reserve_address", IR_I64, offsetof(struct riscv_state, reserve_address) },
+    { "reserve_value", IR_I64, offsetof(struct riscv_state, reserve_value) },
+    { "fp_dirty", IR_I64, offsetof(struct riscv_state, fp_dirty) },
+};
+
+/* The hottest first: sp ra a0-a5 s0 s1 s2 s3, then a6 a7 t0 t1 where a host has more. */
+static const u16 pinned[] = { 2, 1, 10, 11, 12, 13, 14, 15, 8, 9, 18, 19, 16, 17, 5, 6 };
+
+/* Hooks */
+
+/* The levels of input lines outlive a reset: they belong to those who drive them. */
+static u64 driven_lines(const struct vcpu *vcpu)
+{
+    u64 lines = 0;
+
+    for (unsigned i = 0; i < RISCV_INT_COUNT; i++) {
+        if (i != RISCV_INT_SSI && line_level(&vcpu->line[i]))
+            lines |= BIT64(i);
+    }
+    return lines;
+}
+
+void riscv_reset(struct vcpu *vcpu)
+{
+    struct riscv_cpu *cpu = riscv_cpu_of(vcpu);
+    struct riscv_state *state = vcpu->state;
+
+    memset(state, 0, sizeof(*state));
+    state->pc = cpu->reset_vector;
+    state->privilege = RISCV_M;
+    state->mstatus = (riscv_has(cpu, RISCV_EXT_S) ? MSTATUS_SXL : 0) | (riscv_has(cpu, RISCV_EXT_U) ? MSTATUS_UXL : 0);
+    if (!riscv_has(cpu, RISCV_EXT_U))
+        state->mstatus |= MSTATUS_MPP;
+    state->menvcfg = riscv_menvcfg_reset(cpu);
+    state->stimecmp = UINT64_MAX;
+    state->reserve_address = RISCV_NO_RESERVATION;
+    state->lines = driven_lines(vcpu);
+    vcpu_timer_set(vcpu, RISCV_TIMER_S, INT64_MAX);
+    riscv_mmu_flush_all(cpu);
+}
+
+static enum translate_result translate(struct vcpu *vcpu, struct ir_block *block, const struct code_source *source)
+{
+    return riscv_translate(block, source, riscv_cpu_of(vcpu)->guards);
+}
+
+static u64 get_pc(struct vcpu *vcpu)
+{
+    return ((struct riscv_state *)vcpu->state)->pc;
+}
+
+static void set_pc(struct vcpu *vcpu, u64 pc)
+{
+    ((struct riscv_state *)vcpu->state)->pc = pc;
+}
+
+static u32 disassemble(const u8 *bytes, u32 available, u64 address, char *text, u32 text_size)
+{
+    u32 raw = 0, length = available >= 1 && (bytes[0] & 3) == 3 ? 4 : 2;
+
+    if (available < length)
+        return 0;
+    for (u32 i = 0; i < length; i++)
+        raw |= (u32)bytes[i] << (8 * i);
+    riscv_disassemble(raw, address, text, text_size);
+    return length;
+}
+
+static const struct cpu_class cpu_class = {
+    .guest = VM_GUEST_RISCV64,
+    .arch = "riscv64",
+    .gdb_arch = "riscv:rv64",
+    .state_size = sizeof(struct riscv_state),
+    .line_count = RISCV_INT_COUNT,
+    .timer_count = RISCV_TIMER_COUNT,
+    .state_pc = offsetof(struct riscv_state, pc),
+    .regs = regs,
+    .reg_count = RISCV_REG_COUNT,
+    .pinned = pinned,
+    .pinned_count = ARRAY_SIZE(pinned),
+    .reset = riscv_reset,
+    .translate = translate,
+    .context = riscv_mmu_context,
+    .walk = riscv_mmu_walk,
+    .fault = riscv_fault,
+    .bus_error = riscv_bus_error,
+    .misaligned = riscv_misaligned,
+    .has_work = riscv_has_work,
+    .take_interrupt = riscv_take_interrupt,
+    .line_changed = riscv_line_changed,
+    .timer_expired = riscv_timer_expired,
+    .get_pc = get_pc,
+    .set_pc = set_pc,
+    .registers = riscv_registers,
+    .read_register = riscv_register_read,
+    .write_register = riscv_register_write,
+    .describe = riscv_describe,
+    .describe_mem = riscv_describe_mem,
+    .disassemble = disassemble,
+};
+
+/* Life */
+
+static bool check_options(struct riscv_cpu *cpu, GError **error)
+{
+    if (!cpu->extension[RISCV_EXT_I] || !cpu->extension[RISCV_EXT_ZICSR])
+        return error_set(error, "a CPU without '%s' cannot run", cpu->extension[RISCV_EXT_I] ? "zicsr" : "i");
+    cpu->mmu &= cpu->extension[RISCV_EXT_S];
+    cpu->sv39 &= cpu->mmu;
+    cpu->sv48 &= cpu->sv39;
+    cpu->sv57 &= cpu->sv48;
+    if (!cpu->pmp)
+        cpu->pmp_regions = 0;
+    return true;
+}
+
+static bool realize(struct vm_object *object, GError **error)
+{
+    struct riscv_cpu *cpu = cpu_of_object(object);
+
+    if (!riscv_extensions_complete(cpu->extension, error) || !check_options(cpu, error))
+        return false;
+    if (!vcpu_init(&cpu->vcpu, &cpu_class, error))
+        return false;
+    cpu->guards = riscv_guards(cpu->extension);
+    riscv_registers_init(cpu);
+    riscv_reset(&cpu->vcpu);
+    return true;
+}
+
+static void finish(struct vm_object *object)
+{
+    struct riscv_cpu *cpu = cpu_of_object(object);
+
+    vcpu_finish(&cpu->vcpu);
+    for (u32 i = 0; i < cpu->register_count; i++)
+        g_free((char *)cpu->registers[i].name);
+    g_free(cpu->registers);
+}
+
+/* Properties */
+
+static char *get_isa(struct vm_object *object, const struct vm_property *property)
+{
+    return riscv_extensions_isa(cpu_of_object(object)->extension);
+}
+
+/* S and U are misa's letters only. */
+static char *get_isa_extensions(struct vm_object *object, const struct vm_property *property)
+{
+    const struct riscv_cpu *cpu = cpu_of_object(object);
+    GString *text = g_string_new("");
+
+    for (unsigned i = 0; i < RISCV_EXT_COUNT; i++) {
+        if (cpu->extension[i] && i != RISCV_EXT_S && i != RISCV_EXT_U)
+            g_string_append_printf(text, "%s%s", text->len ? "," : "", riscv_extensions[i].name);
+    }
+    return g_string_free(text, FALSE);
+}
+
+static char *get_mmu_type(struct vm_object *object, const struct vm_property *property)
+{
+    const struct riscv_cpu *cpu = cpu_of_object(object);
+
+    return g_strdup(cpu->sv57 ? "riscv,sv57" : cpu->sv48 ? "riscv,sv48" : cpu->sv39 ? "riscv,sv39" : "riscv,none");
+}
+
+static char *get_later(struct vm_object *object, const struct vm_property *property)
+{
+    return g_strdup("off");
+}
+
+static bool set_later(struct vm_object *object, const struct vm_property *property, const char *text, GError **error)
+{
+    if (!strcmp(text, "off") || !strcmp(text, "false") || !strcmp(text, "no"))
+        return true;
+    return error_set(error, "extension '%s' is not there yet", property->name);
+}
+
+#define OPTION(text, kind, member, start, ...)                                                     \
+    { .name = text, .type = VM_PROPERTY_##kind, .offset = offsetof(struct riscv_cpu, member), .default_text = start, ##__VA_ARGS__ }
+#define READ_ONLY(text, getter, prose)                                                             \
+    { .name = text, .type = VM_PROPERTY_CUSTOM, .class_name = "str", .read_only = true, .get_text = getter, .description = prose }
+
+static const struct vm_property common_properties[] = {
+    OPTION("mmu", BOOL, mmu, "on", .description = "Address translation"),
+    OPTION("sv39", BOOL, sv39, "on", .description = "39-bit virtual addresses"),
+    OPTION("sv48", BOOL, sv48, "on", .description = "48-bit virtual addresses"),
+    OPTION("sv57", BOOL, sv57, "on", .description = "57-bit virtual addresses"),
+    OPTION("pmp", BOOL, pmp, "on", .description = "Physical memory protection"),
+    OPTION("num-pmp-regions", U8, pmp_regions, "16", .max = RISCV_MAX_PMP, .description = "Entries of physical memory protection"),
+    OPTION("pmu-num", U8, pmu_counters, "16", .max = 29, .description = "Performance counters from mhpmcounter3 on"),
+    OPTION("mvendorid", U32, mvendorid, "0"),
+    OPTION("marchid", U64, marchid, "0"),
+    OPTION("mimpid", U64, mimpid, "0"),
+    OPTION("resetvec", U64, reset_vector, "4096", .description = "Where execution starts"),
+    OPTION("cbom_blocksize", U16, cbom_block, "64", .min = 64, .max = 64),
+    OPTION("cbop_blocksize", U16, cbop_block, "64", .min = 64, .max = 64),
+    OPTION("cboz_blocksize", U16, cboz_block, "64", .min = 64, .max = 64),
+    READ_ONLY("isa", get_isa, "The isa string"),
+    READ_ONLY("isa-extensions", get_isa_extensions, "Extensions, separated by commas"),
+    READ_ONLY("mmu-type", get_mmu_type, "As device trees name it"),
+#define EXTENSION(...)
+#define IMPLIES(...)
+#define IMPLIES_BOTH(...)
+#define TODO(text, ...)                                                                            \
+    { .name = text, .type = VM_PROPERTY_CUSTOM, .class_name = "bool", .get_text = get_later, .set_text = set_later },
+#include "target/riscv/extensions.def"
+#undef EXTENSION
+#undef TODO
+    { NULL },
+};
+
+/* Kinds that have a property; FIXED ones follow from what they need. */
+#define TODO(...)
+#define EXTENSION_LETTER(id, text, on, prose) OPTION(text, BOOL, extension[RISCV_EXT_##id], on ? "on" : "off", .description = prose),
+#define EXTENSION_NAMED                       EXTENSION_LETTER
+#define EXTENSION_FIXED(...)
+
+static const struct vm_property rv64_properties[] = {
+#define EXTENSION(id, text, kind, rv64, max, floats, needs, prose) EXTENSION_##kind(id, text, rv64, prose)
+#include "target/riscv/extensions.def"
+#undef EXTENSION
+    { NULL },
+};
+
+static const struct vm_property max_properties[] = {
+#define EXTENSION(id, text, kind, rv64, max, floats, needs, prose) EXTENSION_##kind(id, text, max, prose)
+#include "target/riscv/extensions.def"
+#undef EXTENSION
+    { NULL },
+};
+
+VM_CLASS(riscv_cpu) {
+    .name = "riscv-cpu",
+    .parent = "cpu",
+    .description = "a RISC-V hart",
+    .guests = VM_GUEST_RISCV64,
+    .size = sizeof(struct riscv_cpu),
+    .abstract = true,
+    .properties = common_properties,
+    .realize = realize,
+    .finish = finish,
+};
+
+VM_CLASS(rv64_riscv_cpu) {
+    .name = "rv64-riscv-cpu",
+    .parent = "riscv-cpu",
+    .description = "RV64GC with what QEMU 11.1's rv64 has of Mynah's extensions",
+    .guests = VM_GUEST_RISCV64,
+    .size = sizeof(struct riscv_cpu),
+    .properties = rv64_properties,
+    .data = &cpu_class,
+};
+
+VM_CLASS(max_riscv_cpu) {
+    .name = "max-riscv-cpu",
+    .parent = "riscv-cpu",
+    .description = "RV64GC with every extension that Mynah has",
+    .guests = VM_GUEST_RISCV64,
+    .size = sizeof(struct riscv_cpu),
+    .properties = max_properties,
+    .data = &cpu_class,
+};

@@ -1,0 +1,57 @@
+/*
+ * target/riscv/cpu.h - a RISC-V hart as an object: its configuration (properties of -cpu) around the generic vCPU.
+ *
+ * The configuration is constant once realized. Any thread.
+ */
+#ifndef TARGET_RISCV_CPU_H
+#define TARGET_RISCV_CPU_H
+
+#include "target/riscv/extensions.h"
+#include "target/riscv/state.h"
+#include "vm/vcpu.h"
+
+/* Frequency of the counter that the time CSR shows. */
+enum { RISCV_TIMEBASE_HZ = 10000000 };
+
+/* Slots of vcpu_timer_set: stimecmp, and the board's mtimecmp, which raises input line 7 when it expires. */
+enum riscv_timer { RISCV_TIMER_S, RISCV_TIMER_M, RISCV_TIMER_COUNT };
+
+struct riscv_cpu {
+    struct vcpu vcpu;
+    bool extension[RISCV_EXT_COUNT]; /* by enum riscv_extension; complete once realized */
+    u64 guards;                      /* of the decoder: which groups of instructions are legal */
+    bool mmu, sv39, sv48, sv57;
+    bool pmp;
+    u8 pmp_regions;                  /* 0 when pmp is off */
+    u8 pmu_counters;                 /* mhpmcounter3.. that can be written */
+    u32 mvendorid;
+    u64 marchid, mimpid, reset_vector;
+    u16 cbom_block, cboz_block, cbop_block; /* bytes */
+    struct cpu_register *registers;  /* for gdb */
+    u32 register_count;
+};
+
+static inline struct riscv_cpu *riscv_cpu_of(struct vcpu *vcpu)
+{
+    return container_of(vcpu, struct riscv_cpu, vcpu);
+}
+
+static inline struct riscv_state *riscv_state_of(struct riscv_cpu *cpu)
+{
+    return cpu->vcpu.state;
+}
+
+static inline bool riscv_has(const struct riscv_cpu *cpu, enum riscv_extension extension)
+{
+    return cpu->extension[extension];
+}
+
+/* struct cpu_class hooks made in several files. */
+void riscv_reset(struct vcpu *vcpu);
+void riscv_registers_init(struct riscv_cpu *cpu);
+const struct cpu_register *riscv_registers(struct vcpu *vcpu, u32 *count);
+bool riscv_register_read(struct vcpu *vcpu, const struct cpu_register *reg, void *value);
+bool riscv_register_write(struct vcpu *vcpu, const struct cpu_register *reg, const void *value);
+char *riscv_describe(struct vcpu *vcpu);
+
+#endif

@@ -1,0 +1,146 @@
+/* target/riscv/csr.c - the table of csr.def, and the CSR instructions. */
+#include "target/riscv/csr.h"
+#include "target/riscv/helpers.h"
+#include "target/riscv/trap.h"
+#include <string.h>
+
+#define riscv_test_ALWAYS NULL
+#define riscv_read_PLAIN  NULL
+#define riscv_write_PLAIN NULL
+#define EFFECT_LEAVE      true
+#define EFFECT_STAY       false
+
+#define CSRS(csr, run, text, start, existence, check, field, writable, reader, writer, effect)     \
+    { .number = csr, .count = run, .name = text, .first = start, .exists = riscv_test_##existence, \
+      .allowed = riscv_test_##check, .offset = OFFSET_##field, .mask = writable,                   \
+      .read = riscv_read_##reader, .write = riscv_write_##writer, .leave = EFFECT_##effect },
+#define CSR(csr, text, ...) CSRS(csr, 1, text, 0, __VA_ARGS__)
+
+/* Of the members that csr.def names. x is at 0 and no CSR. */
+enum {
+    OFFSET_NONE = 0,
+#define FIELD(member) OFFSET_##member = offsetof(struct riscv_state, member),
+    FIELD(stvec) FIELD(senvcfg) FIELD(sscratch) FIELD(sepc) FIELD(scause) FIELD(stval) FIELD(stimecmp) FIELD(satp)
+    FIELD(medeleg) FIELD(mideleg) FIELD(mie) FIELD(mtvec) FIELD(menvcfg) FIELD(mscratch) FIELD(mepc) FIELD(mcause)
+    FIELD(mtval)
+#undef FIELD
+};
+
+const struct riscv_csr riscv_csr_rows[] = {
+#include "target/riscv/csr.def"
+};
+const u32 riscv_csr_row_count = ARRAY_SIZE(riscv_csr_rows);
+
+const struct riscv_csr *riscv_csr_find(u32 number)
+{
+    u32 low = 0, high = riscv_csr_row_count;
+
+    while (low < high) {
+        u32 middle = (low + high) / 2;
+        const struct riscv_csr *row = &riscv_csr_rows[middle];
+
+        if (number < row->number)
+            high = middle;
+        else if (number >= row->number + row->count)
+            low = middle + 1;
+        else
+            return row;
+    }
+    return NULL;
+}
+
+char *riscv_csr_make_name(const struct riscv_csr *row, u32 number)
+{
+    return row->count == 1 ? g_strdup(row->name) : g_strdup_printf("%s%u", row->name, row->first + number - row->number);
+}
+
+static u64 *plain(struct riscv_cpu *cpu, const struct riscv_csr *row)
+{
+    return (u64 *)((u8 *)cpu->vcpu.state + row->offset);
+}
+
+static u64 read_row(struct riscv_cpu *cpu, const struct riscv_csr *row, u32 number)
+{
+    return row->read ? row->read(cpu, row, number) : *plain(cpu, row);
+}
+
+static void write_row(struct riscv_cpu *cpu, const struct riscv_csr *row, u32 number, u64 value, u64 mask)
+{
+    if (row->write) {
+        row->write(cpu, row, number, value, mask);
+    } else {
+        u64 *field = plain(cpu, row);
+
+        mask &= row->mask;
+        *field = (*field & ~mask) | (value & mask);
+    }
+}
+
+static bool exists(struct riscv_cpu *cpu, const struct riscv_csr *row, u32 number)
+{
+    return row && (!row->exists || row->exists(cpu, number));
+}
+
+bool riscv_csr_peek(struct riscv_cpu *cpu, u32 number, u64 *value)
+{
+    const struct riscv_csr *row = riscv_csr_find(number);
+
+    if (!exists(cpu, row, number))
+        return false;
+    *value = read_row(cpu, row, number);
+    return true;
+}
+
+static bool read_only(u32 number)
+{
+    return number >> 10 == 3;
+}
+
+bool riscv_csr_poke(struct riscv_cpu *cpu, u32 number, u64 value)
+{
+    const struct riscv_csr *row = riscv_csr_find(number);
+
+    if (read_only(number) || !exists(cpu, row, number))
+        return false;
+    write_row(cpu, row, number, value, UINT64_MAX);
+    return true;
+}
+
+/* Section 2.1: privilege and write access by the number, then what the register says itself. */
+static bool may_access(struct riscv_cpu *cpu, const struct riscv_csr *row, u32 number, bool write)
+{
+    if (!exists(cpu, row, number) || (number >> 8 & 3) > riscv_state_of(cpu)->privilege || (write && read_only(number)))
+        return false;
+    return !row->allowed || row->allowed(cpu, number);
+}
+
+static u64 mode_bits(const struct riscv_state *state)
+{
+    return state->frm > 4;
+}
+
+/* raw: csr[31:20] rs1[19:15] funct3[14:12] rd[11:7]; a is rs1's value or the immediate. */
+u64 riscv_helper_csr(void *vcpu, u64 a, u64 raw, u64 next)
+{
+    struct riscv_cpu *cpu = riscv_cpu_of(vcpu);
+    struct riscv_state *state = riscv_state_of(cpu);
+    u32 number = raw >> 20 & 0xfff, rd = raw >> 7 & 31, op = raw >> 12 & 3;
+    bool swap = op == 1, write = swap || (raw >> 15 & 31);
+    const struct riscv_csr *row = riscv_csr_find(number);
+    u64 old = 0, before = mode_bits(state);
+
+    if (!may_access(cpu, row, number, write)) {
+        riscv_trap(cpu, RISCV_ILLEGAL_INSTRUCTION, (u32)raw);
+        return true;
+    }
+    if (!swap || rd)
+        old = read_row(cpu, row, number);
+    if (write)
+        write_row(cpu, row, number, op == 3 ? 0 : a, swap ? UINT64_MAX : a);
+    if (rd)
+        state->x[rd] = old;
+    if (!write || (!row->leave && mode_bits(state) == before))
+        return false;
+    state->pc += next;
+    return true;
+}

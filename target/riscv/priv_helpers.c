@@ -1,0 +1,156 @@
+/*
+ * target/riscv/priv_helpers.c - the control functions of helpers.def: exceptions, returns from traps, waiting, fences,
+ * cache blocks (Privileged manual, sections 3.3 and 12.2; chapters "Svinval", "CMO", "Zawrs").
+ */
+#include "target/riscv/csr.h"
+#include "target/riscv/helpers.h"
+#include "target/riscv/mmu.h"
+#include "target/riscv/trap.h"
+
+enum { LEFT = true, STAYED = false };
+
+static u64 illegal(struct riscv_cpu *cpu, u64 raw)
+{
+    riscv_trap(cpu, RISCV_ILLEGAL_INSTRUCTION, (u32)raw);
+    return LEFT;
+}
+
+u64 riscv_helper_raise(void *vcpu, u64 cause, u64 tval)
+{
+    riscv_trap(riscv_cpu_of(vcpu), cause, tval);
+    return LEFT;
+}
+
+u64 riscv_helper_illegal(void *vcpu, u64 raw)
+{
+    return illegal(riscv_cpu_of(vcpu), raw);
+}
+
+u64 riscv_helper_ecall(void *vcpu)
+{
+    struct riscv_cpu *cpu = riscv_cpu_of(vcpu);
+
+    riscv_trap(cpu, RISCV_ECALL_U + riscv_state_of(cpu)->privilege, 0);
+    return LEFT;
+}
+
+u64 riscv_helper_mret(void *vcpu, u64 raw)
+{
+    struct riscv_cpu *cpu = riscv_cpu_of(vcpu);
+    struct riscv_state *state = riscv_state_of(cpu);
+    u64 status = state->mstatus, to = status >> MSTATUS_MPP_SHIFT & 3;
+
+    if (state->privilege != RISCV_M)
+        return illegal(cpu, raw);
+    status &= ~(MSTATUS_MIE | MSTATUS_MPP);
+    status |= status & MSTATUS_MPIE ? MSTATUS_MIE : 0;
+    status |= MSTATUS_MPIE | (u64)(riscv_has(cpu, RISCV_EXT_U) ? RISCV_U : RISCV_M) << MSTATUS_MPP_SHIFT;
+    if (to != RISCV_M)
+        status &= ~MSTATUS_MPRV;
+    state->mstatus = status;
+    state->privilege = to;
+    state->pc = riscv_read_epc(cpu, NULL, 0x341);
+    state->reserve_address = RISCV_NO_RESERVATION;
+    return LEFT;
+}
+
+u64 riscv_helper_sret(void *vcpu, u64 raw)
+{
+    struct riscv_cpu *cpu = riscv_cpu_of(vcpu);
+    struct riscv_state *state = riscv_state_of(cpu);
+    u64 status = state->mstatus;
+
+    if (state->privilege < RISCV_S || (state->privilege == RISCV_S && (status & MSTATUS_TSR)))
+        return illegal(cpu, raw);
+    state->privilege = status & MSTATUS_SPP ? RISCV_S : RISCV_U;
+    status &= ~(MSTATUS_SIE | MSTATUS_SPP | MSTATUS_MPRV);
+    status |= status & MSTATUS_SPIE ? MSTATUS_SIE : 0;
+    state->mstatus = status | MSTATUS_SPIE;
+    state->pc = riscv_read_epc(cpu, NULL, 0x141);
+    state->reserve_address = RISCV_NO_RESERVATION;
+    return LEFT;
+}
+
+u64 riscv_helper_wfi(void *vcpu, u64 raw, u64 next)
+{
+    struct riscv_cpu *cpu = riscv_cpu_of(vcpu);
+    struct riscv_state *state = riscv_state_of(cpu);
+    bool trapped = state->privilege < RISCV_M && (state->mstatus & MSTATUS_TW);
+
+    if (trapped || (state->privilege == RISCV_U && riscv_has(cpu, RISCV_EXT_S)))
+        return illegal(cpu, raw);
+    state->pc += next;
+    if (!riscv_has_work(vcpu))
+        vcpu_halt(vcpu);
+    return LEFT;
+}
+
+/* A wait may end for any reason; another hart gets the host's core meanwhile. */
+u64 riscv_helper_wrs(void *vcpu, u64 raw, u64 next)
+{
+    g_thread_yield();
+    return STAYED;
+}
+
+u64 riscv_helper_fence_i(void *vcpu, u64 next)
+{
+    struct riscv_cpu *cpu = riscv_cpu_of(vcpu);
+    struct accel *accel = vm_accel(cpu->vcpu.vm);
+
+    riscv_state_of(cpu)->pc += next;
+    if (accel && cpu->vcpu.accel && accel->accel_class->instruction_fence)
+        accel->accel_class->instruction_fence(&cpu->vcpu);
+    return LEFT;
+}
+
+/* raw: rs2[24:20] asid, rs1[19:15] address; x0 means all. */
+u64 riscv_helper_sfence_vma(void *vcpu, u64 address, u64 asid, u64 raw, u64 next)
+{
+    struct riscv_cpu *cpu = riscv_cpu_of(vcpu);
+    struct riscv_state *state = riscv_state_of(cpu);
+    struct accel *accel = vm_accel(cpu->vcpu.vm);
+    struct mmu_flush flush = {
+        .one_address = raw >> 15 & 31, .address = address,
+        .one_asid = raw >> 20 & 31, .asid = asid & ((1u << SATP_ASID_BITS) - 1),
+    };
+
+    if (state->privilege < RISCV_S || (state->privilege == RISCV_S && (state->mstatus & MSTATUS_TVM)))
+        return illegal(cpu, raw);
+    state->pc += next;
+    if (accel && cpu->vcpu.accel && accel->accel_class->mmu_flush)
+        accel->accel_class->mmu_flush(&cpu->vcpu, &flush);
+    return LEFT;
+}
+
+u64 riscv_helper_sfence_inval(void *vcpu, u64 raw, u64 next)
+{
+    struct riscv_cpu *cpu = riscv_cpu_of(vcpu);
+
+    return riscv_state_of(cpu)->privilege < RISCV_S ? illegal(cpu, raw) : STAYED;
+}
+
+/* cbo.inval is 0, cbo.clean 1, cbo.flush 2 in the immediate. */
+static bool cbo_enabled(const struct riscv_state *state, bool invalidate)
+{
+    u64 bits = invalidate ? ENVCFG_CBIE : ENVCFG_CBCFE;
+
+    return (state->privilege == RISCV_M || (state->menvcfg & bits)) && (state->privilege >= RISCV_S || (state->senvcfg & bits));
+}
+
+/* There are no caches: what is left are the privilege and the permissions, which are those of a load or else of a store. */
+u64 riscv_helper_cbo(void *vcpu, u64 address, u64 raw)
+{
+    struct riscv_cpu *cpu = riscv_cpu_of(vcpu);
+    u64 block = address & ~(u64)(cpu->cbom_block - 1);
+    struct mmu_page page;
+
+    if (!cbo_enabled(riscv_state_of(cpu), !(raw >> 20 & 3)))
+        return illegal(cpu, raw);
+    riscv_mmu_walk(vcpu, block, 1, MMU_READ, false, &page);
+    if (page.fault)
+        riscv_mmu_walk(vcpu, block, 1, MMU_WRITE, false, &page);
+    if (!page.fault)
+        return STAYED;
+    riscv_fault(vcpu, address, MMU_WRITE, &page);
+    return LEFT;
+}
