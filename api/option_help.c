@@ -20,23 +20,14 @@ static void help_row(GString *out, const struct api_option *option)
         g_string_append_printf(out, "%s\n%*s%s\n", left->str, HELP_COLUMN, "", option->help);
 }
 
-/* One example a group: the first option's that has one. */
 static void help_group(GString *out, unsigned group, const char *program)
 {
-    const char *example = NULL;
-
-    g_string_append_printf(out, "\n%s:\n", api_option_groups[group]);
-    for (unsigned i = 0; i < API_OPTION_COUNT; i++) {
-        const struct api_option *option = &api_options[i];
-
-        if (option->group != group)
-            continue;
-        help_row(out, option);
-        if (!example && *option->example)
-            example = option->example;
-    }
-    if (example)
-        g_string_append_printf(out, "  Example: %s %s\n", program, example);
+    g_string_append_printf(out, "\n%s:\n", api_option_groups[group].name);
+    for (unsigned i = 0; i < API_OPTION_COUNT; i++)
+        if (api_options[i].group == group)
+            help_row(out, &api_options[i]);
+    if (*api_option_groups[group].example)
+        g_string_append_printf(out, "  Example: %s %s\n", program, api_option_groups[group].example);
 }
 
 char *api_option_help(const char *program)
@@ -46,12 +37,10 @@ char *api_option_help(const char *program)
     g_string_append_printf(out,
                            "usage: %s [OPTION...]\n"
                            "\n"
-                           "Mynah runs a whole computer as a program. Options are spelled as in QEMU 11.1.\n"
-                           "A first run: %s -M virt -m 512 -nographic -kernel Image -initrd initrd.gz "
-                           "-append \"console=ttyS0\"\n",
-                           program, program);
+                           "Mynah runs a whole computer as a program. Options are spelled as in QEMU 11.1.\n",
+                           program);
     for (unsigned group = 0; group < api_option_group_count; group++)
-        if (api_option_groups[group])
+        if (api_option_groups[group].name)
             help_group(out, group, program);
     g_string_append(out, "\nOne or two dashes are the same. @FILE stands for the arguments in that file.\n"
                          "Most arguments explain themselves: -M help, -cpu help, -device help, -device NAME,help, -d help.\n");

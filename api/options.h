@@ -22,8 +22,14 @@ struct api_option {
     bool hidden; /* from query-command-line-options */
 };
 
+/* A heading of -help. */
+struct api_option_group {
+    const char *name; /* NULL: it has no options */
+    const char *example;
+};
+
 extern const struct api_option api_options[]; /* API_OPTION_COUNT rows, indexed by id */
-extern const char *const api_option_groups[]; /* NULL for groups without options */
+extern const struct api_option_group api_option_groups[];
 extern const unsigned api_option_group_count;
 extern const char *const api_options_missing[]; /* QEMU has them; ends with NULL */
 

@@ -50,8 +50,10 @@ def source(schema):
     out += [keys(o) for o in schema.options]
     out += ['const struct api_option api_options[] = {\n', *(row(schema, o) for o in schema.options), '};\n\n']
     used = {o.group for o in schema.options}
-    out += ['const char *const api_option_groups[] = {\n']
-    out += [f'    {string(g.name) if g.name in used else "NULL"},\n' for g in schema.groups]
+    out += ['const struct api_option_group api_option_groups[] = {\n']
+    for g in schema.groups:
+        name = string(g.name) if g.name in used else 'NULL'
+        out.append(f'    {{ {name}, {string(g.attributes.get("example", ""))} }},\n')
     out += ['};\nconst unsigned api_option_group_count = ARRAY_SIZE(api_option_groups);\n\n']
     out += ['const char *const api_options_missing[] = {\n',
             *(f'    {string(name)},\n' for name in schema.missing), '    NULL,\n};\n']

@@ -9,6 +9,8 @@ def options(schema):
         if not members:
             continue
         out.append(f'\n## {group.name}\n\n{" ".join(group.doc)}\n')
+        if 'example' in group.attributes:
+            out.append(f'\nExample: `{group.attributes["example"]}`\n')
         for o in members:
             names = ', '.join(f'`-{n}`' for n in [o.name, *o.aliases])
             syntax = o.attributes.get('syntax')

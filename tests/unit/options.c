@@ -228,6 +228,34 @@ static void test_help_text(void)
     }
 }
 
+/* Command lines that other programs build (libvirt's probe, kunit.py, Zephyr, syzkaller's monitor). */
+static void test_clients(void)
+{
+    static const char *const lines[] = {
+        "-S -no-user-config -nodefaults -nographic -machine none,accel=kvm:mshv:tcg "
+        "-qmp unix:/var/lib/qmp.monitor,server=on,wait=off -pidfile /var/lib/qmp.pid -daemonize",
+        "-nodefaults -m 1024 -kernel Image -append 'console=ttyS0 kunit_shutdown=reboot' -no-reboot -nographic -accel kvm "
+        "-accel hvf -accel tcg -serial stdio -machine virt -cpu rv64 -bios opensbi-riscv64-generic-fw_dynamic.bin",
+        "-nographic -machine virt -bios none -m 256 -pidfile qemu.pid -serial mon:stdio -s -S -kernel zephyr.elf",
+        "-m 2048 -smp 2 -chardev socket,id=SOCKSYZ,server=on,wait=off,host=localhost,port=4444 "
+        "-mon chardev=SOCKSYZ,mode=control -display none -serial stdio -no-reboot -name VM-0",
+        "-name guest=t,debug-threads=on -S -machine virt,usb=off,dump-guest-core=off,memory-backend=riscv_virt_board.ram,acpi=off "
+        "-accel tcg -cpu rv64 -m size=524288k -object "
+        "'{\"qom-type\":\"memory-backend-ram\",\"id\":\"riscv_virt_board.ram\",\"size\":536870912}' "
+        "-smp 2,sockets=2,cores=1,threads=1 -uuid d5c12c84-0000-0000-0000-000000000000 -no-user-config -nodefaults "
+        "-chardev socket,id=charmonitor,fd=22,server=on,wait=off "
+        "-object '{\"qom-type\":\"monitor-qmp\",\"id\":\"monitor\",\"chardev\":\"charmonitor\"}' "
+        "-rtc base=utc -no-shutdown -boot strict=on -chardev pty,id=charserial0 -serial chardev:charserial0 -msg timestamp=on",
+    };
+
+    for (unsigned i = 0; i < ARRAY_SIZE(lines); i++) {
+        GError *error = NULL;
+        g_autoptr(api_option_list) list = parse(lines[i], &error);
+
+        g_assert_no_error(error);
+    }
+}
+
 static void test_describe(void)
 {
     struct json_object *all = api_option_describe(NULL, NULL), *one = api_option_describe("smp-opts", NULL);
@@ -277,6 +305,7 @@ int main(int argc, char **argv)
     g_test_add_func("/options/sizes", test_sizes);
     g_test_add_func("/options/numbers", test_numbers);
     g_test_add_func("/options/help-text", test_help_text);
+    g_test_add_func("/options/clients", test_clients);
     g_test_add_func("/options/describe", test_describe);
     g_test_add_func("/options/random", test_random);
     return g_test_run();
