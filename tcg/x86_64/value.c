@@ -127,8 +127,10 @@ void x86_flush_homes(struct tcg_engine *e)
             e->owner[x->reg] = IR_NONE;
             save_to_slot(e, v, x->reg);
         } else if (x->place == PLACE_STATE && x->home == IR_NONE) {
-            x86_mov_rm(&e->code, true, RAX, x86_state_of(e, g));
-            save_to_slot(e, v, RAX);
+            x->slot = (u16)take_slot(e); /* without a register: rax and rcx may hold arguments */
+            x->place = PLACE_STACK;
+            x86_push_m(&e->code, x86_state_of(e, g));
+            x86_pop_m(&e->code, slot_mem(x->slot));
         }
     }
 }
