@@ -13,11 +13,11 @@ struct death {
     const char *name;
     int signal; /* 0: exit() */
     bool from_inside;
-    volatile int *nowhere; /* NULL, but the compiler does not know */
+    volatile int *nowhere; /* unmapped; not NULL, which UBSan would report instead */
 };
 
 static const struct death deaths[] = {
-    {"exit", 0, true},        {"abort", SIGABRT, true}, {"fault", SIGSEGV, true},
+    {"exit", 0, true},        {"abort", SIGABRT, true}, {"fault", SIGSEGV, true, (volatile int *)16},
     {"segv", SIGSEGV, false}, {"term", SIGTERM, false}, {"int", SIGINT, false},
     {"hup", SIGHUP, false},   {"kill", SIGKILL, false}, {"quit", SIGQUIT, false},
 };

@@ -1,0 +1,196 @@
+/* accel/tcg/accel.c - the accelerator "tcg" as the rest of Mynah sees it: properties, start, vCPUs, invalidations. */
+#include "accel/tcg/tcg.h"
+#include "base/error.h"
+#include "host/map.h"
+
+static const char *const thread_names[] = { "default", "multi", "single", NULL };
+static const char *const backend_names[] = { "jit", "interp", NULL };
+static const char *const isa_names[] = { "native", "v1", "v2", "v3", "v4", NULL };
+
+static const struct vm_property properties[] = {
+    { .name = "tb-size", .type = VM_PROPERTY_U64, .offset = offsetof(struct tcg, tb_size), .default_text = "0", .max = 2047,
+      .description = "size of the code buffer in MiB; 0: chosen from the guest's memory" },
+    { .name = "one-insn-per-tb", .type = VM_PROPERTY_BOOL, .offset = offsetof(struct tcg, one_insn_per_tb),
+      .description = "one guest instruction per block, for debugging" },
+    { .name = "split-wx", .type = VM_PROPERTY_BOOL, .offset = offsetof(struct tcg, split_wx), .default_text = "on",
+      .description = "separate mappings for writing and running code" },
+    { .name = "thread", .type = VM_PROPERTY_ENUM, .names = thread_names, .offset = offsetof(struct tcg, thread), .class_name = "str",
+      .default_text = "default", .description = "multi: a host thread per vCPU runs at any time; single: one vCPU at a time" },
+    { .name = "backend", .type = VM_PROPERTY_ENUM, .names = backend_names, .offset = offsetof(struct tcg, backend_choice), .class_name = "str",
+      .default_text = "jit", .description = "jit: host code; interp: the portable reference interpreter" },
+    { .name = "host-isa", .type = VM_PROPERTY_ENUM, .names = isa_names, .offset = offsetof(struct tcg, host_isa), .class_name = "str",
+      .default_text = "native", .description = "host instruction set level to use at most (x86-64-v1 to v4)" },
+    { .name = "exact-exclusives", .type = VM_PROPERTY_BOOL, .offset = offsetof(struct tcg, exact_exclusives),
+      .description = "load-reserved/store-conditional notice a value that changed and changed back" },
+    { 0 },
+};
+
+static bool present(u32 guest)
+{
+    (void)guest;
+    return true;
+}
+
+static void map_changed(struct vcpu *vcpu, void *opaque)
+{
+    (void)opaque;
+    if (vcpu->accel)
+        tcg_flush_all(vcpu->accel);
+}
+
+static void on_map_change(void *opaque)
+{
+    struct tcg *tcg = opaque;
+
+    vm_handshake(tcg->vm, map_changed, NULL);
+}
+
+static u64 buffer_size(const struct tcg *tcg)
+{
+    return tcg->tb_size ? tcg->tb_size * MIB : 256 * MIB;
+}
+
+static bool start(struct accel *accel, GError **error)
+{
+    struct tcg *tcg = container_of(accel, struct tcg, accel);
+
+    tcg->vm = accel->object.vm;
+    tcg->backend = tcg->backend_choice == TCG_BACKEND_INTERP ? &tcg_backend_interp : &tcg_backend_x86_64;
+    if (tcg->tb_size && tcg->tb_size < 4)
+        return error_set(error, "tb-size=%" G_GUINT64_FORMAT ": at least 4 MiB are needed", tcg->tb_size);
+    host_lock_init(&tcg->translate_lock, LOCK_RANK_TRANSLATE);
+    host_lock_init(&tcg->turn_lock, LOCK_RANK_VCPU);
+    host_cond_init(&tcg->turn_cond);
+    tcg->code_epoch = epoch_create();
+    tcg_runtime_init(&tcg->runtime);
+    vm_memory_on_change(tcg->vm, on_map_change, tcg);
+    return true;
+}
+
+/* The engine needs the layout, which the first vCPU's class decides. */
+static bool start_engine(struct tcg *tcg, const struct cpu_class *cpu, GError **error)
+{
+    struct tcg_backend_options options = { .buffer_size = buffer_size(tcg), .split_wx = tcg->split_wx, .host_isa = tcg->host_isa };
+
+    if (!tcg_layout_init(tcg, cpu))
+        return error_set(error, "the CPU names too many pinned registers");
+    tcg->engine = tcg->backend->create(&tcg->layout, &tcg->runtime, &options, error);
+    if (!tcg->engine)
+        return error_prefix(error, "-accel tcg");
+    tcg_chunks_init(tcg);
+    return true;
+}
+
+static bool vcpu_create_tcg(struct vcpu *vcpu, GError **error)
+{
+    struct tcg *tcg = container_of(vm_accel(vcpu->vm), struct tcg, accel);
+    struct tcg_vcpu *v;
+
+    if (!tcg->engine && !start_engine(tcg, vcpu->cpu, error))
+        return false;
+    v = g_new0(struct tcg_vcpu, 1);
+    v->vcpu = vcpu;
+    v->tcg = tcg;
+    v->ir = ir_block_create(IR_MAX_OPS);
+    v->code_reader = epoch_reader_add(tcg->code_epoch);
+    vcpu->accel = v;
+    return true;
+}
+
+static void vcpu_destroy_tcg(struct vcpu *vcpu)
+{
+    struct tcg_vcpu *v = tcg_of(vcpu);
+
+    tcg_contexts_destroy(v);
+    epoch_reader_remove(v->tcg->code_epoch, v->code_reader);
+    ir_block_destroy(v->ir);
+    g_free(v);
+    vcpu->accel = NULL;
+}
+
+static void state_changed(struct vcpu *vcpu)
+{
+    tcg_flush_all(tcg_of(vcpu));
+}
+
+static void mmu_flush(struct vcpu *vcpu, const struct mmu_flush *flush)
+{
+    tcg_flush(tcg_of(vcpu), flush);
+}
+
+/* Stores invalidate as they happen, on every vCPU: nothing is left to do. */
+static void instruction_fence(struct vcpu *vcpu)
+{
+    (void)vcpu;
+}
+
+static void breakpoints_changed(struct vm *vm)
+{
+    for (u32 i = 0; i < vm_vcpu_count(vm); i++) {
+        if (vm_vcpu(vm, i)->accel)
+            tcg_flush_all(tcg_of(vm_vcpu(vm, i)));
+    }
+}
+
+static const struct accel_class tcg_class = {
+    .name = "tcg",
+    .description = "dynamic binary translation",
+    .present = present,
+    .start = start,
+    .vcpu_create = vcpu_create_tcg,
+    .vcpu_destroy = vcpu_destroy_tcg,
+    .vcpu_run = tcg_vcpu_run,
+    .vcpu_state_changed = state_changed,
+    .mmu_flush = mmu_flush,
+    .instruction_fence = instruction_fence,
+    .ram_changed = tcg_ram_changed,
+    .breakpoints_changed = breakpoints_changed,
+    .describe = tcg_describe,
+};
+
+static void init(struct vm_object *object)
+{
+    container_of(object, struct accel, object)->accel_class = &tcg_class;
+}
+
+static void free_page(struct ram_block *ram, void *opaque)
+{
+    struct code_page **pages = ram->accel_data;
+
+    (void)opaque;
+    for (u64 i = 0; pages && i < ram->size >> 12; i++)
+        g_free(pages[i]);
+    host_map_free(pages, (ram->size >> 12) * sizeof(*pages));
+    ram->accel_data = NULL;
+}
+
+static void finish(struct vm_object *object)
+{
+    struct tcg *tcg = container_of(object, struct tcg, accel.object);
+
+    if (!tcg->code_epoch)
+        return;
+    if (tcg->engine) {
+        tcg_kill_all(tcg);
+        epoch_destroy(tcg->code_epoch);
+        tcg->backend->destroy(tcg->engine);
+    } else {
+        epoch_destroy(tcg->code_epoch);
+    }
+    vm_ram_foreach(tcg->vm, free_page, NULL);
+    host_lock_finish(&tcg->translate_lock);
+    host_lock_finish(&tcg->turn_lock);
+    host_cond_finish(&tcg->turn_cond);
+}
+
+VM_CLASS(accel) { .name = "accel", .abstract = true, .size = sizeof(struct accel), .description = "a way to run vCPUs" };
+VM_CLASS(tcg) {
+    .name = "tcg-accel",
+    .parent = "accel",
+    .description = "dynamic binary translation",
+    .size = sizeof(struct tcg),
+    .properties = properties,
+    .init = init,
+    .finish = finish,
+    .data = &tcg_class,
+};

@@ -1,0 +1,39 @@
+/* accel/tcg/describe.c - info jit. */
+#include "accel/tcg/tcg.h"
+
+static void describe_vcpu(GString *text, const struct tcg_vcpu *v)
+{
+    g_string_append_printf(text, "vCPU %u: contexts %u, dispatches %" G_GUINT64_FORMAT ", jump misses %" G_GUINT64_FORMAT
+                           ", links %" G_GUINT64_FORMAT ", walks %" G_GUINT64_FORMAT ", slow loads %" G_GUINT64_FORMAT
+                           ", slow stores %" G_GUINT64_FORMAT ", device accesses %" G_GUINT64_FORMAT
+                           ", full flushes %" G_GUINT64_FORMAT ", page flushes %" G_GUINT64_FORMAT "\n",
+                           v->vcpu->index, v->context_count, v->dispatches, v->misses, v->links, v->walks, v->slow_loads, v->slow_stores,
+                           v->mmio, v->flushes, v->page_flushes);
+}
+
+char *tcg_describe(struct vm *vm)
+{
+    struct tcg *tcg = container_of(vm_accel(vm), struct tcg, accel);
+    GString *text = g_string_new(NULL);
+
+    if (!tcg->engine) {
+        g_string_append(text, "no code yet\n");
+        return g_string_free(text, FALSE);
+    }
+    host_lock_take(&tcg->translate_lock);
+    g_string_append_printf(text, "back end: %s\ncode buffer: %u of %u KiB in use\n", tcg->backend->name, tcg->at / 1024,
+                           tcg->backend->code_limit(tcg->engine) / 1024);
+    g_string_append_printf(text, "blocks: %" G_GUINT64_FORMAT " translated, %" G_GUINT64_FORMAT " live; pages with code: %" G_GUINT64_FORMAT "\n",
+                           tcg->blocks, tcg->live_blocks, tcg->code_pages);
+    g_string_append_printf(text, "guest instructions translated: %" G_GUINT64_FORMAT " (%" G_GUINT64_FORMAT " bytes -> %" G_GUINT64_FORMAT " bytes)\n",
+                           tcg->insns, tcg->guest_bytes, tcg->host_bytes);
+    g_string_append_printf(text, "translation time: %.3f ms, %.1f ns per guest instruction\n", (double)tcg->translate_ns / 1e6,
+                           tcg->insns ? (double)tcg->translate_ns / (double)tcg->insns : 0.0);
+    g_string_append_printf(text, "invalidations: %" G_GUINT64_FORMAT ", chunks recycled: %" G_GUINT64_FORMAT "\n", tcg->invalidations, tcg->recycled);
+    host_lock_drop(&tcg->translate_lock);
+    for (u32 i = 0; i < vm_vcpu_count(vm); i++) {
+        if (vm_vcpu(vm, i)->accel)
+            describe_vcpu(text, tcg_of(vm_vcpu(vm, i)));
+    }
+    return g_string_free(text, FALSE);
+}

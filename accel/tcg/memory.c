@@ -1,0 +1,457 @@
+/*
+ * accel/tcg/memory.c - what generated code calls when an access misses its L1 entry: walks, refills, devices, page crossings,
+ * code pages, watchpoints, faults. The vCPU's own thread.
+ */
+#include "accel/tcg/tcg.h"
+#include "base/bits.h"
+#include <string.h>
+
+/* One page's part of an access. */
+struct part {
+    u8 *host;               /* RAM; NULL: a device */
+    struct ram_block *ram;
+    u64 ram_offset;
+    u64 physical;
+};
+
+static bool permitted(const struct mmu_page *page, enum mmu_access access)
+{
+    return access == MMU_READ ? page->read : access == MMU_WRITE ? page->write : page->execute;
+}
+
+static void look_up(struct vm *vm, struct walk_entry *entry)
+{
+    struct space_hit hit = space_lookup(vm_memory(vm), entry->page.physical);
+
+    entry->host = hit.ram && hit.left >= 4096 ? hit.ram->host + hit.ram_offset : NULL;
+    entry->ram = entry->host ? hit.ram : NULL;
+    entry->ram_offset = hit.ram_offset;
+    entry->writable = entry->host && hit.writable;
+}
+
+const struct walk_entry *tcg_walk(struct tcg_vcpu *v, u64 va, unsigned size, enum mmu_access access, struct mmu_page *page)
+{
+    struct context *context = v->context;
+    struct walk_entry *entry = &context->walk[(va >> 12) % WALK_SIZE];
+    u64 page_va = va & ~UINT64_C(4095);
+
+    if ((entry->va & ~UINT64_C(4095)) == page_va && (entry->va & BIT64(access)))
+        return entry;
+    v->walks++;
+    *page = (struct mmu_page){ 0 };
+    v->vcpu->cpu->walk(v->vcpu, va, size, access, false, page);
+    if (page->fault)
+        return NULL;
+    entry->va = page_va;
+    entry->page = *page;
+    entry->page.physical &= ~UINT64_C(4095);
+    look_up(v->vcpu->vm, entry);
+    if (page->uncached)
+        return entry; /* no valid bit: asked again every time */
+    for (unsigned a = MMU_READ; a <= MMU_FETCH; a++) {
+        if (permitted(page, a))
+            entry->va |= BIT64(a);
+    }
+    if (page->leaf_size > 4096)
+        tcg_context_fracture(context, va, page->leaf_size);
+    return entry;
+}
+
+static void set_pc(struct tcg_vcpu *v, s64 where)
+{
+    v->vcpu->cpu->set_pc(v->vcpu, v->vcpu->host->pc_page + (u64)where);
+}
+
+static void take_fault(struct tcg_vcpu *v, u64 va, enum mmu_access access, const struct mmu_page *page, s64 where)
+{
+    set_pc(v, where);
+    v->vcpu->cpu->fault(v->vcpu, va, access, page);
+}
+
+static void bus_error(struct tcg_vcpu *v, u64 va, enum mmu_access access, s64 where)
+{
+    struct mmu_page page = { 0 };
+
+    v->vcpu->cpu->bus_error(v->vcpu, va, access, &page);
+    take_fault(v, va, access, &page, where);
+}
+
+/* Puts the page into the L1 where fast accesses to it are right. */
+static void refill(struct tcg_vcpu *v, u64 va, const struct walk_entry *entry)
+{
+    struct vm *vm = v->vcpu->vm;
+
+    if (!entry->host || entry->page.uncached || v->one_insn || vm_has_watchpoint_in_page(vm, va & ~UINT64_C(4095)))
+        return;
+    if (entry->page.read)
+        tcg_context_fill(v->context, va, false, entry->host);
+    if (entry->page.write && entry->writable && !tcg_has_code(entry->ram, entry->ram_offset, 4096))
+        tcg_context_fill(v->context, va, true, entry->host);
+}
+
+/* Resolves the bytes of an access that lie in one page. False: a fault was taken. */
+static bool resolve(struct tcg_vcpu *v, u64 va, unsigned size, enum mmu_access access, s64 where, struct part *part)
+{
+    struct mmu_page page;
+    const struct walk_entry *entry = tcg_walk(v, va, size, access, &page);
+
+    if (!entry) {
+        take_fault(v, va, access, &page, where);
+        return false;
+    }
+    refill(v, va, entry);
+    part->physical = entry->page.physical | (va & 4095);
+    bool direct = entry->host && (access != MMU_WRITE || entry->writable);
+    part->host = direct ? entry->host + (va & 4095) : NULL;
+    part->ram = entry->ram;
+    part->ram_offset = entry->ram_offset + (va & 4095);
+    return true;
+}
+
+/* A watchpoint: leaves before the instruction, which the dispatcher then runs alone and stops. */
+static bool watched(struct tcg_vcpu *v, u64 va, u64 size, enum mmu_access access, s64 where)
+{
+    struct vcpu *vcpu = v->vcpu;
+    struct vcpu_stop *stop = &v->watch_hit;
+
+    if (v->watch_off || likely(!vm_has_watchpoint_in_page(vcpu->vm, va & ~UINT64_C(4095))))
+        return false;
+    if (!vm_watchpoint_hit(vcpu->vm, va, size, access, &stop->address, &stop->watch))
+        return false;
+    stop->kind = VCPU_STOP_WATCHPOINT;
+    v->watch_pending = true;
+    set_pc(v, where);
+    return true;
+}
+
+static u64 host_load(const void *host, unsigned size)
+{
+    switch (size) {
+    case 1:
+        return *(const u8 *)host;
+    case 2:
+        return ((uintptr_t)host & 1) ? bits_load_le(host, 2) : __atomic_load_n((const u16 *)host, __ATOMIC_RELAXED);
+    case 4:
+        return ((uintptr_t)host & 3) ? bits_load_le(host, 4) : __atomic_load_n((const u32 *)host, __ATOMIC_RELAXED);
+    case 8:
+        return ((uintptr_t)host & 7) ? bits_load_le(host, 8) : __atomic_load_n((const u64 *)host, __ATOMIC_RELAXED);
+    default:
+        return bits_load_le(host, size);
+    }
+}
+
+static void host_store(void *host, unsigned size, u64 value)
+{
+    switch (((uintptr_t)host & (size - 1)) ? 0 : size) {
+    case 1:
+        *(u8 *)host = (u8)value;
+        break;
+    case 2:
+        __atomic_store_n((u16 *)host, (u16)value, __ATOMIC_RELAXED);
+        break;
+    case 4:
+        __atomic_store_n((u32 *)host, (u32)value, __ATOMIC_RELAXED);
+        break;
+    case 8:
+        __atomic_store_n((u64 *)host, value, __ATOMIC_RELAXED);
+        break;
+    default:
+        bits_store_le(host, size, value);
+    }
+}
+
+static u64 extend(u64 value, u32 mem)
+{
+    unsigned bits = 8 * ir_mem_bytes(mem);
+
+    if (mem & IR_MEM_BIG)
+        value = __builtin_bswap64(value) >> (64 - bits);
+    return mem & IR_MEM_SIGNED ? (u64)bits_sign_extend(value, bits) : value;
+}
+
+static bool read_part(struct tcg_vcpu *v, const struct part *part, unsigned size, u64 *value)
+{
+    if (part->host) {
+        *value = host_load(part->host, size);
+        return true;
+    }
+    v->mmio++;
+    return space_read(vm_memory(v->vcpu->vm), part->physical, size, value) == MEM_OK;
+}
+
+/* Device accesses must be sizes of powers of two: a part of a crossing access is done by bytes. */
+static bool read_bytes(struct tcg_vcpu *v, const struct part *part, unsigned size, u64 *value)
+{
+    *value = 0;
+    if (part->host) {
+        *value = bits_load_le(part->host, size);
+        return true;
+    }
+    for (unsigned i = 0; i < size; i++) {
+        u64 byte;
+
+        if (space_read(vm_memory(v->vcpu->vm), part->physical + i, 1, &byte) != MEM_OK)
+            return false;
+        *value |= byte << (8 * i);
+    }
+    return true;
+}
+
+static struct tcg_result load_crossing(struct tcg_vcpu *v, u64 va, u32 mem, s64 where)
+{
+    unsigned size = ir_mem_bytes(mem), first = 4096 - (unsigned)(va & 4095);
+    struct part low, high;
+    u64 a = 0, b = 0;
+
+    if (!resolve(v, va, first, MMU_READ, where, &low) || !resolve(v, va + first, size - first, MMU_READ, where, &high))
+        return (struct tcg_result){ 0, 1 };
+    if (!read_bytes(v, &low, first, &a) || !read_bytes(v, &high, size - first, &b)) {
+        bus_error(v, va, MMU_READ, where);
+        return (struct tcg_result){ 0, 1 };
+    }
+    return (struct tcg_result){ extend(a | b << (8 * first), mem), 0 };
+}
+
+static struct tcg_result tcg_load(void *vcpu, u64 va, u64 mem, s64 where)
+{
+    struct tcg_vcpu *v = tcg_of(vcpu);
+    unsigned size = ir_mem_bytes((u32)mem);
+    enum mmu_access access = mem & IR_MEM_WRITE_INTENT ? MMU_WRITE : MMU_READ;
+    struct part part;
+    u64 value;
+
+    v->slow_loads++;
+    if (watched(v, va, size, MMU_READ, where))
+        return (struct tcg_result){ 0, 1 };
+    if ((mem & IR_MEM_ALIGNED) && (va & (size - 1))) {
+        struct mmu_page page = { 0 };
+
+        v->vcpu->cpu->misaligned(v->vcpu, va, access, &page);
+        take_fault(v, va, access, &page, where);
+        return (struct tcg_result){ 0, 1 };
+    }
+    if ((va & 4095) + size > 4096)
+        return load_crossing(v, va, (u32)mem, where);
+    if (!resolve(v, va, size, access, where, &part))
+        return (struct tcg_result){ 0, 1 };
+    if ((mem & IR_MEM_ALIGNED) && !part.host) { /* exclusives on devices */
+        bus_error(v, va, access, where);
+        return (struct tcg_result){ 0, 1 };
+    }
+    if (!read_part(v, &part, size, &value)) {
+        bus_error(v, va, access, where);
+        return (struct tcg_result){ 0, 1 };
+    }
+    return (struct tcg_result){ extend(value, (u32)mem), 0 };
+}
+
+/*
+ * A store to a line with code: under the translation lock, so that no translator reads the bytes between the invalidation and the
+ * store. Waiting for the lock is done outside; the map may be another one afterwards, so the caller resolves again.
+ */
+static bool store_to_code(struct tcg_vcpu *v, u64 va, unsigned size, u64 value, s64 where)
+{
+    struct part part;
+
+    tcg_translate_lock(v);
+    bool done = resolve(v, va, size, MMU_WRITE, where, &part);
+    if (done && part.host) {
+        tcg_invalidate_range(v->tcg, part.ram, part.ram_offset, size);
+        host_store(part.host, size, value);
+    }
+    tcg_translate_unlock(v);
+    if (done && !part.host && space_write(vm_memory(v->vcpu->vm), part.physical, size, value) != MEM_OK) {
+        bus_error(v, va, MMU_WRITE, where);
+        return false;
+    }
+    return done;
+}
+
+static bool store_in_page(struct tcg_vcpu *v, u64 va, unsigned size, u64 value, s64 where)
+{
+    struct part part;
+
+    if (!resolve(v, va, size, MMU_WRITE, where, &part))
+        return false;
+    if (!part.host) {
+        v->mmio++;
+        if (space_write(vm_memory(v->vcpu->vm), part.physical, size, value) == MEM_OK)
+            return true;
+        bus_error(v, va, MMU_WRITE, where);
+        return false;
+    }
+    if (tcg_has_code(part.ram, part.ram_offset, size))
+        return store_to_code(v, va, size, value, where);
+    host_store(part.host, size, value);
+    return true;
+}
+
+/* Both pages are checked before a byte is stored; then byte by byte, each with its own code check. */
+static u64 store_crossing(struct tcg_vcpu *v, u64 va, unsigned size, u64 value, s64 where)
+{
+    unsigned first = 4096 - (unsigned)(va & 4095);
+    struct part part;
+
+    if (!resolve(v, va, first, MMU_WRITE, where, &part) || !resolve(v, va + first, size - first, MMU_WRITE, where, &part))
+        return 1;
+    for (unsigned i = 0; i < size; i++) {
+        if (!store_in_page(v, va + i, 1, value >> (8 * i) & 0xff, where))
+            return 1;
+    }
+    return 0;
+}
+
+static u64 tcg_store(void *vcpu, u64 va, u64 value, u64 mem, s64 where)
+{
+    struct tcg_vcpu *v = tcg_of(vcpu);
+    unsigned size = ir_mem_bytes((u32)mem);
+
+    v->slow_stores++;
+    if (watched(v, va, size, MMU_WRITE, where))
+        return 1;
+    if (mem & IR_MEM_BIG)
+        value = __builtin_bswap64(value) >> (64 - 8 * size);
+    if ((mem & IR_MEM_ALIGNED) && (va & (size - 1))) {
+        struct mmu_page page = { 0 };
+
+        v->vcpu->cpu->misaligned(v->vcpu, va, MMU_WRITE, &page);
+        take_fault(v, va, MMU_WRITE, &page, where);
+        return 1;
+    }
+    if ((va & 4095) + size > 4096)
+        return store_crossing(v, va, size, value, where);
+    return !store_in_page(v, va, size, value, where);
+}
+
+/* Checks that an atomic needs beside those of a store. The place in *part is RAM when this returns true. */
+static bool resolve_atomic(struct tcg_vcpu *v, u64 va, u32 mem, s64 where, struct part *part)
+{
+    unsigned size = ir_mem_bytes(mem);
+
+    if (watched(v, va, size, MMU_WRITE, where))
+        return false;
+    if (va & (size - 1)) {
+        struct mmu_page page = { 0 };
+
+        v->vcpu->cpu->misaligned(v->vcpu, va, MMU_WRITE, &page);
+        take_fault(v, va, MMU_WRITE, &page, where);
+        return false;
+    }
+    if (!resolve(v, va, size, MMU_WRITE, where, part))
+        return false;
+    if (part->host)
+        return true;
+    bus_error(v, va, MMU_WRITE, where);
+    return false;
+}
+
+static u64 combine(u64 old, u64 value, enum ir_amo op, unsigned bits)
+{
+    s64 a = bits_sign_extend(old, bits), b = bits_sign_extend(value, bits);
+    u64 ua = bits_get(old, 0, bits), ub = bits_get(value, 0, bits);
+
+    switch (op) {
+    case IR_AMO_SWAP:
+        return value;
+    case IR_AMO_ADD:
+        return old + value;
+    case IR_AMO_AND:
+        return old & value;
+    case IR_AMO_OR:
+        return old | value;
+    case IR_AMO_XOR:
+        return old ^ value;
+    case IR_AMO_MINS:
+        return a < b ? old : value;
+    case IR_AMO_MAXS:
+        return a > b ? old : value;
+    case IR_AMO_MINU:
+        return ua < ub ? old : value;
+    default:
+        return ua > ub ? old : value;
+    }
+}
+
+/* desired == old bytes: nothing changes, the place is only read. Returns the old bytes. */
+static u64 exchange_if(void *host, unsigned size, u64 expected, u64 desired)
+{
+    switch (size) {
+    case 1: {
+        u8 old = (u8)expected;
+
+        __atomic_compare_exchange_n((u8 *)host, &old, (u8)desired, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+        return old;
+    }
+    case 2: {
+        u16 old = (u16)expected;
+
+        __atomic_compare_exchange_n((u16 *)host, &old, (u16)desired, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+        return old;
+    }
+    case 4: {
+        u32 old = (u32)expected;
+
+        __atomic_compare_exchange_n((u32 *)host, &old, (u32)desired, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+        return old;
+    }
+    default: {
+        u64 old = expected;
+
+        __atomic_compare_exchange_n((u64 *)host, &old, desired, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST);
+        return old;
+    }
+    }
+}
+
+/* Lines with code are invalidated first, and nobody translates meanwhile. */
+static bool lock_if_code(struct tcg_vcpu *v, const struct part *part, unsigned size)
+{
+    if (likely(!tcg_has_code(part->ram, part->ram_offset, size)))
+        return false;
+    tcg_translate_lock(v);
+    tcg_invalidate_range(v->tcg, part->ram, part->ram_offset, size);
+    return true;
+}
+
+static struct tcg_result tcg_amo(void *vcpu, u64 va, u64 value, u64 mem_and_op, s64 where)
+{
+    struct tcg_vcpu *v = tcg_of(vcpu);
+    u32 mem = mem_and_op & 0xffff;
+    enum ir_amo op = (enum ir_amo)(mem_and_op >> 16);
+    unsigned size = ir_mem_bytes(mem);
+    struct part part;
+
+    v->slow_stores++;
+    if (!resolve_atomic(v, va, mem, where, &part))
+        return (struct tcg_result){ 0, 1 };
+    bool locked = lock_if_code(v, &part, size);
+    u64 old = host_load(part.host, size), seen;
+    while ((seen = exchange_if(part.host, size, old, combine(old, value, op, 8 * size))) != old)
+        old = seen;
+    if (locked)
+        tcg_translate_unlock(v);
+    return (struct tcg_result){ (u64)bits_sign_extend(old, 8 * size), 0 };
+}
+
+static struct tcg_result tcg_cas(void *vcpu, u64 va, u64 expected, u64 desired, u64 mem_and_where)
+{
+    struct tcg_vcpu *v = tcg_of(vcpu);
+    u32 mem = mem_and_where & 0xffff;
+    s64 where = (s64)mem_and_where >> 16;
+    unsigned size = ir_mem_bytes(mem);
+    struct part part;
+
+    v->slow_stores++;
+    if (!resolve_atomic(v, va, mem, where, &part))
+        return (struct tcg_result){ 0, 1 };
+    bool locked = lock_if_code(v, &part, size);
+    u64 old = exchange_if(part.host, size, expected, desired);
+    if (locked)
+        tcg_translate_unlock(v);
+    return (struct tcg_result){ (u64)bits_sign_extend(old, 8 * size), 0 };
+}
+
+void tcg_runtime_init(struct tcg_runtime *runtime)
+{
+    *runtime = (struct tcg_runtime){ .load = tcg_load, .store = tcg_store, .amo = tcg_amo, .cas = tcg_cas };
+}

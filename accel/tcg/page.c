@@ -1,0 +1,197 @@
+/* accel/tcg/page.c - which lines of RAM have translated code, and what happens when they are written. */
+#include "accel/tcg/tcg.h"
+#include "host/map.h"
+
+/* Per RAM block: a lazily backed array of pointers, one per page. */
+static struct code_page **pages_of(struct ram_block *ram, bool create)
+{
+    struct code_page **pages = __atomic_load_n((struct code_page ***)&ram->accel_data, __ATOMIC_ACQUIRE);
+
+    if (!pages && create) {
+        pages = host_map_anonymous((ram->size >> 12) * sizeof(*pages), false, NULL);
+        __atomic_store_n((struct code_page ***)&ram->accel_data, pages, __ATOMIC_RELEASE);
+    }
+    return pages;
+}
+
+/* Creating needs translate_lock. */
+struct code_page *tcg_code_page(struct tcg *tcg, struct ram_block *ram, u64 offset, bool create)
+{
+    struct code_page **pages = pages_of(ram, create), *page;
+
+    if (!pages || offset >= ram->size)
+        return NULL;
+    page = __atomic_load_n(&pages[offset >> 12], __ATOMIC_ACQUIRE);
+    if (page || !create)
+        return page;
+    page = g_new0(struct code_page, 1);
+    page->ram = ram;
+    page->offset = offset & ~UINT64_C(4095);
+    tcg->code_pages++;
+    __atomic_store_n(&pages[offset >> 12], page, __ATOMIC_RELEASE);
+    return page;
+}
+
+/* Lines [first, last] as a mask. */
+static u64 line_mask(u32 first, u32 last)
+{
+    return (~UINT64_C(0) << (first >> LINE_SHIFT)) & (~UINT64_C(0) >> (63 - (last >> LINE_SHIFT)));
+}
+
+bool tcg_has_code(struct ram_block *ram, u64 offset, u64 size)
+{
+    struct code_page **pages = pages_of(ram, false);
+
+    if (!pages)
+        return false;
+    for (u64 at = offset & ~UINT64_C(4095); at < offset + size; at += 4096) {
+        struct code_page *page = __atomic_load_n(&pages[at >> 12], __ATOMIC_ACQUIRE);
+        u32 first = at < offset ? (u32)(offset - at) : 0;
+        u32 last = offset + size - at > 4096 ? 4095 : (u32)(offset + size - at - 1);
+
+        if (page && __atomic_load_n(&page->lines, __ATOMIC_ACQUIRE) & line_mask(first, last))
+            return true;
+    }
+    return false;
+}
+
+static void drop_tags(struct vcpu *vcpu, void *opaque)
+{
+    const struct code_page *page = opaque;
+
+    if (vcpu->accel)
+        tcg_drop_write_tags(vcpu->accel, page->ram->host + page->offset);
+}
+
+/*
+ * Bytes [first, last] of the page are about to be read by the translator: from now on stores to their lines take the slow
+ * path. Returns when no vCPU can write them on the fast path any more.
+ */
+void tcg_page_protect(struct tcg_vcpu *v, struct code_page *page, u32 first, u32 last)
+{
+    u64 before = __atomic_fetch_or(&page->lines, line_mask(first, last), __ATOMIC_SEQ_CST);
+
+    if (before)
+        return; /* a page with any code has no write tags */
+    if (vm_vcpu_count(v->vcpu->vm) == 1)
+        drop_tags(v->vcpu, page);
+    else
+        vm_handshake(v->vcpu->vm, drop_tags, page);
+}
+
+/* After protect: only [first, last] turned out to have code, beside what had before. translate_lock. */
+void tcg_page_set_lines(struct code_page *page, u64 before, u32 first, u32 last)
+{
+    __atomic_store_n(&page->lines, before | line_mask(first, last), __ATOMIC_SEQ_CST);
+}
+
+static u32 bucket_of(u32 offset)
+{
+    return (offset >> 1 ^ offset >> 6) % CODE_BUCKETS;
+}
+
+void tcg_page_add(struct block *block)
+{
+    struct block **head = &block->page->bucket[bucket_of(block->offset)];
+
+    block->next = *head;
+    __atomic_store_n(head, block, __ATOMIC_RELEASE);
+    if (block->next_page) {
+        block->next_second = block->next_page->second;
+        block->next_page->second = block;
+    }
+}
+
+struct block *tcg_page_find(const struct code_page *page, u32 offset, u32 mode)
+{
+    struct block *block = __atomic_load_n(&page->bucket[bucket_of(offset)], __ATOMIC_ACQUIRE);
+
+    for (; block; block = __atomic_load_n(&block->next, __ATOMIC_ACQUIRE)) {
+        if (block->offset == offset && block->mode == mode)
+            return block;
+    }
+    return NULL;
+}
+
+void tcg_page_remove(struct block *block)
+{
+    struct block **at = &block->page->bucket[bucket_of(block->offset)];
+
+    while (*at && *at != block)
+        at = &(*at)->next;
+    if (*at)
+        __atomic_store_n(at, block->next, __ATOMIC_RELEASE);
+    if (block->next_page) {
+        at = &block->next_page->second;
+        while (*at && *at != block)
+            at = &(*at)->next_second;
+        if (*at)
+            *at = block->next_second;
+    }
+}
+
+static u64 lines_of(const struct block *block, const struct code_page *page)
+{
+    u32 end = block->offset + block->byte_count;
+
+    if (page == block->page)
+        return line_mask(block->offset, MIN(end, 4096) - 1);
+    return end > 4096 ? line_mask(0, end - 4096 - 1) : 0;
+}
+
+/* Kills the blocks of a page that touch the lines; what remains decides which lines still count as code. */
+static void invalidate_lines(struct tcg *tcg, struct code_page *page, u64 mask)
+{
+    u64 left = 0;
+
+    for (u32 i = 0; i < CODE_BUCKETS; i++) {
+        for (struct block *block = page->bucket[i], *next; block; block = next) {
+            next = block->next;
+            if (lines_of(block, page) & mask)
+                tcg_block_kill(tcg, block);
+            else
+                left |= lines_of(block, page);
+        }
+    }
+    for (struct block *block = page->second, *next; block; block = next) {
+        next = block->next_second;
+        if (lines_of(block, page) & mask)
+            tcg_block_kill(tcg, block);
+        else
+            left |= lines_of(block, page);
+    }
+    __atomic_store_n(&page->lines, left, __ATOMIC_SEQ_CST);
+    tcg->invalidations++;
+}
+
+void tcg_invalidate_range(struct tcg *tcg, struct ram_block *ram, u64 offset, u64 size)
+{
+    for (u64 at = offset & ~UINT64_C(4095); at < offset + size; at += 4096) {
+        struct code_page *page = tcg_code_page(tcg, ram, at, false);
+        u32 first = at < offset ? (u32)(offset - at) : 0;
+        u32 last = offset + size - at > 4096 ? 4095 : (u32)(offset + size - at - 1);
+        u64 mask = line_mask(first, last);
+
+        if (!page || !(page->lines & mask))
+            continue;
+        log_line(vm_log(tcg->vm), LOG_PAGE, "page %s+0x%" G_GINT64_MODIFIER "x: code invalidated by a write at +0x%x", ram->name, at, first);
+        invalidate_lines(tcg, page, mask);
+    }
+}
+
+void tcg_ram_changed(struct vm *vm, struct ram_block *ram, u64 offset, u64 size)
+{
+    struct tcg *tcg = container_of(vm_accel(vm), struct tcg, accel);
+
+    /* The bytes were stored before the lines are looked at; the translator sets the lines before it reads the bytes. */
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    if (!ram->accel_data || !tcg_has_code(ram, offset, size))
+        return;
+    struct vcpu *vcpu = vcpu_current();
+    if (vcpu && !vcpu->outside)
+        tcg_translate_lock(tcg_of(vcpu)); /* a page-table walk that set A or D */
+    else
+        host_lock_take(&tcg->translate_lock);
+    tcg_invalidate_range(tcg, ram, offset, size);
+    host_lock_drop(&tcg->translate_lock);
+}

@@ -1,0 +1,190 @@
+/* accel/tcg/run.c - the dispatcher: what happens between two stretches of generated code. The vCPU's own thread. */
+#include "accel/tcg/tcg.h"
+#include "host/clock.h"
+
+static bool may_cache(const struct block *block)
+{
+    return !block->next_page && !(block->mode & MODE_ONE_INSN) && !__atomic_load_n(&block->dead, __ATOMIC_ACQUIRE);
+}
+
+/* Links a direct exit inside its page to the block it wanted. */
+static void link_blocks(struct tcg_vcpu *v, struct tcg_link *link, struct block *to)
+{
+    struct tcg *tcg = v->tcg;
+    struct block *from = link->owner;
+
+    if (!link->same_page || !may_cache(to) || !may_cache(from) || from->page != to->page || log_wants(vm_log(tcg->vm), LOG_NOCHAIN))
+        return;
+    tcg_translate_lock(v);
+    if (!from->dead && !to->dead && !link->to) {
+        link->to = &to->code;
+        link->next_in = to->incoming;
+        to->incoming = link;
+        tcg->backend->set_link(tcg->engine, link, &to->code);
+        v->links++;
+    }
+    tcg_translate_unlock(v);
+}
+
+static void log_entry(struct tcg_vcpu *v, const struct block *block, u64 pc)
+{
+    struct log *log = vm_log(v->vcpu->vm);
+
+    if (!log_in_filter(log, pc))
+        return;
+    if (log_wants(log, LOG_CPU) && v->vcpu->cpu->describe) {
+        g_autofree char *text = v->vcpu->cpu->describe(v->vcpu);
+
+        log_print(log, LOG_CPU, "%s", text);
+    }
+    if (log_wants(log, LOG_EXEC))
+        log_print(log, LOG_EXEC, "Trace %u: %p [%016" G_GINT64_MODIFIER "x/%08x]", v->vcpu->index, (const void *)block, pc, block->mode);
+}
+
+static bool stop_at_breakpoint(struct tcg_vcpu *v, u64 pc, bool *skip)
+{
+    struct vcpu *vcpu = v->vcpu;
+
+    if (*skip || !vm_has_breakpoint(vcpu->vm, pc)) {
+        *skip = false;
+        return false;
+    }
+    vcpu_debug_stop(vcpu, &(struct vcpu_stop){ .kind = VCPU_STOP_BREAKPOINT, .address = pc });
+    return true;
+}
+
+/* The address space of the present state. False: out of memory for another context. */
+static bool enter_context(struct tcg_vcpu *v)
+{
+    struct mmu_context key;
+
+    v->vcpu->cpu->context(v->vcpu, &key);
+    if (likely(v->context && v->context->key.mode == key.mode && v->context->key.root == key.root &&
+               v->context->key.asid == key.asid && !v->context->stale))
+        return true;
+    return tcg_context_activate(v, &key) != NULL;
+}
+
+static u32 variant_for(struct tcg_vcpu *v, u64 pc)
+{
+    struct vm *vm = v->vcpu->vm;
+
+    if (v->one_insn || (vm_has_breakpoints(vm) && vm_has_breakpoint_in_page(vm, pc & ~UINT64_C(4095))))
+        return MODE_ONE_INSN;
+    return 0;
+}
+
+/* What the pending single step or watchpoint does around one instruction. True: stop now. */
+static bool step_done(struct tcg_vcpu *v, enum vcpu_step step, bool watched)
+{
+    struct vcpu *vcpu = v->vcpu;
+
+    if (watched) {
+        v->watch_off = v->watch_pending = false;
+        vcpu_debug_stop(vcpu, &v->watch_hit);
+        return true;
+    }
+    if (step != VCPU_STEP_ONE)
+        return false;
+    vcpu_debug_stop(vcpu, &(struct vcpu_stop){ .kind = VCPU_STOP_STEP });
+    return true;
+}
+
+static void run(struct tcg_vcpu *v)
+{
+    struct vcpu *vcpu = v->vcpu;
+    struct tcg *tcg = v->tcg;
+    struct tcg_link *link = NULL;
+    enum tcg_leave left = TCG_LEAVE_PC;
+    bool skip_breakpoint = true; /* the one that we stopped at */
+    enum vcpu_step step = vcpu->step;
+
+    for (;;) {
+        if (__atomic_load_n(&vcpu->host->exit_request, __ATOMIC_ACQUIRE)) {
+            bool stay = vcpu_safepoint(vcpu);
+
+            if (!stay || __atomic_load_n(&tcg->turn_waiters, __ATOMIC_RELAXED))
+                return;
+        }
+        if (!link) /* a link keeps its block alive through the code epoch */
+            epoch_quiesce(tcg->code_epoch, v->code_reader);
+        if (vcpu->cpu->take_interrupt(vcpu) || left == TCG_LEAVE_PC)
+            link = NULL;
+        if (!enter_context(v))
+            return;
+        u64 pc = vcpu->cpu->get_pc(vcpu);
+        v->one_insn = step == VCPU_STEP_ONE || v->watch_pending;
+        v->watch_off = v->watch_pending;
+        u32 variant = variant_for(v, pc);
+        if (variant && !v->one_insn && stop_at_breakpoint(v, pc, &skip_breakpoint))
+            return;
+        skip_breakpoint = false;
+        v->dispatches++;
+        struct block *block = tcg_block_get(v, pc, variant);
+        if (!block) {
+            link = NULL;
+            left = TCG_LEAVE_PC;
+            continue;
+        }
+        if (link)
+            link_blocks(v, link, block);
+        else if (left == TCG_LEAVE_MISS && may_cache(block))
+            tcg_jump_fill(v, pc, block);
+        if (log_wants(vm_log(tcg->vm), LOG_EXEC | LOG_CPU))
+            log_entry(v, block, pc);
+        bool watched = v->watch_off;
+        if (v->one_insn) /* polled where the instruction goes elsewhere, before the jump cache is asked */
+            __atomic_store_n(&vcpu->host->exit_request, 1, __ATOMIC_RELEASE);
+        link = NULL;
+        left = tcg->backend->run(tcg->engine, v->context->base, &block->code, pc, &link);
+        if (left != TCG_LEAVE_LINK)
+            link = NULL;
+        if (left == TCG_LEAVE_MISS)
+            v->misses++;
+        if (v->one_insn && step_done(v, step, watched)) {
+            v->one_insn = false;
+            return;
+        }
+    }
+}
+
+/* thread=single: one vCPU at a time; whoever waits asks the holder to come out after a while. */
+static void take_turn(struct tcg_vcpu *v)
+{
+    struct tcg *tcg = v->tcg;
+
+    vcpu_enter_outside(v->vcpu);
+    host_lock_take(&tcg->turn_lock);
+    while (tcg->turn_holder) {
+        tcg->turn_waiters++;
+        host_cond_wait_until(&tcg->turn_cond, &tcg->turn_lock, host_clock_monotonic() + 5000000);
+        tcg->turn_waiters--;
+        if (tcg->turn_holder)
+            __atomic_store_n(&tcg->turn_holder->vcpu->host->exit_request, 1, __ATOMIC_RELEASE);
+    }
+    tcg->turn_holder = v;
+    host_lock_drop(&tcg->turn_lock);
+    vcpu_leave_outside(v->vcpu);
+}
+
+static void give_turn(struct tcg_vcpu *v)
+{
+    host_lock_take(&v->tcg->turn_lock);
+    v->tcg->turn_holder = NULL;
+    host_cond_wake_all(&v->tcg->turn_cond);
+    host_lock_drop(&v->tcg->turn_lock);
+}
+
+void tcg_vcpu_run(struct vcpu *vcpu)
+{
+    struct tcg_vcpu *v = tcg_of(vcpu);
+    bool turns = v->tcg->thread == TCG_THREAD_SINGLE;
+
+    if (turns)
+        take_turn(v);
+    epoch_enter(v->tcg->code_epoch, v->code_reader);
+    run(v);
+    epoch_leave(v->code_reader);
+    if (turns)
+        give_turn(v);
+}

@@ -1,0 +1,210 @@
+/*
+ * accel/tcg/tcg.h - inside the translating accelerator: code cache, translation contexts, dispatcher.
+ *
+ * A block of translated code is keyed by (RAM block, offset, mode) and shared by all vCPUs. A context belongs to one vCPU
+ * and holds what depends on the address space: data TLBs, instruction TLB, jump cache. docs/architecture.md tells the way of
+ * an instruction through these files.
+ *
+ * Locks: translate_lock guards making, linking and killing blocks; finding one needs none. A thread holds block pointers only
+ * inside the code epoch.
+ */
+#ifndef ACCEL_TCG_TCG_H
+#define ACCEL_TCG_TCG_H
+
+#include "host/epoch.h"
+#include "host/lock.h"
+#include "tcg/backend.h"
+#include "vm/memory.h"
+#include "vm/vcpu.h"
+#include "vm/vm.h"
+
+enum {
+    L1_BITS = 14,
+    JUMP_BITS = 12,
+    CODE_BUCKETS = 32,  /* of a page, by offset */
+    ITLB_SIZE = 256,
+    WALK_SIZE = 512,    /* walk results kept per context */
+    MAX_CONTEXTS = 32,  /* per vCPU */
+    FILL_LOG = 2048,
+    FRACTURES = 4,
+    CHUNKS = 16,        /* of the code buffer: the unit of recycling */
+    LINE_SHIFT = 6,     /* 64-byte lines of code */
+    MAX_BLOCK_INSNS = 64,
+};
+
+enum { TCG_THREAD_DEFAULT, TCG_THREAD_MULTI, TCG_THREAD_SINGLE };
+enum { TCG_BACKEND_JIT, TCG_BACKEND_INTERP };
+
+/* Variants of a block beside the guest's mode bits (which use the low 24). */
+enum { MODE_ONE_INSN = 1u << 31 };
+
+/* Translated code in one page of a RAM block. Made once, lives as long as the RAM block. */
+struct code_page {
+    u64 lines;          /* atomic: 64-byte lines that have code */
+    struct ram_block *ram;
+    u64 offset;         /* of the page in the RAM block */
+    bool writable_tags; /* atomic: some vCPU may have a write tag for the page */
+    struct block *bucket[CODE_BUCKETS]; /* atomic heads; by page[0] */
+    struct block *second; /* blocks of which this is the second page */
+};
+
+struct block {
+    struct tcg_code code; /* first: the back end's part */
+    struct code_page *page, *next_page; /* next_page: of a block that crosses; else NULL */
+    u32 offset;           /* of the first byte in the page */
+    u32 mode;
+    u32 byte_count, insn_count;
+    bool dead;            /* atomic */
+    u8 chunk;
+    struct block *next;          /* in the bucket */
+    struct block *next_second;   /* in next_page->second */
+    struct block *next_in_chunk, *previous_in_chunk;
+    struct tcg_link *incoming;
+    struct tcg_link link[];
+};
+
+/* What a page of code is in this context. */
+struct itlb_entry {
+    u64 va;                /* page address | 1 when valid */
+    struct code_page *page;
+    const u8 *host;
+};
+
+struct walk_entry {
+    u64 va;                /* page address | valid accesses in the low bits: bit enum mmu_access */
+    struct mmu_page page;
+    u8 *host;              /* RAM that reads may use; NULL: a device or nothing */
+    struct ram_block *ram;
+    u64 ram_offset;
+    bool writable;         /* RAM that writes may use */
+};
+
+struct fill_log {
+    u32 count;             /* above FILL_LOG: everything may be filled */
+    u16 index[FILL_LOG];
+};
+
+struct context {
+    struct mmu_context key;
+    u8 *base;              /* the base pointer of generated code */
+    void *region;
+    bool stale;            /* nothing in it is valid; cleared before it is used again */
+    bool used;
+    u64 last_use;
+    struct tcg_tlb_entry *l1_read, *l1_write;
+    struct tcg_jump_entry *jump;
+    struct fill_log read_log, write_log, jump_log;
+    u64 jump_pages[64];    /* filter of code pages in the jump cache */
+    struct { u64 first, last; } fracture[FRACTURES]; /* virtual ranges whose leaves are larger than a page */
+    u32 fracture_count;
+    struct itlb_entry itlb[ITLB_SIZE];
+    struct walk_entry walk[WALK_SIZE];
+};
+
+/* A vCPU as this accelerator sees it. */
+struct tcg_vcpu {
+    struct vcpu *vcpu;
+    struct tcg *tcg;
+    struct context *context;                /* the active one */
+    struct context *contexts[MAX_CONTEXTS];
+    u32 context_count;
+    u64 tick;
+    struct epoch_reader *code_reader;
+    bool one_insn;        /* run one instruction, then come back */
+    bool watch_pending;   /* a watchpoint was hit: run the instruction without, then stop */
+    bool watch_off;
+    struct vcpu_stop watch_hit;
+    struct ir_block *ir;
+    /* statistics */
+    u64 dispatches, misses, links, walks, flushes, page_flushes, slow_loads, slow_stores, mmio;
+};
+
+struct chunk {
+    struct block *blocks;
+    u32 first, limit;      /* offsets in the code buffer */
+    bool busy;             /* atomic: condemned, not yet free */
+};
+
+struct tcg {
+    struct accel accel;
+    /* properties */
+    u64 tb_size;
+    bool one_insn_per_tb, split_wx, exact_exclusives;
+    u32 thread, backend_choice, host_isa;
+
+    struct vm *vm;
+    const struct tcg_backend *backend;
+    struct tcg_engine *engine;
+    struct code_layout layout;
+    struct tcg_runtime runtime;
+    u64 region_size;       /* of a context's mapping */
+    u64 state_size;        /* prefix included */
+    struct epoch *code_epoch;
+    struct host_lock translate_lock;
+    struct chunk chunk[CHUNKS];
+    u32 current_chunk, at;
+    /* thread=single */
+    struct host_lock turn_lock;
+    struct host_cond turn_cond;
+    struct tcg_vcpu *turn_holder;
+    u32 turn_waiters;
+    /* statistics; translate_lock */
+    u64 blocks, live_blocks, insns, guest_bytes, host_bytes, translate_ns, invalidations, recycled, code_pages;
+};
+
+static inline struct tcg_vcpu *tcg_of(struct vcpu *vcpu)
+{
+    return vcpu->accel;
+}
+
+/* context.c */
+bool tcg_layout_init(struct tcg *tcg, const struct cpu_class *cpu);
+struct context *tcg_context_activate(struct tcg_vcpu *v, const struct mmu_context *key);
+void tcg_contexts_destroy(struct tcg_vcpu *v);
+void tcg_context_mark_stale(struct context *context);
+void tcg_flush_all(struct tcg_vcpu *v);
+void tcg_flush(struct tcg_vcpu *v, const struct mmu_flush *flush);
+void tcg_context_fill(struct context *context, u64 va, bool write, const u8 *host);
+void tcg_context_fracture(struct context *context, u64 va, u64 leaf_size);
+void tcg_jump_fill(struct tcg_vcpu *v, u64 va, const struct block *block);
+void tcg_jump_flush_all(struct tcg_vcpu *v);
+/* Drops every write tag of this vCPU for a page of RAM. */
+void tcg_drop_write_tags(struct tcg_vcpu *v, const u8 *host_page);
+
+/* memory.c */
+void tcg_runtime_init(struct tcg_runtime *runtime);
+/* Walks (or remembers) va for an access; NULL: faulted, fault in *page. */
+const struct walk_entry *tcg_walk(struct tcg_vcpu *v, u64 va, unsigned size, enum mmu_access access, struct mmu_page *page);
+
+/* page.c */
+struct code_page *tcg_code_page(struct tcg *tcg, struct ram_block *ram, u64 offset, bool create);
+bool tcg_has_code(struct ram_block *ram, u64 offset, u64 size);
+/* translate_lock held. */
+void tcg_page_protect(struct tcg_vcpu *v, struct code_page *page, u32 first, u32 last);
+void tcg_page_set_lines(struct code_page *page, u64 before, u32 first, u32 last);
+struct block *tcg_page_find(const struct code_page *page, u32 offset, u32 mode);
+void tcg_page_add(struct block *block);
+void tcg_page_remove(struct block *block);
+void tcg_invalidate_range(struct tcg *tcg, struct ram_block *ram, u64 offset, u64 size);
+void tcg_ram_changed(struct vm *vm, struct ram_block *ram, u64 offset, u64 size);
+
+/* translate.c */
+void tcg_translate_lock(struct tcg_vcpu *v);
+void tcg_translate_unlock(struct tcg_vcpu *v);
+/* The block at pc in the active context, translated when needed; NULL: a fault was taken or a safepoint is due, the state's pc says where to go on. */
+struct block *tcg_block_get(struct tcg_vcpu *v, u64 pc, u32 variant);
+void tcg_block_kill(struct tcg *tcg, struct block *block);
+void tcg_kill_all(struct tcg *tcg);
+
+/* chunk.c */
+void tcg_chunks_init(struct tcg *tcg);
+/* Room for another block in the current chunk; moves on to the next one when `need` bytes do not fit. False: not free yet. */
+bool tcg_chunk_next(struct tcg *tcg);
+
+/* run.c */
+void tcg_vcpu_run(struct vcpu *vcpu);
+
+/* describe.c */
+char *tcg_describe(struct vm *vm);
+
+#endif

@@ -1,0 +1,416 @@
+/* accel/tcg/translate.c - from a guest address to a block: found, or read, translated, emitted and published. */
+#include "accel/tcg/tcg.h"
+#include "host/clock.h"
+#include "tcg/builder.h"
+#include <string.h>
+
+void tcg_translate_lock(struct tcg_vcpu *v)
+{
+    /* Waiting inside would keep a translator's handshake from ever finishing. */
+    vcpu_enter_outside(v->vcpu);
+    host_lock_take(&v->tcg->translate_lock);
+    vcpu_leave_outside(v->vcpu);
+}
+
+void tcg_translate_unlock(struct tcg_vcpu *v)
+{
+    host_lock_drop(&v->tcg->translate_lock);
+}
+
+/* The page of code at va, from this context's instruction TLB or by a walk. False: fault (in *page) or not RAM (*out NULL). */
+static bool fetch_page(struct tcg_vcpu *v, u64 va, struct itlb_entry *out, struct mmu_page *page, const struct walk_entry **walk)
+{
+    struct itlb_entry *entry = &v->context->itlb[(va >> 12) % ITLB_SIZE];
+
+    *walk = NULL;
+    if (entry->va == ((va & ~UINT64_C(4095)) | 1)) {
+        *out = *entry;
+        return true;
+    }
+    const struct walk_entry *found = tcg_walk(v, va, 2, MMU_FETCH, page);
+    if (!found)
+        return false;
+    *walk = found;
+    *out = (struct itlb_entry){ .va = (va & ~UINT64_C(4095)) | 1, .host = found->host };
+    if (found->host)
+        out->page = tcg_code_page(v->tcg, found->ram, found->ram_offset, false);
+    if (out->page && !found->page.uncached)
+        *entry = *out;
+    return true;
+}
+
+struct stop_rule {
+    const struct code_page *page;
+    u32 mode, first;
+};
+
+/* Tier 1 stops at known entries: what follows is already there. */
+static bool stop_before(void *opaque, u32 offset)
+{
+    const struct stop_rule *rule = opaque;
+
+    return offset != rule->first && tcg_page_find(rule->page, offset, rule->mode) != NULL;
+}
+
+static void run_passes(struct tcg *tcg, struct ir_block *ir)
+{
+    struct log *log = vm_log(tcg->vm);
+    const char *after = log_ir_pass(log);
+
+    if (log_wants(log, LOG_IR) && !after) {
+        g_autofree char *text = ir_print(ir, tcg->layout.reg, tcg->layout.reg_count);
+        log_print(log, LOG_IR, "IR:\n%s", text);
+    }
+    for (const struct ir_pass *pass = ir_passes; pass->name; pass++) {
+        pass->run(ir, &tcg->layout);
+#ifdef MYNAH_VERIFY_IR
+        g_autoptr(GError) error = NULL;
+        if (!ir_verify(ir, tcg->layout.reg, tcg->layout.reg_count, &error))
+            g_error("IR after pass %s: %s", pass->name, error->message);
+#endif
+        if (after && !strcmp(after, pass->name) && log_wants(log, LOG_IR)) {
+            g_autofree char *text = ir_print(ir, tcg->layout.reg, tcg->layout.reg_count);
+            log_print(log, LOG_IR, "IR after %s:\n%s", pass->name, text);
+        }
+    }
+}
+
+static void log_block(struct tcg_vcpu *v, struct block *block, const struct code_source *source, u64 pc)
+{
+    struct log *log = vm_log(v->vcpu->vm);
+
+    if (log_wants(log, LOG_IN_ASM) && log_in_filter(log, pc)) {
+        g_autoptr(GString) text = g_string_new("IN:\n");
+        u8 bytes[MAX_BLOCK_INSNS * 16];
+        u32 count = MIN(block->byte_count, (u32)sizeof(bytes)), in_page = MIN(count, 4096 - source->offset);
+
+        memcpy(bytes, source->page + source->offset, in_page);
+        if (count > in_page && source->next_page)
+            memcpy(bytes + in_page, source->next_page, count - in_page);
+        for (u32 at = 0; at < count;) {
+            char line[128];
+            u32 length = v->vcpu->cpu->disassemble ? v->vcpu->cpu->disassemble(bytes + at, count - at, pc + at, line, sizeof(line)) : 0;
+
+            if (!length)
+                break;
+            g_string_append_printf(text, "0x%016" G_GINT64_MODIFIER "x:  %s\n", pc + at, line);
+            at += length;
+        }
+        log_print(log, LOG_IN_ASM, "%s", text->str);
+    }
+    if (log_wants(log, LOG_OUT_ASM) && log_in_filter(log, pc) && v->tcg->backend->disassemble) {
+        g_autofree char *text = v->tcg->backend->disassemble(v->tcg->engine, &block->code);
+
+        log_print(log, LOG_OUT_ASM, "OUT: [size=%u]\n%s", block->code.size, text ? text : "");
+    }
+}
+
+static struct block *new_block(const struct ir_block *ir)
+{
+    u32 links = 0, next = 0;
+    struct block *block;
+
+    for (u32 i = 0; i < ir->exit_count; i++)
+        links += ir->exit[i].kind == IR_EXIT_DIRECT;
+    block = g_malloc0(sizeof(*block) + links * sizeof(struct tcg_link));
+    block->code.link = block->link;
+    block->code.link_count = links;
+    for (u32 i = 0; i < ir->exit_count; i++) {
+        if (ir->exit[i].kind != IR_EXIT_DIRECT)
+            continue;
+        struct tcg_link *link = &block->link[next++];
+        link->from = &block->code;
+        link->owner = block;
+        link->pc = ir->exit[i].pc;
+        link->same_page = (u32)link->pc < TCG_PAGE_SIZE;
+    }
+    return block;
+}
+
+/* Emits into the current chunk; moves on when it is full. False: no room just now. */
+static bool emit(struct tcg *tcg, const struct ir_block *ir, struct block *block)
+{
+    for (unsigned attempt = 0; attempt < 2; attempt++) {
+        struct chunk *chunk = &tcg->chunk[tcg->current_chunk];
+        u32 end = tcg->backend->emit(tcg->engine, ir, &block->code, tcg->at, chunk->limit);
+
+        if (end) {
+            block->chunk = (u8)tcg->current_chunk;
+            tcg->host_bytes += end - tcg->at;
+            tcg->at = end;
+            return true;
+        }
+        if (!tcg_chunk_next(tcg))
+            return false;
+    }
+    return false;
+}
+
+static void publish(struct tcg *tcg, struct block *block)
+{
+    struct chunk *chunk = &tcg->chunk[block->chunk];
+
+    block->next_in_chunk = chunk->blocks;
+    if (chunk->blocks)
+        chunk->blocks->previous_in_chunk = block;
+    chunk->blocks = block;
+    tcg_page_add(block);
+    tcg->blocks++;
+    tcg->live_blocks++;
+    tcg->insns += block->insn_count;
+    tcg->guest_bytes += block->byte_count;
+}
+
+/* Everything needed to translate at a place. */
+struct site {
+    u64 pc;
+    struct itlb_entry here, there; /* there: the next page, for an instruction that crosses */
+    struct ram_block *ram;
+    u64 ram_offset;                /* of the page */
+    struct ram_block *next_ram;
+    u64 next_offset;
+    u32 mode, variant;
+};
+
+static bool find_next_page(struct tcg_vcpu *v, struct site *site)
+{
+    u64 va = (site->pc & ~UINT64_C(4095)) + 4096;
+    const struct walk_entry *walk;
+    struct mmu_page page;
+
+    walk = tcg_walk(v, va, 2, MMU_FETCH, &page);
+    if (!walk) {
+        v->vcpu->cpu->set_pc(v->vcpu, site->pc);
+        v->vcpu->cpu->fault(v->vcpu, va, MMU_FETCH, &page);
+        return false;
+    }
+    site->there.host = walk->host;
+    site->next_ram = walk->ram;
+    site->next_offset = walk->ram_offset;
+    return true;
+}
+
+/* Shorter blocks until one fits. */
+static bool front_end(struct tcg_vcpu *v, struct code_source *source)
+{
+    for (; source->max_insns; source->max_insns /= 2) {
+        ir_block_reset(v->ir, source->offset);
+        if (v->vcpu->cpu->translate(v->vcpu, v->ir, source) != TRANSLATE_OK)
+            return false;
+        if (!v->ir->overflow)
+            return true;
+    }
+    return false;
+}
+
+static struct block *translate_locked(struct tcg_vcpu *v, struct site *site)
+{
+    struct tcg *tcg = v->tcg;
+    struct code_page *page = tcg_code_page(tcg, site->ram, site->ram_offset, true), *next = NULL;
+    u32 offset = site->pc & 4095, mode = site->mode | site->variant;
+    struct stop_rule rule = { page, mode, offset };
+    struct code_source source = { .page = site->here.host, .offset = offset, .mode = site->mode, .stop_before = stop_before, .opaque = &rule };
+    struct block *block = tcg_page_find(page, offset, mode);
+
+    if (block)
+        return block; /* another vCPU was quicker */
+    s64 start = host_clock_monotonic();
+    source.max_insns = site->variant & MODE_ONE_INSN || tcg->one_insn_per_tb ? 1 : MAX_BLOCK_INSNS;
+    if (site->next_ram) {
+        next = tcg_code_page(tcg, site->next_ram, site->next_offset, true);
+        source.next_page = site->there.host;
+        tcg_page_protect(v, next, 0, 15);
+    }
+    /* An upper bound of what the block may cover, before a byte is read; the lines behind its end are given back. */
+    u64 lines = page->lines;
+    tcg_page_protect(v, page, offset, MIN(4095, offset + source.max_insns * 16 - 1));
+    if (!front_end(v, &source))
+        return NULL;
+    run_passes(tcg, v->ir);
+    tcg_page_set_lines(page, lines, offset, MIN(4095, offset + v->ir->byte_count - 1));
+    block = new_block(v->ir);
+    block->page = page;
+    block->next_page = v->ir->byte_count + offset > 4096 ? next : NULL;
+    block->offset = offset;
+    block->mode = mode;
+    block->byte_count = v->ir->byte_count;
+    block->insn_count = v->ir->insn_count;
+    if (!emit(tcg, v->ir, block)) {
+        g_free(block);
+        return NULL;
+    }
+    publish(tcg, block);
+    tcg->translate_ns += (u64)(host_clock_monotonic() - start);
+    log_block(v, block, &source, site->pc);
+    return block;
+}
+
+/* True when the first instruction at the site needs bytes of the next page: the front end says so. */
+static bool crosses(struct tcg_vcpu *v, const struct site *site)
+{
+    struct code_source source = { .page = site->here.host, .offset = site->pc & 4095, .mode = site->mode, .max_insns = 1 };
+
+    if (source.offset + 16 <= 4096)
+        return false;
+    ir_block_reset(v->ir, source.offset);
+    return v->vcpu->cpu->translate(v->vcpu, v->ir, &source) == TRANSLATE_NEEDS_NEXT_PAGE;
+}
+
+/*
+ * Code outside RAM (devices, flash in command mode): its bytes are read as data into a page of scratch RAM owned by nobody,
+ * translated as one instruction, and the block is forgotten after it ran.
+ */
+static struct block *translate_uncached(struct tcg_vcpu *v, u64 pc, u64 physical)
+{
+    struct tcg *tcg = v->tcg;
+    struct space *space = vm_memory(v->vcpu->vm);
+    g_autofree u8 *bytes = g_malloc0(8192);
+    u32 offset = pc & 4095;
+    struct code_source source = { .page = bytes, .offset = offset, .next_page = bytes + 4096, .mode = v->context->key.mode, .max_insns = 1 };
+    enum mem_result result = MEM_OK;
+
+    for (u32 i = 0; i < 16 && result == MEM_OK; i += 2) {
+        u64 value = 0;
+
+        result = space_read(space, physical + i, 2, &value);
+        memcpy(bytes + offset + i, &value, 2);
+        if (i < 4 && result != MEM_OK && i == 0) {
+            struct mmu_page page = { 0 };
+
+            v->vcpu->cpu->set_pc(v->vcpu, pc);
+            v->vcpu->cpu->bus_error(v->vcpu, pc, MMU_FETCH, &page);
+            v->vcpu->cpu->fault(v->vcpu, pc, MMU_FETCH, &page);
+            return NULL;
+        }
+    }
+    tcg_translate_lock(v);
+    struct block *block = NULL;
+    if (front_end(v, &source)) {
+        run_passes(tcg, v->ir);
+        block = new_block(v->ir);
+        block->offset = offset;
+        block->byte_count = v->ir->byte_count;
+        block->insn_count = v->ir->insn_count;
+        block->mode = v->context->key.mode | MODE_ONE_INSN;
+        if (!emit(tcg, v->ir, block)) {
+            g_free(block);
+            block = NULL;
+        } else {
+            /* In no page: nobody finds it. Retired at once, freed when this vCPU has left the code. */
+            block->dead = true;
+            epoch_retire(tcg->code_epoch, block, g_free);
+        }
+    }
+    tcg_translate_unlock(v);
+    return block;
+}
+
+static bool describe_site(struct tcg_vcpu *v, u64 pc, u32 variant, struct site *site)
+{
+    const struct walk_entry *walk;
+    struct mmu_page page;
+
+    *site = (struct site){ .pc = pc, .mode = v->context->key.mode, .variant = variant };
+    if (!fetch_page(v, pc, &site->here, &page, &walk)) {
+        v->vcpu->cpu->set_pc(v->vcpu, pc);
+        v->vcpu->cpu->fault(v->vcpu, pc, MMU_FETCH, &page);
+        return false;
+    }
+    if (site->here.page) {
+        site->ram = site->here.page->ram;
+        site->ram_offset = site->here.page->offset;
+    } else if (walk) {
+        site->ram = walk->ram;
+        site->ram_offset = walk->ram_offset;
+    }
+    /* Permissions that change inside the page: each instruction is fetched through the dispatcher. */
+    if (walk && walk->page.uncached)
+        site->variant |= MODE_ONE_INSN;
+    return true;
+}
+
+struct block *tcg_block_get(struct tcg_vcpu *v, u64 pc, u32 variant)
+{
+    struct site site;
+    struct block *block = NULL;
+
+    v->vcpu->cpu->set_pc(v->vcpu, pc);
+    if (!describe_site(v, pc, variant, &site))
+        return NULL;
+    if (site.here.page)
+        block = tcg_page_find(site.here.page, pc & 4095, site.mode | site.variant);
+    if (block && !block->next_page)
+        return block;
+    if (!site.here.host) {
+        struct mmu_page page;
+        const struct walk_entry *walk = tcg_walk(v, pc, 2, MMU_FETCH, &page);
+
+        return walk ? translate_uncached(v, pc, walk->page.physical | (pc & 4095)) : NULL;
+    }
+    /* Both pages of a crossing instruction are checked at every entry. */
+    if (block || crosses(v, &site)) {
+        if (!find_next_page(v, &site))
+            return NULL;
+        if (!site.there.host)
+            return translate_uncached(v, pc, site.ram_offset); /* second half in a device: not supported, reads as it can */
+        if (block && block->next_page->ram == site.next_ram && block->next_page->offset == site.next_offset)
+            return block;
+    }
+    tcg_translate_lock(v);
+    if (block) {
+        /* The second page is another one now. */
+        tcg_block_kill(v->tcg, block);
+    }
+    block = translate_locked(v, &site);
+    tcg_translate_unlock(v);
+    return block;
+}
+
+static void remove_incoming(struct tcg_link *link)
+{
+    struct block *to = (struct block *)link->to;
+    struct tcg_link **at = &to->incoming;
+
+    while (*at && *at != link)
+        at = &(*at)->next_in;
+    if (*at)
+        *at = link->next_in;
+    link->to = NULL;
+}
+
+/* translate_lock held. */
+void tcg_block_kill(struct tcg *tcg, struct block *block)
+{
+    if (block->dead)
+        return;
+    __atomic_store_n(&block->dead, true, __ATOMIC_RELEASE);
+    tcg_page_remove(block);
+    tcg->backend->kill(tcg->engine, &block->code);
+    while (block->incoming) {
+        struct tcg_link *link = block->incoming;
+
+        block->incoming = link->next_in;
+        tcg->backend->set_link(tcg->engine, link, NULL);
+        link->to = NULL;
+    }
+    for (u32 i = 0; i < block->code.link_count; i++) {
+        if (block->link[i].to)
+            remove_incoming(&block->link[i]);
+    }
+    if (block->previous_in_chunk)
+        block->previous_in_chunk->next_in_chunk = block->next_in_chunk;
+    else
+        tcg->chunk[block->chunk].blocks = block->next_in_chunk;
+    if (block->next_in_chunk)
+        block->next_in_chunk->previous_in_chunk = block->previous_in_chunk;
+    tcg->live_blocks--;
+    epoch_retire(tcg->code_epoch, block, g_free);
+}
+
+void tcg_kill_all(struct tcg *tcg)
+{
+    for (u32 i = 0; i < CHUNKS; i++) {
+        while (tcg->chunk[i].blocks)
+            tcg_block_kill(tcg, tcg->chunk[i].blocks);
+    }
+}

@@ -1,0 +1,15 @@
+/* host/process.h - the process as the system sees it: pid files and the signals that end it. Main thread. */
+#ifndef HOST_PROCESS_H
+#define HOST_PROCESS_H
+
+#include "base/types.h"
+#include <glib.h>
+
+/* Creates and locks the file; a running process that holds it is an error. */
+bool host_process_write_pid(const char *path, GError **error);
+void host_process_remove_pid(const char *path); /* NULL: nothing */
+
+/* SIGINT, SIGTERM and SIGHUP call fn in the loop. SIGPIPE is ignored. */
+void host_process_on_end(GMainContext *context, gboolean (*fn)(gpointer opaque), void *opaque);
+
+#endif

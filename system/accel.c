@@ -1,0 +1,101 @@
+/* system/accel.c - choosing the accelerator: the first of those named that works. */
+#include "base/error.h"
+#include "system/system.h"
+#include "vm/vcpu.h"
+#include <stdio.h>
+#include <string.h>
+
+static void collect(const struct vm_class *class, void *opaque)
+{
+    const struct accel_class *accel = class->data;
+
+    if (!class->abstract && accel && vm_class_is_a(class, "accel", 0))
+        g_ptr_array_add(opaque, (gpointer)accel->name);
+}
+
+static bool set_properties(struct vm_object *object, struct api_keyval *list, GError **error)
+{
+    for (unsigned i = 0; list && i < api_keyval_count(list); i++) {
+        const struct api_keyval_item *item = api_keyval_at(list, i);
+
+        if (strcmp(item->key, "accel") && !vm_object_set(object, item->key, item->value, error))
+            return false;
+    }
+    return true;
+}
+
+enum outcome { STARTED, SKIPPED, FAILED };
+
+/* SKIPPED: try the next one; the reason was said. FAILED: a mistake of the user's. */
+static enum outcome try_one(struct mynah_system *s, const char *name, struct api_keyval *list, bool last, GError **error)
+{
+    g_autofree char *class_name = g_strdup_printf("%s-accel", name);
+    const struct vm_class *class = vm_class_find(class_name, 0);
+    const struct accel_class *accel = class ? class->data : NULL;
+
+    if (!accel || !accel->present(s->guest)) {
+        error_set(error, accel ? "accelerator '%s' does not work here" : "unknown accelerator '%s'", name);
+        if (last)
+            return SKIPPED;
+        fprintf(stderr, "%s: note: %s\n", s->program, (*error)->message);
+        g_clear_error(error);
+        return SKIPPED;
+    }
+    struct vm_object *object = vm_object_create(s->vm, class_name, vm_root(s->vm), "accel", error);
+    if (!object)
+        return FAILED;
+    if (!set_properties(object, list, error) || !vm_object_realize(object, error)) {
+        error_prefix(error, "-accel %s", name);
+        return FAILED;
+    }
+    struct accel *instance = container_of(object, struct accel, object);
+    if (!instance->accel_class->start(instance, error)) {
+        if (!last) {
+            fprintf(stderr, "%s: note: accelerator '%s': %s\n", s->program, name, (*error)->message);
+            g_clear_error(error);
+        }
+        vm_object_destroy(object);
+        return SKIPPED;
+    }
+    vm_set_accel(s->vm, instance);
+    return STARTED;
+}
+
+bool system_create_accel(struct mynah_system *s, GError **error)
+{
+    g_autoptr(GPtrArray) names = g_ptr_array_new(), lists = g_ptr_array_new();
+    g_autoptr(api_keyval) machine = api_option_merged(s->options, API_OPTION_MACHINE);
+    const char *colon_list = api_keyval_get(machine, "accel");
+    g_auto(GStrv) split = colon_list ? g_strsplit(colon_list, ":", -1) : NULL;
+
+    for (unsigned i = 0; i < api_option_count(s->options); i++) {
+        struct api_option_use *use = api_option_at(s->options, i);
+        const char *name = use->id == API_OPTION_ACCEL ? api_keyval_get(use->keyval, "accel") : NULL;
+
+        if (!name)
+            continue;
+        g_ptr_array_add(names, (gpointer)name);
+        g_ptr_array_add(lists, use->keyval);
+    }
+    if (names->len && colon_list)
+        return error_set(error, "-accel and -M accel= exclude each other");
+    for (char **name = split; name && *name; name++) {
+        g_ptr_array_add(names, *name);
+        g_ptr_array_add(lists, NULL);
+    }
+    if (!names->len) {
+        g_ptr_array_add(names, (gpointer)(api_option_last(s->options, API_OPTION_QTEST) ? "qtest" : "tcg"));
+        g_ptr_array_add(lists, NULL);
+    }
+    for (guint i = 0; i < names->len; i++) {
+        enum outcome outcome = try_one(s, names->pdata[i], lists->pdata[i], i + 1 == names->len, error);
+
+        if (outcome != SKIPPED)
+            return outcome == STARTED;
+    }
+    g_autoptr(GPtrArray) known = g_ptr_array_new();
+    vm_class_foreach(0, collect, known);
+    g_ptr_array_add(known, NULL);
+    g_autofree char *all = g_strjoinv(", ", (char **)known->pdata);
+    return error_hint(error, "accelerators: %s", all);
+}

@@ -1,0 +1,199 @@
+/* system/backends.c - character back ends and what is connected to them: serial ports, monitors, debuggers. */
+#include "accel/qtest/qtest.h"
+#include "base/error.h"
+#include "gdbstub/gdbstub.h"
+#include "monitor/monitor.h"
+#include "system/system.h"
+#include <stdio.h>
+#include <string.h>
+
+static void quit(void *opaque)
+{
+    struct mynah_system *s = opaque;
+
+    vm_request_shutdown(s->vm, VM_CAUSE_HOST_UI);
+}
+
+static GHashTable *to_table(struct api_keyval *list)
+{
+    GHashTable *table = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+
+    for (unsigned i = 0; i < api_keyval_count(list); i++) {
+        const struct api_keyval_item *item = api_keyval_at(list, i);
+
+        g_hash_table_replace(table, g_strdup(item->key), g_strdup(item->value));
+    }
+    return table;
+}
+
+static bool create_chardevs(struct mynah_system *s, GError **error)
+{
+    for (unsigned i = 0; i < api_option_count(s->options); i++) {
+        struct api_option_use *use = api_option_at(s->options, i);
+
+        if (use->id != API_OPTION_CHARDEV)
+            continue;
+        g_autoptr(GHashTable) table = to_table(use->keyval);
+        if (!chardev_create(s->chardevs, table, error))
+            return error_prefix(error, "-chardev %s", use->text);
+    }
+    return true;
+}
+
+static bool connect_serial(struct mynah_system *s, unsigned index, const char *text, GError **error)
+{
+    g_autofree char *label = g_strdup_printf("serial%u", index);
+    bool wants_monitor = false;
+    struct chardev *chardev = chardev_create_legacy(s->chardevs, label, text, &wants_monitor, error);
+
+    if (!chardev && error && *error)
+        return error_prefix(error, "-serial %s", text);
+    vm_set_backend(s->vm, "serial", index, chardev);
+    if (wants_monitor)
+        g_ptr_array_add(s->monitored_serials, chardev);
+    return true;
+}
+
+static bool given(struct mynah_system *s, enum api_option_id id)
+{
+    return api_option_last(s->options, id) != NULL;
+}
+
+/* Neither -serial nor -display: this terminal is the only place to show the guest, so it does as with -nographic. */
+static bool uses_terminal(struct mynah_system *s)
+{
+    return s->nographic || !given(s, API_OPTION_DISPLAY);
+}
+
+static bool create_serials(struct mynah_system *s, GError **error)
+{
+    unsigned count = 0;
+
+    for (unsigned i = 0; i < api_option_count(s->options); i++) {
+        struct api_option_use *use = api_option_at(s->options, i);
+
+        if (use->id == API_OPTION_SERIAL && !connect_serial(s, count++, use->text, error))
+            return false;
+    }
+    if (count || s->nodefaults || given(s, API_OPTION_QTEST) || s->daemon || !uses_terminal(s))
+        return true;
+    bool monitor = !given(s, API_OPTION_MONITOR) && !given(s, API_OPTION_MON) && !given(s, API_OPTION_QMP);
+    return connect_serial(s, 0, monitor ? "mon:stdio" : "stdio", error);
+}
+
+static bool connect_monitor(struct mynah_system *s, const char *label, const char *text, enum monitor_mode mode, GError **error)
+{
+    struct chardev *chardev = chardev_create_legacy(s->chardevs, label, text, NULL, error);
+
+    if (!chardev)
+        return !error || !*error; /* "none" */
+    return monitor_add(s->monitors, chardev, mode, error) != NULL;
+}
+
+static bool monitor_on(struct mynah_system *s, const char *id, enum monitor_mode mode, GError **error)
+{
+    struct chardev *chardev = id ? chardev_find(s->chardevs, id) : NULL;
+
+    if (!id)
+        return error_set(error, "chardev=ID is missing");
+    if (!chardev)
+        return error_set(error, "there is no chardev '%s'", id);
+    return monitor_add(s->monitors, chardev, mode, error) != NULL;
+}
+
+static bool add_mon(struct mynah_system *s, struct api_keyval *list, const char *default_mode, GError **error)
+{
+    const char *mode = api_keyval_get(list, "mode");
+    bool pretty = false;
+
+    mode = mode ? mode : default_mode;
+    if (!api_keyval_get_bool(list, "pretty", &pretty, error))
+        return false;
+    if (strcmp(mode, "control") && strcmp(mode, "readline"))
+        return error_set(error, "mode=%s: it is readline or control", mode);
+    enum monitor_mode kind = !strcmp(mode, "readline") ? MONITOR_HMP : pretty ? MONITOR_QMP_PRETTY : MONITOR_QMP;
+    return monitor_on(s, api_keyval_get(list, "chardev"), kind, error);
+}
+
+static bool add_monitor(struct mynah_system *s, struct api_option_use *use, unsigned number, GError **error)
+{
+    g_autofree char *label = g_strdup_printf("compat_monitor%u", number);
+
+    switch (use->id) {
+    case API_OPTION_MONITOR:
+        return connect_monitor(s, label, use->text, MONITOR_HMP, error);
+    case API_OPTION_QMP:
+        return connect_monitor(s, label, use->text, MONITOR_QMP, error);
+    case API_OPTION_QMP_PRETTY:
+        return connect_monitor(s, label, use->text, MONITOR_QMP_PRETTY, error);
+    case API_OPTION_MON:
+        return add_mon(s, use->keyval, "readline", error);
+    case API_OPTION_OBJECT:
+        if (g_strcmp0(api_keyval_get(use->keyval, "qom-type"), "monitor-qmp"))
+            return true;
+        return add_mon(s, use->keyval, "control", error);
+    default:
+        return true;
+    }
+}
+
+static bool add_debuggers(struct mynah_system *s, GError **error)
+{
+    for (unsigned i = 0; i < api_option_count(s->options); i++) {
+        struct api_option_use *use = api_option_at(s->options, i);
+        const char *where = use->id == API_OPTION_S ? "tcp::1234" : use->id == API_OPTION_GDB ? use->text : NULL;
+
+        if (!where)
+            continue;
+        struct gdbstub *stub = gdbstub_start(s->vm, s->chardevs, where, (gdbstub_monitor *)monitor_execute, s->monitors, error);
+        if (!stub && error && *error)
+            return error_prefix(error, "%s", use->spelling);
+        if (stub)
+            g_ptr_array_add(s->gdbs, stub);
+    }
+    return true;
+}
+
+bool system_create_backends(struct mynah_system *s, GError **error)
+{
+    const struct chardev_owner owner = { .quit = quit, .opaque = s };
+
+    s->gdbs = g_ptr_array_new();
+    s->monitored_serials = g_ptr_array_new();
+    s->chardevs = chardev_set_create(vm_context(s->vm), &owner);
+    s->monitors = monitor_set_create(s->vm, s->chardevs);
+    vm_set_backend(s->vm, "chardevs", 0, s->chardevs);
+    return create_chardevs(s, error) && create_serials(s, error);
+}
+
+bool system_create_monitors(struct mynah_system *s, GError **error)
+{
+    unsigned number = 0;
+
+    for (guint i = 0; i < s->monitored_serials->len; i++) {
+        if (!monitor_add(s->monitors, s->monitored_serials->pdata[i], MONITOR_HMP, error))
+            return error_prefix(error, "-serial mon:");
+    }
+    for (unsigned i = 0; i < api_option_count(s->options); i++) {
+        struct api_option_use *use = api_option_at(s->options, i);
+
+        if (!add_monitor(s, use, number++, error))
+            return error_prefix(error, "%s %s", use->spelling, use->text);
+    }
+    struct api_option_use *qtest = api_option_last(s->options, API_OPTION_QTEST);
+    if (qtest && strcmp(qtest->text, "none") && !(s->qtest = qtest_start(s->vm, s->chardevs, qtest->text, error)))
+        return error_prefix(error, "-qtest %s", qtest->text);
+    return add_debuggers(s, error);
+}
+
+void system_destroy_backends(struct mynah_system *s, int exit_status)
+{
+    for (guint i = 0; s->gdbs && i < s->gdbs->len; i++)
+        gdbstub_destroy(s->gdbs->pdata[i], (u8)exit_status);
+    g_clear_pointer(&s->gdbs, g_ptr_array_unref);
+    g_clear_pointer(&s->monitored_serials, g_ptr_array_unref);
+    qtest_destroy(s->qtest);
+    monitor_set_destroy(s->monitors);
+    if (s->chardevs)
+        chardev_set_destroy(s->chardevs);
+}

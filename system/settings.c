@@ -1,0 +1,137 @@
+/* system/settings.c - options that set something on the machine as a whole. */
+#include "base/error.h"
+#include "system/system.h"
+#include "vm/clock.h"
+#include <string.h>
+
+
+static bool choose(const char *const *names, unsigned count, const char *text, const char *what, void *to, GError **error)
+{
+    for (unsigned i = 0; i < count; i++) {
+        if (!strcmp(names[i], text)) {
+            *(int *)to = (int)i;
+            return true;
+        }
+    }
+    g_autofree char *all = g_strjoinv(", ", (char **)names);
+    error_set(error, "-action %s=%s: no such action", what, text);
+    return error_hint(error, "%s is one of: %s", what, all);
+}
+
+static bool apply_action(struct mynah_system *s, struct api_keyval *list, GError **error)
+{
+    static const char *const reboot[] = { "reset", "shutdown", NULL }, *const shutdown[] = { "poweroff", "pause", NULL };
+    static const char *const panic[] = { "shutdown", "pause", "exit-failure", "none", NULL };
+    static const char *const watchdog[] = { "reset", "shutdown", "poweroff", "pause", "debug", "none", "inject-nmi", NULL };
+    struct vm_actions *actions = vm_actions(s->vm);
+    const char *text;
+
+    if ((text = api_keyval_get(list, "reboot")) && !choose(reboot, 2, text, "reboot", &actions->reboot, error))
+        return false;
+    if ((text = api_keyval_get(list, "shutdown")) && !choose(shutdown, 2, text, "shutdown", &actions->shutdown, error))
+        return false;
+    if ((text = api_keyval_get(list, "panic")) && !choose(panic, 4, text, "panic", &actions->panic, error))
+        return false;
+    if ((text = api_keyval_get(list, "watchdog")) && !choose(watchdog, 7, text, "watchdog", &actions->watchdog, error))
+        return false;
+    return true;
+}
+
+static bool parse_date(const char *text, s64 *ns, GError **error)
+{
+    g_autofree char *full = strchr(text, 'T') ? g_strdup(text) : g_strconcat(text, "T00:00:00", NULL);
+    g_autoptr(GTimeZone) utc = g_time_zone_new_utc();
+    g_autoptr(GDateTime) date = g_date_time_new_from_iso8601(full, utc);
+
+    if (!date) {
+        error_set(error, "-rtc base=%s: not a date", text);
+        return error_hint(error, "write utc, localtime, or a date such as 2026-11-21T12:00:00");
+    }
+    *ns = g_date_time_to_unix(date) * 1000000000;
+    return true;
+}
+
+static bool apply_rtc(struct mynah_system *s, struct api_keyval *list, GError **error)
+{
+    const char *base = api_keyval_get(list, "base"), *clock = api_keyval_get(list, "clock");
+    enum vm_clock source = VM_CLOCK_HOST;
+    s64 offset = 0, start = 0;
+
+    if (clock && !strcmp(clock, "vm"))
+        source = VM_CLOCK_VIRTUAL;
+    else if (clock && !strcmp(clock, "rt"))
+        source = VM_CLOCK_REALTIME;
+    else if (clock && strcmp(clock, "host"))
+        return error_set(error, "-rtc clock=%s: it is host, rt or vm", clock);
+    s64 now = vm_clock_now(s->vm, source), wall = vm_clock_now(s->vm, VM_CLOCK_HOST);
+    if (base && !strcmp(base, "localtime")) {
+        g_autoptr(GDateTime) local = g_date_time_new_now_local();
+
+        start = wall + g_date_time_get_utc_offset(local) * 1000;
+    } else if (base && strcmp(base, "utc")) {
+        if (!parse_date(base, &start, error))
+            return false;
+    } else {
+        start = wall;
+    }
+    offset = start - now;
+    vm_rtc_configure(s->vm, offset, source);
+    return true;
+}
+
+static bool apply_one(struct mynah_system *s, struct api_option_use *use, GError **error)
+{
+    struct log *log = vm_log(s->vm);
+
+    switch (use->id) {
+    case API_OPTION_NAME:
+        if (api_keyval_get(use->keyval, "guest"))
+            vm_set_name(s->vm, api_keyval_get(use->keyval, "guest"));
+        return true;
+    case API_OPTION_UUID:
+        if (!g_uuid_string_is_valid(use->text))
+            return error_set(error, "-uuid %s: not a UUID", use->text);
+        vm_set_uuid(s->vm, use->text);
+        return true;
+    case API_OPTION_RTC:
+        return apply_rtc(s, use->keyval, error);
+    case API_OPTION_ACTION:
+        return apply_action(s, use->keyval, error);
+    case API_OPTION_NO_REBOOT:
+        vm_actions(s->vm)->reboot = VM_REBOOT_SHUTDOWN;
+        return true;
+    case API_OPTION_NO_SHUTDOWN:
+        vm_actions(s->vm)->shutdown = VM_SHUTDOWN_PAUSE;
+        return true;
+    case API_OPTION_CAPITAL_S:
+        s->paused = true;
+        return true;
+    case API_OPTION_NODEFAULTS:
+        s->nodefaults = true;
+        return true;
+    case API_OPTION_NOGRAPHIC:
+        s->nographic = true;
+        return true;
+    case API_OPTION_DFILTER:
+        return log_set_filter(log, use->text, error);
+    case API_OPTION_CAPITAL_D:
+        return log_open_file(log, use->text, error);
+    case API_OPTION_D:
+        return log_enable(log, use->text, error);
+    case API_OPTION_GLOBAL:
+        vm_global_add(s->vm, api_keyval_get(use->keyval, "driver"), api_keyval_get(use->keyval, "property"),
+                      api_keyval_get(use->keyval, "value"));
+        return true;
+    default:
+        return true;
+    }
+}
+
+bool system_apply_settings(struct mynah_system *s, GError **error)
+{
+    for (unsigned i = 0; i < api_option_count(s->options); i++) {
+        if (!apply_one(s, api_option_at(s->options, i), error))
+            return false;
+    }
+    return true;
+}

@@ -1,0 +1,49 @@
+/* system/system.h - start-up of one process: what main() passes between the files of this folder. Main thread. */
+#ifndef SYSTEM_SYSTEM_H
+#define SYSTEM_SYSTEM_H
+
+#include "api/options.h"
+#include "chardev/chardev.h"
+#include "vm/machine.h"
+#include "vm/vm.h"
+
+struct monitor_set;
+struct gdbstub;
+struct qtest;
+
+struct mynah_system {
+    const char *program;
+    u32 guest; /* enum vm_guest, from the program's name */
+    struct api_option_list *options;
+    struct vm *vm;
+    struct machine *machine;
+    struct chardev_set *chardevs;
+    struct monitor_set *monitors;
+    GPtrArray *gdbs;              /* struct gdbstub */
+    GPtrArray *monitored_serials; /* struct chardev: "mon:" was asked for */
+    struct qtest *qtest;
+    struct host_daemon *daemon;
+    char *pidfile;
+    bool nodefaults, nographic, paused;
+    bool gdb_on_stdio;
+};
+
+/* help.c: prints what "X help" asks for. True: something was printed, and the process should end with status 0. */
+bool system_help(struct mynah_system *s);
+
+/* machine.c */
+bool system_create_machine(struct mynah_system *s, GError **error);
+bool system_create_devices(struct mynah_system *s, GError **error);
+
+/* accel.c */
+bool system_create_accel(struct mynah_system *s, GError **error);
+
+/* backends.c: chardevs, serial ports, monitors, debuggers. */
+bool system_create_backends(struct mynah_system *s, GError **error);
+bool system_create_monitors(struct mynah_system *s, GError **error);
+void system_destroy_backends(struct mynah_system *s, int exit_status);
+
+/* settings.c: -name, -uuid, -rtc, -action, -d, ... */
+bool system_apply_settings(struct mynah_system *s, GError **error);
+
+#endif
