@@ -36,6 +36,16 @@ class Table:
             self.rows = [Row(item) for item in json.load(f)]
         self.by_name = {r.name: r for r in self.rows}
 
+    def expanded(self, row):
+        """The 32-bit row that says what a row does."""
+        return self.by_name[row.expands] if row.expands else row
+
+    def formals(self, row, word):
+        """Fields of the expanded instruction: rd, rs1, imm ..."""
+        if not row.expands:
+            return {n: row.get(word, n) for n in row.fields}
+        return {k: v if isinstance(v, int) else row.get(word, v) for k, v in row.bound.items()}
+
     def random_word(self, row, rng, **fields):
         """A word that belongs to this row and to no row carved out of it; rm is valid unless given."""
         while True:

@@ -1,0 +1,267 @@
+# tests/isa/cases.py - random test cases from the instruction rows, laid out as one flat program.
+"""A case sets the operands' registers, runs the instruction, stores what came out. The program is the cases one behind
+the other, then write(1, data, size) and exit; it runs under Linux (user mode) and in Mynah alike, at the same addresses."""
+import struct
+
+BASE = 0x80000000
+MASK = (1 << 64) - 1
+# Actions that only directed tests can cover: traps, privilege, time.
+NOT_HERE = {'ecall', 'ebreak', 'mret', 'sret', 'wfi', 'wrs', 'sfence_vma', 'sfence_inval', 'cbo'}
+
+# Offsets in a case's data.
+X1, X2, XD, F1, F2, F3, FD, FCSR, OUT_X, OUT_F, OUT_FCSR, OUT_FLAG = range(0, 96, 8)
+AREA, AREA_SIZE = 128, 128
+OUTPUTS = ((OUT_X, 'x[rd]'), (OUT_F, 'f[rd]'), (OUT_FCSR, 'fcsr'), (OUT_FLAG, 'path'))
+
+
+def ld(rd, base, off):
+    return (off & 0xfff) << 20 | base << 15 | 3 << 12 | rd << 7 | 0x03
+
+
+def fld(rd, base, off):
+    return (off & 0xfff) << 20 | base << 15 | 3 << 12 | rd << 7 | 0x07
+
+
+def sd(rs2, base, off, opcode=0x23):
+    return (off >> 5 & 0x7f) << 25 | rs2 << 20 | base << 15 | 3 << 12 | (off & 31) << 7 | opcode
+
+
+def fsd(rs2, base, off):
+    return sd(rs2, base, off, 0x27)
+
+
+def addi(rd, rs1, imm):
+    return (imm & 0xfff) << 20 | rs1 << 15 | rd << 7 | 0x13
+
+
+def jump(offset):
+    return (offset >> 20 & 1) << 31 | (offset >> 1 & 0x3ff) << 21 | (offset >> 11 & 1) << 20 | (offset >> 12 & 0xff) << 12 | 0x6f
+
+
+def size_of(word):
+    return 4 if (word & 3) == 3 else 2
+
+
+class Values:
+    """Operands that find mistakes."""
+
+    FORMATS = {'h': (16, 10, 15), 's': (32, 23, 127), 'd': (64, 52, 1023)}
+
+    def __init__(self, rng):
+        self.rng = rng
+
+    def integer(self):
+        r, kind = self.rng, self.rng.randrange(10)
+        if kind == 0:
+            return r.choice((0, 1, 2, MASK, MASK - 1, 1 << 63, (1 << 63) - 1, 1 << 31, (1 << 31) - 1, 0xffffffff,
+                             MASK ^ 0x7fffffff, 1 << 32, 0x5555555555555555, 63, 64, 31, 32))
+        if kind == 1:
+            return 1 << r.randrange(64)
+        if kind == 2:
+            return (MASK << r.randrange(64)) & MASK
+        if kind == 3:
+            return r.getrandbits(32)
+        if kind == 4:
+            return (r.getrandbits(32) ^ 0x80000000) - 0x80000000 & MASK
+        if kind == 5:
+            return int.from_bytes(bytes(r.choice((0, 0, 1, 0x80, 0xff)) for _ in range(8)), 'little')
+        if kind == 6:
+            return r.getrandbits(r.randrange(1, 65))
+        return r.getrandbits(64)
+
+    def special(self, bits, frac):
+        r, sign = self.rng, self.rng.getrandbits(1) << (bits - 1)
+        top = ((1 << (bits - 1 - frac)) - 1) << frac
+        return sign | r.choice((0, top, top | 1 << (frac - 1), top | 1, top | r.getrandbits(frac - 1) | 1, 1, (1 << frac) - 1,
+                                1 << frac, top - 1, top - (1 << frac), r.getrandbits(frac)))
+
+    def number(self, bits, frac, bias, near=None):
+        r, kind = self.rng, self.rng.randrange(8)
+        if kind <= 1:
+            return self.special(bits, frac)
+        if kind == 2:                           # integers and halves around the limits of conversions
+            exponent = min(bias + r.choice((-2, -1, 0, 1, 2, 7, 8, 15, 16, 30, 31, 32, 33, 52, 53, 62, 63, 64, 65)), 2 * bias)
+            keep = r.randrange(frac + 1)
+            return r.getrandbits(1) << (bits - 1) | exponent << frac | r.getrandbits(frac) >> keep << keep
+        if kind == 3 and near is not None:      # cancellation
+            return (near ^ r.getrandbits(1) << (bits - 1)) + r.randrange(-3, 4) & ((1 << bits) - 1)
+        if kind == 4:                           # few digits: exact results, ties
+            exponent = bias + r.randrange(-4, 5)
+            return r.getrandbits(1) << (bits - 1) | exponent << frac | r.getrandbits(3) << (frac - 3)
+        if kind == 5:                           # near underflow and overflow
+            exponent = r.choice((0, 1, 2, 2 * bias, 2 * bias - 1, bias // 2, bias + bias // 2))
+            return r.getrandbits(1) << (bits - 1) | exponent << frac | r.getrandbits(frac)
+        return r.getrandbits(bits)
+
+    def floating(self, fmt, near=None):
+        bits, frac, bias = self.FORMATS[fmt]
+        value = self.number(bits, frac, bias, None if near is None else near & ((1 << bits) - 1))
+        if bits == 64:
+            return value
+        if self.rng.randrange(8) == 0:          # not boxed
+            return self.rng.getrandbits(64 - bits) << bits | value
+        return (MASK << bits & MASK) | value
+
+
+class Case:
+    def __init__(self, row, word):
+        self.row, self.word, self.address, self.data, self.has_area = row, word, 0, 0, False
+
+
+class Program:
+    def __init__(self, table, rng, data_at):
+        self.table, self.rng, self.values = table, rng, Values(rng)
+        self.code, self.data, self.data_at, self.cases = bytearray(), bytearray(), data_at, []
+
+    def pc(self):
+        return BASE + len(self.code)
+
+    def emit(self, word):
+        self.code += word.to_bytes(size_of(word), 'little')
+
+    def add(self, row):
+        """One random case of a row."""
+        target = self.table.expanded(row)
+        action = target.action.split('(')[0]
+        operands = target.operands
+        memory = action in ('load', 'store', 'fload', 'fstore', 'lr', 'sc', 'amo', 'cbo_zero')
+        while True:
+            word = self.table.random_word(row, self.rng)
+            if action in ('csr', 'csr_imm'):
+                word = row.put(word, 'csr', self.rng.choice((1, 2, 3)))
+            if action in ('branch', 'jal'):
+                word = self.aim(row, word)
+            f = self.table.formals(row, word)
+            if (memory or action == 'jalr') and f.get('rs1', 1) == 0:
+                continue
+            break
+        case = Case(row, word)
+        floats = action.startswith('f') and action not in ('fence', 'fence_tso', 'fence_i') or action.startswith('csr')
+        x_used = {f[n] for n in ('rs1', 'rs2', 'rd') if n in f and f'f{n[1:]}' not in operands}
+        free = [n for n in range(5, 32) if n not in x_used]
+        base, tmp = self.rng.sample(free, 2)
+        self.place(case, memory)
+        self.inputs(case, f, row, action)
+        self.load(case, f, base, tmp, operands, floats)
+        self.body(case, f, base, tmp, action)
+        if floats:
+            self.emit(0x00302073 | tmp << 7)    # csrr tmp, fcsr
+            self.emit(sd(tmp, base, OUT_FCSR))
+        if 'fd' in operands:
+            self.emit(fsd(f['rd'], base, OUT_F))
+        elif 'rd' in f:
+            self.emit(sd(f['rd'], base, OUT_X))
+        self.cases.append(case)
+
+    def place(self, case, memory):
+        if memory:
+            self.data += bytes(-len(self.data) % 64)
+        case.has_area = memory
+        case.data = len(self.data)
+        self.data += bytes(AREA) + (self.rng.randbytes(AREA_SIZE) if memory else b'')
+
+    def put(self, case, offset, value):
+        struct.pack_into('<Q', self.data, case.data + offset, value & MASK)
+
+    def get(self, case, offset):
+        return struct.unpack_from('<Q', self.data, case.data + offset)[0]
+
+    def inputs(self, case, f, row, action):
+        v, rng = self.values, self.rng
+        name = self.table.expanded(row).name
+        fmt = name.split('.')[-1] if name.split('.')[-1] in Values.FORMATS else 'd'
+        self.put(case, X1, v.integer())
+        self.put(case, X2, self.get(case, X1) if action == 'branch' and rng.randrange(3) == 0 else v.integer())
+        self.put(case, XD, v.integer())
+        self.put(case, F1, v.floating(fmt))
+        self.put(case, F2, v.floating(fmt, self.get(case, F1)))
+        self.put(case, F3, v.floating(fmt, self.get(case, F2)))
+        self.put(case, FD, v.floating(fmt))
+        self.put(case, FCSR, rng.randrange(5) << 5 | (rng.getrandbits(5) if rng.getrandbits(1) else 0))
+        if case.has_area:
+            size = self.access_size(row)
+            at = BASE + self.data_at + case.data + AREA + 32
+            if action in ('lr', 'sc', 'amo'):
+                at += size * rng.randrange(-2, 3)
+            else:
+                at += rng.randrange(-24, 25) if rng.randrange(3) else size * rng.randrange(-3, 4)
+            self.put(case, X1, at - f.get('imm', 0))
+
+    def access_size(self, row):
+        action = self.table.expanded(row).action
+        digits = ''.join(c for c in action if c.isdigit())
+        return int(digits) // 8 if digits else 1
+
+    def load(self, case, f, base, tmp, operands, floats):
+        offset = BASE + self.data_at + case.data - self.pc()
+        high = offset + 0x800 >> 12
+        self.emit((high & 0xfffff) << 12 | base << 7 | 0x17)
+        self.emit(addi(base, base, offset - (high << 12)))
+        if floats:
+            self.emit(ld(tmp, base, FCSR))
+            self.emit(0x00301073 | tmp << 15)
+        for name, operand, at in (('rd', 'fd', FD), ('rs1', 'fs1', F1), ('rs2', 'fs2', F2), ('rs3', 'fs3', F3)):
+            if operand in operands:
+                self.emit(fld(f[name], base, at))
+        for name, at in (('rd', XD), ('rs2', X2), ('rs1', X1)):
+            if name in f and f[name] and f'f{name[1:]}' not in operands:
+                self.emit(ld(f[name], base, at))
+
+    def aim(self, row, word):
+        """Sends a branch or jump to one of the places that body lays out."""
+        length = size_of(word)
+        return row.put(word, 'imm', self.rng.choice((length + 4, -8)))
+
+    def body(self, case, f, base, tmp, action):
+        word, row = case.word, case.row
+        if action in ('branch', 'jal', 'jalr'):
+            return self.body_jump(case, f, base, tmp, action)
+        if action == 'sc' and self.rng.randrange(5):
+            lr = 0x1000202f | ((row.value >> 12 & 7) == 3) << 12
+            self.emit(lr | f['rs1'] << 15 | tmp << 7)
+            if self.rng.randrange(5) == 0:
+                self.emit(sd(tmp, f['rs1'], 0) & ~0x7000 | 0 << 12)     # sb: may change what LR saw
+        case.address = self.pc()
+        self.emit(word)
+        return None
+
+    def body_jump(self, case, f, base, tmp, action):
+        word, length = case.word, size_of(case.word)
+        backward = self.rng.getrandbits(1) if action == 'jalr' else f['imm'] < 0
+        self.emit(addi(tmp, 0, 1))
+        if backward:
+            self.emit(jump(12))
+            self.emit(addi(tmp, 0, 3))
+            self.emit(jump(4 + length + 4))
+        case.address = self.pc()
+        if action == 'jalr':
+            target = case.address - 8 if backward else case.address + length + 4
+            self.put(case, X1, target - f.get('imm', 0) + self.rng.getrandbits(1))
+        self.emit(word)
+        self.emit(addi(tmp, 0, 2))
+        self.emit(sd(tmp, base, OUT_FLAG))
+
+    def finish(self):
+        """The flat image."""
+        at, size = BASE + self.data_at, len(self.data)
+        for reg, value in ((11, at), (12, size)):
+            low = (value & 0xfff ^ 0x800) - 0x800
+            self.emit((value - low >> 12 & 0xfffff) << 12 | reg << 7 | 0x37)
+            self.emit(addi(reg, reg, low))
+            self.emit(reg << 15 | 32 << 20 | 1 << 12 | reg << 7 | 0x13)           # slli, srli: upper half is 0
+            self.emit(reg << 15 | 32 << 20 | 5 << 12 | reg << 7 | 0x13)
+        for reg, value in ((10, 1), (17, 64)):
+            self.emit(addi(reg, 0, value))
+        self.emit(0x73)
+        self.emit(addi(10, 0, 0))
+        self.emit(addi(17, 0, 93))
+        self.emit(0x73)
+        assert len(self.code) <= self.data_at, 'code reaches the data'
+        return bytes(self.code) + bytes(self.data_at - len(self.code)) + bytes(self.data)
+
+
+def elf(image):
+    """A static executable of one writable, executable segment at BASE."""
+    header = struct.pack('<16sHHIQQQIHHHHHH', b'\x7fELF\x02\x01\x01' + bytes(9), 2, 243, 1, BASE, 64, 0, 5, 64, 56, 1, 0, 0, 0)
+    segment = struct.pack('<IIQQQQQQ', 1, 7, 4096, BASE, BASE, len(image), len(image), 4096)
+    return (header + segment).ljust(4096, b'\0') + image

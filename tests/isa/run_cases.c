@@ -1,0 +1,298 @@
+/*
+ * tests/isa/run_cases.c - runs a flat program (cases.py) on the translator and a back end, without machine or accelerator:
+ * run-cases BACKEND FILE. The program ends with write(1, data, size), whose data goes to standard output.
+ *
+ * Memory is one piece at BASE. Every second miss fills the TLB, so that both the inline path and the slow path run.
+ */
+#include "target/riscv/cpu.h"
+#include "target/riscv/translate.h"
+#include "base/bits.h"
+#include "tcg/backend.h"
+#include "vm/vm.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+enum { L1_BITS = 6, JUMP_BITS = 4, TABLES = 64 * 1024, SLACK = 4096 };
+#define BASE UINT64_C(0x80000000)
+
+struct runner {
+    struct riscv_cpu *cpu;
+    struct riscv_state *state;
+    struct code_layout layout;
+    struct tcg_runtime runtime;
+    const struct tcg_backend *backend;
+    struct tcg_engine *engine;
+    struct ir_block *block;
+    struct ir_reg reg[RISCV_REG_COUNT];
+    u8 *ram;
+    u64 size;
+    u64 guards;
+    u32 at; /* in the code buffer */
+    u32 misses;
+};
+
+/* Found through the cpu: no mutable file-scope data. */
+static struct runner *runner_of(void *vcpu)
+{
+    return ((struct vcpu *)vcpu)->accel;
+}
+
+static u8 *host_of(struct runner *r, u64 va, unsigned size)
+{
+    if (va < BASE || va - BASE > r->size - size) {
+        fprintf(stderr, "access to %#llx, pc_page %#llx\n", (unsigned long long)va, (unsigned long long)r->cpu->vcpu.host->pc_page);
+        exit(1);
+    }
+    return r->ram + (va - BASE);
+}
+
+static void fill(struct runner *r, s32 table, u64 va)
+{
+    u64 page = va & ~UINT64_C(4095);
+    struct tcg_tlb_entry *entry = (struct tcg_tlb_entry *)((u8 *)r->state + table) + (va >> 12 & ((1 << L1_BITS) - 1));
+
+    if (++r->misses % 2 == 0)
+        *entry = (struct tcg_tlb_entry){ .tag = page, .host = (uintptr_t)host_of(r, page, 4096) };
+}
+
+static u64 extend(u64 value, u64 mem, bool is_signed)
+{
+    unsigned shift = 64 - 8 * ir_mem_bytes((u32)mem);
+
+    return is_signed ? (u64)((s64)(value << shift) >> shift) : value << shift >> shift;
+}
+
+static struct tcg_result slow_load(void *vcpu, u64 va, u64 mem, s64 where)
+{
+    struct runner *r = runner_of(vcpu);
+    u64 value = 0;
+
+    memcpy(&value, host_of(r, va, ir_mem_bytes((u32)mem)), ir_mem_bytes((u32)mem));
+    fill(r, r->layout.l1_read, va);
+    return (struct tcg_result){ extend(value, mem, mem & IR_MEM_SIGNED), 0 };
+}
+
+static u64 slow_store(void *vcpu, u64 va, u64 value, u64 mem, s64 where)
+{
+    struct runner *r = runner_of(vcpu);
+
+    memcpy(host_of(r, va, ir_mem_bytes((u32)mem)), &value, ir_mem_bytes((u32)mem));
+    fill(r, r->layout.l1_write, va);
+    return 0;
+}
+
+static u64 amo_value(enum ir_amo op, u64 mem, u64 old, u64 value)
+{
+    u64 a = extend(old, mem, true), b = extend(value, mem, true), ua = extend(old, mem, false), ub = extend(value, mem, false);
+
+    switch (op) {
+    case IR_AMO_SWAP: return b;
+    case IR_AMO_ADD: return a + b;
+    case IR_AMO_AND: return a & b;
+    case IR_AMO_OR: return a | b;
+    case IR_AMO_XOR: return a ^ b;
+    case IR_AMO_MINS: return (s64)a < (s64)b ? a : b;
+    case IR_AMO_MAXS: return (s64)a > (s64)b ? a : b;
+    case IR_AMO_MINU: return ua < ub ? ua : ub;
+    case IR_AMO_MAXU: return ua > ub ? ua : ub;
+    default: abort();
+    }
+}
+
+static struct tcg_result slow_amo(void *vcpu, u64 va, u64 value, u64 mem_and_op, s64 where)
+{
+    struct runner *r = runner_of(vcpu);
+    u64 mem = mem_and_op & 0xffff, old = 0, new;
+    unsigned bytes = ir_mem_bytes((u32)mem);
+
+    memcpy(&old, host_of(r, va, bytes), bytes);
+    new = amo_value((enum ir_amo)(mem_and_op >> 16), mem, old, value);
+    memcpy(host_of(r, va, bytes), &new, bytes);
+    fill(r, r->layout.l1_write, va);
+    return (struct tcg_result){ extend(old, mem, true), 0 };
+}
+
+static struct tcg_result slow_cas(void *vcpu, u64 va, u64 expected, u64 desired, u64 mem_and_where)
+{
+    struct runner *r = runner_of(vcpu);
+    u64 mem = mem_and_where & 0xffff, old = 0;
+    unsigned bytes = ir_mem_bytes((u32)mem);
+
+    memcpy(&old, host_of(r, va, bytes), bytes);
+    if (extend(old, mem, false) == extend(expected, mem, false))
+        memcpy(host_of(r, va, bytes), &desired, bytes);
+    fill(r, r->layout.l1_write, va);
+    return (struct tcg_result){ extend(old, mem, true), 0 };
+}
+
+static const u16 pinned[] = { 2, 1, 10, 11, 12, 13, 14, 15, 8, 9, 18, 19 };
+
+static void describe_layout(struct runner *r)
+{
+    const s32 host = -(s32)sizeof(struct vcpu_host);
+    struct code_layout *l = &r->layout;
+
+    for (unsigned i = 0; i < 64; i++)
+        r->reg[i] = (struct ir_reg){ g_strdup_printf("%c%u", i < 32 ? 'x' : 'f', i % 32), IR_I64, (s32)(8 * i) };
+    r->reg[RISCV_REG_RESERVE_ADDRESS] = (struct ir_reg){ "reserve_address", IR_I64, offsetof(struct riscv_state, reserve_address) };
+    r->reg[RISCV_REG_RESERVE_VALUE] = (struct ir_reg){ "reserve_value", IR_I64, offsetof(struct riscv_state, reserve_value) };
+    r->reg[RISCV_REG_FP_DIRTY] = (struct ir_reg){ "fp_dirty", IR_I64, offsetof(struct riscv_state, fp_dirty) };
+    l->reg = r->reg;
+    l->reg_count = RISCV_REG_COUNT;
+    l->pinned_count = ARRAY_SIZE(pinned);
+    memcpy(l->pinned, pinned, sizeof(pinned));
+    l->vcpu = host + (s32)offsetof(struct vcpu_host, vcpu);
+    l->pc = offsetof(struct riscv_state, pc);
+    l->pc_page = host + (s32)offsetof(struct vcpu_host, pc_page);
+    l->exit_request = host + (s32)offsetof(struct vcpu_host, exit_request);
+    l->scratch = host + (s32)offsetof(struct vcpu_host, scratch);
+    l->icount = host + (s32)offsetof(struct vcpu_host, icount);
+    l->l1_bits = L1_BITS;
+    l->jump_bits = JUMP_BITS;
+    l->l1_read = TABLES;
+    l->l1_write = l->l1_read + (s32)(sizeof(struct tcg_tlb_entry) << L1_BITS);
+    l->jump_cache = l->l1_write + (s32)(sizeof(struct tcg_tlb_entry) << L1_BITS);
+}
+
+static void empty_tables(struct runner *r)
+{
+    struct tcg_tlb_entry *read = (void *)((u8 *)r->state + r->layout.l1_read);
+    struct tcg_tlb_entry *write = (void *)((u8 *)r->state + r->layout.l1_write);
+    struct tcg_jump_entry *jump = (void *)((u8 *)r->state + r->layout.jump_cache);
+
+    for (u32 i = 0; i < 1 << L1_BITS; i++)
+        read[i].tag = write[i].tag = tcg_tlb_never(i);
+    for (u32 i = 0; i < 1 << JUMP_BITS; i++)
+        jump[i].code = r->backend->jump_miss(r->engine);
+}
+
+static void create_engine(struct runner *r)
+{
+    struct tcg_backend_options options = { .buffer_size = 4 * MIB, .split_wx = true };
+    GError *error = NULL;
+
+    if (r->engine)
+        r->backend->destroy(r->engine);
+    r->engine = r->backend->create(&r->layout, &r->runtime, &options, &error);
+    if (!r->engine) {
+        fprintf(stderr, "%s\n", error->message);
+        exit(1);
+    }
+    r->at = r->backend->code_first(r->engine);
+    empty_tables(r);
+}
+
+static void translate(struct runner *r, u64 pc)
+{
+    struct code_source source = {
+        .page = host_of(r, pc & ~UINT64_C(4095), 8192), .offset = pc & 4095, .max_insns = 64,
+        .mode = RISCV_M | (r->state->frm > 4 ? RISCV_MODE_FRM_INVALID : 0),
+    };
+    GError *error = NULL;
+
+    source.next_page = source.page + 4096;
+    ir_block_reset(r->block, source.offset);
+    riscv_translate(r->block, &source, r->guards);
+    if (!ir_verify(r->block, r->reg, RISCV_REG_COUNT, &error)) {
+        fprintf(stderr, "%#llx: %s\n", (unsigned long long)pc, error->message);
+        exit(1);
+    }
+    for (const struct ir_pass *pass = ir_passes; pass->name; pass++)
+        pass->run(r->block, &r->layout);
+}
+
+static u32 list_links(const struct ir_block *block, struct tcg_link *link, struct tcg_code *code)
+{
+    u32 count = 0;
+
+    for (u32 i = 0; i < block->exit_count; i++)
+        if (block->exit[i].kind == IR_EXIT_DIRECT)
+            link[count++] = (struct tcg_link){ .from = code, .pc = block->exit[i].pc,
+                                               .same_page = (u32)block->exit[i].pc < 4096 };
+    return count;
+}
+
+static void run_block(struct runner *r)
+{
+    struct tcg_link links[IR_MAX_EXITS], *link = NULL;
+    struct tcg_code code = { .link = links };
+    u64 pc = r->state->pc;
+    u32 end;
+
+    translate(r, pc);
+    code.link_count = list_links(r->block, links, &code);
+    end = r->backend->emit(r->engine, r->block, &code, r->at, r->backend->code_limit(r->engine));
+    if (end == 0) {
+        create_engine(r);
+        end = r->backend->emit(r->engine, r->block, &code, r->at, r->backend->code_limit(r->engine));
+    }
+    r->at = end;
+    r->backend->run(r->engine, r->state, &code, pc, &link);
+}
+
+static bool load_program(struct runner *r, const char *path)
+{
+    g_autofree char *bytes = NULL;
+    gsize size;
+
+    if (!g_file_get_contents(path, &bytes, &size, NULL))
+        return false;
+    r->size = bits_align_up(size, 4096) + 2 * SLACK;
+    r->ram = mmap(NULL, r->size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    memcpy(r->ram, bytes, size);
+    return r->ram != MAP_FAILED;
+}
+
+static void create_cpu(struct runner *r)
+{
+    u8 *memory = mmap(NULL, 1 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    r->cpu = g_new0(struct riscv_cpu, 1);
+    r->state = (struct riscv_state *)(memory + VCPU_STATE_PREFIX);
+    r->cpu->vcpu.vm = vm_create(VM_GUEST_RISCV64, NULL);
+    r->cpu->vcpu.state = r->state;
+    r->cpu->vcpu.accel = r;
+    r->cpu->vcpu.host = (struct vcpu_host *)r->state - 1;
+    r->cpu->vcpu.host->vcpu = &r->cpu->vcpu;
+    for (unsigned i = 0; i < RISCV_EXT_COUNT; i++)
+        r->cpu->extension[i] = true;
+    r->guards = r->cpu->guards = riscv_guards(r->cpu->extension);
+    r->state->privilege = RISCV_M;
+    r->state->mstatus = 3 << 13; /* FS dirty */
+    r->state->reserve_address = RISCV_NO_RESERVATION;
+    r->state->pc = BASE;
+}
+
+/* The environment call: write(2), or whatever trap came instead. */
+static int finish(struct runner *r)
+{
+    const struct riscv_state *s = r->state;
+
+    if (s->mcause != 11 || s->x[17] != 64) {
+        fprintf(stderr, "trap: mcause %llu mepc %#llx mtval %#llx\n", (unsigned long long)s->mcause,
+                (unsigned long long)s->mepc, (unsigned long long)s->mtval);
+        return 1;
+    }
+    fwrite(host_of(r, s->x[11], (unsigned)s->x[12]), 1, s->x[12], stdout);
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    struct runner r = { .runtime = { slow_load, slow_store, slow_amo, slow_cas } };
+
+    if (argc != 3 || !load_program(&r, argv[2])) {
+        fprintf(stderr, "usage: run-cases interp|x86_64 FILE\n");
+        return 1;
+    }
+    r.backend = strcmp(argv[1], "interp") == 0 ? &tcg_backend_interp : &tcg_backend_x86_64;
+    r.block = ir_block_create(4096);
+    create_cpu(&r);
+    describe_layout(&r);
+    create_engine(&r);
+    while (r.state->mcause == 0)
+        run_block(&r);
+    return finish(&r);
+}
