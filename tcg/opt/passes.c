@@ -1,6 +1,6 @@
-/* tcg/opt/passes.c - the list of passes, in order. */
-#include "tcg/backend.h"
+/* tcg/opt/passes.c - the passes in the order they run. */
+#include "tcg/opt/passes.h"
 
 const struct ir_pass ir_passes[] = {
-    { 0 },
+    { NULL, NULL, NULL },
 };

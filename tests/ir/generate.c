@@ -1,0 +1,312 @@
+/* tests/ir/generate.c - random blocks with every op. */
+#include "tests/ir/machine.h"
+#include "tcg/builder.h"
+#include "tcg/append.h"
+
+enum { POOL = 64, MAX_EXITS = 10 };
+
+struct generator {
+    struct ir_block *b;
+    u64 random;
+    bool raw;
+    ir_value pool[IR_TYPE_COUNT][POOL]; /* latest values of a type */
+    u32 made[IR_TYPE_COUNT];
+    s32 pc;
+    u32 exits;
+};
+
+static u32 pick(struct generator *g, u32 n)
+{
+    return (u32)(random_next(&g->random) % n);
+}
+
+static enum ir_type pick_type(struct generator *g)
+{
+    static const u8 type[] = { IR_I8, IR_I16, IR_I32, IR_I32, IR_I32, IR_I64, IR_I64, IR_I64, IR_I64 };
+
+    return (enum ir_type)type[pick(g, ARRAY_SIZE(type))];
+}
+
+static void remember(struct generator *g, enum ir_type type, ir_value v)
+{
+    g->pool[type][g->made[type]++ % POOL] = v;
+}
+
+static ir_value constant(struct generator *g, enum ir_type type)
+{
+    return ir_const(g->b, type, (s64)random_value(&g->random));
+}
+
+/* Mostly recent values. */
+static ir_value pick_value(struct generator *g, enum ir_type type)
+{
+    u32 n = MIN(g->made[type], POOL), back = pick(g, 4) ? pick(g, 6) : pick(g, POOL);
+
+    if (n == 0 || pick(g, 5) == 0)
+        return constant(g, type);
+    return g->pool[type][(g->made[type] - 1 - back % n) % POOL];
+}
+
+static enum ir_cond pick_cond(struct generator *g)
+{
+    return (enum ir_cond)pick(g, IR_COND_COUNT);
+}
+
+static struct ir_op *raw_op(struct generator *g, enum ir_opcode code, enum ir_type type, ir_value x, ir_value y)
+{
+    struct ir_op *op = ir_append(g->b, code, type);
+
+    op->arg[0] = x;
+    op->arg[1] = y;
+    return op;
+}
+
+static void make_get(struct generator *g)
+{
+    u32 reg = pick(g, 4) ? pick(g, MACHINE_LONGS) : pick(g, MACHINE_REGS);
+    enum ir_type type = (enum ir_type)machine_regs[reg].type;
+
+    remember(g, type, ir_get(g->b, type, reg));
+}
+
+/* Pointers (a0..a3) only move a little. */
+static void make_put(struct generator *g)
+{
+    u32 reg = pick(g, 4) ? pick(g, MACHINE_LONGS) : pick(g, MACHINE_REGS);
+    enum ir_type type = (enum ir_type)machine_regs[reg].type;
+    ir_value v;
+
+    if (reg >= 4)
+        return ir_put(g->b, type, reg, pick_value(g, type));
+    v = ir_get(g->b, IR_I64, reg);
+    v = ir_binary_imm(g->b, IR_ADD, v, (s64)(s8)pick(g, 256));
+    ir_put(g->b, IR_I64, reg, v);
+}
+
+static void make_unary(struct generator *g)
+{
+    static const u8 code[] = { IR_NOT, IR_NEG, IR_CLZ, IR_CTZ, IR_POPCNT, IR_BSWAP };
+    enum ir_type type = pick_type(g);
+    enum ir_opcode op = (enum ir_opcode)code[pick(g, ARRAY_SIZE(code))];
+    ir_value x = pick_value(g, type);
+
+    if (g->raw) {
+        raw_op(g, op, type, x, IR_NONE);
+        remember(g, type, ir_last(g->b));
+    } else {
+        remember(g, type, ir_unary(g->b, op, x));
+    }
+}
+
+static void make_binary(struct generator *g)
+{
+    static const u8 extra[] = { IR_MINS, IR_MAXS, IR_MINU, IR_MAXU };
+    u32 n = pick(g, IR_REMS - IR_ADD + 1 + ARRAY_SIZE(extra));
+    enum ir_opcode op = (enum ir_opcode)(n <= IR_REMS - IR_ADD ? IR_ADD + n : extra[n - (IR_REMS - IR_ADD + 1)]);
+    enum ir_type type = pick_type(g);
+    ir_value x = pick_value(g, type), y = pick_value(g, type);
+
+    if (op == IR_NOT || op == IR_NEG)
+        op = IR_XOR;
+    if (g->raw) {
+        raw_op(g, op, type, x, y);
+        remember(g, type, ir_last(g->b));
+    } else {
+        remember(g, type, ir_binary(g->b, op, x, y));
+    }
+}
+
+static void make_conversion(struct generator *g)
+{
+    enum ir_type narrow = (enum ir_type)(IR_I8 + pick(g, 3));
+    enum ir_type wide = (enum ir_type)(narrow + 1 + pick(g, (u32)(IR_I64 - narrow)));
+    u32 kind = pick(g, 3);
+    enum ir_type from = kind ? narrow : wide, to = kind ? wide : narrow;
+    ir_value v = pick_value(g, from);
+
+    if (g->raw) {
+        raw_op(g, kind == 0 ? IR_TRUNC : kind == 1 ? IR_ZEXT : IR_SEXT, to, v, IR_NONE)->aux = (u16)(kind ? from : 0);
+        v = ir_last(g->b);
+    } else {
+        v = kind == 0 ? ir_trunc(g->b, to, v) : kind == 1 ? ir_zext(g->b, to, v) : ir_sext(g->b, to, v);
+    }
+    remember(g, to, v);
+}
+
+static void make_compare(struct generator *g)
+{
+    enum ir_type type = pick_type(g), chosen = pick_type(g);
+    enum ir_cond cond = pick_cond(g);
+    ir_value x = pick_value(g, type), y = pick_value(g, type);
+    bool select = pick(g, 2);
+    ir_value yes = pick_value(g, chosen), no = pick_value(g, chosen);
+
+    if (g->raw) {
+        struct ir_op *op = raw_op(g, select ? IR_SELECT : IR_SETCC, type, x, y);
+
+        op->aux = (u16)(cond | (select ? chosen << 8 : 0));
+        op->arg[2] = select ? yes : IR_NONE;
+        op->arg[3] = select ? no : IR_NONE;
+        remember(g, select ? chosen : IR_I64, ir_last(g->b));
+    } else if (select) {
+        remember(g, chosen, ir_select(g->b, cond, x, y, yes, no));
+    } else {
+        remember(g, IR_I64, ir_setcc(g->b, cond, x, y));
+    }
+}
+
+static ir_value pointer(struct generator *g)
+{
+    return ir_get(g->b, IR_I64, pick(g, 4));
+}
+
+/* Mostly plain accesses. */
+static u32 pick_mem(struct generator *g, unsigned max_size)
+{
+    u32 mem = pick(g, max_size + 1);
+
+    if (pick(g, 2))
+        mem |= IR_MEM_SIGNED;
+    if (pick(g, 8) == 0)
+        mem |= IR_MEM_BIG;
+    if (pick(g, 8) == 0)
+        mem |= IR_MEM_ALIGNED;
+    if (pick(g, 8) == 0)
+        mem |= IR_MEM_ACQUIRE;
+    if (pick(g, 8) == 0)
+        mem |= IR_MEM_RELEASE;
+    return mem;
+}
+
+static void make_memory(struct generator *g)
+{
+    enum ir_type type = pick(g, 3) ? IR_I64 : IR_I32;
+    u32 mem = pick_mem(g, type == IR_I64 ? 3 : 2);
+    s64 disp = pick(g, 4) ? (s64)(s8)pick(g, 256) & ~7 : (s64)pick(g, 4096) - 2048;
+    ir_value base = pointer(g);
+
+    switch (pick(g, 6)) {
+    case 0:
+    case 1:
+    case 2:
+        if (pick(g, 8) == 0)
+            mem |= IR_MEM_WRITE_INTENT;
+        remember(g, type, ir_load(g->b, type, mem, base, disp));
+        break;
+    case 3:
+    case 4:
+        ir_store(g->b, mem & ~(u32)IR_MEM_SIGNED, base, disp, pick_value(g, pick(g, 4) ? type : IR_I64));
+        break;
+    default:
+        base = ir_binary_imm(g->b, IR_AND, base, -8);
+        mem |= IR_MEM_ALIGNED;
+        if (pick(g, 4) == 0)
+            base = ir_binary_imm(g->b, IR_ADD, base, 1);
+        if (pick(g, 3))
+            remember(g, type, ir_amo(g->b, (enum ir_amo)pick(g, IR_AMO_COUNT), mem, base, pick_value(g, type)));
+        else
+            remember(g, type, ir_cas(g->b, mem, base, pick_value(g, type), pick_value(g, type)));
+    }
+}
+
+static void make_call(struct generator *g)
+{
+    const struct ir_helper *helper = machine_helpers[pick(g, 6)];
+    ir_value arg[4] = { IR_NONE, IR_NONE, IR_NONE, IR_NONE }, v;
+
+    for (unsigned i = 0; i < helper->arg_count; i++)
+        arg[i] = pick_value(g, IR_I64);
+    v = ir_call(g->b, helper, arg[0], arg[1], arg[2], arg[3]);
+    if (v != IR_NONE)
+        remember(g, (enum ir_type)helper->result, v);
+}
+
+static s32 pick_target(struct generator *g)
+{
+    return pick(g, 4) ? (s32)pick(g, TCG_PAGE_SIZE / 2) * 2 : (s32)pick(g, 0x20000) - 0x10000;
+}
+
+static void make_exit_if(struct generator *g)
+{
+    enum ir_type type = pick_type(g);
+    ir_value x = pick_value(g, type), y = pick_value(g, type);
+    enum ir_cond cond = pick_cond(g);
+    s32 pc = pick_target(g);
+    struct ir_op *op;
+
+    if (g->exits++ >= MAX_EXITS)
+        return;
+    if (!g->raw)
+        return ir_exit_if(g->b, cond, x, y, pc);
+    op = raw_op(g, IR_EXIT_IF, type, x, y);
+    op->aux = (u16)cond;
+    op->imm = ir_append_exit(g->b, IR_EXIT_DIRECT, pc, IR_HINT_NONE, 0);
+}
+
+static void make_insn(struct generator *g)
+{
+    unsigned length = pick(g, 2) ? 4 : 2;
+
+    ir_insn(g->b, g->pc, length);
+    g->pc += (s32)length;
+}
+
+static void make_op(struct generator *g)
+{
+    u32 n = pick(g, 100);
+
+    if (n < 18)
+        make_insn(g);
+    else if (n < 30)
+        make_get(g);
+    else if (n < 42)
+        make_put(g);
+    else if (n < 60)
+        make_binary(g);
+    else if (n < 65)
+        make_unary(g);
+    else if (n < 75)
+        make_conversion(g);
+    else if (n < 82)
+        make_compare(g);
+    else if (n < 93)
+        make_memory(g);
+    else if (n < 95)
+        make_call(g);
+    else if (n < 96)
+        remember(g, IR_I64, ir_pc_add(g->b, (s64)(s32)random_value(&g->random)));
+    else if (n < 97)
+        ir_fence(g->b, pick(g, 16));
+    else if (n < 98)
+        ir_append(g->b, IR_NOP, IR_VOID);
+    else
+        make_exit_if(g);
+}
+
+static void make_end(struct generator *g)
+{
+    static const enum ir_exit_hint hints[] = { IR_HINT_NONE, IR_HINT_CALL, IR_HINT_RETURN };
+    s32 pc = pick_target(g);
+    enum ir_exit_hint hint = hints[pick(g, 3)];
+
+    switch (pick(g, 4)) {
+    case 0:
+        return ir_exit_to(g->b, pick_value(g, IR_I64), hint, hint == IR_HINT_CALL ? g->pc : 0);
+    case 1:
+        return ir_leave(g->b);
+    default:
+        return ir_exit(g->b, pc, hint, hint == IR_HINT_CALL ? g->pc : 0);
+    }
+}
+
+void generate_block(struct ir_block *block, u64 seed, u32 length, bool raw)
+{
+    struct generator g = { .b = block, .random = seed, .raw = raw };
+
+    g.pc = (s32)pick(&g, TCG_PAGE_SIZE / 4) * 2;
+    ir_block_reset(block, (u32)g.pc);
+    make_insn(&g);
+    for (u32 i = 0; i < length; i++)
+        make_op(&g);
+    make_end(&g);
+}

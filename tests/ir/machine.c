@@ -1,0 +1,370 @@
+/* tests/ir/machine.c - a fake vCPU for IR tests. */
+#include "tests/ir/machine.h"
+#include "tcg/append.h"
+#include "base/bits.h"
+#include <stdlib.h>
+
+#define STATE(field) ((s32)(offsetof(struct machine_state, field)))
+#define FROM_BASE(field) ((s32)offsetof(struct machine, field) - (s32)offsetof(struct machine, state))
+#define LONG(n) { "a" #n, IR_I64, STATE(a[n]) }
+#define WORD(n) { "w" #n, IR_I32, STATE(w[n]) }
+
+const struct ir_reg machine_regs[MACHINE_REGS] = {
+    LONG(0), LONG(1), LONG(2),  LONG(3),  LONG(4),  LONG(5),  LONG(6),  LONG(7),
+    LONG(8), LONG(9), LONG(10), LONG(11), LONG(12), LONG(13), LONG(14), LONG(15),
+    WORD(0), WORD(1), WORD(2),  WORD(3),
+    { "h0", IR_I16, STATE(h[0]) }, { "h1", IR_I16, STATE(h[1]) },
+    { "b0", IR_I8, STATE(b[0]) },  { "b1", IR_I8, STATE(b[1]) },
+};
+
+const struct code_layout machine_layout = {
+    .reg = machine_regs,
+    .reg_count = MACHINE_REGS,
+    .pinned = { 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11 },
+    .pinned_count = 12,
+    .vcpu = FROM_BASE(host.vcpu),
+    .pc = FROM_BASE(host.pc),
+    .pc_page = FROM_BASE(host.pc_page),
+    .exit_request = FROM_BASE(host.exit_request),
+    .scratch = FROM_BASE(host.scratch),
+    .icount = FROM_BASE(host.icount),
+    .l1_read = FROM_BASE(l1_read),
+    .l1_write = FROM_BASE(l1_write),
+    .jump_cache = FROM_BASE(jump),
+    .l1_bits = MACHINE_L1_BITS,
+    .jump_bits = MACHINE_JUMP_BITS,
+};
+
+u64 random_next(u64 *state)
+{
+    u64 z = *state += UINT64_C(0x9e3779b97f4a7c15);
+
+    z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
+    return z ^ z >> 31;
+}
+
+u64 random_value(u64 *state)
+{
+    static const u64 edges[] = {
+        0, 1, 2, 0x7f, 0x80, 0xff, 0x100, 0x7fff, 0x8000, 0xffff, 0x7fffffff, 0x80000000, 0xffffffff, 0x100000000,
+        0x7fffffffffffffff, 0x8000000000000000, 0xffffffffffffffff, 0xffffffff80000000, 0xffffffff7fffffff, 63, 64, 32,
+        0xfffffffffffff800, 0x7ff,
+    };
+    u64 r = random_next(state);
+
+    switch (r & 3) {
+    case 0:
+        return edges[(r >> 8) % ARRAY_SIZE(edges)];
+    case 1:
+        return (u64)(s64)(s8)(r >> 8);
+    case 2:
+        return random_next(state) >> (r >> 8 & 63);
+    default:
+        return random_next(state);
+    }
+}
+
+struct machine *machine_create(void)
+{
+    struct machine *m = aligned_alloc(64, sizeof *m);
+
+    memset(m, 0, sizeof *m);
+    m->memory = aligned_alloc(TCG_PAGE_SIZE, MACHINE_PAGES * TCG_PAGE_SIZE);
+    for (unsigned i = 0; i < MACHINE_PAGES; i++)
+        m->page[i] = m->memory + (i * 5 + 3) % MACHINE_PAGES * TCG_PAGE_SIZE;
+    m->host.vcpu = m;
+    return m;
+}
+
+void machine_destroy(struct machine *m)
+{
+    free(m->memory);
+    free(m);
+}
+
+void machine_flush(struct machine *m, u64 jump_miss)
+{
+    for (u32 i = 0; i < ARRAY_SIZE(m->l1_read); i++) {
+        m->l1_read[i].tag = m->l1_write[i].tag = tcg_tlb_never(i);
+        m->l1_read[i].host = m->l1_write[i].host = 0xdead0000;
+    }
+    for (u32 i = 0; i < ARRAY_SIZE(m->jump); i++)
+        m->jump[i] = (struct tcg_jump_entry){ .va = UINT64_C(0x5555555555555555), .code = jump_miss };
+}
+
+/* a0..a3 point into memory, a4..a7 are numbers that make near offsets, the others are anything. */
+static void reset_registers(struct machine *m, u64 *r)
+{
+    for (unsigned i = 0; i < MACHINE_LONGS; i++)
+        m->state.a[i] = i < 4 ? MACHINE_RAM + random_next(r) % (MACHINE_PAGES * TCG_PAGE_SIZE) : random_value(r);
+    for (unsigned i = 0; i < 4; i++)
+        if (random_next(r) & 1)
+            m->state.a[i] = MACHINE_RAM + bits_align_down(m->state.a[i] - MACHINE_RAM, 64);
+    for (unsigned i = 0; i < MACHINE_WORDS; i++)
+        m->state.w[i] = (u32)random_value(r);
+    for (unsigned i = 0; i < MACHINE_HALVES; i++)
+        m->state.h[i] = (u16)random_value(r);
+    for (unsigned i = 0; i < MACHINE_BYTES; i++)
+        m->state.b[i] = (u8)random_value(r);
+}
+
+void machine_reset(struct machine *m, u64 seed)
+{
+    u64 r = seed;
+
+    reset_registers(m, &r);
+    for (u32 i = 0; i < MACHINE_PAGES * TCG_PAGE_SIZE / 8; i++)
+        ((u64 *)m->memory)[i] = seed * 0x9e3779b97f4a7c15 + i * UINT64_C(0x0101010101010107);
+    m->trace = 0;
+    m->traps = 0;
+    m->host.pc = 0;
+    m->host.pc_page = MACHINE_CODE;
+    m->host.exit_request = 0;
+    m->no_fill = random_next(&r) % 4 == 0;
+}
+
+static void note(struct machine *m, u64 what)
+{
+    m->trace = (m->trace ^ what) * UINT64_C(0x100000001b3) + 1;
+}
+
+char *machine_describe(const struct machine *m)
+{
+    GString *out = g_string_new(NULL);
+
+    for (unsigned i = 0; i < MACHINE_LONGS; i++)
+        g_string_append_printf(out, "a%u=%016" G_GINT64_MODIFIER "x%s", i, m->state.a[i], i % 4 == 3 ? "\n" : " ");
+    for (unsigned i = 0; i < MACHINE_WORDS; i++)
+        g_string_append_printf(out, "w%u=%08x ", i, m->state.w[i]);
+    g_string_append_printf(out, "h0=%04x h1=%04x b0=%02x b1=%02x\n", m->state.h[0], m->state.h[1], m->state.b[0], m->state.b[1]);
+    g_string_append_printf(out, "pc=%" G_GINT64_MODIFIER "x pc_page=%" G_GINT64_MODIFIER "x trace=%" G_GINT64_MODIFIER "x traps=%u ",
+                           m->host.pc, m->host.pc_page, m->trace, (unsigned)m->traps);
+    g_string_append_printf(out, "memory=%08x\n", g_bytes_hash(g_bytes_new_static(m->memory, MACHINE_PAGES * TCG_PAGE_SIZE)));
+    return g_string_free(out, FALSE);
+}
+
+bool machine_equal(const struct machine *a, const struct machine *b)
+{
+    return !memcmp(&a->state, &b->state, sizeof a->state) && a->host.pc == b->host.pc && a->host.pc_page == b->host.pc_page &&
+           a->trace == b->trace && a->traps == b->traps && !memcmp(a->memory, b->memory, MACHINE_PAGES * TCG_PAGE_SIZE);
+}
+
+/* runtime */
+
+static u64 trap(struct machine *m, u64 va, s64 where, unsigned cause)
+{
+    m->host.pc = m->host.pc_page + (u64)where;
+    m->traps++;
+    note(m, va);
+    note(m, cause);
+    return 1;
+}
+
+static unsigned page_of(u64 va)
+{
+    u64 page = (va - MACHINE_RAM) >> TCG_PAGE_BITS;
+
+    return page < MACHINE_PAGES ? (unsigned)page : PAGE_ABSENT;
+}
+
+static bool may(unsigned page, bool write)
+{
+    return page != PAGE_ABSENT && !(write && page == PAGE_READ_ONLY);
+}
+
+static bool is_allowed(u64 va, u64 mem, bool write)
+{
+    if ((mem & IR_MEM_ALIGNED) && (va & (ir_mem_bytes((u32)mem) - 1)))
+        return false;
+    return may(page_of(va), write) && may(page_of(va + ir_mem_bytes((u32)mem) - 1), write);
+}
+
+static void fill(struct machine *m, u64 va)
+{
+    unsigned page = page_of(va), index = (va >> TCG_PAGE_BITS) & ((1 << MACHINE_L1_BITS) - 1);
+    struct tcg_tlb_entry entry = { bits_align_down(va, TCG_PAGE_SIZE), (uintptr_t)m->page[page] };
+
+    if (m->no_fill || page == PAGE_DEVICE)
+        return;
+    m->l1_read[index] = entry;
+    if (may(page, true))
+        m->l1_write[index] = entry;
+}
+
+static u8 *byte_at(struct machine *m, u64 va)
+{
+    return &m->page[page_of(va)][va & (TCG_PAGE_SIZE - 1)];
+}
+
+static u64 read_bytes(struct machine *m, u64 va, u64 mem)
+{
+    unsigned bytes = ir_mem_bytes((u32)mem);
+    u64 v = 0;
+
+    for (unsigned i = 0; i < bytes; i++)
+        v |= (u64)*byte_at(m, va + i) << 8 * (mem & IR_MEM_BIG ? bytes - 1 - i : i);
+    if (page_of(va) == PAGE_DEVICE)
+        note(m, va);
+    return v;
+}
+
+static void write_bytes(struct machine *m, u64 va, u64 mem, u64 v)
+{
+    unsigned bytes = ir_mem_bytes((u32)mem);
+
+    for (unsigned i = 0; i < bytes; i++)
+        *byte_at(m, va + i) = (u8)(v >> 8 * (mem & IR_MEM_BIG ? bytes - 1 - i : i));
+    if (page_of(va) == PAGE_DEVICE)
+        note(m, va ^ (v << (64 - 8 * bytes)));
+}
+
+static struct tcg_result load(void *vcpu, u64 va, u64 mem, s64 where)
+{
+    struct machine *m = vcpu;
+    u64 v;
+
+    if (!is_allowed(va, mem, mem & IR_MEM_WRITE_INTENT))
+        return (struct tcg_result){ 0, trap(m, va, where, 1) };
+    fill(m, va);
+    v = read_bytes(m, va, mem);
+    if (mem & IR_MEM_SIGNED)
+        v = (u64)bits_sign_extend(v, 8 * ir_mem_bytes((u32)mem));
+    return (struct tcg_result){ v, 0 };
+}
+
+static u64 store(void *vcpu, u64 va, u64 value, u64 mem, s64 where)
+{
+    struct machine *m = vcpu;
+
+    if (!is_allowed(va, mem, true))
+        return trap(m, va, where, 2);
+    fill(m, va);
+    write_bytes(m, va, mem, value);
+    return 0;
+}
+
+static u64 combine(enum ir_amo op, unsigned bits, u64 old, u64 v)
+{
+    s64 x = bits_sign_extend(old, bits), y = bits_sign_extend(v, bits);
+
+    switch (op) {
+    case IR_AMO_ADD:
+        return (u64)x + (u64)y;
+    case IR_AMO_AND:
+        return (u64)(x & y);
+    case IR_AMO_OR:
+        return (u64)(x | y);
+    case IR_AMO_XOR:
+        return (u64)(x ^ y);
+    case IR_AMO_MINS:
+        return (u64)MIN(x, y);
+    case IR_AMO_MAXS:
+        return (u64)MAX(x, y);
+    case IR_AMO_MINU:
+        return MIN((u64)x, (u64)y);
+    case IR_AMO_MAXU:
+        return MAX((u64)x, (u64)y);
+    default:
+        return (u64)y;
+    }
+}
+
+static struct tcg_result amo(void *vcpu, u64 va, u64 value, u64 mem_and_op, s64 where)
+{
+    struct machine *m = vcpu;
+    u64 mem = mem_and_op & 0xffff;
+    unsigned bits = 8 * ir_mem_bytes((u32)mem);
+    u64 old;
+
+    if (!is_allowed(va, mem, true))
+        return (struct tcg_result){ 0, trap(m, va, where, 3) };
+    fill(m, va);
+    old = read_bytes(m, va, mem);
+    write_bytes(m, va, mem, combine((enum ir_amo)(mem_and_op >> 16), bits, old, value));
+    return (struct tcg_result){ (u64)bits_sign_extend(old, bits), 0 };
+}
+
+static struct tcg_result cas(void *vcpu, u64 va, u64 expected, u64 desired, u64 mem_and_where)
+{
+    struct machine *m = vcpu;
+    u64 mem = mem_and_where & 0xffff;
+    unsigned bits = 8 * ir_mem_bytes((u32)mem);
+    u64 old;
+
+    if (!is_allowed(va, mem, true))
+        return (struct tcg_result){ 0, trap(m, va, (s64)mem_and_where >> 16, 4) };
+    fill(m, va);
+    old = read_bytes(m, va, mem);
+    if (bits_sign_extend(old, bits) == bits_sign_extend(expected, bits))
+        write_bytes(m, va, mem, desired);
+    return (struct tcg_result){ (u64)bits_sign_extend(old, bits), 0 };
+}
+
+const struct tcg_runtime machine_runtime = { .load = load, .store = store, .amo = amo, .cas = cas };
+
+/* helpers */
+
+static u64 mix(void *vcpu, u64 x, u64 y)
+{
+    return (x ^ y >> 7) * UINT64_C(0x9e3779b97f4a7c15);
+}
+
+static u64 low(void *vcpu, u64 x)
+{
+    return x * 3;
+}
+
+static u64 peek(void *vcpu)
+{
+    struct machine *m = vcpu;
+    u64 sum = 0;
+
+    for (unsigned i = 0; i < MACHINE_LONGS; i++)
+        sum = sum * 31 + m->state.a[i];
+    note(m, sum);
+    return sum + m->state.b[1];
+}
+
+static u64 poke(void *vcpu, u64 x, u64 y, u64 z)
+{
+    struct machine *m = vcpu;
+
+    m->state.a[4 + x % 12] ^= y;
+    m->state.w[1] += (u32)z;
+    return 0;
+}
+
+static u64 where(void *vcpu, u64 x)
+{
+    struct machine *m = vcpu;
+
+    note(m, m->host.pc ^ x);
+    return m->host.pc;
+}
+
+static u64 maybe_leave(void *vcpu, u64 x, u64 y, u64 z, u64 w)
+{
+    struct machine *m = vcpu;
+
+    note(m, m->host.pc);
+    note(m, x + y * 3 + z * 5 + w * 7);
+    m->state.a[9] += w;
+    if (x % 8)
+        return 0;
+    m->host.pc ^= 0x1234;
+    return 1;
+}
+
+static const struct ir_helper helper_mix = { "mix", mix, 2, IR_I64, IR_HELPER_PURE };
+static const struct ir_helper helper_low = { "low", low, 1, IR_I32, IR_HELPER_PURE };
+static const struct ir_helper helper_peek = { "peek", peek, 0, IR_I64, IR_HELPER_READS };
+static const struct ir_helper helper_poke = { "poke", poke, 3, IR_VOID, IR_HELPER_READS | IR_HELPER_WRITES };
+static const struct ir_helper helper_where = { "where", where, 1, IR_I64, IR_HELPER_NEEDS_PC };
+static const struct ir_helper helper_maybe_leave = {
+    "maybe_leave", maybe_leave, 4, IR_VOID, IR_HELPER_MAY_LEAVE | IR_HELPER_NEEDS_PC | IR_HELPER_READS | IR_HELPER_WRITES
+};
+
+const struct ir_helper *const machine_helpers[] = {
+    &helper_mix, &helper_low, &helper_peek, &helper_poke, &helper_where, &helper_maybe_leave, NULL,
+};

@@ -1,0 +1,87 @@
+/*
+ * tests/ir/machine.h - a fake vCPU for IR tests: registers of every type, eight pages of guest memory of different kinds, the
+ * runtime functions that back ends call, and helpers of every kind. What it does is deterministic, so that two back ends can be
+ * compared by its state.
+ */
+#ifndef TESTS_IR_MACHINE_H
+#define TESTS_IR_MACHINE_H
+
+#include "tcg/backend.h"
+
+enum {
+    MACHINE_LONGS = 16,  /* a0..a15, i64; the first 12 are pinned */
+    MACHINE_WORDS = 4,   /* w0..w3, i32 */
+    MACHINE_HALVES = 2,  /* h0 h1, i16 */
+    MACHINE_BYTES = 2,   /* b0 b1, i8 */
+    MACHINE_REGS = MACHINE_LONGS + MACHINE_WORDS + MACHINE_HALVES + MACHINE_BYTES,
+    MACHINE_PAGES = 8,
+    MACHINE_L1_BITS = 4,
+    MACHINE_JUMP_BITS = 4,
+};
+
+#define MACHINE_RAM  UINT64_C(0x7fffffffe000) /* first page; two lie below 2^47, the others above it */
+#define MACHINE_CODE UINT64_C(0x12345678a000) /* pc_page at the start */
+
+/* Page n of guest memory: 5 is read-only, 6 is a device, 7 is not mapped, the others are RAM. */
+enum { PAGE_READ_ONLY = 5, PAGE_DEVICE = 6, PAGE_ABSENT = 7 };
+
+/* What generated code sees through the base pointer; `state` is where the base points. */
+struct machine_host {
+    u64 scratch[4];
+    void *vcpu;
+    u64 pc, pc_page;
+    s64 icount;
+    u32 exit_request;
+    u32 pad;
+};
+
+struct machine_state {
+    u64 a[MACHINE_LONGS];
+    u32 w[MACHINE_WORDS];
+    u16 h[MACHINE_HALVES];
+    u8 b[MACHINE_BYTES];
+};
+
+struct machine {
+    _Alignas(64) u8 below[256 - sizeof(struct machine_host)];
+    struct machine_host host;
+    struct machine_state state;
+    u8 gap[512 - sizeof(struct machine_state)];
+    struct tcg_tlb_entry l1_read[1 << MACHINE_L1_BITS], l1_write[1 << MACHINE_L1_BITS];
+    struct tcg_jump_entry jump[1 << MACHINE_JUMP_BITS];
+    u8 *page[MACHINE_PAGES]; /* host pages, not in order */
+    u8 *memory;
+    u64 trace;               /* hash of what helpers and devices saw */
+    u64 traps;
+    bool no_fill;            /* L1 stays empty: every access takes the slow path */
+};
+
+extern const struct ir_reg machine_regs[MACHINE_REGS];
+extern const struct code_layout machine_layout;
+extern const struct tcg_runtime machine_runtime;
+
+/* The helpers, NULL at the end. */
+extern const struct ir_helper *const machine_helpers[];
+
+struct machine *machine_create(void);
+void machine_destroy(struct machine *m);
+/* Registers, memory and tables from a seed: equal seeds give equal machines. */
+void machine_reset(struct machine *m, u64 seed);
+/* Empties the L1s and the jump cache. */
+void machine_flush(struct machine *m, u64 jump_miss);
+/* What a state is compared by. The caller frees. */
+char *machine_describe(const struct machine *m);
+bool machine_equal(const struct machine *a, const struct machine *b);
+
+/* A small generator (splitmix64). */
+u64 random_next(u64 *state);
+/* A number that tends to be interesting: edges of types, small ones, random ones. */
+u64 random_value(u64 *state);
+
+/* Runs a block by eval.h and the slow paths alone. Sets *exit_pc for a direct exit that is not a leave. */
+enum tcg_leave reference_run(struct machine *m, const struct ir_block *block);
+
+/* A random block. raw: without the builder's folding; the same seed makes the same choices. */
+void generate_block(struct ir_block *block, u64 seed, u32 length, bool raw);
+
+#endif

@@ -1,0 +1,67 @@
+/*
+ * tests/ir/main.c - ir-test: tests of the IR, its passes and its back ends.
+ *
+ *     ir-test [--backend=interp|x86_64|reference] [--seed=N] [--count=N] [--length=N] COMMAND | FILE...
+ *
+ * Commands: ops, links, random, text, speed, all. Files hold text tests (tests/ir/text.c). Exit status 1 when anything failed.
+ */
+#include "tests/ir/run.h"
+#include <string.h>
+
+static const struct command {
+    const char *name;
+    unsigned (*run)(const struct test_options *options);
+    u64 count; /* unless given */
+    bool in_all;
+} commands[] = {
+    { "ops", test_ops, 1, true },
+    { "links", test_links, 1, true },
+    { "text", test_text, 300, true },
+    { "random", test_random, 2000, true },
+    { "speed", test_speed, 2000, false },
+};
+
+static unsigned run_one(const char *name, const struct test_options *given)
+{
+    unsigned failures = 0;
+    bool known = false;
+
+    for (u32 i = 0; i < ARRAY_SIZE(commands); i++) {
+        struct test_options options = *given;
+
+        if (strcmp(name, commands[i].name) && !(commands[i].in_all && !strcmp(name, "all")))
+            continue;
+        known = true;
+        if (!options.count)
+            options.count = commands[i].count;
+        failures += commands[i].run(&options);
+    }
+    return known ? failures : test_file(name);
+}
+
+int main(int argc, char **argv)
+{
+    g_autofree char *backend = g_strdup("interp");
+    gint64 seed = 1, count = 0, length = 0;
+    GOptionEntry entries[] = {
+        { "backend", 'b', 0, G_OPTION_ARG_STRING, &backend, "interp, x86_64, reference", "NAME" },
+        { "seed", 's', 0, G_OPTION_ARG_INT64, &seed, "first seed", "N" },
+        { "count", 'n', 0, G_OPTION_ARG_INT64, &count, "number of cases", "N" },
+        { "length", 'l', 0, G_OPTION_ARG_INT64, &length, "ops in a random block", "N" },
+        { NULL },
+    };
+    GOptionContext *context = g_option_context_new("COMMAND|FILE...");
+    struct test_options options;
+    unsigned failures = 0;
+
+    g_option_context_add_main_entries(context, entries, NULL);
+    if (!g_option_context_parse(context, &argc, &argv, NULL) || argc < 2) {
+        g_printerr("usage: ir-test [--backend=NAME] [--seed=N] [--count=N] COMMAND|FILE...\n");
+        return 2;
+    }
+    options = (struct test_options){ .backend = backend, .seed = (u64)seed, .count = (u64)count, .length = (u64)length };
+    for (int i = 1; i < argc; i++)
+        failures += run_one(argv[i], &options);
+    g_option_context_free(context);
+    return failures ? 1 : 0;
+}

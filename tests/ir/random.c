@@ -1,0 +1,98 @@
+/*
+ * tests/ir/random.c - random blocks: the reference's end state against that of a back end, with the block raw, folded by the
+ * builder, and through all passes.
+ */
+#include "tests/ir/run.h"
+#include <string.h>
+
+struct comparison {
+    struct runner *runner;
+    struct machine *expect, *got;
+    struct ir_block *raw, *block;
+};
+
+static void report(struct comparison *c, u64 seed, const char *form, enum tcg_leave want, enum tcg_leave leave)
+{
+    g_autofree char *text = ir_print(c->block, machine_regs, MACHINE_REGS);
+    g_autofree char *expect = machine_describe(c->expect), *got = machine_describe(c->got);
+
+    g_print("not ok - seed %" G_GUINT64_FORMAT " %s on %s\n%sexpected leave %d\n%sgot leave %d\n%s\n", seed, form,
+            c->runner->backend ? c->runner->backend->name : "reference", text, want, expect, leave, got);
+    if (c->runner->backend && c->runner->backend->disassemble) {
+        g_autofree char *listing = c->runner->backend->disassemble(c->runner->engine, &c->runner->code);
+
+        g_print("%s\n", listing ? listing : "");
+    }
+}
+
+static bool is_same(struct comparison *c, u64 seed, const char *form, enum tcg_leave want)
+{
+    enum tcg_leave leave;
+
+    machine_reset(c->got, seed);
+    c->got->host.exit_request = seed % 4 == 1;
+    leave = runner_run(c->runner, c->got, c->block);
+    if (leave == want && machine_equal(c->expect, c->got))
+        return true;
+    report(c, seed, form, want, leave);
+    return false;
+}
+
+/* One seed: three forms of the block. */
+static bool compare(struct comparison *c, u64 seed, u32 length)
+{
+    g_autoptr(GError) error = NULL;
+    enum tcg_leave want;
+
+    generate_block(c->raw, seed, length, true);
+    if (c->raw->overflow)
+        return true;
+    if (!ir_verify(c->raw, machine_regs, MACHINE_REGS, &error)) {
+        g_print("not ok - seed %" G_GUINT64_FORMAT ": %s\n", seed, error->message);
+        return false;
+    }
+    machine_reset(c->expect, seed);
+    machine_flush(c->expect, 0);
+    c->expect->host.exit_request = seed % 4 == 1;
+    want = reference_run(c->expect, c->raw);
+
+    copy_block(c->block, c->raw);
+    if (!is_same(c, seed, "raw", want))
+        return false;
+    generate_block(c->block, seed, length, false);
+    if (!is_same(c, seed, "folded", want))
+        return false;
+    if (!run_passes(c->block, &error)) {
+        g_print("not ok - seed %" G_GUINT64_FORMAT ": %s\n", seed, error->message);
+        return false;
+    }
+    return is_same(c, seed, "optimised", want);
+}
+
+unsigned test_random(const struct test_options *options)
+{
+    struct comparison c = { .runner = runner_create(options->backend) };
+    unsigned failures = 0;
+    u64 ops = 0;
+
+    if (!c.runner)
+        return 1;
+    c.expect = machine_create();
+    c.got = machine_create();
+    c.raw = ir_block_create(IR_MAX_OPS);
+    c.block = ir_block_create(IR_MAX_OPS);
+    for (u64 i = 0; i < options->count && failures < 3; i++) {
+        u64 seed = options->seed + i;
+
+        failures += !compare(&c, seed, options->length ? (u32)options->length : 2 + (u32)(seed % 5) * (seed % 7 ? 20 : 80));
+        ops += c.raw->count;
+    }
+    g_print("random blocks on %s: %" G_GUINT64_FORMAT " blocks, %" G_GUINT64_FORMAT " ops, %u failures\n", options->backend,
+            options->count, ops, failures);
+    ir_block_destroy(c.raw);
+    ir_block_destroy(c.block);
+    machine_destroy(c.expect);
+    machine_destroy(c.got);
+    runner_destroy(c.runner);
+    return failures;
+}

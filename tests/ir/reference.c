@@ -1,0 +1,151 @@
+/* tests/ir/reference.c - runs a block the plainest way: the evaluator of constants, and the slow paths for memory. */
+#include "tests/ir/machine.h"
+#include "tcg/append.h"
+#include "tcg/eval.h"
+#include <string.h>
+
+static u64 *value_of(u64 *value, const struct ir_op *op, unsigned i)
+{
+    return &value[op->arg[i]];
+}
+
+static void *place(struct machine *m, const struct ir_op *op)
+{
+    return (u8 *)&m->state + machine_regs[op->aux].offset;
+}
+
+static u64 get(struct machine *m, const struct ir_op *op)
+{
+    u64 v = 0;
+
+    memcpy(&v, place(m, op), ir_type_bits((enum ir_type)op->type) / 8); /* little-endian hosts only */
+    return v;
+}
+
+static u64 call(struct machine *m, const struct ir_op *op, const u64 *value)
+{
+    u64 arg[4] = { 0 };
+
+    for (unsigned i = 0; i < op->helper->arg_count; i++)
+        arg[i] = value[op->arg[i]];
+    switch (op->helper->arg_count) {
+    case 0:
+        return ((u64(*)(void *))op->helper->function)(m);
+    case 1:
+        return ((u64(*)(void *, u64))op->helper->function)(m, arg[0]);
+    case 2:
+        return ((u64(*)(void *, u64, u64))op->helper->function)(m, arg[0], arg[1]);
+    case 3:
+        return ((u64(*)(void *, u64, u64, u64))op->helper->function)(m, arg[0], arg[1], arg[2]);
+    default:
+        return ((u64(*)(void *, u64, u64, u64, u64))op->helper->function)(m, arg[0], arg[1], arg[2], arg[3]);
+    }
+}
+
+static enum tcg_leave leave_by(struct machine *m, const struct ir_block *block, const struct ir_op *op, const u64 *value)
+{
+    const struct ir_exit *exit = &block->exit[op->imm];
+    bool other_page = exit->pc < 0 || exit->pc >= TCG_PAGE_SIZE;
+    bool polls = op->code == IR_EXIT_TO || other_page || exit->pc <= block->snapshot[op->snapshot].pc;
+
+    m->host.pc = op->code == IR_EXIT_TO ? *value_of((u64 *)value, op, 0) : m->host.pc_page + (u64)(s64)exit->pc;
+    if (polls && m->host.exit_request)
+        return TCG_LEAVE_PC;
+    return op->code == IR_EXIT_TO || other_page ? TCG_LEAVE_MISS : TCG_LEAVE_LINK;
+}
+
+/* Ops that compute: the result. */
+static u64 compute(const struct ir_op *op, u64 x, u64 y, u64 c, u64 d)
+{
+    enum ir_type type = (enum ir_type)op->type;
+
+    switch (op->code) {
+    case IR_CONST:
+        return (u64)op->imm;
+    case IR_TRUNC:
+        return x;
+    case IR_ZEXT:
+        return (u64)ir_eval_zext((enum ir_type)op->aux, (s64)x);
+    case IR_SEXT:
+        return (u64)ir_const_wrap((enum ir_type)op->aux, (s64)x);
+    case IR_SETCC:
+        return ir_cond_holds((enum ir_cond)op->aux, type, x, y);
+    case IR_SELECT:
+        return ir_cond_holds((enum ir_cond)(op->aux & 0xff), type, x, y) ? c : d;
+    default:
+        return (u64)(ir_op_operands(op) == 1 ? ir_eval_unary((enum ir_opcode)op->code, type, (s64)x)
+                                             : ir_eval_binary((enum ir_opcode)op->code, type, (s64)x, (s64)y));
+    }
+}
+
+/* One op; true: it left. */
+static bool step(struct machine *m, const struct ir_block *block, u32 i, u64 *value, enum tcg_leave *leave)
+{
+    const struct ir_op *op = &block->op[i];
+    u64 a[4];
+    s64 where = op->snapshot < block->snapshot_count ? block->snapshot[op->snapshot].pc : 0;
+    struct tcg_result result = { 0, 0 };
+
+    for (unsigned k = 0; k < 4; k++)
+        a[k] = op->arg[k] < i ? value[op->arg[k]] : 0;
+    *leave = TCG_LEAVE_PC;
+    switch (op->code) {
+    case IR_NOP:
+    case IR_INSN:
+    case IR_FENCE:
+        return false;
+    case IR_GET:
+        value[i] = get(m, op);
+        return false;
+    case IR_PUT:
+        memcpy(place(m, op), &a[0], ir_type_bits((enum ir_type)op->type) / 8);
+        return false;
+    case IR_PC_ADD:
+        value[i] = m->host.pc_page + (u64)op->imm;
+        return false;
+    case IR_LD:
+        result = machine_runtime.load(m, a[0] + (u64)op->imm, op->aux, where);
+        break;
+    case IR_ST:
+        return machine_runtime.store(m, a[0] + (u64)op->imm, a[1], op->aux, where);
+    case IR_AMO:
+        result = machine_runtime.amo(m, a[0], a[1], op->aux | (u64)op->imm << 16, where);
+        break;
+    case IR_CAS:
+        result = machine_runtime.cas(m, a[0], a[1], a[2], op->aux | (u64)where << 16);
+        break;
+    case IR_CALL:
+        if (op->helper->effects & IR_HELPER_NEEDS_PC)
+            m->host.pc = m->host.pc_page + (u64)where;
+        result.value = call(m, op, value);
+        if (op->helper->effects & IR_HELPER_MAY_LEAVE)
+            result.leave = result.value;
+        break;
+    case IR_EXIT_IF:
+        if (!ir_cond_holds((enum ir_cond)op->aux, (enum ir_type)op->type, a[0], a[1]))
+            return false;
+        /* fall through */
+    case IR_EXIT:
+    case IR_EXIT_TO:
+        *leave = leave_by(m, block, op, value);
+        return true;
+    case IR_LEAVE:
+        return true;
+    default:
+        value[i] = compute(op, a[0], a[1], a[2], a[3]);
+        return false;
+    }
+    value[i] = result.value;
+    return result.leave;
+}
+
+enum tcg_leave reference_run(struct machine *m, const struct ir_block *block)
+{
+    g_autofree u64 *value = g_new0(u64, block->count);
+    enum tcg_leave leave = TCG_LEAVE_PC;
+
+    for (u32 i = 0; i < block->count; i++)
+        if (step(m, block, i, value, &leave))
+            break;
+    return leave;
+}

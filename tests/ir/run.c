@@ -1,0 +1,113 @@
+/* tests/ir/run.c - runs blocks on back ends. */
+#include "tests/ir/run.h"
+#include <string.h>
+
+static const struct tcg_backend *const backends[] = {
+    &tcg_backend_interp,
+#ifdef HAVE_X86_64
+    &tcg_backend_x86_64,
+#endif
+};
+
+struct runner *runner_create(const char *name)
+{
+    struct tcg_backend_options options = { .buffer_size = 4 * MIB, .split_wx = true };
+    struct runner *r = g_new0(struct runner, 1);
+    GError *error = NULL;
+
+    if (!strcmp(name, "reference"))
+        return r;
+    for (u32 i = 0; i < ARRAY_SIZE(backends); i++)
+        if (!strcmp(backends[i]->name, name))
+            r->backend = backends[i];
+    if (r->backend)
+        r->engine = r->backend->create(&machine_layout, &machine_runtime, &options, &error);
+    if (r->engine)
+        return r;
+    g_printerr("back end %s: %s\n", name, error ? error->message : "unknown");
+    g_clear_error(&error);
+    g_free(r);
+    return NULL;
+}
+
+void runner_destroy(struct runner *r)
+{
+    if (!r)
+        return;
+    if (r->engine)
+        r->backend->destroy(r->engine);
+    g_free(r);
+}
+
+bool runner_load(struct runner *r, const struct ir_block *block)
+{
+    u32 at = r->backend->code_first(r->engine), n = 0;
+
+    memset(&r->code, 0, sizeof r->code);
+    for (u32 i = 0; i < block->exit_count; i++)
+        if (block->exit[i].kind == IR_EXIT_DIRECT) {
+            s32 pc = block->exit[i].pc;
+
+            r->link[n++] = (struct tcg_link){ .from = &r->code, .pc = pc, .same_page = pc >= 0 && pc < TCG_PAGE_SIZE };
+        }
+    r->code.link = r->link;
+    r->code.link_count = n;
+    return r->backend->emit(r->engine, block, &r->code, at, r->backend->code_limit(r->engine)) != 0;
+}
+
+enum tcg_leave runner_reason(enum tcg_leave leave, const struct tcg_link *link)
+{
+    return leave == TCG_LEAVE_LINK && !link->same_page ? TCG_LEAVE_MISS : leave;
+}
+
+enum tcg_leave runner_run(struct runner *r, struct machine *m, const struct ir_block *block)
+{
+    struct tcg_link *link = NULL;
+    enum tcg_leave leave;
+
+    if (!r->backend) {
+        machine_flush(m, 0);
+        return reference_run(m, block);
+    }
+    if (!runner_load(r, block)) {
+        g_printerr("the block did not fit\n");
+        return (enum tcg_leave)99;
+    }
+    machine_flush(m, r->backend->jump_miss(r->engine));
+    leave = r->backend->run(r->engine, &m->state, &r->code, MACHINE_CODE + block->first_pc, &link);
+    return runner_reason(leave, link);
+}
+
+const struct ir_pass *find_pass(const char *name)
+{
+    for (const struct ir_pass *pass = ir_passes; pass->name; pass++)
+        if (!strcmp(pass->name, name))
+            return pass;
+    return NULL;
+}
+
+bool run_passes(struct ir_block *block, GError **error)
+{
+    for (const struct ir_pass *pass = ir_passes; pass->name; pass++) {
+        pass->run(block, &machine_layout);
+        if (!ir_verify(block, machine_regs, MACHINE_REGS, error)) {
+            g_prefix_error(error, "after %s: ", pass->name);
+            return false;
+        }
+    }
+    return true;
+}
+
+void copy_block(struct ir_block *to, const struct ir_block *from)
+{
+    struct ir_op *op = to->op, *spare = to->spare;
+    ir_value *map = to->map;
+    u32 capacity = to->capacity;
+
+    *to = *from;
+    to->op = op;
+    to->spare = spare;
+    to->map = map;
+    to->capacity = capacity;
+    memcpy(op, from->op, from->count * sizeof *op);
+}

@@ -1,0 +1,45 @@
+/* tests/ir/run.h - runs blocks on back ends, and the parts of ir-test. */
+#ifndef TESTS_IR_RUN_H
+#define TESTS_IR_RUN_H
+
+#include "tests/ir/machine.h"
+
+/* A back end with its engine and room for one block at a time. */
+struct runner {
+    const struct tcg_backend *backend;
+    struct tcg_engine *engine;
+    struct tcg_code code;
+    struct tcg_link link[IR_MAX_EXITS];
+};
+
+/* By name ("interp", "x86_64", "reference"); NULL when there is none. */
+struct runner *runner_create(const char *backend);
+void runner_destroy(struct runner *r);
+/* Emits the block at the start of the buffer; false: it did not fit. */
+bool runner_load(struct runner *r, const struct ir_block *block);
+/* Loads and runs from the indirect entry; a link or miss is reported with the state pc at the target. */
+enum tcg_leave runner_run(struct runner *r, struct machine *m, const struct ir_block *block);
+/* TCG_LEAVE_LINK out of the page counts as a miss. */
+enum tcg_leave runner_reason(enum tcg_leave leave, const struct tcg_link *link);
+
+/* All passes in order, each verified; false and a message when one breaks the contract. */
+bool run_passes(struct ir_block *block, GError **error);
+const struct ir_pass *find_pass(const char *name);
+void copy_block(struct ir_block *to, const struct ir_block *from);
+
+struct test_options {
+    const char *backend;
+    u64 seed, count, length;
+    bool verbose;
+};
+
+/* Each returns the number of failures. */
+unsigned test_ops(const struct test_options *options);
+unsigned test_random(const struct test_options *options);
+unsigned test_links(const struct test_options *options);
+unsigned test_text(const struct test_options *options);
+unsigned test_faults(const struct test_options *options);
+unsigned test_speed(const struct test_options *options);
+unsigned test_file(const char *path);
+
+#endif
