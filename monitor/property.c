@@ -4,16 +4,28 @@
 #include "base/error.h"
 #include <json-c/json.h>
 
-struct json_object *property_json(const struct vm_property *property, const char *text)
+bool property_is_bool(const struct vm_property *property)
+{
+    return property->type == VM_PROPERTY_BOOL ||
+           (property->type == VM_PROPERTY_CUSTOM && !g_strcmp0(property->class_name, "bool"));
+}
+
+static struct json_object *bool_json(const struct vm_property *property, const char *text)
 {
     bool flag = false;
+
+    api_parse_bool(property->name, text ? text : "off", &flag, NULL);
+    return json_object_new_boolean(flag);
+}
+
+struct json_object *property_json(const struct vm_property *property, const char *text)
+{
     u64 number = 0;
     s64 sign = 0;
 
     switch (property->type) {
     case VM_PROPERTY_BOOL:
-        api_parse_bool(property->name, text ? text : "off", &flag, NULL);
-        return json_object_new_boolean(flag);
+        return bool_json(property, text);
     case VM_PROPERTY_U8:
     case VM_PROPERTY_U16:
     case VM_PROPERTY_U32:
@@ -27,8 +39,10 @@ struct json_object *property_json(const struct vm_property *property, const char
     case VM_PROPERTY_STRING:
     case VM_PROPERTY_ENUM:
     case VM_PROPERTY_LINK:
-    case VM_PROPERTY_CUSTOM:
         break;
+    case VM_PROPERTY_CUSTOM:
+        if (property_is_bool(property))
+            return bool_json(property, text);
     }
     return json_object_new_string(text ? text : "");
 }

@@ -6,6 +6,8 @@
 
 struct json_object;
 
+/* Whether clients see it as a boolean. */
+bool property_is_bool(const struct vm_property *property);
 /* Text as the property's type has it; NULL text: the type's zero. The caller's. */
 struct json_object *property_json(const struct vm_property *property, const char *text);
 /* JSON as text for vm_object_set; NULL with *error set for arrays and objects. The caller's. */

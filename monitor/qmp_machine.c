@@ -154,7 +154,7 @@ static struct json_object *expand(const struct vm_class *class, u32 guest)
     for (guint i = 0; i < properties->len; i++) {
         const struct vm_property *property = properties->pdata[i];
 
-        if (property->type == VM_PROPERTY_BOOL)
+        if (property_is_bool(property))
             json_object_object_add(props, property->name, property_json(property, property->default_text));
     }
     return props;

@@ -1,0 +1,149 @@
+# tests/functional/test_monitor.py - QMP and the human monitor of the real binary, as libvirt and people use them.
+import json
+import os
+import re
+import signal
+import subprocess
+import time
+
+import pytest
+from conftest import ROOT, Machine, Qmp
+
+BINARY = os.environ.get("MYNAH", os.path.join(ROOT, "build", "mynah-system-riscv64"))
+
+# Devices whose properties libvirt 12.8 asks for; those that Mynah lacks are answered with DeviceNotFound.
+DEVICES = """virtio-blk-pci virtio-net-pci virtio-scsi-pci virtio-net-ccw virtio-scsi-ccw vfio-pci scsi-hd ide-hd PIIX4_PM
+usb-redir usb-storage kvm-pit VGA virtio-gpu-pci virtio-gpu-device ICH9-LPC virtio-balloon-pci virtio-balloon-ccw
+virtio-balloon-device usb-host vhost-user-fs-device virtio-iommu-pci scsi-block scsi-generic nvdimm pcie-root-port
+virtio-mem-pci""".split()
+
+
+def run(*arguments):
+    return subprocess.run([BINARY, *arguments], stdin=subprocess.DEVNULL, capture_output=True, timeout=20, check=False)
+
+
+@pytest.fixture(scope="session")
+def none_exists():
+    if b"\nnone " not in run("-M", "help").stdout:
+        pytest.skip("no -M none in this binary yet")
+
+
+@pytest.fixture
+def empty(tmp_path, none_exists):
+    """An empty machine and its QMP connection."""
+    with Machine(tmp_path, "-M", "none", "-nodefaults", qmp=True, serial=False) as machine:
+        yield machine
+
+
+def test_libvirt_probe(tmp_path, none_exists):
+    """The command line and the messages of libvirt's capability probe, to the end by the pid file."""
+    sock, pidfile = str(tmp_path / "qmp.monitor"), str(tmp_path / "qmp.pid")
+    done = run("-S", "-no-user-config", "-nodefaults", "-nographic", "-machine", "none,accel=kvm:mshv:tcg",
+               "-qmp", f"unix:{sock},server=on,wait=off", "-pidfile", pidfile, "-daemonize")
+    assert done.returncode == 0, done.stderr
+    with open(pidfile, encoding="ascii") as text:
+        pid = int(text.read())
+    try:
+        qmp = Qmp(sock, 1)  # -daemonize returns when the socket listens
+        probe(qmp)
+    finally:
+        os.kill(pid, signal.SIGTERM)
+    assert qmp.event("SHUTDOWN")["data"] == {"guest": False, "reason": "host-signal"}
+    end = time.monotonic() + 10
+    while os.path.exists(pidfile):
+        assert time.monotonic() < end, "the pid file stays"
+        time.sleep(0.01)
+
+
+def probe(qmp):
+    assert "capabilities" in qmp.greeting["QMP"]
+    assert qmp.command("query-version")["qemu"] == {"major": 11, "minor": 1, "micro": 0}
+    assert qmp.command("query-target") == {"arch": "riscv64"}
+    schema = {entry["name"]: entry for entry in qmp.command("query-qmp-schema")}
+    assert schema["query-accelerators"]["meta-type"] == "command"
+    assert qmp.command("query-accelerators")["enabled"] == "tcg"
+    types = {entry["name"] for entry in qmp.command("qom-list-types")}
+    assert {"virt-machine", "none-machine", "max-riscv-cpu", "monitor-qmp"} <= types
+    for device in DEVICES:
+        try:
+            qmp.command("device-list-properties", typename=device)
+            assert device in types
+        except RuntimeError as error:
+            assert str(error).startswith("DeviceNotFound"), device
+    machines = {entry["name"]: entry for entry in qmp.command("query-machines")}
+    assert machines["virt"]["default-ram-id"] == "riscv_virt_board.ram"
+    assert machines["virt"]["default-cpu-type"] == "rv64-riscv-cpu"
+    for name in "none-machine", "virt-machine":
+        assert any(p["name"] == "memory-backend" for p in qmp.command("qom-list-properties", typename=name))
+    assert {"rv64", "max"} <= {entry["name"] for entry in qmp.command("query-cpu-definitions")}
+    options = {entry["option"] for entry in qmp.command("query-command-line-options")}
+    assert {"machine", "smp-opts", "memory", "chardev", "mon", "device", "object"} <= options
+    with pytest.raises(RuntimeError, match="GenericError: The requested expansion type is not supported"):
+        qmp.command("query-cpu-model-expansion", type="static", model={"name": "max"})
+    props = qmp.command("query-cpu-model-expansion", type="full", model={"name": "max"})["model"]["props"]
+    assert props["zba"] is True and props["v"] is False
+
+
+def test_every_command_answers(empty):
+    """Commands without arguments: an answer or an error of QMP's classes, never a broken connection."""
+    for command in empty.qmp.command("query-commands"):
+        if command["name"] in ("quit", "qmp_capabilities"):
+            continue
+        try:
+            empty.qmp.command(command["name"])
+        except RuntimeError as error:
+            assert re.match("GenericError|DeviceNotFound|CommandNotFound", str(error))
+    assert empty.qmp.command("query-status")["status"] in ("running", "paused", "prelaunch")
+
+
+def test_stop_cont_quit(empty):
+    assert empty.qmp.command("query-status") == {"running": True, "status": "running"}
+    empty.qmp.command("stop")
+    empty.qmp.event("STOP")
+    assert empty.qmp.command("query-status") == {"running": False, "status": "paused"}
+    empty.qmp.command("cont")
+    empty.qmp.event("RESUME")
+    empty.qmp.command("system_reset")
+    assert empty.qmp.event("RESET")["data"] == {"guest": False, "reason": "host-qmp-system-reset"}
+    empty.qmp.command("quit")
+    assert empty.qmp.event("SHUTDOWN")["data"] == {"guest": False, "reason": "host-qmp-quit"}
+    assert empty.wait_exit() == 0
+
+
+def test_human_monitor(tmp_path, none_exists):
+    with Machine(tmp_path, "-M", "none", "-nodefaults", "-display", "none", "-monitor", "stdio", serial=False) as machine:
+        machine.wait_for(r"\(qemu\) ")
+        machine.type("info status\r")
+        machine.wait_for("VM status: running")
+        machine.type("info versoin\r")
+        machine.wait_for("did you mean 'version'")
+        machine.type("qu\t\r")
+        assert machine.wait_exit() == 0
+
+
+@pytest.mark.parametrize("arguments, text", [
+    (["-krenel", "x"], "-krenel: no such option\ndid you mean -kernel?"),
+    (["-drive", "file=x"], "-drive: QEMU has -drive; Mynah does not yet"),
+    (["-smp", "cpu=2"], "-smp cpu=2: no such parameter: 'cpu'\ndid you mean 'cpus'?"),
+    (["disk.img"], "unexpected argument 'disk.img'"),
+    (["-M", "vrit"], "did you mean 'virt'?"),
+    (["-kernel"], "-kernel: an argument is missing"),
+])
+def test_mistakes_end_with_status_1(none_exists, arguments, text):
+    done = run("-display", "none", *arguments)
+    assert done.returncode == 1
+    assert text in done.stderr.decode()
+
+
+def test_version_and_help():
+    assert run("-version").stdout.startswith(b"QEMU emulator version 11.1.0 (Mynah ")
+    text = run("-help").stdout.decode()
+    assert text.count("Example: ") >= 6 and "-kernel FILE" in text
+
+
+def test_json_forms(empty):
+    """What a client may write where: single quotes, an id of any kind, unknown members."""
+    empty.qmp.socket.sendall(b"{'execute': 'query-name', 'id': {'a': [1, null]}}\n")
+    assert empty.qmp.read(time.monotonic() + 10) == {"return": {}, "id": {"a": [1, None]}}
+    empty.qmp.socket.sendall(json.dumps({"execute": "query-name", "argument": {}}).encode() + b"\n")
+    assert "unexpected" in empty.qmp.read(time.monotonic() + 10)["error"]["desc"]
