@@ -130,58 +130,58 @@ bool qmp_query_cpu_definitions(struct monitor *monitor, GPtrArray **ret, GError 
     return true;
 }
 
-/* Properties that the client sets replace the model's. */
-static bool apply_props(const struct vm_class *class, u32 guest, struct json_object *given, struct json_object *props,
-                        GError **error)
+/* Sets what the client asks for. */
+static bool apply_props(struct vm_object *cpu, struct json_object *props, GError **error)
 {
-    if (!json_object_is_type(given, json_type_object))
+    if (!json_object_is_type(props, json_type_object))
         return error_set(error, "Invalid parameter type for 'model.props', expected: object");
-    json_object_object_foreach(given, name, value) {
-        if (!vm_class_property(class, guest, name))
-            return error_set(error, "Property '%s.%s' not found", class->name, name);
-        if (!json_object_is_type(value, json_type_boolean))
-            return error_set(error, "Invalid parameter type for '%s', expected: boolean", name);
-        json_object_object_add(props, name, json_object_get(value));
+    json_object_object_foreach(props, name, value) {
+        g_autofree char *text = property_text(name, value, error);
+
+        if (!text || !vm_object_set(cpu, name, text, error))
+            return false;
     }
     return true;
 }
 
-static struct json_object *expand(const struct vm_class *class, u32 guest)
+static struct json_object *boolean_props(struct vm_object *cpu)
 {
-    g_autoptr(GPtrArray) properties = vm_class_properties(class, guest);
+    g_autoptr(GPtrArray) properties = vm_class_properties(cpu->class, vm_guest(cpu->vm));
     struct json_object *props = json_object_new_object();
 
     for (guint i = 0; i < properties->len; i++) {
         const struct vm_property *property = properties->pdata[i];
+        g_autofree char *text = property_is_bool(property) ? vm_object_get(cpu, property->name, NULL) : NULL;
 
-        if (property_is_bool(property))
-            json_object_object_add(props, property->name, property_json(property, property->default_text));
+        if (text)
+            json_object_object_add(props, property->name, property_json(property, text));
     }
     return props;
 }
 
+/* A model's properties are known by its instances: makes one that never becomes real. */
 bool qmp_query_cpu_model_expansion(struct monitor *monitor, const struct api_args_query_cpu_model_expansion *args,
                                    struct api_cpu_model_expansion_info **ret, GError **error)
 {
-    u32 guest = vm_guest(monitor->set->vm);
-    g_autofree char *name = g_strconcat(args->model->name, cpu_suffix(guest), NULL);
-    const struct vm_class *class = vm_class_find(name, guest);
-    struct json_object *props;
+    struct vm *vm = monitor->set->vm;
+    g_autofree char *name = g_strconcat(args->model->name, cpu_suffix(vm_guest(vm)), NULL);
+    struct vm_object *cpu;
 
     if (args->type != API_CPU_MODEL_EXPANSION_TYPE_FULL)
         return error_set(error, "The requested expansion type is not supported");
-    if (!class || class->abstract)
+    if (!vm_class_find(name, vm_guest(vm)))
         return error_set(error, "The CPU type '%s' is not known", args->model->name);
-    props = expand(class, guest);
-    if (args->model->props && !apply_props(class, guest, args->model->props, props, error)) {
-        json_object_put(props);
+    cpu = vm_object_create(vm, name, vm_root(vm), "cpu-model[*]", error);
+    if (!cpu)
         return false;
+    if (!args->model->props || apply_props(cpu, args->model->props, error)) {
+        *ret = api_new(&api_type_cpu_model_expansion_info);
+        (*ret)->model = api_new(&api_type_cpu_model_info);
+        (*ret)->model->name = g_strdup(args->model->name);
+        (*ret)->model->props = boolean_props(cpu);
     }
-    *ret = api_new(&api_type_cpu_model_expansion_info);
-    (*ret)->model = api_new(&api_type_cpu_model_info);
-    (*ret)->model->name = g_strdup(args->model->name);
-    (*ret)->model->props = props;
-    return true;
+    vm_object_destroy(cpu);
+    return *ret != NULL;
 }
 
 bool qmp_query_accelerators(struct monitor *monitor, struct api_accelerator_info **ret, GError **error)

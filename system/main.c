@@ -71,7 +71,7 @@ static bool write_pidfile(struct mynah_system *s, GError **error)
 
     if (!use)
         return true;
-    s->pidfile = g_strdup(use->text);
+    s->pidfile = g_canonicalize_filename(use->text, NULL); /* -daemonize leaves the folder */
     return host_process_write_pid(use->text, error);
 }
 
