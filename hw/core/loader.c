@@ -1,0 +1,172 @@
+/* hw/core/loader.c - files that go into guest memory: reading, unpacking, formats. */
+#include "hw/core/loader.h"
+#include "base/bits.h"
+#include "base/error.h"
+#include "hw/core/loader_formats.h"
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <zlib.h>
+
+u64 loader_room(struct space *space, u64 address)
+{
+    struct space_hit hit = space_lookup(space, address);
+
+    return hit.ram ? MIN(hit.left, hit.ram->size - hit.ram_offset) : 0;
+}
+
+char *loader_find(char **folders, const char *name)
+{
+    for (char **folder = folders; folder && *folder && !strchr(name, '/'); folder++) {
+        char *path = g_build_filename(*folder, name, NULL);
+
+        if (g_file_test(path, G_FILE_TEST_EXISTS))
+            return path;
+        g_free(path);
+    }
+    return g_file_test(name, G_FILE_TEST_EXISTS) ? g_strdup(name) : NULL;
+}
+
+/* At most max + 1 bytes, so that the caller sees that there was more. */
+static u8 *read_stream(FILE *file, u64 max, u64 *size)
+{
+    u64 room = 0, used = 0;
+    u8 *data = NULL;
+
+    do {
+        if (used == room) {
+            room = MIN(max + 1, MAX(64 * KIB, room * 2));
+            data = g_realloc(data, room);
+        }
+        size_t got = fread(data + used, 1, room - used, file);
+        if (!got)
+            break;
+        used += got;
+    } while (used <= max);
+    *size = used;
+    return data;
+}
+
+u8 *loader_read_file(const char *path, u64 max, u64 *size, GError **error)
+{
+    FILE *file = fopen(path, "rb");
+
+    if (!file) {
+        error_set(error, "cannot open '%s': %s", path, strerror(errno));
+        return NULL;
+    }
+    max = MIN(max, UINT64_C(1) << 46);
+    u8 *data = read_stream(file, max, size);
+    if (ferror(file))
+        error_set(error, "cannot read '%s': %s", path, strerror(errno));
+    else if (*size > max)
+        error_set(error, "'%s' is larger than the %" G_GUINT64_FORMAT " KiB that there is room for", path, max / KIB);
+    else
+        goto out;
+    g_clear_pointer(&data, g_free);
+out:
+    fclose(file);
+    return data;
+}
+
+bool loader_is_gzip(const u8 *data, u64 size)
+{
+    return size >= 18 && data[0] == 0x1f && data[1] == 0x8b && data[2] == 8;
+}
+
+u8 *loader_gunzip(const u8 *data, u64 size, u64 max, u64 *out_size, GError **error)
+{
+    z_stream stream = { .next_in = (u8 *)data };
+    u64 room = 0, used = 0, left = size;
+    u8 *out = NULL;
+    int status = Z_OK;
+
+    if (inflateInit2(&stream, 16 + MAX_WBITS) != Z_OK) {
+        error_set(error, "no memory to unpack");
+        return NULL;
+    }
+    while (status == Z_OK && used <= max) {
+        if (!stream.avail_in) {
+            stream.avail_in = (uInt)MIN(left, UINT32_MAX / 2);
+            left -= stream.avail_in;
+        }
+        if (used == room) {
+            room = MIN(max + 1, MAX(MIN(size * 4, 64 * MIB), room * 2));
+            out = g_realloc(out, room);
+        }
+        uInt step = (uInt)MIN(room - used, UINT32_MAX / 2);
+        stream.next_out = out + used;
+        stream.avail_out = step;
+        status = inflate(&stream, Z_NO_FLUSH);
+        used += step - stream.avail_out;
+    }
+    inflateEnd(&stream);
+    *out_size = used;
+    if (status == Z_STREAM_END && used <= max)
+        return out;
+    g_free(out);
+    error_set(error, used > max ? "unpacks to more than there is room for" : "gzip data is damaged or cut off");
+    return NULL;
+}
+
+bool loader_fill(const struct loader_request *request, u64 address, const u8 *data, u64 size, u64 clear, GError **error)
+{
+    u64 room = loader_room(request->space, address);
+
+    if (!size && !clear)
+        return true;
+    if (clear > room || size > room - clear)
+        return error_set(error, "%s: 0x%" G_GINT64_MODIFIER "x bytes do not fit into memory at 0x%" G_GINT64_MODIFIER "x", request->name,
+                         size + clear, address);
+    space_load_bytes(request->space, address, data, size);
+    struct space_hit hit = space_lookup(request->space, address);
+    memset(hit.ram->host + hit.ram_offset + size, 0, clear);
+    if (clear)
+        vm_ram_changed(hit.ram, hit.ram_offset + size, clear);
+    return true;
+}
+
+static bool place_raw(const struct loader_request *request, struct loader_result *result, GError **error)
+{
+    *result = (struct loader_result){ .format = LOADER_RAW, .entry = request->address, .low = request->address };
+    result->high = request->address + request->size;
+    return loader_fill(request, request->address, request->data, request->size, 0, error);
+}
+
+bool loader_place(const struct loader_request *request, struct loader_result *result, GError **error)
+{
+    if (!request->force_raw && loader_is_elf(request->data, request->size))
+        return loader_place_elf(request, result, error);
+    if (!request->force_raw && loader_is_uimage(request->data, request->size))
+        return loader_place_uimage(request, result, error);
+    if (!request->force_raw && loader_is_image(request->data, request->size))
+        return loader_place_image(request, result, error);
+    return place_raw(request, result, error);
+}
+
+bool loader_place_file(struct loader_request *request, const char *path, struct loader_result *result, GError **error)
+{
+    /* ELF files carry symbols that are not loaded: allow them some room beyond the memory. */
+    u64 room = loader_room(request->space, request->address), size;
+    u8 *data = loader_read_file(path, (request->force_raw ? room : room * 2 + 64 * MIB), &size, error);
+
+    if (!data)
+        return false;
+    if (!request->force_raw && loader_is_gzip(data, size)) {
+        u64 unpacked_size;
+        u8 *unpacked = loader_gunzip(data, size, room, &unpacked_size, error);
+
+        g_free(data);
+        if (!unpacked)
+            return error_prefix(error, "'%s'", path);
+        data = unpacked;
+        size = unpacked_size;
+    }
+    request->data = data;
+    request->size = size;
+    request->name = path;
+    bool ok = loader_place(request, result, error);
+    request->data = NULL;
+    g_free(data);
+    return ok;
+}

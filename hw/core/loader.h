@@ -1,0 +1,48 @@
+/*
+ * hw/core/loader.h - files that go into guest memory before the first instruction: ELF64, Linux Image (plain or gzip'd),
+ * U-Boot legacy image, raw. Files are untrusted: sizes are bounded by the memory they go to, every offset is checked.
+ *
+ * Main thread, machine lock or no vCPU running.
+ */
+#ifndef HW_CORE_LOADER_H
+#define HW_CORE_LOADER_H
+
+#include "base/types.h"
+#include "vm/memory.h"
+
+enum loader_format { LOADER_RAW, LOADER_ELF, LOADER_IMAGE, LOADER_UIMAGE };
+
+struct loader_request {
+    struct space *space;
+    const u8 *data;
+    u64 size;           /* bytes of data */
+    const char *name;   /* for messages */
+    u64 address;        /* where raw files and Images go */
+    u16 elf_machine;    /* e_machine that an ELF must have (RISC-V: 243) */
+    u8 uimage_arch;     /* IH_ARCH that a U-Boot image must have (RISC-V: 26) */
+    bool force_raw;
+};
+
+struct loader_result {
+    enum loader_format format;
+    u64 entry;          /* first instruction, physical */
+    u64 low, high;      /* guest-physical range that was filled; high is one past it, and includes what the kernel clears */
+};
+
+/* Reads a whole file of at most `max` bytes. The caller frees with g_free. */
+u8 *loader_read_file(const char *path, u64 max, u64 *size, GError **error);
+/* Unpacks gzip; the result has at most `max` bytes. The caller frees. */
+u8 *loader_gunzip(const u8 *data, u64 size, u64 max, u64 *out_size, GError **error);
+bool loader_is_gzip(const u8 *data, u64 size);
+
+/* Recognises the format and copies the file into RAM or ROM. */
+bool loader_place(const struct loader_request *request, struct loader_result *result, GError **error);
+/* Reads, unpacks and places. request->data, size and name are set from the path. */
+bool loader_place_file(struct loader_request *request, const char *path, struct loader_result *result, GError **error);
+
+/* Bytes of directly accessible memory from an address on; 0: none. */
+u64 loader_room(struct space *space, u64 address);
+/* Finds `name` in the folders (NULL-terminated), or takes it as a path. NULL when there is none. The caller frees. */
+char *loader_find(char **folders, const char *name);
+
+#endif

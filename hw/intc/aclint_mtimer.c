@@ -1,0 +1,66 @@
+/* hw/intc/aclint_mtimer.c - machine-level timer. Comparators fire in the hart's own thread. */
+#define DEVICE      aclint_mtimer
+#define DEVICE_ROWS "hw/intc/aclint_mtimer.dev"
+#include "hw/core/declare.inc"
+#include "vm/vcpu.h"
+
+/* Interrupt number in mip (privileged specification, 3.1.9); the timer slot whose expiry makes the CPU raise that line. */
+enum { LINE_MTIP = 7, TIMER_SLOT = 1 };
+
+static u32 harts(void *device)
+{
+    return ((struct aclint_mtimer *)device)->num_harts;
+}
+
+static u64 delta(const struct aclint_mtimer *timer)
+{
+    return __atomic_load_n(&timer->state->time_delta, __ATOMIC_ACQUIRE);
+}
+
+static u64 read_time(void *device, u32 index)
+{
+    struct aclint_mtimer *timer = device;
+
+    return vm_clock_ticks(timer->device.object.vm, timer->hz) + delta(timer);
+}
+
+static void write_timecmp(void *device, u32 index, u64 value)
+{
+    struct aclint_mtimer *timer = device;
+    struct vcpu *vcpu = vm_vcpu(timer->device.object.vm, timer->hartid_base + index);
+
+    if (!vcpu)
+        return;
+    /* Off before the line falls: an expiry of the old comparator in between must not raise it again. */
+    vcpu_timer_set(vcpu, TIMER_SLOT, INT64_MAX);
+    bool due = read_time(timer, 0) >= value;
+    line_set(&vcpu->line[LINE_MTIP], due);
+    if (!due)
+        vcpu_timer_set(vcpu, TIMER_SLOT, vm_clock_ticks_to_ns(value - delta(timer), timer->hz));
+}
+
+static void write_time(void *device, u32 index, u64 value)
+{
+    struct aclint_mtimer *timer = device;
+
+    __atomic_store_n(&timer->state->time_delta, value - vm_clock_ticks(timer->device.object.vm, timer->hz), __ATOMIC_RELEASE);
+    for (u32 i = 0; i < timer->num_harts; i++)
+        write_timecmp(timer, i, __atomic_load_n(&timer->state->timecmp[i], __ATOMIC_ACQUIRE));
+}
+
+static void reset(void *device)
+{
+    struct aclint_mtimer *timer = device;
+
+    /* The specification leaves MTIMECMP open: zero in memory, but silent until it is written. */
+    for (u32 i = 0; i < timer->num_harts; i++) {
+        struct vcpu *vcpu = vm_vcpu(timer->device.object.vm, timer->hartid_base + i);
+
+        if (!vcpu)
+            continue;
+        vcpu_timer_set(vcpu, TIMER_SLOT, INT64_MAX);
+        line_set(&vcpu->line[LINE_MTIP], 0);
+    }
+}
+
+#include "hw/core/define.inc"

@@ -1,0 +1,213 @@
+/* hw/riscv/virt.c - the RISC-V `virt` board: memory map, devices and how they are wired. */
+#include "hw/riscv/virt.h"
+#include "base/bits.h"
+#include "base/error.h"
+#include "chardev/chardev.h"
+#include <string.h>
+
+const struct virt_range virt_memmap[VIRT_AREA_COUNT] = {
+    [VIRT_MROM] = { 0x1000, 0xf000 },
+    [VIRT_TEST] = { 0x100000, 0x1000 },
+    [VIRT_RTC] = { 0x101000, 0x1000 },
+    [VIRT_CLINT] = { 0x2000000, 0x10000 },
+    [VIRT_PCIE_PIO] = { 0x3000000, 0x10000 },
+    [VIRT_PLATFORM_BUS] = { 0x4000000, 0x2000000 },
+    [VIRT_PLIC] = { 0xc000000, 0x600000 },
+    [VIRT_UART0] = { 0x10000000, 0x100 },
+    [VIRT_VIRTIO] = { 0x10001000, 0x1000 },
+    [VIRT_FW_CFG] = { 0x10100000, 0x18 },
+    [VIRT_FLASH] = { 0x20000000, 0x4000000 },
+    [VIRT_PCIE_ECAM] = { 0x30000000, 0x10000000 },
+    [VIRT_PCIE_MMIO] = { 0x40000000, 0x40000000 },
+    [VIRT_DRAM] = { 0x80000000, 0 },
+};
+
+static struct vm *vm_of(const struct virt *virt)
+{
+    return virt->machine.object.vm;
+}
+
+static bool create_memory(struct virt *virt, GError **error)
+{
+    struct vm *vm = vm_of(virt);
+    struct region *system = space_root(vm_memory(vm));
+    u64 size = virt->machine.ram_size, base = virt_memmap[VIRT_DRAM].base;
+
+    if (!size || (size & 4095))
+        return error_set(error, "the amount of RAM must be a multiple of 4 KiB");
+    virt->ram = vm_ram_create(vm, "riscv_virt_board.ram", size, error);
+    virt->mrom = virt->ram ? vm_ram_create(vm, "riscv_virt_board.mrom", virt_memmap[VIRT_MROM].size, error) : NULL;
+    if (!virt->mrom)
+        return false;
+    region_init_ram(&virt->ram_region, vm, virt->ram->name, virt->ram, 0, size);
+    region_init_rom(&virt->mrom_region, vm, virt->mrom->name, virt->mrom, 0, virt_memmap[VIRT_MROM].size);
+    region_add(system, base, &virt->ram_region, 0);
+    region_add(system, virt_memmap[VIRT_MROM].base, &virt->mrom_region, 0);
+    virt->pcie_high = (struct virt_range){ bits_align_up(base + size, 16 * GIB), 16 * GIB };
+    return true;
+}
+
+static bool create_harts(struct virt *virt, GError **error)
+{
+    const char *model = virt->machine.cpu_type ? virt->machine.cpu_type : "rv64";
+    struct vm_object *soc = vm_object_create(vm_of(virt), "riscv.hart_array", &virt->machine.object, "soc0", error);
+
+    if (!soc || !vm_object_set_u64(soc, "num-harts", virt->machine.cpus, error) || !vm_object_set(soc, "cpu-type", model, error) ||
+        !vm_object_realize(soc, error))
+        return false;
+    for (u32 i = 0; i < virt->machine.cpus; i++) {
+        if (!vcpu_create(vm_of(virt), model, soc, "harts[*]", error))
+            return false;
+    }
+    return true;
+}
+
+static struct device *create_at(struct virt *virt, const char *class_name, const char *properties, u64 address, GError **error)
+{
+    struct device *device = device_create_unattached(vm_of(virt), class_name, properties, error);
+
+    if (device)
+        device_map(device, 0, address);
+    return device;
+}
+
+static struct line *plic_input(struct virt *virt, u32 source)
+{
+    return device_input(virt->plic, "source", source);
+}
+
+static bool create_interrupt_controllers(struct virt *virt, GError **error)
+{
+    g_autofree char *harts = g_strdup_printf("num-harts=%u", virt->machine.cpus);
+    GString *plic = g_string_new("hart-config=MS");
+
+    for (u32 i = 1; i < virt->machine.cpus; i++)
+        g_string_append(plic, ",MS");
+    g_string_append_printf(plic, ";num-sources=%u", VIRT_IRQ_SOURCES + 1);
+    bool ok = create_at(virt, "riscv.aclint.swi", harts, virt_memmap[VIRT_CLINT].base, error) &&
+              create_at(virt, "riscv.aclint.mtimer", harts, virt_memmap[VIRT_CLINT].base + 0x4000, error) &&
+              (virt->plic = create_at(virt, "riscv.sifive.plic", plic->str, virt_memmap[VIRT_PLIC].base, error));
+    g_string_free(plic, TRUE);
+    return ok;
+}
+
+static bool create_serial(struct virt *virt, GError **error)
+{
+    struct chardev *chardev = vm_backend(vm_of(virt), "serial", 0);
+    g_autofree char *properties =
+        g_strdup_printf("baudbase=%u%s%s", VIRT_UART_CLOCK / 16, chardev ? ";chardev=" : "", chardev ? chardev_id(chardev) : "");
+    struct device *uart = create_at(virt, "serial-mm", properties, virt_memmap[VIRT_UART0].base, error);
+
+    if (!uart)
+        return false;
+    device_connect(uart, "irq", plic_input(virt, VIRT_IRQ_UART0));
+    return true;
+}
+
+static bool create_rest(struct virt *virt, GError **error)
+{
+    if (!create_at(virt, "riscv.sifive.test", NULL, virt_memmap[VIRT_TEST].base, error))
+        return false;
+    return create_serial(virt, error);
+}
+
+static void reset(void *opaque)
+{
+    struct virt *virt = opaque;
+    g_autoptr(GError) error = NULL;
+
+    if (!virt->loaded && !virt_boot_load(virt, &error))
+        log_print(vm_log(vm_of(virt)), LOG_UNIMP, "reset: %s", error->message);
+    virt->loaded = false;
+}
+
+static bool complete(void *opaque, GError **error)
+{
+    struct virt *virt = opaque;
+
+    virt->loaded = virt_boot_prepare(virt, error) && (virt->machine.dumpdtb || virt_boot_load(virt, error));
+    return virt->loaded;
+}
+
+static bool check_options(const struct virt *virt, GError **error)
+{
+    if (virt->machine.cpus > VIRT_MAX_CPUS)
+        return error_set(error, "virt supports at most %u CPUs", VIRT_MAX_CPUS);
+    if (virt->acpi == 1) {
+        error_set(error, "acpi=on: there are no ACPI tables for RISC-V yet");
+        return error_hint(error, "acpi=off or auto hands over a device tree");
+    }
+    if (virt->aclint)
+        return error_set(error, "aclint=on is not there yet");
+    return true;
+}
+
+static bool realize(struct vm_object *object, GError **error)
+{
+    struct virt *virt = (struct virt *)object;
+    struct vm *vm = object->vm;
+
+    if (!check_options(virt, error))
+        return false;
+    region_batch_begin(vm);
+    bool ok = create_memory(virt, error) && create_harts(virt, error) && create_interrupt_controllers(virt, error) && create_rest(virt, error);
+    region_batch_end(vm);
+    if (!ok)
+        return false;
+    vm_on_complete(vm, complete, virt);
+    vm_on_reset(vm, reset, virt);
+    return true;
+}
+
+static void finish(struct vm_object *object)
+{
+    struct virt *virt = (struct virt *)object;
+
+    vm_off_reset(object->vm, reset, virt);
+    region_finish(&virt->ram_region);
+    region_finish(&virt->mrom_region);
+    g_free(virt->firmware_path);
+    g_free(virt->fdt);
+}
+
+static const char *const on_off_auto[] = { "auto", "on", "off", NULL };
+static const char *const aia_kinds[] = { "none", NULL };
+
+static const struct vm_property properties[] = {
+    { .name = "acpi", .type = VM_PROPERTY_ENUM, .offset = offsetof(struct virt, acpi), .names = on_off_auto, .class_name = "OnOffAuto",
+      .description = "ACPI tables" },
+    { .name = "aclint", .type = VM_PROPERTY_BOOL, .offset = offsetof(struct virt, aclint), .description = "ACLINT instead of CLINT devices" },
+    { .name = "aia", .type = VM_PROPERTY_ENUM, .offset = offsetof(struct virt, aia), .names = aia_kinds, .class_name = "string",
+      .description = "advanced interrupt architecture: only none" },
+    { 0 },
+};
+
+static const struct machine_class virt_class = {
+    .name = "virt", .description = "RISC-V VirtIO board", .max_cpus = VIRT_MAX_CPUS, .default_cpu = "rv64",
+    .default_cpu_type = "rv64-riscv-cpu", .default_ram_id = "riscv_virt_board.ram", .default_ram_size = 128 * MIB,
+};
+
+VM_CLASS(virt_machine) {
+    .name = "virt-machine", .parent = "machine", .description = "RISC-V VirtIO board", .guests = VM_GUEST_RISCV64,
+    .size = sizeof(struct virt), .properties = properties, .realize = realize, .finish = finish, .data = &virt_class,
+};
+
+struct hart_array {
+    struct vm_object object;
+    u32 num_harts, hartid_base;
+    u64 resetvec;
+    char *cpu_type;
+};
+
+static const struct vm_property hart_array_properties[] = {
+    { .name = "num-harts", .type = VM_PROPERTY_U32, .offset = offsetof(struct hart_array, num_harts), .default_text = "1" },
+    { .name = "hartid-base", .type = VM_PROPERTY_U32, .offset = offsetof(struct hart_array, hartid_base) },
+    { .name = "resetvec", .type = VM_PROPERTY_U64, .offset = offsetof(struct hart_array, resetvec), .default_text = "4096" },
+    { .name = "cpu-type", .type = VM_PROPERTY_STRING, .offset = offsetof(struct hart_array, cpu_type) },
+    { 0 },
+};
+
+VM_CLASS(riscv_hart_array) {
+    .name = "riscv.hart_array", .parent = "device", .description = "harts of one socket", .guests = VM_GUEST_RISCV64,
+    .size = sizeof(struct hart_array), .properties = hart_array_properties,
+};

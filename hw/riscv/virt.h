@@ -1,0 +1,60 @@
+/*
+ * hw/riscv/virt.h - the RISC-V `virt` board: addresses and interrupts are those that guests find in its device tree.
+ * Split: virt.c (devices), virt_fdt.c (device tree), virt_boot.c (firmware, kernel, reset ROM).
+ */
+#ifndef HW_RISCV_VIRT_H
+#define HW_RISCV_VIRT_H
+
+#include "hw/core/device.h"
+#include "hw/core/loader.h"
+#include "vm/machine.h"
+#include "vm/vcpu.h"
+
+enum virt_area {
+    VIRT_MROM, VIRT_TEST, VIRT_RTC, VIRT_CLINT, VIRT_PCIE_PIO, VIRT_PLATFORM_BUS, VIRT_PLIC, VIRT_UART0, VIRT_VIRTIO, VIRT_FW_CFG,
+    VIRT_FLASH, VIRT_PCIE_ECAM, VIRT_PCIE_MMIO, VIRT_DRAM, VIRT_AREA_COUNT
+};
+
+struct virt_range {
+    u64 base, size;
+};
+
+extern const struct virt_range virt_memmap[VIRT_AREA_COUNT];
+
+enum {
+    VIRT_MAX_CPUS = 64,
+    VIRT_IRQ_VIRTIO = 1, VIRT_IRQ_UART0 = 10, VIRT_IRQ_RTC = 11, VIRT_IRQ_PCIE = 32, VIRT_IRQ_SOURCES = 95,
+    VIRT_VIRTIO_COUNT = 8,
+    VIRT_TIMEBASE_HZ = 10000000, VIRT_UART_CLOCK = 3686400,
+};
+
+struct virt {
+    struct machine machine;
+    u32 acpi;              /* enum: auto, on, off */
+    bool aclint;
+    u32 aia;
+    struct ram_block *ram, *mrom;
+    struct region ram_region, mrom_region;
+    struct device *plic, *fw_cfg, *flash[2];
+    struct virt_range pcie_high; /* behind the RAM, aligned to its size */
+    /* Boot. */
+    char *firmware_path;   /* NULL: none */
+    bool loaded;           /* the first load was for this reset */
+    u8 *fdt;               /* as the guest gets it */
+    u32 fdt_size;
+};
+
+/* virt_fdt.c: the device tree without /chosen's boot arguments. The caller frees. */
+void *virt_fdt_build(struct virt *virt, u32 *size, GError **error);
+/* Size that leaves room for what virt_fdt_finish adds. */
+enum { VIRT_FDT_MAX = 1 << 20 };
+struct virt_initrd {
+    u64 start, end; /* both 0: none */
+};
+bool virt_fdt_finish(struct virt *virt, void *fdt, struct virt_initrd initrd, GError **error);
+
+/* virt_boot.c: finds files, loads everything. Main thread. */
+bool virt_boot_prepare(struct virt *virt, GError **error);
+bool virt_boot_load(struct virt *virt, GError **error);
+
+#endif
