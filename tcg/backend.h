@@ -143,7 +143,8 @@ struct tcg_backend {
 
     /* Atomically, with other threads running the code. to == NULL unlinks. */
     void (*set_link)(struct tcg_engine *engine, struct tcg_link *link, const struct tcg_code *to);
-    /* Makes every entry of the block lead to the dispatcher with TCG_LEAVE_PC (state pc = its va); threads inside run on. */
+    /* Makes the indirect entry lead to the dispatcher with TCG_LEAVE_PC (state pc = its va), after accel/tcg unlinked what links
+       to the direct one; threads inside run on. */
     void (*kill)(struct tcg_engine *engine, struct tcg_code *code);
     /* Host address -> readable listing of the block's code for -d out_asm; the caller frees. May be NULL. */
     char *(*disassemble)(struct tcg_engine *engine, const struct tcg_code *code);

@@ -228,7 +228,7 @@ static void amo_inline(struct tcg_engine *e, enum ir_amo how, bool wide, struct 
         x86_lock_xadd_mr(&e->code, wide, x86_mem(RCX, 0), RAX);
 }
 
-/* Bytes and halfwords: always the slow path. */
+/* Bytes and halfwords and the other byte order: always the slow path. */
 static void always_slow(struct tcg_engine *e, struct x86_cold *cold)
 {
     cold->from_unaligned = x86_jmp(&e->code);
@@ -247,7 +247,7 @@ void x86_emit_amo(struct tcg_engine *e, const struct ir_op *op)
     cold->address = (u8)address(e, a, 0);
     cold->value = b;
     cold->extra = (u32)op->imm;
-    if (size < 2) {
+    if (size < 2 || (op->aux & IR_MEM_BIG)) {
         always_slow(e, cold);
     } else {
         check(e, cold, 1u << size, true);
@@ -285,7 +285,7 @@ void x86_emit_cas(struct tcg_engine *e, const struct ir_op *op)
     cold->address = (u8)address(e, a, 0);
     cold->value = b;
     cold->value2 = c;
-    if (size < 2) {
+    if (size < 2 || (op->aux & IR_MEM_BIG)) {
         always_slow(e, cold);
     } else {
         check(e, cold, 1u << size, true);

@@ -129,6 +129,15 @@ static void note(struct machine *m, u64 what)
     m->trace = (m->trace ^ what) * UINT64_C(0x100000001b3) + 1;
 }
 
+static u32 hash_memory(const struct machine *m)
+{
+    u32 hash = 0;
+
+    for (u32 i = 0; i < MACHINE_PAGES * TCG_PAGE_SIZE; i++)
+        hash = hash * 31 + m->memory[i];
+    return hash;
+}
+
 char *machine_describe(const struct machine *m)
 {
     GString *out = g_string_new(NULL);
@@ -140,7 +149,7 @@ char *machine_describe(const struct machine *m)
     g_string_append_printf(out, "h0=%04x h1=%04x b0=%02x b1=%02x\n", m->state.h[0], m->state.h[1], m->state.b[0], m->state.b[1]);
     g_string_append_printf(out, "pc=%" G_GINT64_MODIFIER "x pc_page=%" G_GINT64_MODIFIER "x trace=%" G_GINT64_MODIFIER "x traps=%u ",
                            m->host.pc, m->host.pc_page, m->trace, (unsigned)m->traps);
-    g_string_append_printf(out, "memory=%08x\n", g_bytes_hash(g_bytes_new_static(m->memory, MACHINE_PAGES * TCG_PAGE_SIZE)));
+    g_string_append_printf(out, "memory=%08x\n", hash_memory(m));
     return g_string_free(out, FALSE);
 }
 
