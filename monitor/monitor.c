@@ -207,16 +207,24 @@ static void front_writable(void *opaque)
     monitor_writable(opaque);
 }
 
+/* On a terminal shared with the guest a monitor for people stays silent until Ctrl-A c. */
+static bool waits_for_focus(const struct monitor *monitor)
+{
+    return monitor->mode == MONITOR_HMP && chardev_is_mux(monitor->front.chardev);
+}
+
 static void front_event(void *opaque, enum chardev_event event)
 {
     struct monitor *monitor = opaque;
 
-    if (event == CHARDEV_OPENED)
+    if (event == CHARDEV_OPENED && !waits_for_focus(monitor))
         monitor_opened(monitor);
     else if (event == CHARDEV_CLOSED)
         monitor_closed(monitor);
-    else if (event == CHARDEV_FOCUS_IN && monitor->mode == MONITOR_HMP && monitor->open)
+    else if (event == CHARDEV_FOCUS_IN && monitor->open && monitor->mode == MONITOR_HMP)
         edit_prompt(monitor->edit, monitor);
+    else if (event == CHARDEV_FOCUS_IN)
+        monitor_opened(monitor);
 }
 
 static size_t front_write(void *opaque, const void *data, size_t length)

@@ -43,6 +43,7 @@ static const struct vm_property properties[] = {
 
 VM_CLASS(monitor_qmp) {
     .name = "monitor-qmp",
+    .parent = "user-creatable",
     .description = "a monitor for programs",
     .size = sizeof(struct monitor_object),
     .user_creatable = true,

@@ -147,3 +147,17 @@ def test_json_forms(empty):
     assert empty.qmp.read(time.monotonic() + 10) == {"return": {}, "id": {"a": [1, None]}}
     empty.qmp.socket.sendall(json.dumps({"execute": "query-name", "argument": {}}).encode() + b"\n")
     assert "unexpected" in empty.qmp.read(time.monotonic() + 10)["error"]["desc"]
+
+
+def test_silent_until_chosen(start):
+    """A monitor that shares the terminal with the guest says nothing before Ctrl-A c."""
+    machine = start("-M", "virt", "-bios", "none", "-S", "-display", "none", "-serial", "mon:stdio", qmp=True, serial=False)
+    machine.qmp.command("query-status")
+    machine.pump(0.2)
+    assert machine.console == b""
+    machine.type("\x01c")
+    machine.wait_for("type 'help'.*\r\n.*\\(qemu\\) ")
+    machine.type("info status\r")
+    machine.wait_for("VM status: paused")
+    machine.type("\x01x")
+    assert machine.wait_exit() == 0
