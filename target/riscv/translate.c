@@ -5,7 +5,6 @@
  * crosses into the next page is a block of its own.
  */
 #include "target/riscv/translate.h"
-#include "base/bits.h"
 
 enum { MAX_INSNS = 64, PAGE = 4096 };
 
@@ -108,6 +107,17 @@ static void translate_insn(struct translation *t, u32 raw)
         translate_illegal(t, &insn);
 }
 
+/* Instruction parcels are little-endian on every hart. */
+static u32 load_half(const u8 *bytes)
+{
+    return bytes[0] | (u32)bytes[1] << 8;
+}
+
+static u32 load_word(const u8 *bytes)
+{
+    return load_half(bytes) | load_half(bytes + 2) << 16;
+}
+
 enum fetch { FETCH_OK, FETCH_CROSSES };
 
 static enum fetch fetch_insn(const struct code_source *source, u32 offset, u32 *raw)
@@ -115,10 +125,10 @@ static enum fetch fetch_insn(const struct code_source *source, u32 offset, u32 *
     const u8 *bytes = source->page + offset;
 
     if (likely(offset + 4 <= PAGE)) {
-        *raw = (u32)bits_load_le(bytes, 4);
+        *raw = load_word(bytes);
         return FETCH_OK;
     }
-    *raw = (u32)bits_load_le(bytes, 2);
+    *raw = load_half(bytes);
     return (*raw & 3) == 3 ? FETCH_CROSSES : FETCH_OK;
 }
 
@@ -139,7 +149,7 @@ enum translate_result riscv_translate(struct ir_block *block, const struct code_
     if (fetch_insn(source, source->offset, &raw) == FETCH_CROSSES) {
         if (!source->next_page)
             return TRANSLATE_NEEDS_NEXT_PAGE;
-        raw |= (u32)bits_load_le(source->next_page, 2) << 16;
+        raw |= load_half(source->next_page) << 16;
         t.pc = t.next;
         translate_insn(&t, raw);
     } else {
