@@ -111,7 +111,8 @@ static void reset_values(struct device *device)
     for (u32 i = 0; i < decl->field_count; i++) {
         const struct device_field *field = &decl->fields[i];
 
-        fill((u8 *)device->state + field->offset, field->size, field->count, field->reset);
+        if (!field->keep || !device->object.realized)
+            fill((u8 *)device->state + field->offset, field->size, field->count, field->reset);
     }
     for (u32 i = 0; i < decl->timer_count; i++)
         timer_disarm(&((struct device_timer *)((u8 *)device + decl->timers[i].offset))->timer);

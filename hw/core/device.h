@@ -50,6 +50,7 @@ struct device_field {
     u32 count;
     u64 reset;
     u64 max;          /* bound for indices and fill levels, checked on load; 0: none */
+    bool keep;        /* survives a reset of the machine (battery-backed) */
 };
 
 struct device_window_decl {
