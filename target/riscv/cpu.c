@@ -141,10 +141,74 @@ static bool check_options(struct riscv_cpu *cpu, GError **error)
     return true;
 }
 
+static bool needs_met(const struct riscv_cpu *cpu, unsigned i)
+{
+    g_auto(GStrv) needs = g_strsplit(riscv_extensions[i].needs, " ", -1);
+
+    for (unsigned k = 0; k < RISCV_EXT_COUNT; k++) {
+        if (!cpu->extension[k] && g_strv_contains((const char *const *)needs, riscv_extensions[k].name))
+            return false;
+    }
+    return true;
+}
+
+/* "f=off" takes d and zfa along, which nobody asked for by name. Ends: each round turns something off. */
+static void drop_unmet_defaults(struct riscv_cpu *cpu)
+{
+    for (bool changed = true; changed;) {
+        changed = false;
+        for (unsigned i = 0; i < RISCV_EXT_COUNT; i++) {
+            if (cpu->extension[i] && !cpu->chosen[i] && !needs_met(cpu, i)) {
+                cpu->extension[i] = false;
+                changed = true;
+            }
+        }
+    }
+}
+
+/* "c=off" takes zca along: nobody asked for it, and nothing that is on implies it. Zicsr is what trap handlers live on. */
+static void drop_unimplied_defaults(struct riscv_cpu *cpu)
+{
+    bool implied[RISCV_EXT_COUNT] = { false }, by_some[RISCV_EXT_COUNT] = { false };
+
+#define EXTENSION(...)
+#define TODO(...)
+#define IMPLIES(a, b)                                                                              \
+    implied[RISCV_EXT_##b] |= cpu->extension[RISCV_EXT_##a];                                       \
+    by_some[RISCV_EXT_##b] = true;
+#define IMPLIES_BOTH(a, b, c)                                                                      \
+    implied[RISCV_EXT_##c] |= cpu->extension[RISCV_EXT_##a] && cpu->extension[RISCV_EXT_##b];      \
+    by_some[RISCV_EXT_##c] = true;
+#include "target/riscv/extensions.def"
+#undef EXTENSION
+#undef TODO
+#undef IMPLIES
+#undef IMPLIES_BOTH
+    for (unsigned i = 0; i < RISCV_EXT_COUNT; i++) {
+        if (by_some[i] && !implied[i] && !cpu->chosen[i] && i != RISCV_EXT_ZICSR)
+            cpu->extension[i] = false;
+    }
+}
+
+static void init_rv64(struct vm_object *object)
+{
+    for (unsigned i = 0; i < RISCV_EXT_COUNT; i++)
+        cpu_of_object(object)->extension[i] = riscv_extensions[i].rv64;
+}
+
+static void init_max(struct vm_object *object)
+{
+    for (unsigned i = 0; i < RISCV_EXT_COUNT; i++)
+        cpu_of_object(object)->extension[i] = riscv_extensions[i].max;
+}
+
 static bool realize(struct vm_object *object, GError **error)
 {
     struct riscv_cpu *cpu = cpu_of_object(object);
 
+    drop_unmet_defaults(cpu);
+    drop_unimplied_defaults(cpu);
+    drop_unmet_defaults(cpu);
     if (!riscv_extensions_complete(cpu->extension, error) || !check_options(cpu, error))
         return false;
     if (!vcpu_init(&cpu->vcpu, &cpu_class, error))
@@ -166,6 +230,14 @@ static void finish(struct vm_object *object)
 }
 
 /* Properties */
+
+static bool parse_switch(const char *text, bool *on)
+{
+    static const char *const yes[] = { "on", "true", "yes", NULL }, *const no[] = { "off", "false", "no", NULL };
+
+    *on = g_strv_contains(yes, text);
+    return *on || g_strv_contains(no, text);
+}
 
 static char *get_isa(struct vm_object *object, const struct vm_property *property)
 {
@@ -192,6 +264,23 @@ static char *get_mmu_type(struct vm_object *object, const struct vm_property *pr
     return g_strdup(cpu->sv57 ? "riscv,sv57" : cpu->sv48 ? "riscv,sv48" : cpu->sv39 ? "riscv,sv39" : "riscv,none");
 }
 
+static char *get_extension(struct vm_object *object, const struct vm_property *property)
+{
+    return g_strdup(*((bool *)cpu_of_object(object) + property->offset) ? "on" : "off");
+}
+
+static bool set_extension(struct vm_object *object, const struct vm_property *property, const char *text, GError **error)
+{
+    struct riscv_cpu *cpu = cpu_of_object(object);
+    bool *on = (bool *)cpu + property->offset;
+    unsigned index = on - cpu->extension;
+
+    if (!parse_switch(text, on))
+        return error_set(error, "property '%s' takes on or off, not '%s'", property->name, text);
+    cpu->chosen[index] = true;
+    return true;
+}
+
 static char *get_later(struct vm_object *object, const struct vm_property *property)
 {
     return g_strdup("off");
@@ -199,9 +288,11 @@ static char *get_later(struct vm_object *object, const struct vm_property *prope
 
 static bool set_later(struct vm_object *object, const struct vm_property *property, const char *text, GError **error)
 {
-    if (!strcmp(text, "off") || !strcmp(text, "false") || !strcmp(text, "no"))
-        return true;
-    return error_set(error, "extension '%s' is not there yet", property->name);
+    bool on;
+
+    if (!parse_switch(text, &on))
+        return error_set(error, "property '%s' takes on or off, not '%s'", property->name, text);
+    return !on || error_set(error, "extension '%s' is not there yet", property->name);
 }
 
 #define OPTION(text, kind, member, start, ...)                                                     \
@@ -238,25 +329,19 @@ static const struct vm_property common_properties[] = {
     { NULL },
 };
 
-/* Kinds that have a property; FIXED ones follow from what they need. */
+/* FIXED ones have no property: they follow from what they need. */
 #define TODO(...)
-#define EXTENSION_LETTER(id, text, on, prose) OPTION(text, BOOL, extension[RISCV_EXT_##id], on ? "on" : "off", .description = prose),
-#define EXTENSION_NAMED                       EXTENSION_LETTER
+#define EXTENSION_LETTER(id, text, prose)                                                          \
+    { .name = text, .type = VM_PROPERTY_BOOL, .offset = offsetof(struct riscv_cpu, extension[RISCV_EXT_##id]),               \
+      .get_text = get_extension, .set_text = set_extension, .description = prose },
+#define EXTENSION_NAMED EXTENSION_LETTER
 #define EXTENSION_FIXED(...)
-
-static const struct vm_property rv64_properties[] = {
-#define EXTENSION(id, text, kind, rv64, max, floats, needs, prose) EXTENSION_##kind(id, text, rv64, prose)
+#define EXTENSION(id, text, kind, rv64, max, floats, needs, prose) EXTENSION_##kind(id, text, prose)
+static const struct vm_property extension_properties[] = {
 #include "target/riscv/extensions.def"
-#undef EXTENSION
     { NULL },
 };
-
-static const struct vm_property max_properties[] = {
-#define EXTENSION(id, text, kind, rv64, max, floats, needs, prose) EXTENSION_##kind(id, text, max, prose)
-#include "target/riscv/extensions.def"
 #undef EXTENSION
-    { NULL },
-};
 
 VM_CLASS(riscv_cpu) {
     .name = "riscv-cpu",
@@ -276,7 +361,8 @@ VM_CLASS(rv64_riscv_cpu) {
     .description = "RV64GC with what QEMU 11.1's rv64 has of Mynah's extensions",
     .guests = VM_GUEST_RISCV64,
     .size = sizeof(struct riscv_cpu),
-    .properties = rv64_properties,
+    .properties = extension_properties,
+    .init = init_rv64,
     .data = &cpu_class,
 };
 
@@ -286,6 +372,7 @@ VM_CLASS(max_riscv_cpu) {
     .description = "RV64GC with every extension that Mynah has",
     .guests = VM_GUEST_RISCV64,
     .size = sizeof(struct riscv_cpu),
-    .properties = max_properties,
+    .properties = extension_properties,
+    .init = init_max,
     .data = &cpu_class,
 };

@@ -19,6 +19,7 @@ enum riscv_timer { RISCV_TIMER_S, RISCV_TIMER_M, RISCV_TIMER_COUNT };
 struct riscv_cpu {
     struct vcpu vcpu;
     bool extension[RISCV_EXT_COUNT]; /* by enum riscv_extension; complete once realized */
+    bool chosen[RISCV_EXT_COUNT];    /* set by the user: others go off with what they need */
     u64 guards;                      /* of the decoder: which groups of instructions are legal */
     bool mmu, sv39, sv48, sv57;
     bool pmp;
