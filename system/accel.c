@@ -49,6 +49,7 @@ static enum outcome try_one(struct mynah_system *s, const char *name, struct api
         return FAILED;
     }
     struct accel *instance = container_of(object, struct accel, object);
+    instance->accel_class = accel;
     if (!instance->accel_class->start(instance, error)) {
         if (!last) {
             fprintf(stderr, "%s: note: accelerator '%s': %s\n", s->program, name, (*error)->message);
