@@ -4,8 +4,10 @@
 #include "monitor/edit.h"
 #include "monitor/hmp.h"
 #include "monitor/internal.h"
+#include "monitor/property.h"
 #include "vm/machine.h"
 #include "vm/memory.h"
+#include <json-c/json.h>
 #include <string.h>
 
 /* Appends a text that is then freed, with a newline at its end. */
@@ -171,16 +173,19 @@ static void print_properties(struct hmp *hmp, struct vm_object *object, int inde
     for (guint i = 0; i < properties->len; i++) {
         const struct vm_property *property = properties->pdata[i];
         g_autofree char *text = vm_object_get(object, property->name, NULL);
-        bool quoted = property->type == VM_PROPERTY_STRING || property->type == VM_PROPERTY_LINK;
+        struct json_object *value = property_json(property, text);
 
-        hmp_print(hmp, "%*s%s = %s%s%s", indent, "", property->name, quoted ? "\"" : "", text ? text : "",
-                  quoted ? "\"" : "");
+        hmp_print(hmp, "%*s%s = %s", indent, "", property->name,
+                  json_object_to_json_string_ext(value, JSON_C_TO_STRING_NOSLASHESCAPE));
+        json_object_put(value);
     }
 }
 
-/* Devices below an object; there is one level of indentation for each device. */
+/* Devices below an object, one level of indentation for each; processors have their own pages. */
 static void print_devices(struct hmp *hmp, struct vm_object *object, int indent)
 {
+    if (vm_object_is_a(object, "cpu"))
+        return;
     if (vm_object_is_a(object, "device")) {
         bool named = object->parent && !g_strcmp0(object->parent->name, "peripheral");
 

@@ -100,7 +100,10 @@ static void disassemble(struct hmp *hmp, struct vcpu *cpu, struct vcpu *vcpu, u6
             hmp_print(hmp, "0x%08" G_GINT64_MODIFIER "x:  Cannot access memory", address);
             return;
         }
-        hmp_print(hmp, "0x%08" G_GINT64_MODIFIER "x:  %s", address, text);
+        g_string_append_printf(hmp->out, "0x%08" G_GINT64_MODIFIER "x:  ", address);
+        for (u32 i = length; i-- > 0;)
+            g_string_append_printf(hmp->out, "%02x", bytes[i]);
+        hmp_print(hmp, "%*s%s", length < 8 ? 16 - 2 * (int)length + 2 : 2, "", text);
         address += length;
     }
 }

@@ -123,6 +123,7 @@ static const struct cpu_class cpu_class = {
     .write_register = riscv_register_write,
     .describe = riscv_describe,
     .describe_mem = riscv_describe_mem,
+    .describe_tlb = riscv_describe_tlb,
     .disassemble = disassemble,
 };
 

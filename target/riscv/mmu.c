@@ -296,12 +296,16 @@ void riscv_mmu_walk(struct vcpu *vcpu, u64 address, unsigned size, enum mmu_acce
         log_line(vm_log(vcpu->vm), LOG_MMU, "hart %u: %016lx: cause %u", vcpu->index, address, page->fault);
 }
 
-/* info mem: runs of equal permissions, as far as tables lie in RAM. */
+/* info mem: runs of equal permissions, as far as tables lie in RAM; info tlb: each leaf. */
+enum { MAX_TABLES = 65536 }; /* a table may contain itself */
+
 struct listing {
     struct walk walk;
     GString *text;
     u64 address, physical, size;
     u64 attributes;
+    u32 tables;
+    bool leaves; /* do not join them */
 };
 
 static void flush_run(struct listing *listing)
@@ -321,7 +325,7 @@ static void list_leaf(struct listing *listing, u64 address, u64 physical, u64 si
 {
     u64 attributes = pte & 0xff & ~PTE_V;
 
-    if (listing->size && listing->attributes == attributes && listing->address + listing->size == address &&
+    if (listing->size && !listing->leaves && listing->attributes == attributes && listing->address + listing->size == address &&
         listing->physical + listing->size == physical) {
         listing->size += size;
         return;
@@ -347,15 +351,15 @@ static void list_table(struct listing *listing, u64 table, int level, int levels
             continue;
         if (pte & (PTE_R | PTE_X))
             list_leaf(listing, here, pte & PTE_N ? (base & ~UINT64_C(0xffff)) | (here & 0xf000) : base, BIT64(bits), pte);
-        else if (listing->text->len < MIB) /* a table may contain itself */
+        else if (listing->text->len < MIB && listing->tables++ < MAX_TABLES)
             list_table(listing, base, level - 1, levels, address | i << bits);
     }
 }
 
-char *riscv_describe_mem(struct vcpu *vcpu)
+static char *list_all(struct vcpu *vcpu, bool leaves)
 {
     struct riscv_state *state = vcpu->state;
-    struct listing listing = { .walk = { .cpu = riscv_cpu_of(vcpu), .state = state, .privilege = RISCV_S } };
+    struct listing listing = { .walk = { .cpu = riscv_cpu_of(vcpu), .state = state, .privilege = RISCV_S }, .leaves = leaves };
     int levels = levels_of(&listing.walk);
 
     if (!levels)
@@ -365,4 +369,14 @@ char *riscv_describe_mem(struct vcpu *vcpu)
     list_table(&listing, bits_get(state->satp, 0, SATP_PPN_BITS) << PAGE_BITS, levels - 1, levels, 0);
     flush_run(&listing);
     return g_string_free(listing.text, FALSE);
+}
+
+char *riscv_describe_mem(struct vcpu *vcpu)
+{
+    return list_all(vcpu, false);
+}
+
+char *riscv_describe_tlb(struct vcpu *vcpu)
+{
+    return list_all(vcpu, true);
 }

@@ -13,6 +13,7 @@
 void riscv_mmu_context(struct vcpu *vcpu, struct mmu_context *context);
 void riscv_mmu_walk(struct vcpu *vcpu, u64 address, unsigned size, enum mmu_access access, bool debug, struct mmu_page *page);
 char *riscv_describe_mem(struct vcpu *vcpu);
+char *riscv_describe_tlb(struct vcpu *vcpu);
 
 /* Everything cached of this hart's translations and protections is dropped (through the accelerator). */
 void riscv_mmu_flush_all(struct riscv_cpu *cpu);
