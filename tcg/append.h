@@ -64,6 +64,9 @@ static inline ir_value ir_last(const struct ir_block *b)
     return (ir_value)(b->count - 1);
 }
 
+/* Puts a comparison in order (constants right, fewest conditions). 1 or 0 when it is decided, else -1. builder.c */
+int ir_fold_compare(struct ir_block *b, enum ir_cond *cond, ir_value *x, ir_value *y);
+
 /* A new row of the exit table, or 0 and overflow. */
 static inline u32 ir_append_exit(struct ir_block *b, enum ir_exit_kind kind, s32 pc,
                                  enum ir_exit_hint hint, s32 return_pc)

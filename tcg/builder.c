@@ -251,16 +251,30 @@ ir_value ir_binary(struct ir_block *b, enum ir_opcode code, ir_value x, ir_value
     return append_binary(b, code, type, x, y);
 }
 
-/* Constants stand on the right of a comparison. */
-static enum ir_cond order_operands(const struct ir_block *b, enum ir_cond cond, ir_value *x, ir_value *y)
+/* Unsigned comparisons with 0 and 1 that are really == 0 or != 0. */
+static enum ir_cond order_by_zero(struct ir_block *b, enum ir_cond cond, ir_value *y)
 {
-    ir_value swap = *x;
+    s64 imm = b->op[*y].imm;
 
-    if (likely(!ir_is_const(b, *x) || ir_is_const(b, *y)))
+    if (imm == 0)
+        return cond == IR_GTU ? IR_NE : cond == IR_LEU ? IR_EQ : cond;
+    if (imm != 1 || (cond != IR_LTU && cond != IR_GEU))
         return cond;
-    *x = *y;
-    *y = swap;
-    return ir_cond_swap(cond);
+    *y = ir_const(b, (enum ir_type)b->op[*y].type, 0);
+    return cond == IR_LTU ? IR_EQ : IR_NE;
+}
+
+/* Constants stand on the right of a comparison. */
+static enum ir_cond order_operands(struct ir_block *b, enum ir_cond cond, ir_value *x, ir_value *y)
+{
+    if (unlikely(ir_is_const(b, *x) && !ir_is_const(b, *y))) {
+        ir_value swap = *x;
+
+        *x = *y;
+        *y = swap;
+        cond = ir_cond_swap(cond);
+    }
+    return unlikely(ir_is_const(b, *y)) ? order_by_zero(b, cond, y) : cond;
 }
 
 /* 1 or 0 when a comparison is decided, -1 when it is not. */
@@ -277,12 +291,17 @@ static int decide(const struct ir_block *b, enum ir_cond cond, ir_value x, ir_va
     return -1;
 }
 
+int ir_fold_compare(struct ir_block *b, enum ir_cond *cond, ir_value *x, ir_value *y)
+{
+    *cond = order_operands(b, *cond, x, y);
+    return decide(b, *cond, *x, *y);
+}
+
 ir_value ir_setcc(struct ir_block *b, enum ir_cond cond, ir_value x, ir_value y)
 {
     int known;
 
-    cond = order_operands(b, cond, &x, &y);
-    known = decide(b, cond, x, y);
+    known = ir_fold_compare(b, &cond, &x, &y);
     if (known >= 0)
         return ir_const(b, IR_I64, known);
     append_binary(b, IR_SETCC, ir_value_type(b, x), x, y);
@@ -295,8 +314,7 @@ ir_value ir_select(struct ir_block *b, enum ir_cond cond, ir_value x, ir_value y
     struct ir_op *op;
     int known;
 
-    cond = order_operands(b, cond, &x, &y);
-    known = decide(b, cond, x, y);
+    known = ir_fold_compare(b, &cond, &x, &y);
     if (known >= 0)
         return known ? yes : no;
     if (yes == no)
@@ -391,8 +409,7 @@ void ir_exit_if(struct ir_block *b, enum ir_cond cond, ir_value x, ir_value y, s
 {
     struct ir_op *op;
 
-    cond = order_operands(b, cond, &x, &y);
-    if (decide(b, cond, x, y) == 0)
+    if (ir_fold_compare(b, &cond, &x, &y) == 0)
         return;
     op = ir_append(b, IR_EXIT_IF, ir_value_type(b, x));
     op->aux = (u16)cond;

@@ -124,7 +124,8 @@ struct ir_block *ir_block_create(u32 capacity)
     block->capacity = CLAMP(capacity, 1, IR_MAX_OPS);
     block->op = g_new(struct ir_op, block->capacity);
     block->spare = g_new(struct ir_op, block->capacity);
-    block->map = g_new(ir_value, block->capacity);
+    block->map = g_new(ir_value, IR_NONE + 1); /* lazily backed but for the ends */
+    block->map[IR_NONE] = IR_NONE;
     return block;
 }
 

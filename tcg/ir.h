@@ -123,7 +123,7 @@ struct ir_block {
     u32 insn_count;
     bool overflow;    /* sticky: an op, exit or snapshot did not fit; the block is void */
     struct ir_op *spare; /* for passes: capacity ops to rewrite into, then exchange with op */
-    ir_value *map;       /* for passes: one per op */
+    ir_value *map;       /* for passes: by old value; map[IR_NONE] is IR_NONE, so operands need no test */
 };
 
 /* A C function that translated code may call: u64 fn(void *vcpu, args...), each argument u64. */

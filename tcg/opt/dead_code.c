@@ -1,0 +1,157 @@
+/*
+ * tcg/opt/dead_code.c - drop overwritten puts and unread results.
+ *
+ * Backwards, so that dropping a reader can free what it read. A put goes when another put of the register follows before
+ * anything that can leave or read the register; gets that nobody reads are gone by then and keep no put alive.
+ * Then the block is closed up and unused exits leave the table.
+ */
+#include "tcg/opt/passes.h"
+#include "tcg/append.h"
+#include <string.h>
+
+struct walk {
+    struct ir_block *b;
+    u16 epoch; /* changes at every op that makes all registers needed */
+    u16 overwritten[IR_MAX_REGS]; /* == epoch: a put follows, and nothing before it needs the register */
+};
+
+static void read_operands(struct walk *w, const struct ir_op *op, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++)
+        w->b->op[op->arg[i]].uses++;
+}
+
+static bool visit_call(struct walk *w, const struct ir_op *op)
+{
+    u8 effects = op->helper->effects;
+
+    if (effects == IR_HELPER_PURE && op->type != IR_VOID && op->uses == 0)
+        return false;
+    if (effects & (IR_HELPER_READS | IR_HELPER_WRITES | IR_HELPER_NEEDS_PC | IR_HELPER_MAY_LEAVE))
+        w->epoch++;
+    read_operands(w, op, op->helper->arg_count);
+    return true;
+}
+
+static bool visit_put(struct walk *w, const struct ir_op *op)
+{
+    if (w->overwritten[op->aux] == w->epoch)
+        return false;
+    w->overwritten[op->aux] = w->epoch;
+    read_operands(w, op, 1);
+    return true;
+}
+
+static bool visit_leaving(struct walk *w, const struct ir_op *op, unsigned operands)
+{
+    w->epoch++;
+    read_operands(w, op, operands);
+    return true;
+}
+
+static bool visit_pure(struct walk *w, const struct ir_op *op, unsigned operands)
+{
+    if (op->uses == 0)
+        return false;
+    read_operands(w, op, operands);
+    return true;
+}
+
+/* Counts what the op reads. False: drop it. */
+static bool visit(struct walk *w, const struct ir_op *op)
+{
+    switch (op->code) {
+    case IR_NOP:
+        return false;
+    case IR_INSN:
+    case IR_FENCE:
+        return true;
+    case IR_PUT:
+        return visit_put(w, op);
+    case IR_GET:
+        if (op->uses)
+            w->overwritten[op->aux] = 0;
+        return op->uses != 0;
+    case IR_CONST:
+    case IR_PC_ADD:
+        return op->uses != 0;
+    case IR_CALL:
+        return visit_call(w, op);
+    case IR_CAS:
+        return visit_leaving(w, op, 3);
+    case IR_ST:
+    case IR_AMO:
+    case IR_EXIT_IF:
+        return visit_leaving(w, op, 2);
+    case IR_LD:
+    case IR_EXIT_TO:
+        return visit_leaving(w, op, 1);
+    case IR_EXIT:
+    case IR_LEAVE:
+        return visit_leaving(w, op, 0);
+    case IR_SELECT:
+        return visit_pure(w, op, 4);
+    case IR_TRUNC:
+    case IR_ZEXT:
+    case IR_SEXT:
+    case IR_NOT:
+    case IR_NEG:
+    case IR_CLZ:
+    case IR_CTZ:
+    case IR_POPCNT:
+    case IR_BSWAP:
+        return visit_pure(w, op, 1);
+    default:
+        return visit_pure(w, op, 2);
+    }
+}
+
+static void mark(struct walk *w)
+{
+    for (u32 i = w->b->count; i-- > 0;)
+        if (!visit(w, &w->b->op[i]))
+            w->b->op[i].code = IR_NOP;
+}
+
+_Static_assert(IR_EXIT == IR_EXIT_IF + 1 && IR_EXIT_TO == IR_EXIT_IF + 2, "ops with exits stand together");
+
+static bool has_exit(const struct ir_op *op)
+{
+    return (unsigned)op->code - IR_EXIT_IF <= IR_EXIT_TO - IR_EXIT_IF;
+}
+
+/* Ops name exits in order, so the table closes up in place. */
+static void close_up(struct ir_block *b)
+{
+    u32 count = 0, exits = 0;
+
+    for (u32 i = 0; i < b->count; i++) {
+        struct ir_op *op = &b->op[count];
+
+        if (b->op[i].code == IR_NOP)
+            continue;
+        b->map[i] = (ir_value)count++;
+        *op = b->op[i];
+        for (unsigned k = 0; k < 4; k++)
+            op->arg[k] = b->map[op->arg[k]];
+        if (has_exit(op)) {
+            b->exit[exits] = b->exit[op->imm];
+            op->imm = exits++;
+        }
+    }
+    b->count = count;
+    b->exit_count = exits;
+}
+
+void opt_dead_code(struct ir_block *b, const struct code_layout *layout)
+{
+    struct walk w; /* not cleared: the registers' part is large */
+
+    w.b = b;
+    w.epoch = 1;
+    memset(w.overwritten, 0, layout->reg_count * sizeof w.overwritten[0]);
+    for (u32 i = 0; i < b->count; i++)
+        b->op[i].uses = 0;
+    mark(&w);
+    close_up(b);
+}
