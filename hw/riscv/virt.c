@@ -3,6 +3,7 @@
 #include "base/bits.h"
 #include "base/error.h"
 #include "chardev/chardev.h"
+#include "hw/nvram/fw_cfg.h"
 #include <string.h>
 
 const struct virt_range virt_memmap[VIRT_AREA_COUNT] = {
@@ -104,11 +105,44 @@ static bool create_serial(struct virt *virt, GError **error)
     return true;
 }
 
+static bool create_rtc(struct virt *virt, GError **error)
+{
+    struct device *rtc = create_at(virt, "goldfish_rtc", NULL, virt_memmap[VIRT_RTC].base, error);
+
+    if (!rtc)
+        return false;
+    device_connect(rtc, "irq", plic_input(virt, VIRT_IRQ_RTC));
+    return true;
+}
+
+static bool create_fw_cfg(struct virt *virt, GError **error)
+{
+    u64 base = virt_memmap[VIRT_FW_CFG].base;
+
+    virt->fw_cfg = device_create(vm_of(virt), "fw_cfg_mem", &virt->machine.object, "fw_cfg", NULL, error);
+    if (!virt->fw_cfg)
+        return false;
+    device_map(virt->fw_cfg, 0, base + 8);
+    device_map(virt->fw_cfg, 1, base);
+    device_map(virt->fw_cfg, 2, base + 16);
+    return fw_cfg_add_u16(virt->fw_cfg, FW_CFG_NB_CPUS, (u16)virt->machine.cpus, error) &&
+           fw_cfg_add_u16(virt->fw_cfg, FW_CFG_MAX_CPUS, (u16)virt->machine.max_cpus, error);
+}
+
+/* Until there is a model: guests may probe the area. */
+static bool create_stand_in(struct virt *virt, const char *name, enum virt_area area, GError **error)
+{
+    g_autofree char *properties = g_strdup_printf("name=%s;size=%" G_GUINT64_FORMAT, name, virt_memmap[area].size);
+
+    return create_at(virt, "unimplemented-device", properties, virt_memmap[area].base, error);
+}
+
 static bool create_rest(struct virt *virt, GError **error)
 {
     if (!create_at(virt, "riscv.sifive.test", NULL, virt_memmap[VIRT_TEST].base, error))
         return false;
-    return create_serial(virt, error);
+    return create_stand_in(virt, "pcie-ecam", VIRT_PCIE_ECAM, error) && create_stand_in(virt, "virt.flash", VIRT_FLASH, error) &&
+           create_fw_cfg(virt, error) && create_serial(virt, error) && create_rtc(virt, error);
 }
 
 static void reset(void *opaque)
