@@ -76,6 +76,29 @@ enum fast_op { FAST_ADD, FAST_SUB, FAST_MUL, FAST_DIV };
             return false;                                                                            \
         *result = fast_bits_##S(SQRT(fast_value_##S(a)));                                            \
         return true;                                                                                 \
+    }                                                                                                \
+    /* -1, 0, 1; only without NaNs. */                                                               \
+    static inline bool fast_compare_##S(T a, T b, int *relation)                                     \
+    {                                                                                                \
+        REAL x = fast_value_##S(a), y = fast_value_##S(b);                                           \
+                                                                                                     \
+        *relation = (x > y) - (x < y);                                                               \
+        return !fast_nan_##S(a) && !fast_nan_##S(b);                                                 \
+    }                                                                                                \
+    /* An integer that is exact, or cut off where that is meant and inexact is set. */               \
+    static inline bool fast_to_integer_##S(T a, bool cut, s64 *result)                               \
+    {                                                                                                \
+        REAL x = fast_value_##S(a);                                                                  \
+                                                                                                     \
+        if (!(x > -0x1p62 && x < 0x1p62))                                                            \
+            return false;                                                                            \
+        *result = (s64)x;                                                                            \
+        return cut || (REAL)*result == x;                                                            \
+    }                                                                                                \
+    static inline bool fast_from_integer_##S(s64 a, bool nearest, T *result)                         \
+    {                                                                                                \
+        *result = fast_bits_##S((REAL)a);                                                            \
+        return nearest || (a >= -(INT64_C(2) << FRACTION) && a <= INT64_C(2) << FRACTION);           \
     }
 
 FAST_FUNCTIONS(s, u32, float, 8, 23, fmaf, sqrtf)
@@ -101,6 +124,28 @@ static inline bool fast_fma_h(u16 a, u16 b, u16 c, u16 *result)
 static inline bool fast_sqrt_h(u16 a, u16 *result)
 {
     return false;
+}
+
+static inline bool fast_compare_h(u16 a, u16 b, int *relation)
+{
+    return false;
+}
+
+static inline bool fast_to_integer_h(u16 a, bool cut, s64 *result)
+{
+    return false;
+}
+
+static inline bool fast_from_integer_h(s64 a, bool nearest, u16 *result)
+{
+    return false;
+}
+
+/* Narrowing that is exact, or rounds to nearest while inexact is set. */
+static inline bool fast_narrow(u64 a, bool nearest, u32 *result)
+{
+    *result = fast_bits_s((float)fast_value_d(a));
+    return fast_normal_s(*result) && (nearest || fast_bits_d((double)fast_value_s(*result)) == a);
 }
 
 #endif

@@ -113,15 +113,17 @@ static inline void end(struct riscv_state *state, const struct softfloat_env *en
         return result;                                                             \
     }
 
-/* relation is compared by TEST. */
+/* TEST looks at relation, an enum softfloat_relation. */
 #define COMPARE(S, F, T, NAME, QUIET, TEST)                                        \
     u64 riscv_helper_##NAME##_##S(void *vcpu, u64 a, u64 b)                        \
     {                                                                              \
         struct riscv_state *state = state_of(vcpu);                                \
         struct softfloat_env env = begin(state, 0);                                \
-        enum softfloat_relation relation =                                         \
-            softfloat_##F##_compare(&env, unbox_##S(a), unbox_##S(b), QUIET);      \
+        int relation;                                                              \
                                                                                    \
+        if (likely(fast_compare_##S(unbox_##S(a), unbox_##S(b), &relation)))       \
+            return TEST;                                                           \
+        relation = softfloat_##F##_compare(&env, unbox_##S(a), unbox_##S(b), QUIET); \
         end(state, &env);                                                          \
         return TEST;                                                               \
     }
@@ -137,11 +139,22 @@ static inline void end(struct riscv_state *state, const struct softfloat_env *en
         return result;                                                             \
     }
 
-/* EXTEND: the type whose value x registers hold sign-extended. */
-#define TO_INTEGER(S, F, NAME, SOFT, EXTEND)                                       \
+/* Whether fractions may be cut off without further ado. */
+static inline bool cuts(const struct riscv_state *state, u64 rm)
+{
+    return rounding(state, rm) == SOFTFLOAT_RTZ && (state->fflags & SOFTFLOAT_INEXACT);
+}
+
+/* RANGE: the integer's own type; EXTEND: the type whose value x registers hold sign-extended. */
+#define TO_INTEGER(S, F, NAME, SOFT, RANGE, EXTEND)                                \
     u64 riscv_helper_fcvt_##NAME##_##S(void *vcpu, u64 a, u64 rm)                  \
     {                                                                              \
         struct riscv_state *state = state_of(vcpu);                                \
+        s64 exact;                                                                 \
+                                                                                   \
+        if (likely(fast_to_integer_##S(unbox_##S(a), cuts(state, rm), &exact)) &&  \
+            (s128)exact == (RANGE)exact)                                           \
+            return (u64)(s64)(EXTEND)exact;                                        \
         struct softfloat_env env = begin(state, rm);                               \
         u64 result = (u64)(s64)(EXTEND)softfloat_##F##_to_##SOFT(&env, unbox_##S(a)); \
                                                                                    \
@@ -149,10 +162,15 @@ static inline void end(struct riscv_state *state, const struct softfloat_env *en
         return result;                                                             \
     }
 
-#define FROM_INTEGER(S, F, NAME, SOFT, TYPE)                                       \
+#define FROM_INTEGER(S, F, T, NAME, SOFT, TYPE)                                       \
     u64 riscv_helper_fcvt_##S##_##NAME(void *vcpu, u64 a, u64 rm)                  \
     {                                                                              \
         struct riscv_state *state = state_of(vcpu);                                \
+        T quick;                                                                   \
+                                                                                   \
+        if (likely((s128)(TYPE)a == (s64)(TYPE)a) &&                               \
+            fast_from_integer_##S((s64)(TYPE)a, ordinary(state, rm), &quick))      \
+            return box_##S(quick);                                                 \
         struct softfloat_env env = begin(state, rm);                               \
         u64 result = box_##S(softfloat_##F##_from_##SOFT(&env, (TYPE)a));          \
                                                                                    \
@@ -196,14 +214,14 @@ static inline void end(struct riscv_state *state, const struct softfloat_env *en
     }                                                                              \
     ROUND(S, F, fround, false)                                                     \
     ROUND(S, F, froundnx, true)                                                    \
-    TO_INTEGER(S, F, w, s32, s32)                                                  \
-    TO_INTEGER(S, F, wu, u32, s32)                                                 \
-    TO_INTEGER(S, F, l, s64, s64)                                                  \
-    TO_INTEGER(S, F, lu, u64, s64)                                                 \
-    FROM_INTEGER(S, F, w, s64, s32)                                                \
-    FROM_INTEGER(S, F, wu, u64, u32)                                               \
-    FROM_INTEGER(S, F, l, s64, s64)                                                \
-    FROM_INTEGER(S, F, lu, u64, u64)
+    TO_INTEGER(S, F, w, s32, s32, s32)                                             \
+    TO_INTEGER(S, F, wu, u32, u32, s32)                                            \
+    TO_INTEGER(S, F, l, s64, s64, s64)                                             \
+    TO_INTEGER(S, F, lu, u64, u64, s64)                                            \
+    FROM_INTEGER(S, F, T, w, s64, s32)                                             \
+    FROM_INTEGER(S, F, T, wu, u64, u32)                                            \
+    FROM_INTEGER(S, F, T, l, s64, s64)                                             \
+    FROM_INTEGER(S, F, T, lu, u64, u64)
 
 FORMAT(h, f16, u16)
 FORMAT(s, f32, u32)
@@ -219,12 +237,35 @@ FORMAT(d, f64, u64)
         end(state, &env);                                                          \
         return result;                                                             \
     }
-CONVERT(s, f32, d, f64)
-CONVERT(d, f64, s, f32)
 CONVERT(s, f32, h, f16)
 CONVERT(h, f16, s, f32)
 CONVERT(d, f64, h, f16)
 CONVERT(h, f16, d, f64)
+
+u64 riscv_helper_fcvt_s_d(void *vcpu, u64 a, u64 rm)
+{
+    struct riscv_state *state = state_of(vcpu);
+    u32 result;
+
+    if (likely(fast_narrow(a, ordinary(state, rm), &result)))
+        return box_s(result);
+    struct softfloat_env env = begin(state, rm);
+    result = softfloat_f64_to_f32(&env, a);
+    end(state, &env);
+    return box_s(result);
+}
+
+u64 riscv_helper_fcvt_d_s(void *vcpu, u64 a, u64 rm)
+{
+    struct riscv_state *state = state_of(vcpu);
+
+    if (likely(!fast_nan_s(unbox_s(a))))
+        return fast_bits_d((double)fast_value_s(unbox_s(a)));
+    struct softfloat_env env = begin(state, rm);
+    u64 result = softfloat_f32_to_f64(&env, unbox_s(a));
+    end(state, &env);
+    return result;
+}
 
 u64 riscv_helper_fcvtmod_w_d(void *vcpu, u64 a)
 {

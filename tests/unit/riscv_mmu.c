@@ -512,6 +512,9 @@ static void test_pmp_lock(void)
     g_assert_cmphex(hart_read(&h, 0x3b3), ==, 0x4000);
     hart_write(&h, 0x3a0, 0x1f1f1f1f); /* the locked byte stays */
     g_assert_cmphex(hart_read(&h, 0x3a0), ==, 0x1f891f1f);
+    hart_write(&h, 0x3a0, (u64)(LOCK | NAPOT) << 32); /* a locked NAPOT does not lock the address below it */
+    hart_write(&h, 0x3b3, 0x5000);
+    g_assert_cmphex(hart_read(&h, 0x3b3), ==, 0x5000);
     riscv_reset(h.vcpu); /* unlocks */
     hart_write(&h, 0x3b2, 0x3000);
     g_assert_cmphex(hart_read(&h, 0x3b2), ==, 0x3000);
