@@ -107,7 +107,8 @@ static void print_body(struct printer *p, const struct ir_op *op)
     case IR_PUT:
         g_string_append_c(p->out, ' ');
         print_reg(p, op->aux);
-        print_operands(p, op, 0, op->code == IR_PUT);
+        if (op->code == IR_PUT)
+            g_string_append_printf(p->out, ", %%%u", op->arg[0]);
         break;
     case IR_ZEXT:
     case IR_SEXT:
