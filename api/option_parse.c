@@ -115,6 +115,18 @@ static struct api_keyval *parse_global(const char *text, const struct api_keys *
     return list;
 }
 
+/* Values that do not work yet are refused rather than ignored. */
+static bool check_value(const struct api_option_use *use, GError **error)
+{
+    g_autofree char *all = NULL;
+
+    if (!use->option->values || g_strv_contains(use->option->values, use->text))
+        return true;
+    all = g_strjoinv(", ", (char **)use->option->values);
+    error_set(error, "%s %s: Mynah does not have this yet", use->spelling, use->text);
+    return error_hint(error, "what there is: %s", all);
+}
+
 static bool add_use(struct api_option_list *list, const struct api_option *option, const char *spelling,
                     const char *text, GError **error)
 {
@@ -130,7 +142,7 @@ static bool add_use(struct api_option_list *list, const struct api_option *optio
     else if (option->form == API_FORM_GLOBAL)
         use->keyval = parse_global(text, &option->keys, error);
     else
-        return true;
+        return check_value(use, error);
     return use->keyval || api_option_prefix(use, error);
 }
 

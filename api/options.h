@@ -19,6 +19,7 @@ struct api_option {
     const char *syntax, *help, *doc, *example;
     const char *config; /* name in query-command-line-options */
     struct api_keys keys;
+    const char *const *values; /* STRING: the only ones taken so far, NULL-terminated; NULL: any */
     bool hidden; /* from query-command-line-options */
 };
 

@@ -72,10 +72,11 @@ bool vcpu_init(struct vcpu *vcpu, const struct cpu_class *cpu, GError **error)
 
 void vcpu_finish(struct vcpu *vcpu)
 {
-    struct accel *accel = vcpu->vm->accel;
+    struct accel *accel;
 
     if (!vcpu->line)
-        return;
+        return; /* never initialised: nothing is set, not even vm */
+    accel = vcpu->vm->accel;
     if (accel && vcpu->accel && accel->accel_class->vcpu_destroy)
         accel->accel_class->vcpu_destroy(vcpu);
     g_ptr_array_remove(vcpu->vm->vcpus, vcpu);

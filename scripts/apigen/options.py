@@ -22,6 +22,13 @@ def keys(option):
     return f'static const struct api_key keys_{option.name.replace("-", "_")}_[] = {{\n{rows}    {{ 0 }},\n}};\n\n'
 
 
+def values(option):
+    if 'values' not in option.attributes:
+        return ''
+    names = ', '.join(string(v) for v in option.attributes['values'].split())
+    return f'static const char *const values_{option.name.replace("-", "_")}[] = {{ {names}, NULL }};\n\n'
+
+
 def row(schema, option):
     a = option.attributes
     names = [option.name, *option.aliases]
@@ -40,6 +47,8 @@ def row(schema, option):
                        ('hidden', 'hidden')):
         if flag in a:
             fields.append(f'.{name} = true')
+    if 'values' in a:
+        fields.append(f'.values = values_{option.name.replace("-", "_")}')
     if option.doc:
         fields.append(f'.doc = {string(" ".join(option.doc))}')
     return '    {\n' + ''.join(f'        {f},\n' for f in fields) + '    },\n'
@@ -47,7 +56,7 @@ def row(schema, option):
 
 def source(schema):
     out = [banner('api/option-table.c', 'rows of command-line options.'), '#include "api/options.h"\n\n']
-    out += [keys(o) for o in schema.options]
+    out += [values(o) + keys(o) for o in schema.options]
     out += ['const struct api_option api_options[] = {\n', *(row(schema, o) for o in schema.options), '};\n\n']
     used = {o.group for o in schema.options}
     out += ['const struct api_option_group api_option_groups[] = {\n']

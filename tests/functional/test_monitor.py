@@ -127,10 +127,21 @@ def test_human_monitor(tmp_path, none_exists):
     (["-smp", "cpu=2"], "-smp cpu=2: no such parameter: 'cpu'\ndid you mean 'cpus'?"),
     (["disk.img"], "unexpected argument 'disk.img'"),
     (["-M", "vrit"], "did you mean 'virt'?"),
+    (["-M", "virt,acip=off"], "has no property 'acip'\ndid you mean 'acpi'?"),
+    (["-M", "virt", "-cpu", "rv63"], "unknown CPU model 'rv63'\ndid you mean 'rv64'?"),
+    (["-M", "virt", "-cpu", "rv64,zbz=on"], "has no property 'zbz'\ndid you mean 'zb"),
+    (["-M", "virt", "-cpu", "rv64,zba=maybe"], "takes on or off, not 'maybe'"),
+    (["-M", "virt", "-smp", "65"], "virt supports at most 64 CPUs, not 65"),
+    (["-M", "virt", "-accel", "tcg,thred=multi"], "did you mean 'thread'?"),
+    (["-M", "virt", "-chardev", "sokcet,id=a"], "did you mean 'socket'?"),
+    (["-M", "virt", "-vga", "std"], "-vga std: Mynah does not have this yet\nwhat there is: none"),
+    (["-M", "virt", "-m", "lots"], "parameter 'size' expects a size, not 'lots'"),
+    (["-M", "virt", "-object", "monitor-qmp,id=m,chardev=no"], "there is no chardev 'no'"),
+    (["-M", "virt", "-action", "reboot=foo"], "reboot is one of: reset, shutdown"),
     (["-kernel"], "-kernel: an argument is missing"),
 ])
 def test_mistakes_end_with_status_1(none_exists, arguments, text):
-    done = run("-display", "none", *arguments)
+    done = run("-display", "none", "-bios", "none", *arguments)
     assert done.returncode == 1
     assert text in done.stderr.decode()
 

@@ -74,6 +74,8 @@ static const struct {
     { "--nographics", "--nographics: no such option\ndid you mean -nographic?" },
     { "-drive file=x", "-drive: QEMU has -drive; Mynah does not yet" },
     { "--snapshot", "--snapshot: QEMU has -snapshot; Mynah does not yet" },
+    { "-display gtk", "-display gtk: Mynah does not have this yet\nwhat there is: none" },
+    { "-net user", "-net user: Mynah does not have this yet\nwhat there is: none" },
     { "-kernel", "-kernel: an argument is missing\nit reads -kernel FILE" },
     { "disk.img", "unexpected argument 'disk.img'\nQEMU takes it as a disk image; Mynah does not yet" },
     { "-smp cpu=2", "-smp cpu=2: no such parameter: 'cpu'\ndid you mean 'cpus'?" },
