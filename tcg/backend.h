@@ -81,7 +81,7 @@ struct tcg_runtime {
 enum tcg_leave {
     TCG_LEAVE_PC,      /* state pc is where to go on: poll, trap, helper that left */
     TCG_LEAVE_MISS,    /* indirect target without a jump cache entry: state pc is the target */
-    TCG_LEAVE_LINK,    /* a direct exit that is not linked: *link says which; state pc is the target */
+    TCG_LEAVE_LINK,    /* a direct exit that is not linked, or a poll there: *link says which; state pc is the target */
 };
 
 /*
@@ -97,6 +97,7 @@ struct tcg_link {
     u32 site;                  /* back end: offset in the buffer of the patchable field */
     u32 unlinked;              /* back end: offset of the stub that the field reaches when not linked */
     s32 pc;                    /* target less pc_page */
+    bool single;               /* wants the target's variant with ir_block.single_memory */
     bool same_page;            /* target lies in the page of the block's first instruction: may be linked directly */
 };
 
@@ -125,6 +126,11 @@ struct tcg_backend {
                                  const struct tcg_backend_options *options, GError **error);
     void (*destroy)(struct tcg_engine *engine);
 
+    /*
+     * After the passes and before the links are allocated: may append direct exits to the block. May be NULL. Then emit must
+     * follow (any number of times) before another prepare; a block that was not prepared is emitted without groups.
+     */
+    void (*prepare)(struct tcg_engine *engine, struct ir_block *block);
     /*
      * Emits a block into buffer bytes [at, limit). Fills code->entry, indirect_entry, start, size and every link's site and
      * unlinked. Returns the end offset (aligned), or 0 when it does not fit. One thread at a time (accel/tcg's translation lock).

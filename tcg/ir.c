@@ -147,5 +147,6 @@ void ir_block_reset(struct ir_block *block, u32 first_pc)
     block->first_pc = first_pc;
     block->byte_count = 0;
     block->insn_count = 0;
+    block->single_memory = false;
     block->overflow = false;
 }

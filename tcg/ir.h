@@ -105,11 +105,12 @@ struct ir_exit {
     u8 kind;         /* enum ir_exit_kind */
     u8 hint;         /* enum ir_exit_hint: what a return-address predictor may use */
     u16 icount;      /* instructions retired when leaving here */
+    bool single;     /* to the variant of the target whose memory accesses are checked one by one */
     s32 pc;          /* direct: target less pc_page */
     s32 return_pc;   /* hint call: address of the instruction behind the call, less pc_page */
 };
 
-enum { IR_MAX_EXITS = 16, IR_MAX_SNAPSHOTS = 512 };
+enum { IR_MAX_EXITS = 32, IR_MAX_SNAPSHOTS = 512 };
 
 struct ir_block {
     struct ir_op *op; /* capacity ops; op[i] makes value i */
@@ -121,6 +122,7 @@ struct ir_block {
     u32 first_pc;     /* of the block less pc_page: 0..page size-1 */
     u32 byte_count;   /* guest code bytes covered, from first_pc on; may reach into the next page for a crossing instruction */
     u32 insn_count;
+    bool single_memory; /* back ends must not check several accesses at once (the variant that a failed group check wants) */
     bool overflow;    /* sticky: an op, exit or snapshot did not fit; the block is void */
     struct ir_op *spare; /* for passes: capacity ops to rewrite into, then exchange with op */
     ir_value *map;       /* for passes: by old value; map[IR_NONE] is IR_NONE, so operands need no test */

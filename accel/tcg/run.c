@@ -120,7 +120,7 @@ static void run(struct tcg_vcpu *v)
             return;
         skip_breakpoint = false;
         v->dispatches++;
-        struct block *block = tcg_block_get(v, pc, variant);
+        struct block *block = tcg_block_get(v, pc, variant | (link && link->single ? MODE_SINGLE : 0));
         if (!block) {
             link = NULL;
             left = TCG_LEAVE_PC;

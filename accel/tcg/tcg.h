@@ -36,7 +36,10 @@ enum { TCG_THREAD_DEFAULT, TCG_THREAD_MULTI, TCG_THREAD_SINGLE };
 enum { TCG_BACKEND_JIT, TCG_BACKEND_INTERP };
 
 /* Variants of a block beside the guest's mode bits (which use the low 24). */
-enum { MODE_ONE_INSN = 1u << 31 };
+enum {
+    MODE_ONE_INSN = 1u << 31,
+    MODE_SINGLE = 1u << 30, /* memory accesses checked one by one: where a check of several failed */
+};
 
 /* Translated code in one page of a RAM block. Made once, lives as long as the RAM block. */
 struct code_page {

@@ -73,6 +73,8 @@ static void run_passes(struct tcg *tcg, struct ir_block *ir)
             log_print(log, LOG_IR, "IR after %s:\n%s", pass->name, text);
         }
     }
+    if (tcg->backend->prepare)
+        tcg->backend->prepare(tcg->engine, ir);
 }
 
 static void log_block(struct tcg_vcpu *v, struct block *block, const struct code_source *source, u64 pc)
@@ -122,6 +124,7 @@ static struct block *new_block(const struct ir_block *ir)
         link->from = &block->code;
         link->owner = block;
         link->pc = ir->exit[i].pc;
+        link->single = ir->exit[i].single;
         link->same_page = (u32)link->pc < TCG_PAGE_SIZE;
     }
     return block;
@@ -226,6 +229,7 @@ static struct block *translate_locked(struct tcg_vcpu *v, struct site *site)
     tcg_page_protect(v, page, offset, MIN(4095, offset + source.max_insns * 16 - 1));
     if (!front_end(v, &source))
         return NULL;
+    v->ir->single_memory = site->variant & MODE_SINGLE;
     run_passes(tcg, v->ir);
     tcg_page_set_lines(page, lines, offset, MIN(4095, offset + v->ir->byte_count - 1));
     block = new_block(v->ir);

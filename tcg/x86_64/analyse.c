@@ -11,6 +11,7 @@ static void reset_block(struct tcg_engine *e)
     if (b->count > e->value_capacity) {
         e->value_capacity = b->count * 2;
         e->value = g_renew(struct x86_value, e->value, e->value_capacity);
+        e->group_of = g_renew(u16, e->group_of, e->value_capacity);
     }
     for (u32 g = 0; g < e->layout->reg_count; g++)
         e->home_of[g] = e->current[g] = IR_NONE;
@@ -204,9 +205,14 @@ static void find_hints(struct tcg_engine *e)
     }
 }
 
-void x86_analyse(struct tcg_engine *e)
+void x86_analyse_names(struct tcg_engine *e)
 {
     reset_block(e);
     name_values(e);
+}
+
+void x86_analyse(struct tcg_engine *e)
+{
+    x86_analyse_names(e);
     find_hints(e);
 }

@@ -10,7 +10,7 @@ struct x86_cold *x86_cold_add(struct tcg_engine *e, enum x86_cold_kind kind)
         e->cold = g_renew(struct x86_cold, e->cold, e->cold_capacity);
     }
     cold = &e->cold[e->cold_count++];
-    *cold = (struct x86_cold){.kind = (u8)kind, .result = X86_NO_REG, .address = X86_NO_REG};
+    *cold = (struct x86_cold){.kind = (u8)kind, .result = X86_NO_REG, .address = X86_NO_REG, .put = IR_NONE, .exit = IR_NONE};
     return cold;
 }
 
@@ -33,39 +33,127 @@ static void push(struct tcg_engine *e, struct x86_operand o, s32 shift)
     }
 }
 
-static void emit_access(struct tcg_engine *e, const struct x86_cold *cold)
+/* Fills a link whose patchable field is at `site`: the stub comes here. */
+static void link_stub(struct tcg_engine *e, u32 exit, x86_fixup site)
+{
+    struct tcg_link *link = &e->out->link[e->link_of[exit]];
+
+    x86_fix(site, e->code.p);
+    link->site = (u32)(site - e->buffer->write);
+    link->unlinked = (u32)(e->code.p - e->buffer->write);
+    x86_call_to(&e->code, x86_at(e, e->stubs.leave_link));
+    e->code.p = x86_put64(x86_begin(&e->code), (u64)(uintptr_t)link);
+}
+
+/* rcx: address of the group's low end. The jump is taken when its bytes lie in two pages; rcx becomes the access's address. */
+static x86_fixup split_crossing(struct tcg_engine *e, const struct x86_cold *cold)
+{
+    struct x86_code *c = &e->code;
+    x86_fixup site;
+    unsigned pad;
+
+    x86_mov_rr(c, false, RAX, RCX);
+    x86_alu_ri(c, X86_AND, false, RAX, TCG_PAGE_SIZE - 1);
+    pad = x86_padding(c->p, 7);
+    if (pad)
+        x86_nop(c, pad);
+    x86_alu_ri(c, X86_CMP, false, RAX, TCG_PAGE_SIZE - (cold->high - cold->low));
+    site = x86_jcc(c, CC_A);
+    if (cold->disp != cold->low)
+        x86_alu_ri(c, X86_ADD, true, RCX, cold->disp - cold->low);
+    return site;
+}
+
+static void call_slow(struct tcg_engine *e, const struct x86_cold *cold)
 {
     static const u8 stub_of[] = {[COLD_LOAD] = 0, [COLD_STORE] = 1, [COLD_AMO] = 2, [COLD_CAS] = 3};
     const u32 stub[] = {e->stubs.load, e->stubs.store, e->stubs.amo, e->stubs.cas};
+
+    if (cold->kind == COLD_AMO)
+        x86_push_i(&e->code, (s32)cold->extra);
+    if (cold->kind != COLD_LOAD)
+        push(e, cold->value, cold->kind == COLD_AMO ? 8 : 0);
+    if (cold->kind == COLD_CAS)
+        push(e, cold->value2, 8);
+    x86_mov_ri(&e->code, RAX, (u32)cold->where << 16 | cold->mem);
+    x86_call_to(&e->code, x86_at(e, stub[stub_of[cold->kind]]));
+}
+
+/* Leaves behind the instruction: a group's page is no longer what its check saw. The loaded value waits in scratch[3]. */
+static void leave_behind(struct tcg_engine *e, const struct x86_cold *cold)
+{
     struct x86_code *c = &e->code;
+
+    if (cold->put != IR_NONE) {
+        unsigned pin = e->pin_of[cold->put];
+
+        x86_mov_rm(c, true, pin == X86_NO_REG ? RAX : pin, x86_base(e->layout->scratch + 24));
+        if (pin == X86_NO_REG)
+            x86_mov_mr(c, 3, x86_state_of(e, cold->put), RAX);
+    }
+    x86_mov_rm(c, true, RAX, x86_base(e->layout->pc_page));
+    x86_alu_ri(c, X86_ADD, true, RAX, cold->next);
+    x86_jmp_to(c, x86_at(e, e->stubs.leave_rax));
+}
+
+/* Repeats the checks of open groups; the last one is of the group that begins here, if any. */
+static void repeat_checks(struct tcg_engine *e, const struct x86_cold *cold)
+{
+    x86_fixup fails[X86_OPEN_GROUPS + 1];
+    struct x86_code *c = &e->code;
+    bool result = cold->result != X86_NO_REG;
+
+    if (result)
+        x86_mov_mr(c, 3, x86_base(e->layout->scratch + 24), RAX);
+    for (unsigned i = 0; i < cold->recheck_count; i++) {
+        const struct x86_recheck *r = &cold->recheck[i];
+
+        x86_address(e, r->base, r->low);
+        fails[i] = x86_check(e, r->write ? e->layout->l1_write : e->layout->l1_read, (unsigned)(r->high - r->low));
+        if (r->slot != X86_NO_SLOT)
+            x86_mov_mr(c, 3, x86_mem(RSP, r->slot * 8), RCX);
+    }
+    if (result)
+        x86_mov_rm(c, true, cold->result, x86_base(e->layout->scratch + 24));
+    x86_jmp_to(c, cold->back);
+    for (unsigned i = 0; i < cold->recheck_count; i++)
+        x86_fix(fails[i], c->p);
+    leave_behind(e, cold);
+}
+
+static void emit_access(struct tcg_engine *e, const struct x86_cold *cold)
+{
+    struct x86_code *c = &e->code;
+    bool group = cold->exit != IR_NONE;
+    x86_fixup crossing = NULL;
 
     if (cold->from) {
         x86_fix(cold->from, c->p);
         if (cold->address != X86_NO_REG)
-            x86_lea(c, true, RCX, x86_mem(cold->address, cold->disp));
+            x86_lea(c, true, RCX, x86_mem(cold->address, group ? cold->low : cold->disp));
         else
             x86_alu_rm(c, X86_XOR, true, RCX, x86_mem_index(RBP, RAX, 0, cold->table));
     }
     if (cold->from_unaligned)
         x86_fix(cold->from_unaligned, c->p);
-    if (cold->kind == COLD_AMO)
-        x86_push_i(c, (s32)cold->extra);
-    if (cold->kind != COLD_LOAD)
-        push(e, cold->value, cold->kind == COLD_AMO ? 8 : 0);
-    if (cold->kind == COLD_CAS)
-        push(e, cold->value2, 8);
-    x86_mov_ri(c, RAX, (u32)cold->where << 16 | cold->mem);
-    x86_call_to(c, x86_at(e, stub[stub_of[cold->kind]]));
-    if (cold->result != X86_NO_REG && cold->result != RAX)
-        x86_mov_rr(c, true, cold->result, RAX);
-    x86_jmp_to(c, cold->back);
+    if (group)
+        crossing = split_crossing(e, cold);
+    call_slow(e, cold);
+    if (cold->recheck_count) {
+        repeat_checks(e, cold);
+    } else {
+        if (cold->result != X86_NO_REG && cold->result != RAX)
+            x86_mov_rr(c, true, cold->result, RAX);
+        x86_jmp_to(c, cold->back);
+    }
+    if (group)
+        link_stub(e, cold->exit, crossing);
 }
 
 /* Fills the exit's link: leaving while it is not linked, or when a poll says so. */
 static void emit_link(struct tcg_engine *e, const struct x86_cold *cold)
 {
     struct x86_code *c = &e->code;
-    struct tcg_link *link = &e->out->link[e->link_of[cold->extra]];
 
     if (cold->from_unaligned) {
         x86_fix(cold->from_unaligned, c->p);
@@ -74,11 +162,7 @@ static void emit_link(struct tcg_engine *e, const struct x86_cold *cold)
             x86_jcc_to(c, x86_cc_of(ir_cond_invert(cold->compare.cond)), cold->back);
         }
     }
-    x86_fix(cold->from, c->p);
-    link->site = (u32)(cold->from - e->buffer->write);
-    link->unlinked = (u32)(c->p - e->buffer->write);
-    x86_call_to(c, x86_at(e, e->stubs.leave_link));
-    c->p = x86_put64(x86_begin(c), (u64)(uintptr_t)link);
+    link_stub(e, cold->extra, cold->from);
 }
 
 void x86_cold_emit(struct tcg_engine *e)

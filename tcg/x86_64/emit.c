@@ -122,6 +122,18 @@ static void number_links(struct tcg_engine *e, struct tcg_code *out)
     }
 }
 
+static void begin_groups(struct tcg_engine *e)
+{
+    e->rcx_group = IR_NONE;
+    e->dying_count = 0;
+    if (!e->prepared)
+        e->group_count = 0;
+    for (u32 i = 0; i < e->group_count; i++) {
+        e->group[i].active = false;
+        e->group[i].slot = X86_NO_SLOT;
+    }
+}
+
 u32 x86_emit_block(struct tcg_engine *e, const struct ir_block *block, struct tcg_code *out, u32 at, u32 limit)
 {
     u32 start = (at + 15) & ~15u;
@@ -135,11 +147,13 @@ u32 x86_emit_block(struct tcg_engine *e, const struct ir_block *block, struct tc
     };
     number_links(e, out);
     x86_analyse(e);
+    begin_groups(e);
     emit_entries(e, out);
     emit_ops(e);
     x86_cold_emit(e);
     if (e->code.overflow)
         return 0;
+    e->prepared = false;
     out->start = start;
     out->size = (u32)(e->code.p - e->code.start);
     return (start + out->size + 15) & ~15u;

@@ -50,14 +50,6 @@ static bool needs_poll(const struct tcg_engine *e, const struct ir_op *op, const
     return op->snapshot >= e->block->snapshot_count || exit->pc <= e->block->snapshot[op->snapshot].pc;
 }
 
-/* Bytes to insert at p so that a rel32 field `ahead` bytes behind p does not cross an 8-byte line. */
-static unsigned padding(const u8 *p, unsigned ahead)
-{
-    unsigned at = (uintptr_t)(p + ahead) & 7;
-
-    return at > 4 ? 8 - at : 0;
-}
-
 static void pad(struct tcg_engine *e, unsigned bytes)
 {
     if (bytes)
@@ -79,7 +71,7 @@ static void compare_and_branch(struct tcg_engine *e, const struct x86_compare *c
     unsigned bytes;
 
     x86_compare_emit(e, compare);
-    bytes = padding(e->code.p, 2);
+    bytes = x86_padding(e->code.p, 2);
     if (bytes) {
         e->code.p = before;
         pad(e, bytes);
@@ -125,7 +117,7 @@ void x86_emit_exit(struct tcg_engine *e, const struct ir_op *op)
         poll(e);
         cold->from_unaligned = x86_jcc(&e->code, CC_NE);
     }
-    pad(e, padding(e->code.p, 1));
+    pad(e, x86_padding(e->code.p, 1));
     cold->from = x86_jmp(&e->code);
 }
 

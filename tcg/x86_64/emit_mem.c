@@ -18,8 +18,7 @@ static void add_imm(struct tcg_engine *e, enum host_reg r, s64 imm, enum host_re
     x86_alu_rr(&e->code, X86_ADD, true, r, temp);
 }
 
-/* rcx = a + disp. Returns the register that keeps `a` for the slow path, if it is a pinned one. */
-static unsigned address(struct tcg_engine *e, struct x86_operand a, s64 disp)
+unsigned x86_address(struct tcg_engine *e, struct x86_operand a, s64 disp)
 {
     if (a.place == PLACE_CONST) {
         x86_mov_ri(&e->code, RCX, (u64)a.imm + (u64)disp);
@@ -34,27 +33,38 @@ static unsigned address(struct tcg_engine *e, struct x86_operand a, s64 disp)
     return a.place == PLACE_REG && !x86_is_temp(a.reg) && x86_fits32(disp) ? a.reg : X86_NO_REG;
 }
 
-/* From the address in rcx to the host address in rcx; rax is clobbered. */
-static void check(struct tcg_engine *e, struct x86_cold *cold, unsigned bytes, bool aligned)
+x86_fixup x86_check(struct tcg_engine *e, s32 table, unsigned bytes)
 {
     struct x86_code *c = &e->code;
-    s32 mask = (s32)(((1u << e->layout->l1_bits) - 1) << 4);
+    x86_fixup out;
 
-    if (aligned && bytes > 1) {
-        x86_test8_ri(c, RCX, (u8)(bytes - 1));
-        cold->from_unaligned = x86_jcc(c, CC_NE);
-    }
     if (e->features.bmi) {
         x86_rorx_rr(c, false, RAX, RCX, TCG_PAGE_BITS - 4);
     } else {
         x86_mov_rr(c, false, RAX, RCX);
         x86_shift_ri(c, X86_SHR, false, RAX, TCG_PAGE_BITS - 4);
     }
-    x86_alu_ri(c, X86_AND, false, RAX, mask);
-    x86_alu_rm(c, X86_XOR, true, RCX, x86_mem_index(RBP, RAX, 0, cold->table));
+    x86_alu_ri(c, X86_AND, false, RAX, (s32)(((1u << e->layout->l1_bits) - 1) << 4));
+    x86_alu_rm(c, X86_XOR, true, RCX, x86_mem_index(RBP, RAX, 0, table));
     x86_alu_ri(c, X86_CMP, true, RCX, TCG_PAGE_SIZE - (s32)bytes);
-    cold->from = x86_jcc(c, CC_A);
-    x86_alu_rm(c, X86_ADD, true, RCX, x86_mem_index(RBP, RAX, 0, cold->table + 8));
+    out = x86_jcc(c, CC_A);
+    x86_alu_rm(c, X86_ADD, true, RCX, x86_mem_index(RBP, RAX, 0, table + 8));
+    return out;
+}
+
+/* From the address in rcx to the host address in rcx; rax is clobbered. */
+static void check(struct tcg_engine *e, struct x86_cold *cold, unsigned bytes, bool aligned)
+{
+    if (aligned && bytes > 1) {
+        x86_test8_ri(&e->code, RCX, (u8)(bytes - 1));
+        cold->from_unaligned = x86_jcc(&e->code, CC_NE);
+    }
+    cold->from = x86_check(e, cold->table, bytes);
+}
+
+static s32 table_of(const struct tcg_engine *e, bool write)
+{
+    return write ? e->layout->l1_write : e->layout->l1_read;
 }
 
 static struct x86_cold *cold_access(struct tcg_engine *e, enum x86_cold_kind kind, const struct ir_op *op, bool write)
@@ -62,9 +72,84 @@ static struct x86_cold *cold_access(struct tcg_engine *e, enum x86_cold_kind kin
     struct x86_cold *cold = x86_cold_add(e, kind);
 
     cold->mem = op->aux;
-    cold->table = write ? e->layout->l1_write : e->layout->l1_read;
+    cold->table = table_of(e, write);
     cold->where = e->block->snapshot[op->snapshot].pc;
     return cold;
+}
+
+/* --- groups --- */
+
+static u32 group_of(const struct tcg_engine *e)
+{
+    return e->prepared ? e->group_of[e->index] : IR_NONE;
+}
+
+static void add_recheck(struct tcg_engine *e, struct x86_cold *cold, const struct x86_group *g, u16 slot)
+{
+    cold->recheck[cold->recheck_count++] = (struct x86_recheck){
+        .base = x86_operand_of(e, g->base), .low = g->low, .high = g->high, .write = g->write, .slot = slot
+    };
+}
+
+/* After the temporaries were flushed: what the slow path must do for open groups, and for the one that begins here. */
+static void note_groups(struct tcg_engine *e, struct x86_cold *cold, u32 group)
+{
+    const struct ir_op *put;
+    bool ok;
+
+    for (u32 i = 0; i < e->group_count; i++)
+        if (e->group[i].active && i != group)
+            add_recheck(e, cold, &e->group[i], e->group[i].slot);
+    if (group != IR_NONE) {
+        const struct x86_group *g = &e->group[group];
+
+        add_recheck(e, cold, g, X86_NO_SLOT);
+        cold->exit = g->exit;
+        cold->low = g->low;
+        cold->high = g->high;
+    }
+    if (!cold->recheck_count)
+        return;
+    put = x86_rest_of_insn(e->block, e->index, &ok);
+    cold->put = put ? put->aux : IR_NONE;
+    cold->next = cold->where + e->block->snapshot[e->block->op[e->index].snapshot].length;
+}
+
+/* A member behind the first: no check. */
+static struct x86_mem member(struct tcg_engine *e, u32 group, const struct ir_op *op)
+{
+    x86_load_pointer(e, group);
+    return x86_mem(RCX, (s32)op->imm - e->group[group].low);
+}
+
+static void end_member(struct tcg_engine *e, u32 group)
+{
+    if (group != IR_NONE && e->group[group].last == e->index)
+        x86_end_group(e, group);
+}
+
+/* Checks for one access, or for all of the group that begins with it. a: base, captured before the flush. */
+static struct x86_mem checked(struct tcg_engine *e, struct x86_cold *cold, const struct ir_op *op, struct x86_operand a, u32 group)
+{
+    unsigned bytes = ir_mem_bytes(op->aux);
+    s64 low = op->imm;
+
+    cold->disp = (s32)op->imm;
+    if (group != IR_NONE) {
+        struct x86_group *g = &e->group[group];
+
+        low = g->low;
+        bytes = (unsigned)(g->high - g->low);
+        cold->table = table_of(e, g->write);
+    }
+    note_groups(e, cold, group);
+    cold->address = (u8)x86_address(e, a, low);
+    check(e, cold, bytes, op->aux & IR_MEM_ALIGNED);
+    if (group != IR_NONE) {
+        e->group[group].active = true;
+        e->rcx_group = (u16)group;
+    }
+    return x86_mem(RCX, (s32)(op->imm - low));
 }
 
 /* --- load, store --- */
@@ -82,28 +167,43 @@ static void swap_bytes(struct tcg_engine *e, unsigned size, bool is_signed, bool
         x86_extend_rr(c, 2, true, true, d, d);
 }
 
-void x86_emit_load(struct tcg_engine *e, const struct ir_op *op)
+static void load_from(struct tcg_engine *e, const struct ir_op *op, enum host_reg d, struct x86_mem m)
 {
-    struct x86_operand a = x86_take(e, op->arg[0]);
     unsigned size = op->aux & IR_MEM_SIZE;
-    bool is_signed = op->aux & IR_MEM_SIGNED, wide = x86_wide(op->type), big = op->aux & IR_MEM_BIG && size;
-    struct x86_cold *cold = cold_access(e, COLD_LOAD, op, op->aux & IR_MEM_WRITE_INTENT);
-    enum host_reg d;
+    bool is_signed = op->aux & IR_MEM_SIGNED, wide = x86_wide(op->type);
 
-    x86_flush_temps(e, X86_TEMPS);
-    cold->disp = (s32)op->imm;
-    cold->address = (u8)address(e, a, op->imm);
-    check(e, cold, 1u << size, op->aux & IR_MEM_ALIGNED);
-    d = x86_result(e, 0, RAX);
-    if (big) {
-        x86_extend_rm(&e->code, size, false, size == 3, d, x86_mem(RCX, 0));
+    if (op->aux & IR_MEM_BIG && size) {
+        x86_extend_rm(&e->code, size, false, size == 3, d, m);
         swap_bytes(e, size, is_signed, wide, d);
     } else {
-        x86_extend_rm(&e->code, size, is_signed, wide || size == 3, d, x86_mem(RCX, 0));
+        x86_extend_rm(&e->code, size, is_signed, wide || size == 3, d, m);
     }
-    cold->result = (u8)d;
-    cold->back = e->code.p;
+}
+
+void x86_emit_load(struct tcg_engine *e, const struct ir_op *op)
+{
+    u32 group = group_of(e);
+    struct x86_operand a = x86_take(e, op->arg[0]);
+    enum host_reg d;
+
+    if (group != IR_NONE && e->group[group].active) {
+        struct x86_mem m = member(e, group, op);
+
+        d = x86_result(e, 1 << RCX, X86_NO_REG);
+        load_from(e, op, d, m);
+    } else {
+        struct x86_cold *cold = cold_access(e, COLD_LOAD, op, op->aux & IR_MEM_WRITE_INTENT);
+        struct x86_mem m;
+
+        x86_flush_temps(e, X86_TEMPS);
+        m = checked(e, cold, op, a, group);
+        d = x86_result(e, 1 << RCX, RAX);
+        load_from(e, op, d, m);
+        cold->result = (u8)d;
+        cold->back = e->code.p;
+    }
     x86_define(e, d);
+    end_member(e, group);
 }
 
 /* An operand that outlives the check: not in a temporary. Not released yet. */
@@ -115,9 +215,10 @@ static void keep_from_temps(struct tcg_engine *e, ir_value arg)
         x86_flush_temps(e, 1u << x->reg);
 }
 
-static void store_value(struct tcg_engine *e, unsigned size, bool big, struct x86_operand b)
+static void store_value(struct tcg_engine *e, const struct ir_op *op, struct x86_mem m, struct x86_operand b)
 {
-    struct x86_mem m = x86_mem(RCX, 0);
+    unsigned size = op->aux & IR_MEM_SIZE;
+    bool big = op->aux & IR_MEM_BIG && size;
 
     if (!big && b.place == PLACE_CONST && (size < 3 || x86_fits32(b.imm))) {
         x86_mov_mi(&e->code, size, m, (s32)b.imm);
@@ -127,6 +228,7 @@ static void store_value(struct tcg_engine *e, unsigned size, bool big, struct x8
         x86_mov_mr(&e->code, size, m, b.reg);
         return;
     }
+    x86_flush_temps(e, 1 << RAX);
     x86_load(e, size == 3, RAX, b);
     if (big) {
         x86_bswap(&e->code, size == 3, RAX);
@@ -136,22 +238,35 @@ static void store_value(struct tcg_engine *e, unsigned size, bool big, struct x8
     x86_mov_mr(&e->code, size, m, RAX);
 }
 
+static void store_member(struct tcg_engine *e, const struct ir_op *op, u32 group)
+{
+    struct x86_mem m = member(e, group, op); /* first: it may move the value out of rcx */
+    struct x86_operand b;
+
+    x86_release(e, x86_root(e, op->arg[0]));
+    b = x86_take(e, op->arg[1]);
+    store_value(e, op, m, b);
+}
+
 void x86_emit_store(struct tcg_engine *e, const struct ir_op *op)
 {
-    unsigned size = op->aux & IR_MEM_SIZE;
-    struct x86_cold *cold = cold_access(e, COLD_STORE, op, true);
+    u32 group = group_of(e);
     struct x86_operand a, b;
+    struct x86_cold *cold;
 
-    keep_from_temps(e, op->arg[1]);
-    a = x86_take(e, op->arg[0]);
-    b = x86_take(e, op->arg[1]);
-    x86_flush_temps(e, X86_TEMPS);
-    cold->disp = (s32)op->imm;
-    cold->address = (u8)address(e, a, op->imm);
-    cold->value = b;
-    check(e, cold, 1u << size, op->aux & IR_MEM_ALIGNED);
-    store_value(e, size, op->aux & IR_MEM_BIG && size, b);
-    cold->back = e->code.p;
+    if (group != IR_NONE && e->group[group].active) {
+        store_member(e, op, group);
+    } else {
+        cold = cold_access(e, COLD_STORE, op, true);
+        keep_from_temps(e, op->arg[1]);
+        a = x86_take(e, op->arg[0]);
+        b = x86_take(e, op->arg[1]);
+        x86_flush_temps(e, X86_TEMPS);
+        cold->value = b;
+        store_value(e, op, checked(e, cold, op, a, group), b);
+        cold->back = e->code.p;
+    }
+    end_member(e, group);
 }
 
 /* --- atomics --- */
@@ -244,7 +359,7 @@ void x86_emit_amo(struct tcg_engine *e, const struct ir_op *op)
     a = x86_take(e, op->arg[0]);
     b = x86_take(e, op->arg[1]);
     x86_flush_temps(e, X86_TEMPS);
-    cold->address = (u8)address(e, a, 0);
+    cold->address = (u8)x86_address(e, a, 0);
     cold->value = b;
     cold->extra = (u32)op->imm;
     if (size < 2 || (op->aux & IR_MEM_BIG)) {
@@ -282,7 +397,7 @@ void x86_emit_cas(struct tcg_engine *e, const struct ir_op *op)
     b = x86_take(e, op->arg[1]);
     c = x86_take(e, op->arg[2]);
     x86_flush_temps(e, X86_TEMPS);
-    cold->address = (u8)address(e, a, 0);
+    cold->address = (u8)x86_address(e, a, 0);
     cold->value = b;
     cold->value2 = c;
     if (size < 2 || (op->aux & IR_MEM_BIG)) {

@@ -46,6 +46,7 @@ static void engine_destroy(struct tcg_engine *e)
     g_free(e->home_of);
     g_free(e->current);
     g_free(e->value);
+    g_free(e->group_of);
     g_free(e->cold);
     g_free(e);
 }
@@ -145,6 +146,7 @@ const struct tcg_backend tcg_backend_x86_64 = {
     .name = "x86_64",
     .create = engine_create,
     .destroy = engine_destroy,
+    .prepare = x86_prepare,
     .emit = x86_emit_block,
     .jump_miss = engine_jump_miss,
     .code_limit = engine_code_limit,

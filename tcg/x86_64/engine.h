@@ -76,6 +76,30 @@ struct x86_compare {
     u8 cond;  /* enum ir_cond, after exchange of operands */
 };
 
+/*
+ * Accesses off one base value that share one check: before the first of them, [base + low, base + high) is known to lie in
+ * one page with a tag, and its host address is kept in rcx, or in a spill slot while others need rcx.
+ */
+struct x86_group {
+    u16 base;       /* root value */
+    u16 exit;       /* where to go when the bytes lie in two pages: a `single` exit at the first access's instruction */
+    u32 first, last; /* ops */
+    s32 low, high;
+    bool write;     /* checked against the write table, since some member stores */
+    bool active;    /* emission: checked, and members are still to come */
+    u16 slot;       /* emission: spill slot with the host address, or X86_NO_SLOT */
+};
+
+enum { X86_MAX_GROUPS = 32, X86_OPEN_GROUPS = 4 };
+
+/* A check to be repeated in cold code, because C ran and may have changed tables. */
+struct x86_recheck {
+    struct x86_operand base;
+    s32 low, high;
+    bool write;
+    u16 slot; /* where the host address belongs, or X86_NO_SLOT: rcx */
+};
+
 struct x86_cold {
     u8 kind;
     u8 result;          /* COLD_LOAD, AMO, CAS: host register, or X86_NO_REG */
@@ -91,6 +115,13 @@ struct x86_cold {
     u8 *back;           /* where to go on */
     struct x86_operand value, value2;
     struct x86_compare compare;
+    /* accesses that are in groups or among them */
+    struct x86_recheck recheck[X86_OPEN_GROUPS + 1];
+    u8 recheck_count;
+    u16 put;            /* guest register that gets the loaded value when the block must be left behind this instruction, or IR_NONE */
+    s32 next;           /* pc behind this instruction */
+    s32 low, high;      /* first of a group: displacements that must lie in one page */
+    u16 exit;           /* first of a group: its exit, or IR_NONE */
 };
 
 struct tcg_engine {
@@ -119,6 +150,11 @@ struct tcg_engine {
     u64 slot_free[X86_STACK_SLOTS / 64];
     u16 dying_slot[8];          /* freed by the op being emitted, which may still read them */
     u32 dying_count;
+    bool prepared;              /* groups belong to the block that emit gets next */
+    struct x86_group group[X86_MAX_GROUPS];
+    u32 group_count;
+    u16 *group_of;              /* per op: its group, or IR_NONE; valid while prepared */
+    u16 rcx_group;              /* group whose host address is in rcx, or IR_NONE */
     struct x86_cold *cold;
     u32 cold_count, cold_capacity;
     u16 link_of[IR_MAX_EXITS];  /* per exit: index of its link, or IR_NONE */
@@ -131,6 +167,20 @@ u32 x86_thunk_for(struct tcg_engine *e, const struct ir_helper *helper);
 
 /* --- analyse.c --- */
 void x86_analyse(struct tcg_engine *e);
+/* Only the first part: roots. */
+void x86_analyse_names(struct tcg_engine *e);
+
+/* --- group.c --- */
+/* See tcg_backend.prepare. */
+void x86_prepare(struct tcg_engine *e, struct ir_block *block);
+/* The put of access i's result when that, or nothing, is all that is left of its guest instruction; else *ok is false. */
+const struct ir_op *x86_rest_of_insn(const struct ir_block *block, u32 i, bool *ok);
+
+/* --- emit_mem.c, for cold code --- */
+/* rcx = base + disp; may clobber rax. Returns the pinned register that keeps base, or X86_NO_REG. */
+unsigned x86_address(struct tcg_engine *e, struct x86_operand base, s64 disp);
+/* From an address in rcx to the host address of `bytes` bytes there; clobbers rax. The jump is taken when the table has no such page. */
+x86_fixup x86_check(struct tcg_engine *e, s32 table, unsigned bytes);
 
 /* --- cold.c --- */
 struct x86_cold *x86_cold_add(struct tcg_engine *e, enum x86_cold_kind kind);
@@ -161,6 +211,14 @@ void x86_compare_emit(struct tcg_engine *e, const struct x86_compare *compare);
 static inline u8 *x86_at(const struct tcg_engine *e, u32 offset)
 {
     return e->buffer->write + offset;
+}
+
+/* Bytes to insert at p so that a rel32 field `ahead` bytes behind p does not cross an 8-byte line. */
+static inline unsigned x86_padding(const u8 *p, unsigned ahead)
+{
+    unsigned at = (uintptr_t)(p + ahead) & 7;
+
+    return at > 4 ? 8 - at : 0;
 }
 
 static inline struct x86_mem x86_base(s32 disp)

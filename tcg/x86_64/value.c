@@ -86,26 +86,73 @@ static void spill(struct tcg_engine *e, enum host_reg reg)
         save_to_slot(e, v, reg);
 }
 
+void x86_save_pointer(struct tcg_engine *e)
+{
+    struct x86_group *g;
+
+    if (e->rcx_group == IR_NONE)
+        return;
+    g = &e->group[e->rcx_group];
+    e->rcx_group = IR_NONE;
+    if (g->slot != X86_NO_SLOT)
+        return;
+    g->slot = (u16)take_slot(e);
+    x86_mov_mr(&e->code, 3, slot_mem(g->slot), RCX);
+}
+
+void x86_load_pointer(struct tcg_engine *e, u32 group)
+{
+    if (e->rcx_group == group)
+        return;
+    x86_flush_temps(e, 1 << RCX);
+    x86_mov_rm(&e->code, true, RCX, slot_mem(e->group[group].slot));
+    e->rcx_group = (u16)group;
+}
+
+void x86_end_group(struct tcg_engine *e, u32 group)
+{
+    struct x86_group *g = &e->group[group];
+
+    g->active = false;
+    if (e->rcx_group == group)
+        e->rcx_group = IR_NONE;
+    if (g->slot != X86_NO_SLOT)
+        e->dying_slot[e->dying_count++] = g->slot;
+}
+
+static bool rcx_is_free(const struct tcg_engine *e)
+{
+    return !x86_live(e, e->owner[RCX]) && e->rcx_group == IR_NONE;
+}
+
+/* Giving up the pointer in rcx costs nothing when it was saved before. */
+static bool rcx_is_cheap(const struct tcg_engine *e)
+{
+    return e->rcx_group != IR_NONE && e->group[e->rcx_group].slot != X86_NO_SLOT;
+}
+
 enum host_reg x86_temp(struct tcg_engine *e, u32 avoid)
 {
     bool rax = !(avoid & 1 << RAX), rcx = !(avoid & 1 << RCX);
-    enum host_reg r;
 
     if (rax && !x86_live(e, e->owner[RAX]))
         return RAX;
-    if (rcx && !x86_live(e, e->owner[RCX]))
+    if (!rax || (rcx && (rcx_is_free(e) || rcx_is_cheap(e)))) {
+        x86_flush_temps(e, 1 << RCX);
         return RCX;
-    r = rax ? RAX : RCX;
-    spill(e, r);
-    return r;
+    }
+    spill(e, RAX);
+    return RAX;
 }
 
 void x86_flush_temps(struct tcg_engine *e, u32 mask)
 {
     if (mask & 1 << RAX)
         spill(e, RAX);
-    if (mask & 1 << RCX)
+    if (mask & 1 << RCX) {
+        x86_save_pointer(e);
         spill(e, RCX);
+    }
 }
 
 void x86_flush_homes(struct tcg_engine *e)
@@ -147,7 +194,8 @@ static void disown_home(struct tcg_engine *e, unsigned g)
 
 enum host_reg x86_result_temp(struct tcg_engine *e, u32 avoid, unsigned prefer)
 {
-    if (prefer != X86_NO_REG && x86_is_temp(prefer) && !(avoid >> prefer & 1) && !x86_live(e, e->owner[prefer]))
+    if (prefer != X86_NO_REG && x86_is_temp(prefer) && !(avoid >> prefer & 1) && !x86_live(e, e->owner[prefer]) &&
+        (prefer != RCX || e->rcx_group == IR_NONE))
         return prefer;
     return x86_temp(e, avoid);
 }

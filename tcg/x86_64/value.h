@@ -60,6 +60,11 @@ void x86_flush_temps(struct tcg_engine *e, u32 mask);
 /* Like flush, but also values in pinned registers and in the state: before a helper that writes guest registers. */
 void x86_flush_homes(struct tcg_engine *e);
 
+/* Host addresses of groups: out of rcx to a slot (for good), back into rcx, no more needed. */
+void x86_save_pointer(struct tcg_engine *e);
+void x86_load_pointer(struct tcg_engine *e, u32 group);
+void x86_end_group(struct tcg_engine *e, u32 group);
+
 /*
  * A register for the result of the current op: the pinned one that it will be put into when that is possible now and
  * not in `avoid`, else a temporary outside `avoid`. prefer: a register to take when it is a free temporary.
