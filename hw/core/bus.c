@@ -1,0 +1,81 @@
+/* hw/core/bus.c - buses as objects. */
+#include "hw/core/bus.h"
+#include "base/error.h"
+#include "vm/vm.h"
+#include <string.h>
+
+static void init(struct vm_object *object)
+{
+    ((struct bus *)object)->devices = g_ptr_array_new();
+}
+
+static void finish(struct vm_object *object)
+{
+    g_ptr_array_unref(((struct bus *)object)->devices);
+}
+
+VM_CLASS(bus) {
+    .name = "bus", .abstract = true, .size = sizeof(struct bus), .description = "what devices plug into", .init = init, .finish = finish,
+};
+
+struct count {
+    const char *class_name;
+    u32 number;
+};
+
+static void count_class(struct vm_object *object, void *opaque)
+{
+    struct count *count = opaque;
+
+    count->number += !strcmp(object->class->name, count->class_name);
+}
+
+struct bus *bus_create(struct vm_object *device, const char *class_name, const char *name, GError **error)
+{
+    struct count count = { class_name, 0 };
+    size_t length = strlen(name);
+    bool numbered = g_str_has_suffix(name, "*");
+
+    vm_object_foreach(vm_root(device->vm), count_class, &count);
+    g_autofree char *full = numbered ? g_strdup_printf("%.*s%u", (int)length - 1, name, count.number) : g_strdup(name);
+    struct vm_object *bus = vm_object_create(device->vm, class_name, device, full, error);
+    if (bus && !vm_object_realize(bus, error)) {
+        vm_object_destroy(bus);
+        return NULL;
+    }
+    return (struct bus *)bus;
+}
+
+struct search {
+    const char *name;
+    struct bus *found;
+};
+
+static void match(struct vm_object *object, void *opaque)
+{
+    struct search *search = opaque;
+
+    if (!search->found && !strcmp(object->name, search->name) && vm_object_is_a(object, "bus"))
+        search->found = (struct bus *)object;
+}
+
+struct bus *bus_find(struct vm *vm, const char *name)
+{
+    struct search search = { name, NULL };
+
+    vm_object_foreach(vm_root(vm), match, &search);
+    return search.found;
+}
+
+bool bus_plug(struct bus *bus, struct vm_object *device, GError **error)
+{
+    if (bus->most && bus->devices->len >= bus->most)
+        return error_set(error, "bus '%s' has no room for another device", bus->object.name);
+    g_ptr_array_add(bus->devices, device);
+    return true;
+}
+
+void bus_unplug(struct bus *bus, struct vm_object *device)
+{
+    g_ptr_array_remove(bus->devices, device);
+}
