@@ -181,6 +181,31 @@ static void test_dirty(void)
     hart_stop(&h);
 }
 
+/* (1 + x)(1 - x) * 2^emin rounds up to the smallest normal number, and yet is tiny after rounding: underflow. */
+static void test_smallest(void)
+{
+    static const struct {
+        u64 a, b;
+        bool is_double;
+    } rows[] = {
+        { UINT64_C(0x2000000002800000), UINT64_C(0x1ffffffffb000000), true },
+        { 0x20000600, 0x1ffff400, false },
+    };
+    struct hart h;
+
+    hart_start(&h, "max");
+    for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
+        bool d = rows[i].is_double;
+        u64 smallest = d ? BIT64(52) : BOX_s(BIT64(23));
+
+        h.state->fflags = SOFTFLOAT_INEXACT;
+        u64 got = d ? riscv_helper_fmul_d(h.vcpu, rows[i].a, rows[i].b, 0) : riscv_helper_fmul_s(h.vcpu, BOX_s(rows[i].a), BOX_s(rows[i].b), 0);
+        g_assert_cmphex(got, ==, smallest);
+        g_assert_cmphex(h.state->fflags, ==, SOFTFLOAT_INEXACT | SOFTFLOAT_UNDERFLOW);
+    }
+    hart_stop(&h);
+}
+
 /* Nanoseconds a call, for the commit message: build/tests/unit/unit-riscv_fp -m perf */
 static void test_speed(void)
 {
@@ -224,6 +249,7 @@ int main(int argc, char **argv)
     g_test_add_func("/riscv/fp/widths", test_widths);
     g_test_add_func("/riscv/fp/boxes", test_boxes);
     g_test_add_func("/riscv/fp/dirty", test_dirty);
+    g_test_add_func("/riscv/fp/smallest", test_smallest);
     g_test_add_func("/riscv/fp/speed", test_speed);
     return g_test_run();
 }
