@@ -303,6 +303,8 @@ u64 riscv_read_id(struct riscv_cpu *cpu, const struct riscv_csr *row, u32 number
         return cpu->mimpid;
     case 0xf14:
         return cpu->vcpu.index;
+    case 0x7a4:
+        return 1;
     default:
         return 0;
     }
