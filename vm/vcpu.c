@@ -321,7 +321,7 @@ s64 vcpu_timers_run(struct vcpu *vcpu)
 {
     s64 next = next_deadline(vcpu);
 
-    if (next == INT64_MAX)
+    if (next == INT64_MAX && vcpu->armed == INT64_MAX)
         return next;
     s64 now = vm_clock_now(vcpu->vm, VM_CLOCK_VIRTUAL);
     if (vcpu->armed <= now)
@@ -379,8 +379,12 @@ static bool ready(struct vcpu *vcpu)
         return false;
     }
     vcpu->stopped = false;
-    if (!__atomic_load_n(&vcpu->halted, __ATOMIC_ACQUIRE))
+    /* While stopped, the alarm went off in vain, or was set for another host time than the deadline now means. */
+    vcpu->armed = INT64_MAX;
+    if (!__atomic_load_n(&vcpu->halted, __ATOMIC_ACQUIRE)) {
+        __atomic_store_n(&vcpu->host->exit_request, 1, __ATOMIC_SEQ_CST); /* the first safepoint runs the timers */
         return true;
+    }
     host_lock_drop(&vcpu->lock);
     s64 next = vcpu_timers_run(vcpu);
     host_lock_take(&vcpu->lock);
