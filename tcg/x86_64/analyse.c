@@ -13,12 +13,11 @@ static void reset_block(struct tcg_engine *e)
         e->value = g_renew(struct x86_value, e->value, e->value_capacity);
         e->group_of = g_renew(u16, e->group_of, e->value_capacity);
     }
-    for (u32 g = 0; g < e->layout->reg_count; g++)
-        e->home_of[g] = e->current[g] = IR_NONE;
-    for (unsigned r = 0; r < X86_REG_COUNT; r++)
-        e->owner[r] = IR_NONE;
+    memset(e->home_of, 0xff, e->layout->reg_count * sizeof(e->home_of[0])); /* IR_NONE */
+    memset(e->current, 0xff, e->layout->reg_count * sizeof(e->current[0]));
+    memset(e->owner, 0xff, sizeof(e->owner));
     memset(e->slot_free, 0xff, sizeof(e->slot_free));
-    e->cold_count = 0;
+    e->cold_count = e->recheck_count = 0;
 }
 
 static s64 narrow(enum ir_type type, bool is_signed, s64 v)
@@ -116,6 +115,24 @@ static void name_values(struct tcg_engine *e)
     }
 }
 
+static bool can_leave(const struct ir_op *op)
+{
+    switch (op->code) {
+    case IR_LD:
+    case IR_ST:
+    case IR_AMO:
+    case IR_CAS:
+    case IR_CALL:
+    case IR_EXIT_IF:
+    case IR_EXIT:
+    case IR_EXIT_TO:
+    case IR_LEAVE:
+        return true;
+    default:
+        return false;
+    }
+}
+
 /* An op whose result may be computed in place of its first operand. */
 static bool is_arithmetic(unsigned code)
 {
@@ -200,19 +217,14 @@ static void find_hints(struct tcg_engine *e)
             hint_put(e, &h, op);
         else if (op->code == IR_GET && e->pin_of[op->aux] != X86_NO_REG)
             h.pending[e->pin_of[op->aux]] = IR_NONE;
-        else if (ir_op_effects(op->code) & IR_EFFECT_LEAVE)
+        else if (can_leave(op))
             forget_all(&h);
     }
 }
 
-void x86_analyse_names(struct tcg_engine *e)
+void x86_analyse(struct tcg_engine *e)
 {
     reset_block(e);
     name_values(e);
-}
-
-void x86_analyse(struct tcg_engine *e)
-{
-    x86_analyse_names(e);
     find_hints(e);
 }

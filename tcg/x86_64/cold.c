@@ -10,7 +10,11 @@ struct x86_cold *x86_cold_add(struct tcg_engine *e, enum x86_cold_kind kind)
         e->cold = g_renew(struct x86_cold, e->cold, e->cold_capacity);
     }
     cold = &e->cold[e->cold_count++];
-    *cold = (struct x86_cold){.kind = (u8)kind, .result = X86_NO_REG, .address = X86_NO_REG, .put = IR_NONE, .exit = IR_NONE};
+    memset(cold, 0, offsetof(struct x86_cold, recheck));
+    cold->compare.size = 0;
+    cold->kind = (u8)kind;
+    cold->result = cold->address = X86_NO_REG;
+    cold->put = cold->exit = IR_NONE;
     return cold;
 }
 
@@ -106,7 +110,7 @@ static void repeat_checks(struct tcg_engine *e, const struct x86_cold *cold)
     if (result)
         x86_mov_mr(c, 3, x86_base(e->layout->scratch + 24), RAX);
     for (unsigned i = 0; i < cold->recheck_count; i++) {
-        const struct x86_recheck *r = &cold->recheck[i];
+        const struct x86_recheck *r = &e->recheck[cold->recheck + i];
 
         x86_address(e, r->base, r->low);
         fails[i] = x86_check(e, r->write ? e->layout->l1_write : e->layout->l1_read, (unsigned)(r->high - r->low));

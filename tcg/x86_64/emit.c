@@ -146,7 +146,9 @@ u32 x86_emit_block(struct tcg_engine *e, const struct ir_block *block, struct tc
         .p = x86_at(e, start), .start = x86_at(e, start), .limit = x86_at(e, limit - X86_MAX_INSN)
     };
     number_links(e, out);
-    x86_analyse(e);
+    if (!e->analysed)
+        x86_analyse(e);
+    e->analysed = false;
     begin_groups(e);
     emit_entries(e, out);
     emit_ops(e);

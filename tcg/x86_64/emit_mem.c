@@ -72,6 +72,7 @@ static struct x86_cold *cold_access(struct tcg_engine *e, enum x86_cold_kind kin
     struct x86_cold *cold = x86_cold_add(e, kind);
 
     cold->mem = op->aux;
+    cold->disp = 0;
     cold->table = table_of(e, write);
     cold->where = e->block->snapshot[op->snapshot].pc;
     return cold;
@@ -86,7 +87,13 @@ static u32 group_of(const struct tcg_engine *e)
 
 static void add_recheck(struct tcg_engine *e, struct x86_cold *cold, const struct x86_group *g, u16 slot)
 {
-    cold->recheck[cold->recheck_count++] = (struct x86_recheck){
+    if (e->recheck_count == e->recheck_capacity) {
+        e->recheck_capacity = e->recheck_capacity ? e->recheck_capacity * 2 : 32;
+        e->recheck = g_renew(struct x86_recheck, e->recheck, e->recheck_capacity);
+    }
+    if (!cold->recheck_count++)
+        cold->recheck = e->recheck_count;
+    e->recheck[e->recheck_count++] = (struct x86_recheck){
         .base = x86_operand_of(e, g->base), .low = g->low, .high = g->high, .write = g->write, .slot = slot
     };
 }

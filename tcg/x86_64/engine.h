@@ -102,26 +102,29 @@ struct x86_recheck {
 
 struct x86_cold {
     u8 kind;
-    u8 result;          /* COLD_LOAD, AMO, CAS: host register, or X86_NO_REG */
+    u8 result;          /* LOAD, AMO, CAS: host register, or X86_NO_REG */
     u8 address;         /* host register that still holds the base address, or X86_NO_REG: undo the xor in rcx */
-    bool sign_i32;      /* AMO, CAS: extend the result from 32 bits (the runtime does) */
+    u8 recheck_count;
     u16 mem;            /* enum ir_mem word */
+    u16 put;            /* guest register that gets the loaded value when the block is left behind this instruction, or IR_NONE */
+    u16 exit;           /* first of a group: its exit, or IR_NONE */
+    u32 extra;          /* AMO: the op; LINK, CROSS: the exit */
+    x86_fixup from;     /* the jump that leads here */
+    x86_fixup from_unaligned; /* a second one, taken while rcx still is the address; LINK: from a poll; or NULL */
+    u8 *back;           /* where to go on */
+    /* Up to here cleared at first. */
+    u32 recheck;        /* first of recheck_count in the engine's list */
     s32 table;          /* displacement of the L1 */
     s32 disp;
     s32 where;          /* snapshot pc */
-    u32 extra;          /* AMO: the op; LINK, CROSS, POLL_IF: the exit */
-    x86_fixup from;     /* the jump that leads here */
-    x86_fixup from_unaligned; /* a second one, taken while rcx still is the address; or NULL */
-    u8 *back;           /* where to go on */
-    struct x86_operand value, value2;
-    struct x86_compare compare;
-    /* accesses that are in groups or among them */
-    struct x86_recheck recheck[X86_OPEN_GROUPS + 1];
-    u8 recheck_count;
-    u16 put;            /* guest register that gets the loaded value when the block must be left behind this instruction, or IR_NONE */
-    s32 next;           /* pc behind this instruction */
+    s32 next;           /* pc behind the instruction, when there are rechecks */
     s32 low, high;      /* first of a group: displacements that must lie in one page */
-    u16 exit;           /* first of a group: its exit, or IR_NONE */
+    union {
+        struct {
+            struct x86_operand value, value2;
+        };
+        struct x86_compare compare; /* LINK with a poll of a conditional exit; size 0: none */
+    };
 };
 
 struct tcg_engine {
@@ -151,12 +154,15 @@ struct tcg_engine {
     u16 dying_slot[8];          /* freed by the op being emitted, which may still read them */
     u32 dying_count;
     bool prepared;              /* groups belong to the block that emit gets next */
+    bool analysed;              /* so do values */
     struct x86_group group[X86_MAX_GROUPS];
     u32 group_count;
     u16 *group_of;              /* per op: its group, or IR_NONE; valid while prepared */
     u16 rcx_group;              /* group whose host address is in rcx, or IR_NONE */
     struct x86_cold *cold;
     u32 cold_count, cold_capacity;
+    struct x86_recheck *recheck;
+    u32 recheck_count, recheck_capacity;
     u16 link_of[IR_MAX_EXITS];  /* per exit: index of its link, or IR_NONE */
 };
 
@@ -167,8 +173,6 @@ u32 x86_thunk_for(struct tcg_engine *e, const struct ir_helper *helper);
 
 /* --- analyse.c --- */
 void x86_analyse(struct tcg_engine *e);
-/* Only the first part: roots. */
-void x86_analyse_names(struct tcg_engine *e);
 
 /* --- group.c --- */
 /* See tcg_backend.prepare. */

@@ -188,9 +188,10 @@ void x86_prepare(struct tcg_engine *e, struct ir_block *block)
     e->block = block;
     e->group_count = 0;
     e->prepared = !block->single_memory && block->insn_count > 1;
+    x86_analyse(e);
+    e->analysed = true;
     if (!e->prepared)
         return;
-    x86_analyse_names(e);
     scan(&f);
     keep_real_groups(&f);
 }
