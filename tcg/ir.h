@@ -80,7 +80,7 @@ struct ir_op {
     u16 aux;
     ir_value arg[4];
     u16 snapshot; /* index into block->snapshot, for every op with IR_EFFECT_LEAVE */
-    u16 uses;     /* readers of the result; kept by passes that need it */
+    u16 uses;     /* readers of the result after dead-code; 0 before */
     union {
         s64 imm;
         const struct ir_helper *helper;

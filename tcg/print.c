@@ -1,4 +1,4 @@
-/* tcg/print.c - the text form of a block, one op a line. tcg/parse.c reads it back. */
+/* tcg/print.c - the text form of a block, one op a line without nops. tcg/parse.c reads it back. */
 #include "tcg/text.h"
 #include "tcg/append.h"
 
@@ -187,6 +187,7 @@ char *ir_print(const struct ir_block *block, const struct ir_reg *regs, u32 reg_
 
     g_string_append_printf(p.out, "block 0x%x\n", block->first_pc);
     for (u32 i = 0; i < block->count; i++)
-        print_op(&p, i);
+        if (block->op[i].code != IR_NOP)
+            print_op(&p, i);
     return g_string_free(p.out, FALSE);
 }

@@ -3,7 +3,8 @@
  *
  * Backwards, so that dropping a reader can free what it read. A put goes when another put of the register follows before
  * anything that can leave or read the register; gets that nobody reads are gone by then and keep no put alive.
- * Then the block is closed up and unused exits leave the table.
+ * What goes becomes a nop: closing the block up costs more than back ends do by skipping. `uses` counts readers afterwards; builder and
+ * forward leave it 0, and too high a count only keeps an op.
  */
 #include "tcg/opt/passes.h"
 #include "tcg/append.h"
@@ -113,36 +114,6 @@ static void mark(struct walk *w)
             w->b->op[i].code = IR_NOP;
 }
 
-_Static_assert(IR_EXIT == IR_EXIT_IF + 1 && IR_EXIT_TO == IR_EXIT_IF + 2, "ops with exits stand together");
-
-static bool has_exit(const struct ir_op *op)
-{
-    return (unsigned)op->code - IR_EXIT_IF <= IR_EXIT_TO - IR_EXIT_IF;
-}
-
-/* Ops name exits in order, so the table closes up in place. */
-static void close_up(struct ir_block *b)
-{
-    u32 count = 0, exits = 0;
-
-    for (u32 i = 0; i < b->count; i++) {
-        struct ir_op *op = &b->op[count];
-
-        if (b->op[i].code == IR_NOP)
-            continue;
-        b->map[i] = (ir_value)count++;
-        *op = b->op[i];
-        for (unsigned k = 0; k < 4; k++)
-            op->arg[k] = b->map[op->arg[k]];
-        if (has_exit(op)) {
-            b->exit[exits] = b->exit[op->imm];
-            op->imm = exits++;
-        }
-    }
-    b->count = count;
-    b->exit_count = exits;
-}
-
 void opt_dead_code(struct ir_block *b, const struct code_layout *layout)
 {
     struct walk w; /* not cleared: the registers' part is large */
@@ -150,8 +121,5 @@ void opt_dead_code(struct ir_block *b, const struct code_layout *layout)
     w.b = b;
     w.epoch = 1;
     memset(w.overwritten, 0, layout->reg_count * sizeof w.overwritten[0]);
-    for (u32 i = 0; i < b->count; i++)
-        b->op[i].uses = 0;
     mark(&w);
-    close_up(b);
 }

@@ -18,16 +18,24 @@ static void forget(struct forward *f, const struct code_layout *layout)
     memset(f->current, 0xff, layout->reg_count * sizeof f->current[0]);
 }
 
-/* The op as it is, its operands renamed. */
-static ir_value copy(struct forward *f, const struct ir_op *op)
+/* The op as it is, its operands renamed; hardly any has more than two. */
+static inline ir_value copy(struct forward *f, const struct ir_op *op)
 {
-    struct ir_op *to = &f->b->op[f->b->count];
+    struct ir_block *b = f->b;
+    const ir_value *map = f->map;
+    u32 at = b->count++;
+    struct ir_op *to = &b->op[at];
+    ir_value a = map[op->arg[0]], c = map[op->arg[1]];
 
     *to = *op;
     to->uses = 0;
-    for (unsigned i = 0; i < 4; i++)
-        to->arg[i] = f->map[op->arg[i]];
-    return (ir_value)f->b->count++;
+    to->arg[0] = a;
+    to->arg[1] = c;
+    if (unlikely(op->arg[2] != IR_NONE)) {
+        to->arg[2] = map[op->arg[2]];
+        to->arg[3] = map[op->arg[3]];
+    }
+    return (ir_value)at;
 }
 
 static ir_value copy_leaving(struct forward *f, const struct ir_op *op)
@@ -36,10 +44,15 @@ static ir_value copy_leaving(struct forward *f, const struct ir_op *op)
     return copy(f, op);
 }
 
-static void set_home(struct forward *f, unsigned reg, ir_value v)
+/* Ops name exits in order, so the table closes up in place when one is left out. */
+static ir_value copy_exit(struct forward *f, const struct ir_op *op)
 {
-    f->current[reg] = v;
-    f->b->op[v].uses = (u16)(reg + 1);
+    ir_value v = copy_leaving(f, op);
+
+    if (unlikely(op->imm != f->exits))
+        f->b->exit[f->exits] = f->b->exit[op->imm];
+    f->b->op[v].imm = f->exits++;
+    return v;
 }
 
 static ir_value do_get(struct forward *f, const struct ir_op *op)
@@ -48,9 +61,7 @@ static ir_value do_get(struct forward *f, const struct ir_op *op)
 
     if (v != IR_NONE)
         return v;
-    v = copy(f, op);
-    set_home(f, op->aux, v);
-    return v;
+    return f->current[op->aux] = copy(f, op);
 }
 
 static ir_value do_put(struct forward *f, const struct ir_op *op)
@@ -60,7 +71,7 @@ static ir_value do_put(struct forward *f, const struct ir_op *op)
     if (f->current[op->aux] == v)
         return IR_NONE;
     copy(f, op);
-    set_home(f, op->aux, v);
+    f->current[op->aux] = v;
     return IR_NONE;
 }
 
@@ -131,7 +142,7 @@ static ir_value do_exit_if(struct forward *f, const struct ir_op *op)
     opt_idiom_compare(f, &cond, &x, &y);
     if (ir_fold_compare(f->b, &cond, &x, &y) == 0)
         return IR_NONE;
-    v = copy_leaving(f, op);
+    v = copy_exit(f, op);
     f->b->op[v].aux = (u16)cond;
     f->b->op[v].type = (u8)ir_value_type(f->b, x);
     f->b->op[v].arg[0] = x;
@@ -143,8 +154,8 @@ static ir_value do_exit_if(struct forward *f, const struct ir_op *op)
 static ir_value do_exit_to(struct forward *f, const struct ir_op *op)
 {
     const struct ir_op *target = &f->b->op[f->map[op->arg[0]]];
-    ir_value v = copy_leaving(f, op);
-    struct ir_exit *exit = &f->b->exit[op->imm];
+    ir_value v = copy_exit(f, op);
+    struct ir_exit *exit = &f->b->exit[f->b->op[v].imm];
 
     if (target->code != IR_PC_ADD || target->imm != (s32)target->imm)
         return v;
@@ -197,12 +208,20 @@ static ir_value rebuild(struct forward *f, const struct ir_op *op, const struct 
     case IR_ST:
     case IR_AMO:
     case IR_CAS:
-    case IR_EXIT:
     case IR_LEAVE:
         return copy_leaving(f, op);
+    case IR_EXIT:
+        return copy_exit(f, op);
     default:
         return do_binary(f, op);
     }
+}
+
+_Static_assert(IR_EXIT == IR_EXIT_IF + 1 && IR_EXIT_TO == IR_EXIT_IF + 2, "ops with exits stand together");
+
+static bool has_exit(const struct ir_op *op)
+{
+    return (unsigned)op->code - IR_EXIT_IF <= IR_EXIT_TO - IR_EXIT_IF;
 }
 
 void opt_forward(struct ir_block *b, const struct code_layout *layout)
@@ -212,6 +231,8 @@ void opt_forward(struct ir_block *b, const struct code_layout *layout)
 
     f.b = b;
     f.last_leave = 0;
+    f.exits = 0;
+    f.reg_count = layout->reg_count;
     f.old = b->op;
     f.map = b->map;
     forget(&f, layout);
@@ -219,8 +240,10 @@ void opt_forward(struct ir_block *b, const struct code_layout *layout)
     b->spare = (struct ir_op *)f.old;
     b->count = 0;
     for (u32 i = 0; i < count; i++) {
+        const struct ir_op *op = &f.old[i];
         bool has_room = b->count + (count - i) + SPARE_OPS <= b->capacity;
 
-        f.map[i] = has_room ? rebuild(&f, &f.old[i], layout) : copy(&f, &f.old[i]);
+        f.map[i] = likely(has_room) ? rebuild(&f, op, layout) : has_exit(op) ? copy_exit(&f, op) : copy(&f, op);
     }
+    b->exit_count = f.exits;
 }

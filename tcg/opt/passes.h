@@ -7,29 +7,29 @@
 void opt_forward(struct ir_block *block, const struct code_layout *layout);
 void opt_dead_code(struct ir_block *block, const struct code_layout *layout);
 
-/*
- * The walk of forward: it reads the old ops in order and builds the new ones with the builder. While it runs, the
- * `uses` field of a new op holds 1 + the guest register that the value was read from or put into (0: none).
- */
+/* The walk of forward: it reads the old ops in order and builds the new ones with the builder. */
 struct forward {
     struct ir_block *b;       /* the new ops */
     const struct ir_op *old;
     ir_value *map;            /* old value -> new value */
     u32 last_leave;           /* new index of the latest op that can leave */
+    u32 exits;                /* rows of the exit table that are in use again */
+    u32 reg_count;
     ir_value current[IR_MAX_REGS]; /* the value in a guest register, IR_NONE: not known */
 };
 
 /*
- * True when using a value here costs no register: a constant, or still in its guest register, or overwritten there by ops from
- * `since` on which all go when their reader does (nothing could leave meanwhile).
+ * True when using a value here costs no register: a constant, or still in a guest register, or overwritten there by ops from
+ * `since` on which all go when their reader does (nothing could leave meanwhile). Linear in registers, but only candidates come here.
  */
 static inline bool opt_is_at_hand(const struct forward *f, ir_value v, ir_value since)
 {
-    const struct ir_op *op = &f->b->op[v];
-
-    if (since > f->last_leave || op->code == IR_CONST)
+    if (since > f->last_leave || f->b->op[v].code == IR_CONST)
         return true;
-    return op->uses && f->current[op->uses - 1] == v;
+    for (u32 i = 0; i < f->reg_count; i++)
+        if (f->current[i] == v)
+            return true;
+    return false;
 }
 
 /* Each looks at an op about to be built and returns the value that stands for it, or IR_NONE. tcg/opt/idioms.c */

@@ -275,10 +275,8 @@ static void make_op(struct generator *g)
         make_call(g);
     else if (n < 96)
         remember(g, IR_I64, ir_pc_add(g->b, (s64)(s32)random_value(&g->random)));
-    else if (n < 97)
-        ir_fence(g->b, pick(g, 16));
     else if (n < 98)
-        ir_append(g->b, IR_NOP, IR_VOID);
+        ir_fence(g->b, pick(g, 16));
     else
         make_exit_if(g);
 }

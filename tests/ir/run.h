@@ -30,6 +30,7 @@ void copy_block(struct ir_block *to, const struct ir_block *from);
 struct test_options {
     const char *backend;
     u64 seed, count, length;
+    const char *dump; /* a log of -d ir, for speed */
     bool verbose;
 };
 
