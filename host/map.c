@@ -2,8 +2,10 @@
 #include "host/map.h"
 #include "base/error.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 u64 host_page_size(void)
@@ -63,9 +65,40 @@ int host_map_create_file(const char *name, u64 size, GError **error)
     return fd;
 }
 
+int host_map_open_file(const char *path, u64 size, GError **error)
+{
+    g_autofree char *nameless = g_strconcat(path, "/mynah-XXXXXX", NULL);
+    bool folder = g_file_test(path, G_FILE_TEST_IS_DIR);
+    int fd = folder ? g_mkstemp_full(nameless, O_RDWR | O_CLOEXEC, 0600) : open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    struct stat status;
+
+    if (folder && fd >= 0)
+        unlink(nameless);
+    if (fd >= 0 && !fstat(fd, &status) && ((u64)status.st_size >= size || !ftruncate(fd, (off_t)size)))
+        return fd;
+    error_set(error, "cannot use '%s' as memory: %s", path, strerror(errno));
+    if (fd >= 0)
+        close(fd);
+    return -1;
+}
+
+void host_map_close_file(int fd)
+{
+    if (fd >= 0)
+        close(fd);
+}
+
+void host_map_populate(void *address, u64 size)
+{
+    u64 step = host_page_size();
+
+    for (u64 at = 0; at < size; at += step)
+        __atomic_fetch_or((u8 *)address + at, 0, __ATOMIC_RELAXED);
+}
+
 void *host_map_file(int fd, u64 offset, u64 size, unsigned access, void *at, GError **error)
 {
-    int flags = MAP_SHARED | (at ? MAP_FIXED : 0);
+    int flags = (access & HOST_MAP_PRIVATE ? MAP_PRIVATE : MAP_SHARED) | (at ? MAP_FIXED : 0);
 
     return check(mmap(at, size, protection(access), flags, fd, (off_t)offset), size, error);
 }

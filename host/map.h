@@ -17,8 +17,13 @@ void host_map_discard(void *address, u64 size);
 
 /* A file that lives in memory only; -1 on error. */
 int host_map_create_file(const char *name, u64 size, GError **error);
-enum host_map_access { HOST_MAP_NONE = 0, HOST_MAP_READ = 1, HOST_MAP_WRITE = 2, HOST_MAP_EXEC = 4 };
-/* Maps [offset, offset+size) of fd, shared; at NULL: anywhere, else exactly there (over a reserved range). */
+/* A file that exists or is made, grown to `size` bytes; in a folder: a nameless one. -1 on error. */
+int host_map_open_file(const char *path, u64 size, GError **error);
+void host_map_close_file(int fd); /* -1 is fine */
+/* Takes all pages of a mapping from the host now, without changing what they hold. */
+void host_map_populate(void *address, u64 size);
+enum host_map_access { HOST_MAP_NONE = 0, HOST_MAP_READ = 1, HOST_MAP_WRITE = 2, HOST_MAP_EXEC = 4, HOST_MAP_PRIVATE = 8 };
+/* Maps [offset, offset+size) of fd, shared unless HOST_MAP_PRIVATE; at NULL: anywhere, else exactly there (over a reserved range). */
 void *host_map_file(int fd, u64 offset, u64 size, unsigned access, void *at, GError **error);
 bool host_map_protect(void *address, u64 size, unsigned access, GError **error);
 

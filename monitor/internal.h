@@ -36,6 +36,7 @@ struct monitor_set {
     GPtrArray *monitors; /* of struct monitor, owned */
     GArray *infos;       /* of struct monitor_info */
     struct api_event_sink events;
+    bool migration_events; /* capability "events" of migration */
 };
 
 struct monitor {

@@ -3,6 +3,7 @@
 #include "host/folders.h"
 #include "system/system.h"
 #include "vm/clock.h"
+#include "vm/memory_backend.h"
 #include <string.h>
 
 struct board_names {
@@ -110,6 +111,12 @@ static bool set_memory(struct mynah_system *s, const struct machine_class *board
     g_autoptr(api_keyval) m = api_option_merged(s->options, API_OPTION_M);
     u64 size = board->default_ram_size;
 
+    u64 backend;
+
+    if (!vm_machine_backend_size(s->machine, &backend, error))
+        return false;
+    if (backend)
+        size = backend; /* unless -m says something else, which the board refuses */
     if (!api_keyval_get_size(m, "size", MIB, &size, error))
         return error_prefix(error, "-m");
     if (size > UINT64_C(1) << 46)
@@ -249,21 +256,29 @@ static bool create_one(struct mynah_system *s, struct api_option_use *use, GErro
     return made ? true : error_prefix(error, "%s %s", use->spelling, use->text);
 }
 
-bool system_create_devices(struct mynah_system *s, GError **error)
+static bool create_all(struct mynah_system *s, enum api_option_id id, GError **error)
 {
     bool ok = true;
 
     vm_lock(s->vm);
-    for (unsigned pass = 0; pass < 2 && ok; pass++) {
-        for (unsigned i = 0; i < api_option_count(s->options) && ok; i++) {
-            struct api_option_use *use = api_option_at(s->options, i);
+    for (unsigned i = 0; i < api_option_count(s->options) && ok; i++) {
+        struct api_option_use *use = api_option_at(s->options, i);
 
-            if (use->id == (pass ? API_OPTION_DEVICE : API_OPTION_OBJECT))
-                ok = create_one(s, use, error);
-        }
+        if (use->id == id)
+            ok = create_one(s, use, error);
     }
     vm_unlock(s->vm);
     return ok;
+}
+
+bool system_create_objects(struct mynah_system *s, GError **error)
+{
+    return create_all(s, API_OPTION_OBJECT, error);
+}
+
+bool system_create_devices(struct mynah_system *s, GError **error)
+{
+    return create_all(s, API_OPTION_DEVICE, error);
 }
 
 VM_CLASS(user_creatable) { .name = "user-creatable", .abstract = true, .size = sizeof(struct vm_object), .description = "what -object can make" };

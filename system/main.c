@@ -54,7 +54,8 @@ static bool bring_up(struct mynah_system *s, GError **error)
     s->vm = vm_create(s->guest, error);
     if (!s->vm || !system_apply_settings(s, error))
         return false;
-    if (!system_create_backends(s, error) || !system_create_accel(s, error) || !system_create_machine(s, error) ||
+    if (!system_create_backends(s, error) || !system_create_accel(s, error) ||
+        !system_create_objects(s, error) || !system_create_machine(s, error) ||
         !system_create_devices(s, error))
         return false;
     vm_lock(s->vm);

@@ -32,6 +32,7 @@ struct mynah_system {
 bool system_help(struct mynah_system *s);
 
 /* machine.c */
+bool system_create_objects(struct mynah_system *s, GError **error); /* before the machine: it may need them */
 bool system_create_machine(struct mynah_system *s, GError **error);
 bool system_create_devices(struct mynah_system *s, GError **error);
 

@@ -5,24 +5,39 @@
 #include "vm/internal.h"
 #include <string.h>
 
-struct ram_block *vm_ram_create(struct vm *vm, const char *name, u64 size, GError **error)
+/* Takes fd over; host is NULL with *error set when mapping failed. */
+static struct ram_block *add(struct vm *vm, const char *name, u64 size, int fd, void *host, GError **error)
 {
-    struct ram_block *block = g_new0(struct ram_block, 1);
+    struct ram_block *block;
 
-    block->vm = vm;
-    block->name = g_strdup(name);
-    block->size = bits_align_up(size, 4096);
-    block->fd = -1;
-    block->index = vm->next_ram_index++;
-    block->host = host_map_anonymous(block->size, block->size >= 16 * MIB, error);
-    if (!block->host) {
+    if (!host) {
+        host_map_close_file(fd);
         error_prefix(error, "RAM '%s'", name);
-        g_free(block->name);
-        g_free(block);
         return NULL;
     }
+    block = g_new0(struct ram_block, 1);
+    block->vm = vm;
+    block->name = g_strdup(name);
+    block->size = size;
+    block->fd = fd;
+    block->index = vm->next_ram_index++;
+    block->host = host;
     g_ptr_array_add(vm->ram_blocks, block);
     return block;
+}
+
+struct ram_block *vm_ram_create(struct vm *vm, const char *name, u64 size, GError **error)
+{
+    size = bits_align_up(size, 4096);
+    return add(vm, name, size, -1, host_map_anonymous(size, size >= 16 * MIB, error), error);
+}
+
+struct ram_block *vm_ram_create_file(struct vm *vm, const char *name, u64 size, int fd, u64 offset, bool share, GError **error)
+{
+    unsigned access = HOST_MAP_READ | HOST_MAP_WRITE | (share ? 0 : HOST_MAP_PRIVATE);
+
+    size = bits_align_up(size, 4096);
+    return add(vm, name, size, fd, host_map_file(fd, offset, size, access, NULL, error), error);
 }
 
 void vm_ram_destroy(struct ram_block *block)
@@ -31,6 +46,7 @@ void vm_ram_destroy(struct ram_block *block)
         return;
     g_ptr_array_remove(block->vm->ram_blocks, block);
     host_map_free(block->host, block->size);
+    host_map_close_file(block->fd);
     g_free(block->name);
     g_free(block);
 }

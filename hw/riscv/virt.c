@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "chardev/chardev.h"
 #include "hw/nvram/fw_cfg.h"
+#include "vm/memory_backend.h"
 #include <string.h>
 
 const struct virt_range virt_memmap[VIRT_AREA_COUNT] = {
@@ -36,7 +37,7 @@ static bool create_memory(struct virt *virt, GError **error)
 
     if (!size || (size & 4095))
         return error_set(error, "the amount of RAM must be a multiple of 4 KiB");
-    virt->ram = vm_ram_create(vm, "riscv_virt_board.ram", size, error);
+    virt->ram = vm_machine_ram(&virt->machine, "riscv_virt_board.ram", error);
     virt->mrom = virt->ram ? vm_ram_create(vm, "riscv_virt_board.mrom", virt_memmap[VIRT_MROM].size, error) : NULL;
     if (!virt->mrom)
         return false;

@@ -84,6 +84,23 @@ def probe(qmp):
     assert props["zba"] is True and props["v"] is False
 
 
+@pytest.mark.parametrize("backend", ["memory-backend-ram,id=m,size=64M", "memory-backend-memfd,id=m,size=64M",
+                                     "memory-backend-file,id=m,size=64M,mem-path=ram,share=on",
+                                     '{"qom-type":"memory-backend-ram","id":"m","size":67108864}'])
+def test_memory_backend(start, tmp_path, backend):
+    """-M memory-backend= takes an object's memory and size; a shared file shows what is in it."""
+    machine = start("-M", "virt,memory-backend=m", "-object", backend, "-bios", "none", "-S", qmp=True)
+    assert machine.qmp.command("query-memory-size-summary")["base-memory"] == 64 << 20
+    tree = machine.qmp.command("human-monitor-command", **{"command-line": "info mtree"})
+    assert re.search(r"0000000080000000-0000000083ffffff .*ram\): m\n", tree)
+    if "file" in backend:
+        with open(tmp_path / "ram", "r+b") as ram:
+            ram.seek(0x100)
+            ram.write(b"\x12\x34\x56\x78")
+        answer = machine.qmp.command("human-monitor-command", **{"command-line": "xp /4xb 0x80000100"})
+        assert "0x12 0x34 0x56 0x78" in answer
+
+
 def test_every_command_answers(empty):
     """Commands without arguments: an answer or an error of QMP's classes, never a broken connection."""
     for command in empty.qmp.command("query-commands"):
@@ -138,6 +155,9 @@ def test_human_monitor(tmp_path, none_exists):
     (["-M", "virt", "-m", "lots"], "parameter 'size' expects a size, not 'lots'"),
     (["-M", "virt", "-object", "monitor-qmp,id=m,chardev=no"], "there is no chardev 'no'"),
     (["-M", "virt", "-action", "reboot=foo"], "reboot is one of: reset, shutdown"),
+    (["-M", "virt,memory-backend=x"], "there is no such memory backend\nmake it with -object memory-backend-ram,id=x"),
+    (["-M", "virt,memory-backend=x", "-m", "1G", "-object", "memory-backend-ram,id=x,size=64M"],
+     "memory-backend=x has 67108864 bytes, the machine 1073741824"),
     (["-kernel"], "-kernel: an argument is missing"),
 ])
 def test_mistakes_end_with_status_1(none_exists, arguments, text):
