@@ -222,9 +222,14 @@ static void unrealize(struct vm_object *object)
     release(device);
 }
 
-VM_CLASS(sys_bus_device) {
-    .name = "sys-bus-device", .parent = "device", .abstract = true, .size = sizeof(struct device),
+VM_CLASS(declared_device) {
+    .name = "declared-device", .parent = "device", .abstract = true, .size = sizeof(struct device),
     .description = "a device declared by rows", .realize = realize, .unrealize = unrealize,
+};
+
+VM_CLASS(sys_bus_device) {
+    .name = "sys-bus-device", .parent = "declared-device", .abstract = true, .size = sizeof(struct device),
+    .description = "a device that the board places and wires",
 };
 
 static bool set_properties(struct vm_object *object, const char *properties, GError **error)
@@ -291,5 +296,5 @@ struct line *device_input(struct device *device, const char *input, u32 number)
 
 const struct device_decl *device_decl_of(const struct vm_class *class, u32 guest)
 {
-    return !class->abstract && vm_class_is_a(class, "sys-bus-device", guest) ? class->data : NULL;
+    return !class->abstract && vm_class_is_a(class, "declared-device", guest) ? class->data : NULL;
 }

@@ -1,0 +1,186 @@
+/* hw/pci/bus.c - the PCI bus: which function is where. */
+#include "base/bits.h"
+#include "base/error.h"
+#include "hw/pci/pci.h"
+#include <string.h>
+
+/* The host goes; devices elsewhere in the tree may outlive it. */
+static void finish(struct vm_object *object)
+{
+    struct pci_bus *bus = (struct pci_bus *)object;
+
+    for (u32 i = 0; i < PCI_FUNCTIONS; i++) {
+        if (bus->function[i])
+            pci_bus_unplug(bus->function[i]);
+    }
+}
+
+VM_CLASS(pci_bus) { .name = "PCI", .parent = "bus", .size = sizeof(struct pci_bus), .description = "a PCI bus", .finish = finish };
+VM_CLASS(pcie_bus) { .name = "PCIE", .parent = "PCI", .size = sizeof(struct pci_bus), .description = "a PCI Express bus" };
+
+/* What the first rows of every PCI device make of its instance (hw/pci/pci_device.rows). */
+struct pci_device {
+    struct device device;
+    void *state;
+    struct pci_function pci;
+};
+
+VM_CLASS(pci_device) {
+    .name = "pci-device", .parent = "declared-device", .abstract = true, .size = sizeof(struct pci_device),
+    .description = "a device on a PCI bus",
+};
+
+struct pci_function *pci_device_function(struct vm_object *object)
+{
+    return &((struct pci_device *)object)->pci;
+}
+
+static bool slot_is_free(const struct pci_bus *bus, int slot)
+{
+    for (int i = 0; i < 8; i++) {
+        if (bus->function[slot * 8 + i])
+            return false;
+    }
+    return true;
+}
+
+static int free_slot(const struct pci_bus *bus)
+{
+    for (int slot = 0; slot < PCI_FUNCTIONS / 8; slot++) {
+        if (slot_is_free(bus, slot))
+            return slot * 8;
+    }
+    return -1;
+}
+
+/* Guests look at functions 1-7 only where function 0 says that there are more. */
+static bool check_slot(const struct pci_bus *bus, const struct pci_function *function, int devfn, GError **error)
+{
+    const struct pci_function *first = bus->function[devfn & ~7];
+
+    if (bus->function[devfn])
+        return error_set(error, "%02x.%x of %s is taken", devfn >> 3, devfn & 7, bus->bus.object.name);
+    if ((devfn & 7) && first && !first->multifunction) {
+        error_set(error, "%02x.0 of %s is there alone", devfn >> 3, bus->bus.object.name);
+        return error_hint(error, "give it multifunction=on");
+    }
+    if (!(devfn & 7) && !function->multifunction && !slot_is_free(bus, devfn >> 3))
+        return error_set(error, "slot %02x of %s has other functions: this one needs multifunction=on", devfn >> 3, bus->bus.object.name);
+    return true;
+}
+
+bool pci_bus_plug(struct pci_bus *bus, struct pci_function *function, int devfn, GError **error)
+{
+    if (devfn < 0)
+        devfn = free_slot(bus);
+    if (devfn < 0)
+        return error_set(error, "%s is full", bus->bus.object.name);
+    if (!check_slot(bus, function, devfn, error) || !bus_plug(&bus->bus, &function->device->object, error))
+        return false;
+    bus->function[devfn] = function;
+    function->bus = bus;
+    function->devfn = (u8)devfn;
+    function->config[PCI_HEADER_TYPE] = function->multifunction ? PCI_MULTIFUNCTION : 0;
+    return true;
+}
+
+void pci_bus_unplug(struct pci_function *function)
+{
+    struct pci_bus *bus = function->bus;
+
+    if (!bus)
+        return;
+    pci_function_reset(function); /* releases the pin and the BARs */
+    bus->function[function->devfn] = NULL;
+    function->bus = NULL;
+    bus_unplug(&bus->bus, &function->device->object);
+}
+
+bool pci_parse_address(const char *text, int *devfn, GError **error)
+{
+    char *end;
+    guint64 slot = g_ascii_strtoull(text, &end, 16), number = 0;
+
+    *devfn = -1;
+    if (!strcmp(text, "-1"))
+        return true;
+    if (end != text && *end == '.' && g_ascii_isxdigit(end[1]))
+        number = g_ascii_strtoull(end + 1, &end, 16);
+    if (end == text || *end || slot > 31 || number > 7 || g_str_has_prefix(text, "-")) {
+        error_set(error, "'%s' is not a PCI address", text);
+        return error_hint(error, "SLOT or SLOT.FUNCTION in hexadecimal: 5, 1f.7");
+    }
+    *devfn = (int)(slot * 8 + number);
+    return true;
+}
+
+static const char *class_text(u16 class)
+{
+    switch (class) {
+    case 0x0100:
+        return "SCSI controller";
+    case 0x0108:
+        return "NVM Express controller";
+    case 0x0200:
+        return "Ethernet controller";
+    case 0x0300:
+        return "VGA controller";
+    case 0x0600:
+        return "Host bridge";
+    case 0x0604:
+        return "PCI bridge";
+    case 0x0c03:
+        return "USB controller";
+    default:
+        return NULL;
+    }
+}
+
+static void describe_bar(GString *text, const struct pci_function *function, u32 number)
+{
+    const struct pci_bar *bar = &function->bar[number];
+    bool wide = bar->kind & PCI_BAR_64;
+    u64 address = bits_load_le(function->config + PCI_BAR0 + 4 * number, wide ? 8 : 4);
+
+    if (bar->kind & PCI_BAR_IO)
+        g_string_append_printf(text, "      BAR%u: I/O at 0x%04x [0x%04x].\n", number, (unsigned)(address & ~UINT64_C(3)),
+                               (unsigned)((address & ~UINT64_C(3)) + bar->region->size - 1));
+    else
+        g_string_append_printf(text, "      BAR%u: %d bit%s memory at 0x%08" G_GINT64_MODIFIER "x [0x%08" G_GINT64_MODIFIER "x].\n", number,
+                               wide ? 64 : 32, bar->kind & PCI_BAR_PREFETCH ? " prefetchable" : "", (guint64)(address & ~UINT64_C(15)),
+                               (guint64)((address & ~UINT64_C(15)) + bar->region->size - 1));
+}
+
+static void describe_function(GString *text, const struct pci_function *function)
+{
+    const struct pci_identity *id = &function->identity;
+    const struct vm_object *object = &function->device->object;
+    bool named = object->parent && !g_strcmp0(object->parent->name, "peripheral");
+
+    g_string_append_printf(text, "  Bus %2u, device %3u, function %u:\n", function->bus->number, function->devfn >> 3, function->devfn & 7);
+    if (class_text(id->class))
+        g_string_append_printf(text, "    %s: ", class_text(id->class));
+    else
+        g_string_append_printf(text, "    Class %04x: ", id->class);
+    g_string_append_printf(text, "PCI device %04x:%04x\n", id->vendor_id, id->device_id);
+    if (id->subsystem_vendor_id)
+        g_string_append_printf(text, "      PCI subsystem %04x:%04x\n", id->subsystem_vendor_id, id->subsystem_id);
+    if (id->interrupt_pin)
+        g_string_append_printf(text, "      IRQ %u, pin %c\n", function->config[0x3c], 'A' + id->interrupt_pin - 1);
+    for (u32 i = 0; i < PCI_BARS; i++) {
+        if (function->bar[i].region)
+            describe_bar(text, function, i);
+    }
+    g_string_append_printf(text, "      id \"%s\"\n", named ? object->name : "");
+}
+
+char *pci_bus_describe(const struct pci_bus *bus)
+{
+    GString *text = g_string_new(NULL);
+
+    for (u32 i = 0; i < PCI_FUNCTIONS; i++) {
+        if (bus->function[i])
+            describe_function(text, bus->function[i]);
+    }
+    return g_string_free(text, FALSE);
+}

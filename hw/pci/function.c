@@ -1,0 +1,216 @@
+/* hw/pci/function.c - a PCI function: configuration space, BARs, its interrupt pin. */
+#include "base/bits.h"
+#include "base/error.h"
+#include "hw/pci/pci.h"
+#include <string.h>
+
+struct field {
+    const char *name;
+    u8 offset, size;
+    u16 writable, clearable;
+};
+
+static const struct field header[] = {
+#define FIELD(offset_, size_, name_, writable_, clearable_, doc_) { #name_, offset_, size_, writable_, clearable_ },
+#include "hw/pci/header.def"
+#undef FIELD
+};
+
+static u64 get(const u8 *bytes, u32 offset, unsigned size)
+{
+    return bits_load_le(bytes + offset, size);
+}
+
+static void put(u8 *bytes, u32 offset, unsigned size, u64 value)
+{
+    bits_store_le(bytes + offset, size, value);
+}
+
+static unsigned bar_bytes(const struct pci_bar *bar)
+{
+    return bar->kind & PCI_BAR_64 ? 8 : 4;
+}
+
+static u32 bar_offset(u32 number)
+{
+    return PCI_BAR0 + 4 * number;
+}
+
+/* The low bits that say what a BAR is. */
+static u64 bar_fixed_bits(const struct pci_bar *bar)
+{
+    return bar->kind & PCI_BAR_IO ? 3 : 15;
+}
+
+static void write_identity(struct pci_function *function)
+{
+    const struct pci_identity *id = &function->identity;
+    u8 *config = function->config;
+
+    put(config, 0x00, 2, id->vendor_id);
+    put(config, 0x02, 2, id->device_id);
+    put(config, 0x08, 1, id->revision);
+    put(config, 0x09, 1, id->programming);
+    put(config, 0x0a, 2, id->class);
+    put(config, PCI_HEADER_TYPE, 1, function->multifunction ? PCI_MULTIFUNCTION : 0);
+    put(config, 0x2c, 2, id->subsystem_vendor_id);
+    put(config, 0x2e, 2, id->subsystem_id);
+    put(config, PCI_INTERRUPT_PIN, 1, id->interrupt_pin);
+    for (u32 i = 0; i < PCI_BARS; i++) {
+        if (function->bar[i].region)
+            put(config, bar_offset(i), 4, function->bar[i].kind);
+    }
+}
+
+void pci_function_init(struct pci_function *function, struct device *device, u8 *config, u32 size, const struct pci_identity *identity)
+{
+    *function = (struct pci_function){ .device = device, .config = config, .size = size, .identity = *identity,
+                                       .multifunction = function->multifunction, .capability_end = PCI_HEADER_END };
+    function->writable = g_malloc0(size);
+    function->clearable = g_malloc0(size);
+    for (u32 i = 0; i < ARRAY_SIZE(header); i++) {
+        put(function->writable, header[i].offset, header[i].size, header[i].writable);
+        put(function->clearable, header[i].offset, header[i].size, header[i].clearable);
+    }
+    write_identity(function);
+}
+
+void pci_function_finish(struct pci_function *function)
+{
+    pci_bus_unplug(function);
+    g_clear_pointer(&function->writable, g_free);
+    g_clear_pointer(&function->clearable, g_free);
+}
+
+/* BARs. */
+
+static bool bar_enabled(const struct pci_function *function, const struct pci_bar *bar)
+{
+    u64 command = get(function->config, PCI_COMMAND, 2);
+
+    return function->bus && (command & (bar->kind & PCI_BAR_IO ? PCI_COMMAND_IO : PCI_COMMAND_MEMORY));
+}
+
+/* Where a BAR should be; false: nowhere, also while the guest finds out its size by writing ones. */
+static bool bar_wanted(const struct pci_function *function, u32 number, u64 *address)
+{
+    const struct pci_bar *bar = &function->bar[number];
+    u64 size = bar->region->size, last, limit = bar->kind & PCI_BAR_IO ? 0xffff : bar->kind & PCI_BAR_64 ? UINT64_MAX - 1 : UINT32_MAX - 1;
+
+    *address = get(function->config, bar_offset(number), bar_bytes(bar)) & ~bar_fixed_bits(bar);
+    last = *address + size - 1;
+    return bar_enabled(function, bar) && *address && last >= *address && last <= limit;
+}
+
+static void map_bar(struct pci_function *function, u32 number)
+{
+    struct pci_bar *bar = &function->bar[number];
+    struct region *container = function->bus ? bar->kind & PCI_BAR_IO ? function->bus->io : function->bus->memory : NULL;
+    u64 address = 0;
+    bool wanted = bar_wanted(function, number, &address) && container;
+
+    if (bar->mapped && wanted && bar->region->address == address)
+        return;
+    if (bar->mapped)
+        region_remove(bar->region);
+    if (wanted)
+        region_add(container, address, bar->region, 1);
+    bar->mapped = wanted;
+}
+
+/* Makes the memory map and the interrupt line agree with the configuration space. */
+static void follow(struct pci_function *function)
+{
+    struct vm *vm = function->device->object.vm;
+
+    region_batch_begin(vm);
+    for (u32 i = 0; i < PCI_BARS; i++) {
+        if (function->bar[i].region)
+            map_bar(function, i);
+    }
+    region_batch_end(vm);
+    pci_function_set_intx(function, function->intx);
+}
+
+bool pci_function_add_bar(struct pci_function *function, u32 number, struct region *region, u8 kind, GError **error)
+{
+    struct pci_bar bar = { .region = region, .kind = kind };
+    u64 least = kind & PCI_BAR_IO ? 4 : 16, most = kind & PCI_BAR_IO ? 256 : kind & PCI_BAR_64 ? BIT64(62) : 2 * GIB;
+
+    if (number + bar_bytes(&bar) / 4 > PCI_BARS || function->bar[number].region)
+        return error_set(error, "BAR %u: there is no such one, or it is taken", number);
+    if (!bits_is_power_of_2(region->size) || region->size < least || region->size > most)
+        return error_set(error, "BAR %u: a size of 0x%" G_GINT64_MODIFIER "x is impossible", number, region->size);
+    function->bar[number] = bar;
+    put(function->writable, bar_offset(number), bar_bytes(&bar), ~(region->size - 1));
+    put(function->config, bar_offset(number), 4, kind);
+    return true;
+}
+
+u32 pci_function_add_capability(struct pci_function *function, u8 id, u32 size)
+{
+    u32 at = (u32)bits_align_up(function->capability_end, 4);
+
+    if (at + size > 256)
+        return 0;
+    function->capability_end = at + size;
+    function->config[at] = id;
+    function->config[at + 1] = function->config[PCI_CAPABILITIES];
+    function->config[PCI_CAPABILITIES] = (u8)at;
+    put(function->config, PCI_STATUS, 2, get(function->config, PCI_STATUS, 2) | PCI_STATUS_CAPABILITIES);
+    return at;
+}
+
+/* The pin. */
+
+void pci_function_set_intx(struct pci_function *function, bool level)
+{
+    struct pci_bus *bus = function->bus;
+    u64 status = get(function->config, PCI_STATUS, 2);
+    bool shown = level && !(get(function->config, PCI_COMMAND, 2) & PCI_COMMAND_NO_INTX);
+
+    function->intx = level;
+    put(function->config, PCI_STATUS, 2, level ? status | PCI_STATUS_INTX : status & ~(u64)PCI_STATUS_INTX);
+    if (!bus || !function->identity.interrupt_pin || shown == function->intx_shown)
+        return;
+    function->intx_shown = shown;
+    /* Slots share four lines in turn (PCI Express Base, 2.2.8.1). */
+    u32 line = ((u32)(function->devfn >> 3) + function->identity.interrupt_pin - 1) % PCI_PINS;
+    bus->intx_count[line] += shown ? 1 : -1u;
+    if (bus->set_intx)
+        bus->set_intx(bus->host, line, bus->intx_count[line] != 0);
+}
+
+/* Configuration space. */
+
+u32 pci_config_read(const struct pci_function *function, u32 offset, unsigned size)
+{
+    if (offset + size > function->size)
+        return UINT32_MAX;
+    return (u32)get(function->config, offset, size);
+}
+
+void pci_config_write(struct pci_function *function, u32 offset, unsigned size, u32 value)
+{
+    if (offset + size > function->size)
+        return;
+    for (unsigned i = 0; i < size; i++) {
+        u8 byte = (u8)(value >> (8 * i)), *at = &function->config[offset + i];
+        u8 writable = function->writable[offset + i], clearable = function->clearable[offset + i];
+
+        *at = (u8)(((*at & ~writable) | (byte & writable)) & ~(byte & clearable));
+    }
+    if (offset < PCI_HEADER_END)
+        follow(function);
+    if (function->written)
+        function->written(function->device, offset, size);
+}
+
+void pci_function_reset(struct pci_function *function)
+{
+    pci_function_set_intx(function, false);
+    for (u32 i = 0; i < function->size; i++)
+        function->config[i] &= (u8)~(function->writable[i] | function->clearable[i]);
+    write_identity(function);
+    follow(function);
+}
