@@ -1,19 +1,18 @@
 /* target/riscv/csr.c - the table of csr.def, and the CSR instructions. */
 #include "target/riscv/csr.h"
 #include "target/riscv/helpers.h"
+#include "target/riscv/mmu.h"
 #include "target/riscv/trap.h"
 #include <string.h>
 
 #define riscv_test_ALWAYS NULL
 #define riscv_read_PLAIN  NULL
 #define riscv_write_PLAIN NULL
-#define EFFECT_LEAVE      true
-#define EFFECT_STAY       false
 
-#define CSRS(csr, run, text, start, existence, check, field, writable, reader, writer, effect)     \
+#define CSRS(csr, run, text, start, existence, check, field, writable, reader, writer, result)     \
     { .number = csr, .count = run, .name = text, .first = start, .exists = riscv_test_##existence, \
       .allowed = riscv_test_##check, .offset = OFFSET_##field, .mask = writable,                   \
-      .read = riscv_read_##reader, .write = riscv_write_##writer, .leave = EFFECT_##effect },
+      .read = riscv_read_##reader, .write = riscv_write_##writer, .effect = RISCV_CSR_##result },
 #define CSR(csr, text, ...) CSRS(csr, 1, text, 0, __VA_ARGS__)
 
 /* Of the members that csr.def names. x is at 0 and no CSR. */
@@ -31,22 +30,24 @@ const struct riscv_csr riscv_csr_rows[] = {
 };
 const u32 riscv_csr_row_count = ARRAY_SIZE(riscv_csr_rows);
 
+/* Where each row stands in riscv_csr_rows, plus 1. */
+#undef CSRS
+#define CSRS(csr, ...) PLACE_##csr,
+enum {
+    PLACE_NONE,
+#include "target/riscv/csr.def"
+};
+#undef CSRS
+#define CSRS(csr, run, ...) [csr... csr + run - 1] = PLACE_##csr,
+static const u8 places[4096] = {
+#include "target/riscv/csr.def"
+};
+
 const struct riscv_csr *riscv_csr_find(u32 number)
 {
-    u32 low = 0, high = riscv_csr_row_count;
+    u8 place = places[number & 0xfff];
 
-    while (low < high) {
-        u32 middle = (low + high) / 2;
-        const struct riscv_csr *row = &riscv_csr_rows[middle];
-
-        if (number < row->number)
-            high = middle;
-        else if (number >= row->number + row->count)
-            low = middle + 1;
-        else
-            return row;
-    }
-    return NULL;
+    return place ? &riscv_csr_rows[place - 1] : NULL;
 }
 
 char *riscv_csr_make_name(const struct riscv_csr *row, u32 number)
@@ -114,9 +115,16 @@ static bool may_access(struct riscv_cpu *cpu, const struct riscv_csr *row, u32 n
     return !row->allowed || row->allowed(cpu, number);
 }
 
-static u64 mode_bits(const struct riscv_state *state)
+/* Whether code behind a write must not simply go on. */
+static bool must_leave(struct riscv_cpu *cpu, const struct riscv_csr *row, const struct mmu_context *before)
 {
-    return state->frm > 4;
+    struct mmu_context after;
+
+    if (row->effect != RISCV_CSR_CHECK)
+        return row->effect == RISCV_CSR_LEAVE;
+    riscv_mmu_context(&cpu->vcpu, &after);
+    return after.mode != before->mode || after.root != before->root || after.asid != before->asid ||
+           riscv_interrupt_pending(cpu) >= 0;
 }
 
 /* raw: csr[31:20] rs1[19:15] funct3[14:12] rd[11:7]; a is rs1's value or the immediate. */
@@ -127,7 +135,8 @@ u64 riscv_helper_csr(void *vcpu, u64 a, u64 raw, u64 next)
     u32 number = raw >> 20 & 0xfff, rd = raw >> 7 & 31, op = raw >> 12 & 3;
     bool swap = op == 1, write = swap || (raw >> 15 & 31);
     const struct riscv_csr *row = riscv_csr_find(number);
-    u64 old = 0, before = mode_bits(state);
+    struct mmu_context before;
+    u64 old = 0;
 
     if (!may_access(cpu, row, number, write)) {
         riscv_trap(cpu, RISCV_ILLEGAL_INSTRUCTION, (u32)raw);
@@ -135,11 +144,13 @@ u64 riscv_helper_csr(void *vcpu, u64 a, u64 raw, u64 next)
     }
     if (!swap || rd)
         old = read_row(cpu, row, number);
+    if (row->effect == RISCV_CSR_CHECK)
+        riscv_mmu_context(vcpu, &before);
     if (write)
         write_row(cpu, row, number, op == 3 ? 0 : a, swap ? UINT64_MAX : a);
     if (rd)
         state->x[rd] = old;
-    if (!write || (!row->leave && mode_bits(state) == before))
+    if (!write || !must_leave(cpu, row, &before))
         return false;
     state->pc += next;
     return true;

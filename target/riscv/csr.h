@@ -46,6 +46,13 @@ typedef u64 riscv_csr_read(struct riscv_cpu *cpu, const struct riscv_csr *row, u
 typedef void riscv_csr_write(struct riscv_cpu *cpu, const struct riscv_csr *row, u32 number, u64 value, u64 mask);
 typedef bool riscv_csr_test(struct riscv_cpu *cpu, u32 number);
 
+/* What a write means for translated code that goes on behind it. */
+enum riscv_csr_effect {
+    RISCV_CSR_STAY,  /* nothing */
+    RISCV_CSR_CHECK, /* it leaves when the context changed or an interrupt is to be taken */
+    RISCV_CSR_LEAVE, /* it leaves */
+};
+
 struct riscv_csr {
     u16 number, count;        /* numbers number..number+count-1 */
     const char *name;         /* of a run: without the number behind it, which starts at first */
@@ -56,7 +63,7 @@ struct riscv_csr {
     u64 mask;                 /* writable bits of that u64 */
     riscv_csr_read *read;
     riscv_csr_write *write;   /* NULL with mask 0: writes are ignored */
-    bool leave;               /* a write may change how code translates or what interrupts are taken */
+    u8 effect;                /* of a write: enum riscv_csr_effect */
 };
 
 extern const struct riscv_csr riscv_csr_rows[]; /* by number */

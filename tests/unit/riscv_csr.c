@@ -139,10 +139,57 @@ static void test_operations(void)
     hart_csr(&h, 0x340, 5, 31, 31, 0); /* csrrwi */
     g_assert_cmphex(hart_read(&h, 0x340), ==, 31);
     g_assert_cmphex(h.state->pc, ==, 0x100);
-    /* A write that may unmask an interrupt ends the block; a read does not. */
-    g_assert_true(hart_csr(&h, 0x304, 2, 1, 0x2, 0));
-    g_assert_cmphex(h.state->pc, ==, 0x104);
-    g_assert_false(hart_csr(&h, 0x304, 2, 0, 0, 7));
+    hart_stop(&h);
+}
+
+/* A write leaves translated code exactly when the next instruction may mean something else or an interrupt comes first. */
+static void test_leaving(void)
+{
+    static const struct {
+        const char *what;
+        u32 number, funct3;
+        u64 value;
+        u64 pending; /* in mip, before */
+        bool leaves;
+    } rows[] = {
+        { "mie with nothing pending", 0x304, 2, 0x888, 0, false },
+        { "mie with MIE off", 0x304, 2, 0x888, BIT64(1), false },
+        { "mie that lets one in", 0x304, 2, BIT64(1), BIT64(1), true },
+        { "mip that makes one pending", 0x344, 2, BIT64(5), 0, true },
+        { "an interrupt that was pending anyway", 0x300, 2, MSTATUS_SIE, BIT64(5), true },
+        { "mstatus.FS turns floating point on", 0x300, 2, MSTATUS_FS, 0, true },
+        { "mstatus.MPRV with another MPP", 0x300, 2, MSTATUS_MPRV, 0, true },
+        { "mstatus.SUM means nothing in M mode", 0x300, 2, MSTATUS_SUM, 0, false },
+        { "satp always", 0x180, 1, 0, 0, true },
+        { "pmpaddr always", 0x3b0, 1, 0, 0, true },
+        { "mscratch never", 0x340, 1, 1, BIT64(5), false },
+        { "a read never", 0x300, 2, 0, BIT64(5), false },
+    };
+
+    for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct hart h;
+        bool last = i == 1;
+
+        hart_start(&h, "rv64");
+        h.state->software = rows[i].pending;
+        hart_write(&h, 0x304, BIT64(5));
+        hart_write(&h, 0x300, last ? 0 : MSTATUS_MIE);
+        h.state->pc = 0x100;
+        bool left = hart_csr(&h, rows[i].number, rows[i].funct3, rows[i].value || rows[i].funct3 == 1, rows[i].value, 0);
+        if (left != rows[i].leaves || h.state->pc != (left ? 0x104 : 0x100)) {
+            g_test_message("%s", rows[i].what);
+            g_test_fail();
+        }
+        hart_stop(&h);
+    }
+    /* frm: from valid to invalid and back (dynamic rounding is illegal then), and between valid ones. */
+    struct hart h;
+    hart_start(&h, "rv64");
+    hart_write(&h, 0x300, MSTATUS_FS);
+    g_assert_true(hart_csr(&h, 0x002, 1, 1, 5, 0));
+    g_assert_false(hart_csr(&h, 0x002, 1, 1, 6, 0));
+    g_assert_true(hart_csr(&h, 0x003, 1, 1, 4 << 5, 0));
+    g_assert_false(hart_csr(&h, 0x002, 1, 1, 1, 0));
     hart_stop(&h);
 }
 
@@ -363,6 +410,7 @@ int main(int argc, char **argv)
     g_test_add_func("/riscv/csr/access", test_access);
     g_test_add_func("/riscv/csr/warl", test_warl);
     g_test_add_func("/riscv/csr/operations", test_operations);
+    g_test_add_func("/riscv/csr/leaving", test_leaving);
     g_test_add_func("/riscv/csr/configurations", test_configurations);
     g_test_add_func("/riscv/csr/fs", test_fs);
     g_test_add_func("/riscv/csr/counters", test_counters);
