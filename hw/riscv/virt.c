@@ -3,6 +3,7 @@
 #include "base/bits.h"
 #include "base/error.h"
 #include "chardev/chardev.h"
+#include "hw/block/cfi_flash.h"
 #include "hw/nvram/fw_cfg.h"
 #include "vm/memory_backend.h"
 #include <string.h>
@@ -130,6 +131,22 @@ static bool create_fw_cfg(struct virt *virt, GError **error)
            fw_cfg_add_u16(virt->fw_cfg, FW_CFG_MAX_CPUS, (u16)virt->machine.max_cpus, error);
 }
 
+/* Two chips of 16 bits side by side make each bank. Contents: backend "pflash" 0 and 1, a path. */
+static bool create_flash(struct virt *virt, unsigned bank, GError **error)
+{
+    u64 size = virt_memmap[VIRT_FLASH].size / 2, sector = 256 * KIB;
+    g_autofree char *name = g_strdup_printf("virt.flash%u", bank);
+    g_autofree char *properties = g_strdup_printf("name=%s;num-blocks=%u;sector-length=%u;width=4;device-width=2;max-device-width=2;"
+                                                  "id0=137;id1=24", name, (u32)(size / sector), (u32)sector);
+    const char *path = vm_backend(vm_of(virt), "pflash", bank);
+
+    virt->flash[bank] = device_create(vm_of(virt), "cfi.pflash01", &virt->machine.object, name, properties, error);
+    if (!virt->flash[bank])
+        return false;
+    device_map(virt->flash[bank], 0, virt_memmap[VIRT_FLASH].base + bank * size);
+    return !path || cfi_flash_load(virt->flash[bank], path, error);
+}
+
 /* Until there is a model: guests may probe the area. */
 static bool create_stand_in(struct virt *virt, const char *name, enum virt_area area, GError **error)
 {
@@ -142,8 +159,8 @@ static bool create_rest(struct virt *virt, GError **error)
 {
     if (!create_at(virt, "riscv.sifive.test", NULL, virt_memmap[VIRT_TEST].base, error))
         return false;
-    return create_stand_in(virt, "pcie-ecam", VIRT_PCIE_ECAM, error) && create_stand_in(virt, "virt.flash", VIRT_FLASH, error) &&
-           create_fw_cfg(virt, error) && create_serial(virt, error) && create_rtc(virt, error);
+    return create_stand_in(virt, "pcie-ecam", VIRT_PCIE_ECAM, error) && create_flash(virt, 0, error) &&
+           create_flash(virt, 1, error) && create_fw_cfg(virt, error) && create_serial(virt, error) && create_rtc(virt, error);
 }
 
 static void reset(void *opaque)

@@ -4,6 +4,8 @@
  */
 #include "base/bits.h"
 #include "base/error.h"
+#include "hw/block/cfi_flash.h"
+#include "hw/nvram/fw_cfg.h"
 #include "hw/riscv/virt.h"
 #include <errno.h>
 #include <libfdt.h>
@@ -176,12 +178,46 @@ static void write_rom(struct virt *virt, const struct boot *boot)
     space_load_bytes(memory(virt), virt_memmap[VIRT_MROM].base, rom, sizeof(rom));
 }
 
+/* Firmware in flash: with -bios none it is the first thing that runs, otherwise OpenSBI jumps there and it boots the kernel. */
+static bool boots_from_flash(const struct virt *virt)
+{
+    return cfi_flash_has_contents(virt->flash[0]);
+}
+
+static bool read_bytes(struct virt *virt, const char *path, GBytes **bytes, GError **error)
+{
+    u64 size;
+    u8 *data = path ? loader_read_file(path, MIN(virt->machine.ram_size, UINT32_MAX), &size, error) : NULL;
+
+    *bytes = data ? g_bytes_new_take(data, size) : NULL;
+    return data || !path;
+}
+
+static bool hand_kernel_to_flash(struct virt *virt, struct boot *boot, GError **error)
+{
+    g_autoptr(GBytes) kernel = NULL;
+    g_autoptr(GBytes) initrd = NULL;
+
+    boot->kernel_entry = virt_memmap[VIRT_FLASH].base;
+    return !virt->machine.kernel ||
+           (read_bytes(virt, virt->machine.kernel, &kernel, error) && read_bytes(virt, virt->machine.initrd, &initrd, error) &&
+            fw_cfg_add_kernel(virt->fw_cfg, kernel, initrd, virt->machine.append, error));
+}
+
+static bool load_payload(struct virt *virt, struct boot *boot, GError **error)
+{
+    if (boots_from_flash(virt) && virt->firmware_path)
+        return hand_kernel_to_flash(virt, boot, error);
+    if (boots_from_flash(virt))
+        boot->start = virt_memmap[VIRT_FLASH].base;
+    return load_kernel(virt, boot, error) && load_initrd(virt, boot, error);
+}
+
 bool virt_boot_load(struct virt *virt, GError **error)
 {
     struct boot boot = { 0 };
 
-    if (!load_firmware(virt, &boot, error) || !load_kernel(virt, &boot, error) || !load_initrd(virt, &boot, error) ||
-        !make_fdt(virt, &boot, error) || !place_fdt(virt, &boot, error))
+    if (!load_firmware(virt, &boot, error) || !load_payload(virt, &boot, error) || !make_fdt(virt, &boot, error) || !place_fdt(virt, &boot, error))
         return false;
     write_rom(virt, &boot);
     return true;
