@@ -147,6 +147,19 @@ static bool create_flash(struct virt *virt, unsigned bank, GError **error)
     return !path || cfi_flash_load(virt->flash[bank], path, error);
 }
 
+static bool create_virtio(struct virt *virt, GError **error)
+{
+    for (u32 i = 0; i < VIRT_VIRTIO_COUNT; i++) {
+        struct virt_range range = virt_memmap[VIRT_VIRTIO];
+        struct device *transport = create_at(virt, "virtio-mmio", NULL, range.base + i * range.size, error);
+
+        if (!transport)
+            return false;
+        device_connect(transport, "irq", plic_input(virt, VIRT_IRQ_VIRTIO + i));
+    }
+    return true;
+}
+
 /* Until there is a model: guests may probe the area. */
 static bool create_stand_in(struct virt *virt, const char *name, enum virt_area area, GError **error)
 {
@@ -159,7 +172,7 @@ static bool create_rest(struct virt *virt, GError **error)
 {
     if (!create_at(virt, "riscv.sifive.test", NULL, virt_memmap[VIRT_TEST].base, error))
         return false;
-    return create_stand_in(virt, "pcie-ecam", VIRT_PCIE_ECAM, error) && create_flash(virt, 0, error) &&
+    return create_virtio(virt, error) && create_stand_in(virt, "pcie-ecam", VIRT_PCIE_ECAM, error) && create_flash(virt, 0, error) &&
            create_flash(virt, 1, error) && create_fw_cfg(virt, error) && create_serial(virt, error) && create_rtc(virt, error);
 }
 

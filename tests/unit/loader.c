@@ -1,0 +1,386 @@
+/* tests/unit/loader.c - files that go into guest memory: formats, placement, damaged and hostile input. */
+#include "base/bits.h"
+#include "base/error.h"
+#include "hw/core/loader.h"
+#include "tests/unit/board.h"
+#include <glib/gstdio.h>
+#include <string.h>
+#include <zlib.h>
+
+enum { RAM = 0x80000000, EM_RISCV = 243, ARCH_RISCV = 26 };
+
+static struct loader_request request(struct board *b, const u8 *data, u64 size)
+{
+    return (struct loader_request){ .space = vm_memory(b->vm), .data = data, .size = size, .name = "test", .address = RAM + 2 * MIB,
+                                    .elf_machine = EM_RISCV, .uimage_arch = ARCH_RISCV };
+}
+
+/* One segment: file bytes 120..127 to paddr, memsz 16. */
+static void make_elf(u8 *elf, u64 vaddr, u64 paddr, u64 entry)
+{
+    memset(elf, 0, 128);
+    memcpy(elf, "\177ELF\2\1\1", 7);
+    bits_store_le(elf + 16, 2, 2);
+    bits_store_le(elf + 18, 2, EM_RISCV);
+    bits_store_le(elf + 24, 8, entry);
+    bits_store_le(elf + 32, 8, 64);
+    bits_store_le(elf + 54, 2, 56);
+    bits_store_le(elf + 56, 2, 1);
+    bits_store_le(elf + 64, 4, 1);
+    bits_store_le(elf + 72, 8, 120);
+    bits_store_le(elf + 80, 8, vaddr);
+    bits_store_le(elf + 88, 8, paddr);
+    bits_store_le(elf + 96, 8, 8);
+    bits_store_le(elf + 104, 8, 16);
+    memcpy(elf + 120, "contents", 8);
+}
+
+static void test_elf(void)
+{
+    struct board b = board_create(1);
+    struct loader_result result;
+    GError *error = NULL;
+    u8 elf[128];
+
+    make_elf(elf, 0xffffffff80000000, RAM + 0x1000, 0xffffffff80000004);
+    board_write(&b, RAM + 0x1008, 8, ~UINT64_C(0));
+    struct loader_request r = request(&b, elf, sizeof(elf));
+    g_assert_true(loader_place(&r, &result, &error));
+    g_assert_cmpint(result.format, ==, LOADER_ELF);
+    g_assert_cmphex(result.entry, ==, RAM + 0x1004);
+    g_assert_cmphex(result.low, ==, RAM + 0x1000);
+    g_assert_cmphex(result.high, ==, RAM + 0x1010);
+    g_assert_cmphex(board_read(&b, RAM + 0x1000, 8), ==, bits_load_le("contents", 8));
+    g_assert_cmphex(board_read(&b, RAM + 0x1008, 8), ==, 0);
+    board_destroy(&b);
+}
+
+static void put(u8 *elf, unsigned offset, unsigned size, u64 value)
+{
+    bits_store_le(elf + offset, size, value);
+}
+
+static void test_bad_elf(void)
+{
+    static const struct { const char *what; unsigned offset, size; u64 value; } cases[] = {
+        { "32-bit", 4, 1, 1 }, { "big-endian", 5, 1, 2 }, { "x86-64", 18, 2, 62 }, { "relocatable", 16, 2, 1 },
+        { "headers beyond the end", 32, 8, 100 }, { "header offset wraps", 32, 8, UINT64_MAX - 8 }, { "many headers", 56, 2, 65535 },
+        { "odd header size", 54, 2, 32 }, { "file offset beyond the end", 72, 8, 121 }, { "file offset wraps", 72, 8, UINT64_MAX },
+        { "file size wraps", 96, 8, UINT64_MAX - 119 }, { "memory smaller than file", 104, 8, 4 }, { "memory size wraps", 104, 8, UINT64_MAX },
+        { "larger than RAM", 104, 8, 65 * MIB }, { "no RAM there", 88, 8, 0x50000000 }, { "over a device", 88, 8, 0x10000000 },
+        { "the end of RAM", 88, 8, RAM + 64 * MIB - 8 }, { "nothing to load", 64, 4, 2 },
+    };
+    struct board b = board_create(1);
+
+    for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct loader_result result;
+        GError *error = NULL;
+        u8 elf[128];
+
+        g_test_message("%s", cases[i].what);
+        make_elf(elf, RAM + 0x1000, RAM + 0x1000, RAM + 0x1000);
+        put(elf, cases[i].offset, cases[i].size, cases[i].value);
+        struct loader_request r = request(&b, elf, sizeof(elf));
+        g_assert_false(loader_place(&r, &result, &error));
+        g_assert_nonnull(error);
+        g_clear_error(&error);
+    }
+    board_destroy(&b);
+}
+
+static void make_image(u8 *image, u64 size)
+{
+    memset(image, 0x13, size);
+    bits_store_le(image + 16, 8, 0x100000);
+    memcpy(image + 0x30, "RISCV\0\0\0RSC\5", 12);
+}
+
+static void test_image(void)
+{
+    struct board b = board_create(1);
+    struct loader_result result;
+    GError *error = NULL;
+    u8 image[256];
+
+    make_image(image, sizeof(image));
+    struct loader_request r = request(&b, image, sizeof(image));
+    g_assert_true(loader_place(&r, &result, &error));
+    g_assert_cmpint(result.format, ==, LOADER_IMAGE);
+    g_assert_cmphex(result.entry, ==, RAM + 2 * MIB);
+    g_assert_cmphex(result.high, ==, RAM + 3 * MIB);
+    bits_store_le(image + 16, 8, 63 * MIB);
+    g_assert_false(loader_place(&r, &result, &error));
+    g_clear_error(&error);
+    board_destroy(&b);
+}
+
+static u64 make_uimage(u8 *out, const u8 *data, u64 size, bool damage)
+{
+    memset(out, 0, 64);
+    bits_store_be(out, 4, 0x27051956);
+    bits_store_be(out + 12, 4, size);
+    bits_store_be(out + 16, 4, RAM + 0x4000);
+    bits_store_be(out + 20, 4, RAM + 0x4010);
+    out[28] = 5;
+    out[29] = ARCH_RISCV;
+    out[30] = 2;
+    bits_store_be(out + 4, 4, crc32(0, out, 64) ^ damage);
+    memcpy(out + 64, data, size);
+    return 64 + size;
+}
+
+static void test_uimage(void)
+{
+    struct board b = board_create(1);
+    struct loader_result result;
+    GError *error = NULL;
+    u8 file[128];
+    u64 size = make_uimage(file, (const u8 *)"payload!", 8, false);
+    struct loader_request r = request(&b, file, size);
+
+    g_assert_true(loader_place(&r, &result, &error));
+    g_assert_cmphex(result.entry, ==, RAM + 0x4010);
+    g_assert_cmphex(board_read(&b, RAM + 0x4000, 8), ==, bits_load_le("payload!", 8));
+    r.size--;
+    g_assert_false(loader_place(&r, &result, &error));
+    g_clear_error(&error);
+    make_uimage(file, (const u8 *)"payload!", 8, true);
+    r.size++;
+    g_assert_false(loader_place(&r, &result, &error));
+    g_clear_error(&error);
+    board_destroy(&b);
+}
+
+static char *write_file(const void *data, u64 size)
+{
+    char *path = NULL;
+    int fd = g_file_open_tmp("mynah-loader-XXXXXX", &path, NULL);
+
+    g_assert_cmpint(fd, >=, 0);
+    g_close(fd, NULL);
+    g_assert_true(g_file_set_contents(path, data, (gssize)size, NULL));
+    return path;
+}
+
+static u64 gzip(const u8 *data, u64 size, u8 *out, u64 room)
+{
+    z_stream z = { .next_in = (u8 *)data, .avail_in = (uInt)size, .next_out = out, .avail_out = (uInt)room };
+
+    g_assert_cmpint(deflateInit2(&z, 6, Z_DEFLATED, 16 + MAX_WBITS, 8, Z_DEFAULT_STRATEGY), ==, Z_OK);
+    g_assert_cmpint(deflate(&z, Z_FINISH), ==, Z_STREAM_END);
+    deflateEnd(&z);
+    return z.total_out;
+}
+
+static void test_gzip(void)
+{
+    struct board b = board_create(1);
+    struct loader_result result;
+    GError *error = NULL;
+    u8 image[4096], packed[4096];
+
+    make_image(image, sizeof(image));
+    u64 size = gzip(image, sizeof(image), packed, sizeof(packed));
+    g_autofree char *path = write_file(packed, size), *cut = write_file(packed, size - 9);
+    struct loader_request r = request(&b, NULL, 0);
+    g_assert_true(loader_place_file(&r, path, &result, &error));
+    g_assert_cmpint(result.format, ==, LOADER_IMAGE);
+    g_assert_false(loader_place_file(&r, cut, &result, &error));
+    g_clear_error(&error);
+    r.force_raw = true;
+    g_assert_true(loader_place_file(&r, path, &result, &error));
+    g_assert_cmpuint(result.high - result.low, ==, size);
+    g_unlink(path);
+    g_unlink(cut);
+    board_destroy(&b);
+}
+
+/* 1 GiB of zeros in 1 MiB of gzip: unpacking stops at the size of RAM. */
+static void test_gzip_bomb(void)
+{
+    struct board b = board_create(1);
+    u64 size = 128 * MIB, out_size;
+    g_autofree u8 *zeros = g_malloc0(size), *packed = g_malloc(1 * MIB);
+    GError *error = NULL;
+    u64 packed_size = gzip(zeros, size, packed, 1 * MIB);
+
+    g_assert_null(loader_gunzip(packed, packed_size, 64 * MIB, &out_size, &error));
+    g_assert_cmpuint(out_size, <=, 64 * MIB + 1);
+    g_clear_error(&error);
+    board_destroy(&b);
+}
+
+static void test_endless_file(void)
+{
+    GError *error = NULL;
+    u64 size;
+
+    g_assert_null(loader_read_file("/dev/zero", 1 * MIB, &size, &error));
+    g_assert_nonnull(strstr(error->message, "larger"));
+    g_clear_error(&error);
+    g_assert_null(loader_read_file("/nonexistent/file", 1 * MIB, &size, &error));
+    g_clear_error(&error);
+    g_assert_null(loader_read_file("/", 1 * MIB, &size, &error));
+    g_clear_error(&error);
+}
+
+/* Valid files with bytes changed and ends cut off: anything but a crash or a write outside RAM. */
+static void test_random(void)
+{
+    struct board b = board_create(1);
+    GRand *rand = g_rand_new_with_seed(20260101);
+    u8 good[4][512], bad[512];
+    u64 sizes[4] = { 128, 256, 72, 0 }, ok = 0;
+
+    make_elf(good[0], RAM, RAM, RAM);
+    make_image(good[1], 256);
+    make_uimage(good[2], (const u8 *)"payload!", 8, false);
+    u8 image[256];
+    make_image(image, sizeof(image));
+    sizes[3] = gzip(image, sizeof(image), good[3], sizeof(good[3]));
+    for (unsigned i = 0; i < 12000; i++) {
+        unsigned kind = i % 4;
+        u64 size = sizes[kind], out;
+        struct loader_result result;
+        GError *error = NULL;
+
+        memcpy(bad, good[kind], size);
+        for (unsigned n = (unsigned)g_rand_int_range(rand, 0, 6); n; n--) {
+            unsigned at = (unsigned)g_rand_int_range(rand, 0, (gint32)size);
+            static const u8 edges[] = { 0, 1, 0x7f, 0x80, 0xff };
+
+            bad[at] = g_rand_boolean(rand) ? edges[g_rand_int_range(rand, 0, 5)] : (u8)g_rand_int(rand);
+        }
+        if (g_rand_boolean(rand))
+            size = (u64)g_rand_int_range(rand, 0, (gint32)size);
+        g_autofree u8 *exact = g_malloc(MAX(size, 1)); /* so that a sanitizer sees reads behind the end */
+        memcpy(exact, bad, size);
+        struct loader_request r = request(&b, exact, size);
+        if (kind == 3) {
+            g_autofree u8 *unpacked = loader_gunzip(exact, size, 1 * MIB, &out, &error);
+
+            ok += unpacked != NULL;
+        } else if (loader_place(&r, &result, &error)) {
+            ok++;
+            g_assert_cmphex(result.low, <=, result.high);
+        }
+        g_clear_error(&error);
+    }
+    g_test_message("%u of 12000 were accepted", (unsigned)ok);
+    g_assert_cmpuint(ok, >, 100);
+    g_rand_free(rand);
+    board_destroy(&b);
+}
+
+/* The board: what is where when it starts. */
+static void test_boot_layout(void)
+{
+    struct board b = board_new(2, 128 * MIB);
+    u8 firmware[64] = { 0x6f }, image[256], initrd[100] = "initrd";
+    GError *error = NULL;
+
+    make_image(image, sizeof(image));
+    g_autofree char *f = write_file(firmware, sizeof(firmware)), *k = write_file(image, sizeof(image)), *i = write_file(initrd, sizeof(initrd));
+    board_set(&b.machine->firmware, f);
+    board_set(&b.machine->kernel, k);
+    board_set(&b.machine->initrd, i);
+    board_set(&b.machine->append, "console=ttyS0");
+    g_assert_true(board_realize(&b, &error));
+    g_assert_cmphex(board_read(&b, 0x1000, 4), ==, 0x00000297);
+    g_assert_cmphex(board_read(&b, 0x1020, 8), ==, RAM);
+    u64 fdt = board_read(&b, 0x1028, 8);
+    g_assert_cmphex(fdt, ==, RAM + 126 * MIB);
+    g_assert_cmphex(board_read(&b, fdt, 4), ==, 0xedfe0dd0);
+    g_assert_cmphex(board_read(&b, 0x1030, 8), ==, 0x4942534f);
+    g_assert_cmphex(board_read(&b, 0x1040, 8), ==, RAM + 2 * MIB);
+    g_assert_cmphex(board_read(&b, RAM + 2 * MIB + 0x38, 4), ==, bits_load_le("RSC\5", 4));
+    g_assert_cmphex(board_read(&b, RAM + 66 * MIB, 4), ==, bits_load_le("init", 4));
+    /* A reset brings back what the guest overwrote. */
+    board_write(&b, RAM, 4, 0);
+    board_write(&b, fdt, 4, 0);
+    vm_reset(b.vm, VM_CAUSE_GUEST_RESET);
+    g_assert_cmphex(board_read(&b, RAM, 1), ==, 0x6f);
+    g_assert_cmphex(board_read(&b, fdt, 4), ==, 0xedfe0dd0);
+    g_unlink(f);
+    g_unlink(k);
+    g_unlink(i);
+    board_destroy(&b);
+}
+
+static void test_too_little_ram(void)
+{
+    static const u64 sizes[] = { 4 * KIB, 64 * KIB, 1 * MIB, 2 * MIB, 3 * MIB };
+
+    for (unsigned n = 0; n < ARRAY_SIZE(sizes); n++) {
+        struct board b = board_new(1, sizes[n]);
+        GError *error = NULL;
+        u8 image[256], initrd[4096] = { 0 };
+
+        make_image(image, sizeof(image));
+        bits_store_le(image + 16, 8, 1536 * KIB);
+        g_autofree char *k = write_file(image, sizeof(image)), *i = write_file(initrd, sizeof(initrd));
+        board_set(&b.machine->kernel, k);
+        board_set(&b.machine->initrd, i);
+        bool ok = board_realize(&b, &error);
+        g_assert_true(ok == (sizes[n] > 2 * MIB));
+        g_assert_true(ok == !error);
+        g_clear_error(&error);
+        g_unlink(k);
+        g_unlink(i);
+        board_destroy(&b);
+    }
+}
+
+static struct vm_object *add_loader(struct board *b, const char *const *properties, GError **error)
+{
+    struct vm_object *object = vm_object_create(b->vm, "loader", vm_object_child(&b->machine->object, "peripheral-anon"), "device[*]", error);
+
+    for (; *properties; properties += 2) {
+        if (!vm_object_set(object, properties[0], properties[1], error))
+            return NULL;
+    }
+    return vm_object_realize(object, error) ? object : NULL;
+}
+
+static void test_generic_loader(void)
+{
+    static const char *const little[] = { "addr", "0x80100000", "data", "0x0102030405060708", "data-len", "8", NULL };
+    static const char *const big[] = { "addr", "0x80100010", "data", "0x01020304", "data-len", "4", "data-be", "on", NULL };
+    static const char *const bad[][9] = {
+        { "data", "1", "data-len", "9", "addr", "0x80000000", NULL }, { "data", "1", "data-len", "4", NULL }, { "data-len", "4", NULL }, { NULL },
+        { "cpu-num", "7", "addr", "0", NULL }, { "file", "/nonexistent", "data", "1", NULL }, { "addr", "nonsense", NULL },
+    };
+    struct board b = board_new(1, 64 * MIB);
+    GError *error = NULL;
+
+    g_assert_true(vm_object_realize(&b.machine->object, &error));
+    g_assert_nonnull(add_loader(&b, little, &error));
+    g_assert_nonnull(add_loader(&b, big, &error));
+    for (unsigned i = 0; i < ARRAY_SIZE(bad); i++) {
+        g_assert_null(add_loader(&b, bad[i], &error));
+        g_assert_nonnull(error);
+        g_clear_error(&error);
+    }
+    g_assert_true(vm_complete(b.vm, &error));
+    vm_reset(b.vm, VM_CAUSE_NONE);
+    g_assert_cmphex(board_read(&b, 0x80100000, 8), ==, 0x0102030405060708);
+    g_assert_cmphex(board_read(&b, 0x80100010, 4), ==, 0x04030201);
+    board_destroy(&b);
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/loader/elf", test_elf);
+    g_test_add_func("/loader/elf/bad", test_bad_elf);
+    g_test_add_func("/loader/image", test_image);
+    g_test_add_func("/loader/uimage", test_uimage);
+    g_test_add_func("/loader/gzip", test_gzip);
+    g_test_add_func("/loader/gzip/bomb", test_gzip_bomb);
+    g_test_add_func("/loader/endless", test_endless_file);
+    g_test_add_func("/loader/random", test_random);
+    g_test_add_func("/loader/device", test_generic_loader);
+    g_test_add_func("/virt/layout", test_boot_layout);
+    g_test_add_func("/virt/too-little-ram", test_too_little_ram);
+    return g_test_run();
+}
