@@ -12,12 +12,13 @@
 
 struct json_object;
 
-enum api_key_type { API_KEY_STR, API_KEY_BOOL, API_KEY_INT, API_KEY_SIZE, API_KEY_MIB };
+enum api_key_type { API_KEY_STR, API_KEY_BOOL, API_KEY_INT, API_KEY_SIZE, API_KEY_MIB, API_KEY_ENUM };
 
 /* A key that an option knows. Rows end with a NULL name. */
 struct api_key {
     const char *name;
     enum api_key_type type;
+    const char *const *values; /* ENUM, NULL-terminated */
     const char *help;
 };
 

@@ -22,6 +22,19 @@ static bool is_help(const char *text)
     return !strcmp(text, "help") || !strcmp(text, "?");
 }
 
+static bool check_enum(const struct api_key *key, const char *value, GError **error)
+{
+    const char *nearest = error_nearest_name(value, key->values);
+    g_autofree char *all = NULL;
+
+    if (g_strv_contains(key->values, value))
+        return true;
+    all = g_strjoinv(", ", (char **)key->values);
+    error_set(error, "parameter '%s' does not take '%s'", key->name, value);
+    return nearest ? error_hint(error, "did you mean '%s'? %s is one of: %s", nearest, key->name, all)
+                   : error_hint(error, "%s is one of: %s", key->name, all);
+}
+
 static bool check_value(const struct api_key *key, const char *value, GError **error)
 {
     bool flag;
@@ -37,6 +50,8 @@ static bool check_value(const struct api_key *key, const char *value, GError **e
         return api_parse_size(key->name, value, 1, &size, error);
     case API_KEY_MIB:
         return api_parse_size(key->name, value, MIB, &size, error);
+    case API_KEY_ENUM:
+        return check_enum(key, value, error);
     case API_KEY_STR:
         break;
     }

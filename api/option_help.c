@@ -49,7 +49,7 @@ char *api_option_help(const char *program)
 
 static struct json_object *describe_key(const struct api_key *key)
 {
-    static const char *const types[] = { "string", "boolean", "number", "size", "size" };
+    static const char *const types[] = { "string", "boolean", "number", "size", "size", "string" };
     struct json_object *object = json_object_new_object();
 
     json_object_object_add(object, "help", json_object_new_string(key->help));

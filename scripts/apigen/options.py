@@ -18,8 +18,16 @@ def header(schema):
 def keys(option):
     if not option.members:
         return ''
-    rows = ''.join(f'    {{ {string(m.name)}, {KEY_TYPES[m.type]}, {string(m.help)} }},\n' for m in option.members)
+    rows = ''.join(f'    {{ {string(m.name)}, {key_type(m)}, {string(m.help)} }},\n' for m in option.members)
     return f'static const struct api_key keys_{option.name.replace("-", "_")}_[] = {{\n{rows}    {{ 0 }},\n}};\n\n'
+
+
+def key_type(member):
+    """{a|b} is an enumeration: its values stand in an array literal of static life."""
+    if not member.type.startswith('{'):
+        return f'{KEY_TYPES[member.type]}, NULL'
+    names = ', '.join(string(v) for v in member.type[1:-1].split('|'))
+    return f'API_KEY_ENUM, (const char *const[]){{ {names}, NULL }}'
 
 
 def values(option):

@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass, field
 
 HEAD = re.compile(r'^(\w+)\s+(.*?)(?:\s+- (.*))?$')
-MEMBER = re.compile(r'^([\w.-]+)(\??): (\[?[\w-]+\]?)(?:\s+- (.*))?$')
+MEMBER = re.compile(r'^([\w.-]+)(\??): (\[?[\w-]+\]?|\{[\w|-]+\})(?:\s+- (.*))?$')
 CASE = re.compile(r'^case ([\w-]+)(?:: (\w+))?(?:\s+- (.*))?$')
 
 

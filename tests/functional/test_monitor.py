@@ -101,6 +101,34 @@ def test_memory_backend(start, tmp_path, backend):
         assert "0x12 0x34 0x56 0x78" in answer
 
 
+def test_libvirt_start(start, tmp_path):
+    """The command line by which libvirt 9.0 starts a guest without disks, and what it then asks (observed)."""
+    (tmp_path / "key").write_bytes(b"k" * 32)
+    machine = start("-name", "guest=t1,debug-threads=on", "-S", "-object", "secret,id=masterKey0,format=raw,file=key",
+                    "-machine", "virt,usb=off,dump-guest-core=off,memory-backend=riscv_virt_board.ram", "-accel", "tcg", "-m", "512",
+                    "-object", "memory-backend-ram,id=riscv_virt_board.ram,size=536870912", "-overcommit", "mem-lock=off",
+                    "-smp", "2,sockets=2,cores=1,threads=1", "-uuid", "99b6a0ce-78e2-41a7-a85e-803badef4abe", "-display", "none",
+                    "-no-user-config", "-nodefaults", "-chardev", "socket,id=charmonitor,path=qmp,server=on,wait=off",
+                    "-mon", "chardev=charmonitor,id=monitor,mode=control", "-rtc", "base=utc", "-no-shutdown", "-boot", "strict=on",
+                    "-bios", "none", "-chardev", "pty,id=charserial0", "-serial", "chardev:charserial0",
+                    "-audiodev", '{"id":"audio1","driver":"none"}', "-msg", "timestamp=on", serial=False)
+    qmp = Qmp(machine.qmp_path, 10)
+    assert qmp.command("query-migrate-capabilities")
+    qmp.command("migrate-set-capabilities", capabilities=[{"capability": "events", "state": True}])
+    serial = {c["label"]: c["filename"] for c in qmp.command("query-chardev")}["charserial0"]
+    assert re.fullmatch(r"pty:/dev/pts/\d+", serial)
+    assert len(qmp.command("query-cpus-fast")) == 2
+    assert qmp.command("query-named-block-nodes", flat=True) == [] and qmp.command("query-block") == []
+    assert qmp.command("query-iothreads") == []
+    qmp.command("set-action", panic="pause")
+    qmp.command("qom-list", path="/machine/peripheral")
+    qmp.command("qom-list-get", paths=["/machine/unattached/device[0]"])
+    qmp.command("cont")
+    qmp.event("RESUME")
+    qmp.command("quit")
+    assert machine.wait_exit() == 0
+
+
 def test_every_command_answers(empty):
     """Commands without arguments: an answer or an error of QMP's classes, never a broken connection."""
     for command in empty.qmp.command("query-commands"):

@@ -74,6 +74,9 @@ static const struct {
     { "--nographics", "--nographics: no such option\ndid you mean -nographic?" },
     { "-drive file=x", "-drive: QEMU has -drive; Mynah does not yet" },
     { "--snapshot", "--snapshot: QEMU has -snapshot; Mynah does not yet" },
+    { "-action reboot=rest", "-action reboot=rest: parameter 'reboot' does not take 'rest'\n"
+                             "did you mean 'reset'? reboot is one of: reset, shutdown" },
+    { "-overcommit mem-lock=on", "-overcommit mem-lock=on: parameter 'mem-lock' does not take 'on'\nmem-lock is one of: off" },
     { "-display gtk", "-display gtk: Mynah does not have this yet\nwhat there is: none" },
     { "-net user", "-net user: Mynah does not have this yet\nwhat there is: none" },
     { "-kernel", "-kernel: an argument is missing\nit reads -kernel FILE" },
