@@ -3,7 +3,6 @@ import json
 import os
 import re
 import selectors
-import signal
 import socket
 import subprocess
 import time
@@ -101,7 +100,7 @@ class Machine:
         self.console = b""
         self.seen = 0
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                                        cwd=self.folder, start_new_session=True)
+                                        cwd=self.folder)
         os.set_blocking(self.process.stdout.fileno(), False)
         self.selector = selectors.DefaultSelector()
         self.selector.register(self.process.stdout, selectors.EVENT_READ)
@@ -165,7 +164,7 @@ class Machine:
 
     def close(self):
         if self.process.poll() is None:
-            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.kill()
         self.process.wait()
         self.selector.close()
         self.process.stdin.close()
