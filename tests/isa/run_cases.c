@@ -4,7 +4,7 @@
  *
  * Memory is one piece at BASE. Every second miss fills the TLB, so that both the inline path and the slow path run.
  */
-#include "target/riscv/cpu.h"
+#include "tests/isa/layout.h"
 #include "target/riscv/translate.h"
 #include "base/bits.h"
 #include "tcg/backend.h"
@@ -14,7 +14,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-enum { L1_BITS = 6, JUMP_BITS = 4, TABLES = 64 * 1024, SLACK = 4096 };
+enum { SLACK = 4096 };
 #define BASE UINT64_C(0x80000000)
 
 struct runner {
@@ -51,7 +51,7 @@ static u8 *host_of(struct runner *r, u64 va, unsigned size)
 static void fill(struct runner *r, s32 table, u64 va)
 {
     u64 page = va & ~UINT64_C(4095);
-    struct tcg_tlb_entry *entry = (struct tcg_tlb_entry *)((u8 *)r->state + table) + (va >> 12 & ((1 << L1_BITS) - 1));
+    struct tcg_tlb_entry *entry = (struct tcg_tlb_entry *)((u8 *)r->state + table) + (va >> 12 & ((1 << ISA_L1_BITS) - 1));
 
     if (++r->misses % 2 == 0)
         *entry = (struct tcg_tlb_entry){ .tag = page, .host = (uintptr_t)host_of(r, page, 4096) };
@@ -127,44 +127,15 @@ static struct tcg_result slow_cas(void *vcpu, u64 va, u64 expected, u64 desired,
     return (struct tcg_result){ extend(old, mem, true), 0 };
 }
 
-static const u16 pinned[] = { 2, 1, 10, 11, 12, 13, 14, 15, 8, 9, 18, 19 };
-
-static void describe_layout(struct runner *r)
-{
-    const s32 host = -(s32)sizeof(struct vcpu_host);
-    struct code_layout *l = &r->layout;
-
-    for (unsigned i = 0; i < 64; i++)
-        r->reg[i] = (struct ir_reg){ g_strdup_printf("%c%u", i < 32 ? 'x' : 'f', i % 32), IR_I64, (s32)(8 * i) };
-    r->reg[RISCV_REG_RESERVE_ADDRESS] = (struct ir_reg){ "reserve_address", IR_I64, offsetof(struct riscv_state, reserve_address) };
-    r->reg[RISCV_REG_RESERVE_VALUE] = (struct ir_reg){ "reserve_value", IR_I64, offsetof(struct riscv_state, reserve_value) };
-    r->reg[RISCV_REG_FP_DIRTY] = (struct ir_reg){ "fp_dirty", IR_I64, offsetof(struct riscv_state, fp_dirty) };
-    l->reg = r->reg;
-    l->reg_count = RISCV_REG_COUNT;
-    l->pinned_count = ARRAY_SIZE(pinned);
-    memcpy(l->pinned, pinned, sizeof(pinned));
-    l->vcpu = host + (s32)offsetof(struct vcpu_host, vcpu);
-    l->pc = offsetof(struct riscv_state, pc);
-    l->pc_page = host + (s32)offsetof(struct vcpu_host, pc_page);
-    l->exit_request = host + (s32)offsetof(struct vcpu_host, exit_request);
-    l->scratch = host + (s32)offsetof(struct vcpu_host, scratch);
-    l->icount = host + (s32)offsetof(struct vcpu_host, icount);
-    l->l1_bits = L1_BITS;
-    l->jump_bits = JUMP_BITS;
-    l->l1_read = TABLES;
-    l->l1_write = l->l1_read + (s32)(sizeof(struct tcg_tlb_entry) << L1_BITS);
-    l->jump_cache = l->l1_write + (s32)(sizeof(struct tcg_tlb_entry) << L1_BITS);
-}
-
 static void empty_tables(struct runner *r)
 {
     struct tcg_tlb_entry *read = (void *)((u8 *)r->state + r->layout.l1_read);
     struct tcg_tlb_entry *write = (void *)((u8 *)r->state + r->layout.l1_write);
     struct tcg_jump_entry *jump = (void *)((u8 *)r->state + r->layout.jump_cache);
 
-    for (u32 i = 0; i < 1 << L1_BITS; i++)
+    for (u32 i = 0; i < 1 << ISA_L1_BITS; i++)
         read[i].tag = write[i].tag = tcg_tlb_never(i);
-    for (u32 i = 0; i < 1 << JUMP_BITS; i++)
+    for (u32 i = 0; i < 1 << ISA_JUMP_BITS; i++)
         jump[i].code = r->backend->jump_miss(r->engine);
 }
 
@@ -290,7 +261,7 @@ int main(int argc, char **argv)
     r.backend = strcmp(argv[1], "interp") == 0 ? &tcg_backend_interp : &tcg_backend_x86_64;
     r.block = ir_block_create(4096);
     create_cpu(&r);
-    describe_layout(&r);
+    isa_describe_layout(&r.layout, r.reg);
     create_engine(&r);
     while (r.state->mcause == 0)
         run_block(&r);

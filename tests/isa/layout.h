@@ -1,0 +1,40 @@
+/* tests/isa/layout.h - a hart's registers and tables as the back ends want them described, for programs without accelerator. */
+#ifndef TESTS_ISA_LAYOUT_H
+#define TESTS_ISA_LAYOUT_H
+
+#include "target/riscv/cpu.h"
+#include "target/riscv/regs.h"
+#include "tcg/backend.h"
+#include <string.h>
+
+enum { ISA_L1_BITS = 6, ISA_JUMP_BITS = 4, ISA_TABLES = 64 * 1024 };
+
+/* The base pointer is the struct riscv_state; the tables lie ISA_TABLES bytes behind it. reg: RISCV_REG_COUNT rows. */
+static inline void isa_describe_layout(struct code_layout *l, struct ir_reg *reg)
+{
+    static const u16 pinned[] = { 2, 1, 10, 11, 12, 13, 14, 15, 8, 9, 18, 19 };
+    const s32 host = -(s32)sizeof(struct vcpu_host);
+
+    for (unsigned i = 0; i < 64; i++)
+        reg[i] = (struct ir_reg){ g_strdup_printf("%c%u", i < 32 ? 'x' : 'f', i % 32), IR_I64, (s32)(8 * i) };
+    reg[RISCV_REG_RESERVE_ADDRESS] = (struct ir_reg){ "reserve_address", IR_I64, offsetof(struct riscv_state, reserve_address) };
+    reg[RISCV_REG_RESERVE_VALUE] = (struct ir_reg){ "reserve_value", IR_I64, offsetof(struct riscv_state, reserve_value) };
+    reg[RISCV_REG_FP_DIRTY] = (struct ir_reg){ "fp_dirty", IR_I64, offsetof(struct riscv_state, fp_dirty) };
+    l->reg = reg;
+    l->reg_count = RISCV_REG_COUNT;
+    l->pinned_count = ARRAY_SIZE(pinned);
+    memcpy(l->pinned, pinned, sizeof(pinned));
+    l->vcpu = host + (s32)offsetof(struct vcpu_host, vcpu);
+    l->pc = offsetof(struct riscv_state, pc);
+    l->pc_page = host + (s32)offsetof(struct vcpu_host, pc_page);
+    l->exit_request = host + (s32)offsetof(struct vcpu_host, exit_request);
+    l->scratch = host + (s32)offsetof(struct vcpu_host, scratch);
+    l->icount = host + (s32)offsetof(struct vcpu_host, icount);
+    l->l1_bits = ISA_L1_BITS;
+    l->jump_bits = ISA_JUMP_BITS;
+    l->l1_read = ISA_TABLES;
+    l->l1_write = l->l1_read + (s32)(sizeof(struct tcg_tlb_entry) << ISA_L1_BITS);
+    l->jump_cache = l->l1_write + (s32)(sizeof(struct tcg_tlb_entry) << ISA_L1_BITS);
+}
+
+#endif
