@@ -6,6 +6,7 @@
 
 void opt_forward(struct ir_block *block, const struct code_layout *layout);
 void opt_dead_code(struct ir_block *block, const struct code_layout *layout);
+void opt_narrow(struct ir_block *block, const struct code_layout *layout);
 
 /* The walk of forward: it reads the old ops in order and builds the new ones with the builder. */
 struct forward {
