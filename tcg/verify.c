@@ -138,6 +138,8 @@ static bool check_by_code(struct verifier *v, const struct ir_op *op)
     enum ir_type type = (enum ir_type)op->type;
 
     switch (op->code) {
+    case IR_NOP:
+        return op->arg[0] == IR_NONE || complain(v, "a nop has operands");
     case IR_GET:
     case IR_PUT:
         return check_reg(v, op);

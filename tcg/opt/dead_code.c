@@ -107,11 +107,18 @@ static bool visit(struct walk *w, const struct ir_op *op)
     }
 }
 
+/* Reads nothing either: back ends count readers. */
+static void drop(struct ir_op *op)
+{
+    op->code = IR_NOP;
+    op->arg[0] = op->arg[1] = op->arg[2] = op->arg[3] = IR_NONE;
+}
+
 static void mark(struct walk *w)
 {
     for (u32 i = w->b->count; i-- > 0;)
         if (!visit(w, &w->b->op[i]))
-            w->b->op[i].code = IR_NOP;
+            drop(&w->b->op[i]);
 }
 
 void opt_dead_code(struct ir_block *b, const struct code_layout *layout)
