@@ -90,12 +90,18 @@ static u32 bucket_of(u32 offset)
     return (offset >> 1 ^ offset >> 6) % CODE_BUCKETS;
 }
 
+static u64 start_bit(u32 offset)
+{
+    return BIT64(offset >> 1 & 63);
+}
+
 void tcg_page_add(struct block *block)
 {
     struct block **head = &block->page->bucket[bucket_of(block->offset)];
 
     block->next = *head;
     __atomic_store_n(head, block, __ATOMIC_RELEASE);
+    __atomic_fetch_or(&block->page->starts[block->offset >> 7], start_bit(block->offset), __ATOMIC_RELEASE);
     if (block->next_page) {
         block->next_second = block->next_page->second;
         block->next_page->second = block;
@@ -104,8 +110,11 @@ void tcg_page_add(struct block *block)
 
 struct block *tcg_page_find(const struct code_page *page, u32 offset, u32 mode)
 {
-    struct block *block = __atomic_load_n(&page->bucket[bucket_of(offset)], __ATOMIC_ACQUIRE);
+    struct block *block;
 
+    if (!(__atomic_load_n(&page->starts[offset >> 7], __ATOMIC_ACQUIRE) & start_bit(offset)))
+        return NULL;
+    block = __atomic_load_n(&page->bucket[bucket_of(offset)], __ATOMIC_ACQUIRE);
     for (; block; block = __atomic_load_n(&block->next, __ATOMIC_ACQUIRE)) {
         if (block->offset == offset && block->mode == mode)
             return block;
@@ -116,11 +125,16 @@ struct block *tcg_page_find(const struct code_page *page, u32 offset, u32 mode)
 void tcg_page_remove(struct block *block)
 {
     struct block **at = &block->page->bucket[bucket_of(block->offset)];
+    bool last = true;
 
+    for (struct block *other = *at; other && last; other = other->next)
+        last = other == block || other->offset != block->offset;
     while (*at && *at != block)
         at = &(*at)->next;
     if (*at)
         __atomic_store_n(at, block->next, __ATOMIC_RELEASE);
+    if (last)
+        __atomic_fetch_and(&block->page->starts[block->offset >> 7], ~start_bit(block->offset), __ATOMIC_RELEASE);
     if (block->next_page) {
         at = &block->next_page->second;
         while (*at && *at != block)

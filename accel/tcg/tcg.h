@@ -47,6 +47,7 @@ struct code_page {
     struct ram_block *ram;
     u64 offset;         /* of the page in the RAM block */
     bool writable_tags; /* atomic: some vCPU may have a write tag for the page */
+    u64 starts[32];     /* atomic: bit per halfword at which some block begins; spares most searches */
     struct block *bucket[CODE_BUCKETS]; /* atomic heads; by page[0] */
     struct block *second; /* blocks of which this is the second page */
 };
