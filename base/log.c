@@ -19,6 +19,7 @@ struct log {
     FILE *file;
     char *ir_pass;
     GArray *filter;
+    GPtrArray *traces; /* patterns */
     GMutex mutex;
     time_t second;
     unsigned lines, dropped;
@@ -50,6 +51,8 @@ void log_destroy(struct log *log)
     g_free(log->ir_pass);
     if (log->filter)
         g_array_unref(log->filter);
+    if (log->traces)
+        g_ptr_array_unref(log->traces);
     g_mutex_clear(&log->mutex);
     g_free(log);
 }
@@ -177,6 +180,32 @@ bool log_in_filter(const struct log *log, u64 address)
             return true;
     }
     return false;
+}
+
+void log_trace_add(struct log *log, const char *pattern)
+{
+    g_mutex_lock(&log->mutex);
+    if (!log->traces)
+        log->traces = g_ptr_array_new_with_free_func(g_free);
+    g_ptr_array_add(log->traces, g_strdup(pattern));
+    log->mask |= LOG_TRACE;
+    g_mutex_unlock(&log->mutex);
+}
+
+bool log_traces(struct log *log, const char *event)
+{
+    bool wanted = false;
+
+    g_mutex_lock(&log->mutex);
+    for (guint i = 0; log->traces && i < log->traces->len; i++) {
+        const char *pattern = log->traces->pdata[i];
+        bool out = *pattern == '-';
+
+        if (g_pattern_match_simple(pattern + out, event))
+            wanted = !out;
+    }
+    g_mutex_unlock(&log->mutex);
+    return wanted;
 }
 
 /* False when this second's lines are used up. */

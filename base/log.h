@@ -54,6 +54,14 @@ bool log_open_file(struct log *log, const char *path, GError **error);
 bool log_set_filter(struct log *log, const char *ranges, GError **error);
 bool log_in_filter(const struct log *log, u64 address);
 
+/*
+ * -trace PATTERN: events whose names match (* and ?) are written; switches LOG_TRACE on. A pattern that begins with '-'
+ * takes events out again; the last pattern that matches decides.
+ */
+void log_trace_add(struct log *log, const char *pattern);
+/* Whether an event is wanted. Only worth asking when log_wants(log, LOG_TRACE). */
+bool log_traces(struct log *log, const char *event);
+
 static inline bool log_wants(const struct log *log, u32 items)
 {
     return unlikely(*(const u32 *)log & items);

@@ -1,5 +1,6 @@
 /* system/help.c - "X help": lists of machines, CPUs, devices, accelerators, and properties of one of them. */
 #include "base/log.h"
+#include "hw/core/trace.h"
 #include "system/system.h"
 #include "vm/vcpu.h"
 #include <stdio.h>
@@ -137,6 +138,11 @@ static bool help_for(struct mynah_system *s, struct api_option_use *use)
     return false;
 }
 
+static void print_event(const char *event, void *opaque)
+{
+    puts(event);
+}
+
 bool system_help(struct mynah_system *s)
 {
     for (unsigned i = 0; i < api_option_count(s->options); i++) {
@@ -145,6 +151,10 @@ bool system_help(struct mynah_system *s)
 
         if (use->keyval && help_for(s, use))
             return true;
+        if (use->id == API_OPTION_TRACE && api_keyval_wants_help(use->keyval)) {
+            device_trace_events(s->guest, print_event, NULL);
+            return true;
+        }
         if (use->id == API_OPTION_D && (!strcmp(use->text, "help") || !strcmp(use->text, "?")))
             text = log_help();
         if (use->id == API_OPTION_CHARDEV && api_keyval_wants_help(use->keyval)) {

@@ -1,9 +1,10 @@
 /* system/settings.c - options that set something on the machine as a whole. */
 #include "base/error.h"
+#include "hw/core/trace.h"
 #include "system/system.h"
 #include "vm/clock.h"
+#include <stdio.h>
 #include <string.h>
-
 
 static bool choose(const char *const *names, unsigned count, const char *text, const char *what, void *to, GError **error)
 {
@@ -79,6 +80,54 @@ static bool apply_rtc(struct mynah_system *s, struct api_keyval *list, GError **
     return true;
 }
 
+struct trace_search {
+    const char *pattern;
+    bool found;
+    GPtrArray *names;
+};
+
+static void match_event(const char *event, void *opaque)
+{
+    struct trace_search *search = opaque;
+
+    search->found = search->found || g_pattern_match_simple(search->pattern, event);
+    g_ptr_array_add(search->names, g_strdup(event));
+}
+
+/* A pattern without a match only gets a note, as with QEMU: its events may be those of another version. */
+static void add_trace(struct mynah_system *s, const char *pattern)
+{
+    struct trace_search search = { pattern + (*pattern == '-'), false, g_ptr_array_new_with_free_func(g_free) };
+
+    device_trace_events(s->guest, match_event, &search);
+    log_trace_add(vm_log(s->vm), pattern);
+    if (!search.found) {
+        g_ptr_array_add(search.names, NULL);
+        const char *near = error_nearest_name(search.pattern, (const char *const *)search.names->pdata);
+        fprintf(stderr, "mynah: note: -trace %s: no such event%s%s%s; '-trace help' lists them\n", pattern, near ? ", did you mean '" : "",
+                near ? near : "", near ? "'?" : "");
+    }
+    g_ptr_array_unref(search.names);
+}
+
+static bool apply_trace(struct mynah_system *s, struct api_keyval *list, GError **error)
+{
+    const char *pattern = api_keyval_get(list, "enable"), *events = api_keyval_get(list, "events"), *file = api_keyval_get(list, "file");
+    g_autofree char *text = NULL;
+
+    if (pattern)
+        add_trace(s, pattern);
+    if (events && !g_file_get_contents(events, &text, NULL, error))
+        return error_prefix(error, "-trace events=%s", events);
+    g_auto(GStrv) lines = g_strsplit(text ? text : "", "\n", -1);
+    for (char **line = lines; *line; line++) {
+        g_strstrip(*line);
+        if (**line && **line != '#')
+            add_trace(s, *line);
+    }
+    return !file || log_open_file(vm_log(s->vm), file, error);
+}
+
 static bool apply_one(struct mynah_system *s, struct api_option_use *use, GError **error)
 {
     struct log *log = vm_log(s->vm);
@@ -118,6 +167,8 @@ static bool apply_one(struct mynah_system *s, struct api_option_use *use, GError
         return log_open_file(log, use->text, error);
     case API_OPTION_D:
         return log_enable(log, use->text, error);
+    case API_OPTION_TRACE:
+        return apply_trace(s, use->keyval, error);
     case API_OPTION_GLOBAL:
         vm_global_add(s->vm, api_keyval_get(use->keyval, "driver"), api_keyval_get(use->keyval, "property"),
                       api_keyval_get(use->keyval, "value"));

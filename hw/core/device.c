@@ -2,6 +2,7 @@
 #include "hw/core/device.h"
 #include "base/error.h"
 #include "hw/core/dispatch.h"
+#include "hw/core/trace.h"
 #include "vm/arena.h"
 #include <string.h>
 
@@ -58,6 +59,8 @@ static void input_changed(void *opaque, u32 number, u32 level)
     struct device *device = opaque;
     const struct device_input_decl *input = device->decl->inputs;
 
+    if (log_wants(vm_log(device->object.vm), LOG_TRACE))
+        device_trace_line(device, input->name, number, level);
     if (input->lockless)
         input->hook(device, number, level);
     else
@@ -141,9 +144,10 @@ static void init_windows(struct device *device)
 
         device->window[i].device = device;
         device->window[i].number = i;
+        device->window[i].log = vm_log(device->object.vm);
         device_dispatch_init(&device->window[i]);
         region_init_mmio(&device->window[i].region, device->object.vm, window->name, window->size,
-                         device_dispatch_ops(window), window->ops ? (void *)device : &device->window[i]);
+                         device_dispatch_ops(&device->window[i]), &device->window[i]);
         device->window[i].region.owner = &device->object;
     }
 }

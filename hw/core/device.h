@@ -54,7 +54,7 @@ struct device_field {
 };
 
 struct device_window_decl {
-    const char *name, *doc;
+    const char *id, *name, *doc;
     u64 size;
     bool lockless;
     /* A window that is not made of registers (configuration space, flash): takes all accesses. */
@@ -103,7 +103,9 @@ struct device;
 struct device_window {
     struct region region;
     struct device *device;
+    struct log *log;
     u32 number;
+    struct region_ops ops;      /* of a window with .ops: those, and tracing */
     u8 *read_map, *write_map; /* small windows: row + 1 by offset; 0: nothing */
 };
 

@@ -1,6 +1,7 @@
 /* hw/core/dispatch.c - from an access in a window to the declared register. */
 #include "hw/core/dispatch.h"
 #include "base/bits.h"
+#include "hw/core/trace.h"
 #include <inttypes.h>
 
 enum { MAPPED_WINDOW = 512 }; /* windows up to this size get a table by offset */
@@ -163,6 +164,8 @@ static enum mem_result do_read(struct device_window *window, u64 offset, unsigne
         return MEM_ERROR;
     }
     *value = reg_value(device, reg, index) >> (8 * byte) & low_mask(size);
+    if (log_wants(window->log, LOG_TRACE))
+        device_trace_access(window, reg->name, "read", index, offset, size, *value);
     return MEM_OK;
 }
 
@@ -180,6 +183,8 @@ static enum mem_result do_write(struct device_window *window, u64 offset, unsign
         complain(window, "write", "the register does not take this size", offset, size);
         return MEM_ERROR;
     }
+    if (log_wants(window->log, LOG_TRACE))
+        device_trace_access(window, reg->name, "write", index, offset, size, value);
     if (size < reg->width) {
         u64 keep = ~(low_mask(size) << (8 * byte));
         u64 old = reg->access == DEVICE_W1C ? 0 : reg_value(device, reg, index);
@@ -230,9 +235,44 @@ static enum mem_result lockless_write(void *opaque, u64 offset, unsigned size, u
 static const struct region_ops locked_ops = { .read = locked_read, .write = locked_write };
 static const struct region_ops lockless_ops = { .read = lockless_read, .write = lockless_write, .lockless = true };
 
-const struct region_ops *device_dispatch_ops(const struct device_window_decl *window)
+/* Windows with .ops: the device does all, its hooks get the device. */
+
+static const struct device_window_decl *declaration(const struct device_window *window)
 {
-    return window->ops ? window->ops : window->lockless ? &lockless_ops : &locked_ops;
+    return &window->device->decl->windows[window->number];
+}
+
+static enum mem_result raw_read(void *opaque, u64 offset, unsigned size, u64 *value)
+{
+    struct device_window *window = opaque;
+    const struct device_window_decl *decl = declaration(window);
+    enum mem_result result = decl->ops->read(window->device, offset, size, value);
+
+    if (log_wants(window->log, LOG_TRACE))
+        device_trace_access(window, decl->id, "read", 0, offset, size, *value & low_mask(size));
+    return result;
+}
+
+static enum mem_result raw_write(void *opaque, u64 offset, unsigned size, u64 value)
+{
+    struct device_window *window = opaque;
+    const struct device_window_decl *decl = declaration(window);
+
+    if (log_wants(window->log, LOG_TRACE))
+        device_trace_access(window, decl->id, "write", 0, offset, size, value);
+    return decl->ops->write(window->device, offset, size, value);
+}
+
+const struct region_ops *device_dispatch_ops(struct device_window *window)
+{
+    const struct device_window_decl *decl = declaration(window);
+
+    if (!decl->ops)
+        return decl->lockless ? &lockless_ops : &locked_ops;
+    window->ops = *decl->ops;
+    window->ops.read = raw_read;
+    window->ops.write = raw_write;
+    return &window->ops;
 }
 
 static u8 *make_map(const struct device_window *window, enum device_access way)

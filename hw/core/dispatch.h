@@ -6,7 +6,7 @@
 
 void device_dispatch_init(struct device_window *window);
 void device_dispatch_finish(struct device_window *window);
-const struct region_ops *device_dispatch_ops(const struct device_window_decl *window);
+const struct region_ops *device_dispatch_ops(struct device_window *window);
 /* Elements of a register row. */
 u32 device_reg_total(const struct device_reg *reg);
 
