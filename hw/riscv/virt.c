@@ -5,6 +5,7 @@
 #include "chardev/chardev.h"
 #include "hw/block/cfi_flash.h"
 #include "hw/nvram/fw_cfg.h"
+#include "hw/pci/gpex.h"
 #include "vm/memory_backend.h"
 #include <string.h>
 
@@ -160,19 +161,30 @@ static bool create_virtio(struct virt *virt, GError **error)
     return true;
 }
 
-/* Until there is a model: guests may probe the area. */
-static bool create_stand_in(struct virt *virt, const char *name, enum virt_area area, GError **error)
+static bool create_pcie(struct virt *virt, GError **error)
 {
-    g_autofree char *properties = g_strdup_printf("name=%s;size=%" G_GUINT64_FORMAT, name, virt_memmap[area].size);
+    struct virt_range ecam = virt_memmap[VIRT_PCIE_ECAM], pio = virt_memmap[VIRT_PCIE_PIO], low = virt_memmap[VIRT_PCIE_MMIO], high = virt->pcie_high;
+    g_autofree char *properties = g_strdup_printf(
+        "x-ecam-base=%" G_GUINT64_FORMAT ";x-ecam-size=%" G_GUINT64_FORMAT ";x-pio-base=%" G_GUINT64_FORMAT ";x-pio-size=%" G_GUINT64_FORMAT
+        ";x-below-4g-mmio-base=%" G_GUINT64_FORMAT ";x-below-4g-mmio-size=%" G_GUINT64_FORMAT ";x-above-4g-mmio-base=%" G_GUINT64_FORMAT
+        ";x-above-4g-mmio-size=%" G_GUINT64_FORMAT, ecam.base, ecam.size, pio.base, pio.size, low.base, low.size, high.base, high.size);
+    struct device *host = device_create_unattached(vm_of(virt), "gpex-pcihost", properties, error);
 
-    return create_at(virt, "unimplemented-device", properties, virt_memmap[area].base, error);
+    for (u32 i = 0; host && i < 4; i++) {
+        g_autofree char *name = g_strdup_printf("irq%u", i);
+
+        device_connect(host, name, plic_input(virt, VIRT_IRQ_PCIE + i));
+    }
+    if (host)
+        gpex_map(host);
+    return host != NULL;
 }
 
 static bool create_rest(struct virt *virt, GError **error)
 {
     if (!create_at(virt, "riscv.sifive.test", NULL, virt_memmap[VIRT_TEST].base, error))
         return false;
-    return create_virtio(virt, error) && create_stand_in(virt, "pcie-ecam", VIRT_PCIE_ECAM, error) && create_flash(virt, 0, error) &&
+    return create_virtio(virt, error) && create_pcie(virt, error) && create_flash(virt, 0, error) &&
            create_flash(virt, 1, error) && create_fw_cfg(virt, error) && create_serial(virt, error) && create_rtc(virt, error);
 }
 
