@@ -64,7 +64,7 @@ static void print_host_code(struct shown *s)
 {
     static const struct tcg_runtime runtime = { no_load, no_store, no_amo, no_cas };
     const struct tcg_backend *backend = &tcg_backend_x86_64;
-    struct tcg_backend_options options = { .buffer_size = MIB, .split_wx = true };
+    struct tcg_backend_options options = { .buffer_size = MIB, .split_wx = true, .host_isa = 3 };
     struct tcg_engine *engine = backend->create(&s->layout, &runtime, &options, NULL);
     struct tcg_link links[IR_MAX_EXITS];
     struct tcg_code code = { .link = links };
