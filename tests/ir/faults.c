@@ -174,7 +174,7 @@ static unsigned survive(struct ir_block *b, struct machine *m, u64 seed)
         return 0;
     machine_reset(m, seed);
     machine_flush(m, 0);
-    reference_run(m, b);
+    reference_run(m, b, UINT32_MAX);
     for (const struct ir_pass *pass = ir_passes; pass->name; pass++)
         pass->run(b, &machine_layout);
     return ir_verify(b, machine_regs, MACHINE_REGS, NULL) ? 1 : 1000000;

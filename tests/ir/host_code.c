@@ -66,6 +66,7 @@ static char *emit(struct world *w, struct tcg_code *code)
     struct tcg_link link[IR_MAX_EXITS];
     u32 n = 0, at = tcg_backend_x86_64.code_first(w->engine);
 
+    tcg_backend_x86_64.prepare(w->engine, w->block);
     for (u32 i = 0; i < w->block->exit_count; i++)
         if (w->block->exit[i].kind == IR_EXIT_DIRECT) {
             s32 pc = w->block->exit[i].pc;

@@ -78,8 +78,8 @@ u64 random_next(u64 *state);
 /* A number that tends to be interesting: edges of types, small ones, random ones. */
 u64 random_value(u64 *state);
 
-/* Runs a block by eval.h and the slow paths alone. Sets *exit_pc for a direct exit that is not a leave. */
-enum tcg_leave reference_run(struct machine *m, const struct ir_block *block);
+/* Runs a block by eval.h and the slow paths alone, until it leaves or before op `until`. */
+enum tcg_leave reference_run(struct machine *m, const struct ir_block *block, u32 until);
 
 /* A random block. raw: without the builder's folding; the same seed makes the same choices. */
 void generate_block(struct ir_block *block, u64 seed, u32 length, bool raw);

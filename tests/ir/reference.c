@@ -139,12 +139,12 @@ static bool step(struct machine *m, const struct ir_block *block, u32 i, u64 *va
     return result.leave;
 }
 
-enum tcg_leave reference_run(struct machine *m, const struct ir_block *block)
+enum tcg_leave reference_run(struct machine *m, const struct ir_block *block, u32 until)
 {
     g_autofree u64 *value = g_new0(u64, block->count);
     enum tcg_leave leave = TCG_LEAVE_PC;
 
-    for (u32 i = 0; i < block->count; i++)
+    for (u32 i = 0; i < MIN(block->count, until); i++)
         if (step(m, block, i, value, &leave))
             break;
     return leave;

@@ -15,6 +15,7 @@ struct runner *runner_create(const char *name)
     struct runner *r = g_new0(struct runner, 1);
     GError *error = NULL;
 
+    r->prepared = ir_block_create(IR_MAX_OPS);
     if (!strcmp(name, "reference"))
         return r;
     for (u32 i = 0; i < ARRAY_SIZE(backends); i++)
@@ -26,7 +27,7 @@ struct runner *runner_create(const char *name)
         return r;
     g_printerr("back end %s: %s\n", name, error ? error->message : "unknown");
     g_clear_error(&error);
-    g_free(r);
+    runner_destroy(r);
     return NULL;
 }
 
@@ -36,19 +37,24 @@ void runner_destroy(struct runner *r)
         return;
     if (r->engine)
         r->backend->destroy(r->engine);
+    ir_block_destroy(r->prepared);
     g_free(r);
 }
 
-bool runner_load(struct runner *r, const struct ir_block *block)
+bool runner_load(struct runner *r, const struct ir_block *given)
 {
+    struct ir_block *block = r->prepared;
     u32 at = r->backend->code_first(r->engine), n = 0;
 
+    copy_block(block, given);
+    if (r->backend->prepare)
+        r->backend->prepare(r->engine, block);
     memset(&r->code, 0, sizeof r->code);
     for (u32 i = 0; i < block->exit_count; i++)
         if (block->exit[i].kind == IR_EXIT_DIRECT) {
             s32 pc = block->exit[i].pc;
 
-            r->link[n++] = (struct tcg_link){ .from = &r->code, .pc = pc, .same_page = pc >= 0 && pc < TCG_PAGE_SIZE };
+            r->link[n++] = (struct tcg_link){ .from = &r->code, .pc = pc, .single = block->exit[i].single, .same_page = pc >= 0 && pc < TCG_PAGE_SIZE };
         }
     r->code.link = r->link;
     r->code.link_count = n;
@@ -65,9 +71,10 @@ enum tcg_leave runner_run(struct runner *r, struct machine *m, const struct ir_b
     struct tcg_link *link = NULL;
     enum tcg_leave leave;
 
+    r->single = false;
     if (!r->backend) {
         machine_flush(m, 0);
-        return reference_run(m, block);
+        return reference_run(m, block, UINT32_MAX);
     }
     if (!runner_load(r, block)) {
         g_printerr("the block did not fit\n");
@@ -75,6 +82,7 @@ enum tcg_leave runner_run(struct runner *r, struct machine *m, const struct ir_b
     }
     machine_flush(m, r->backend->jump_miss(r->engine));
     leave = r->backend->run(r->engine, &m->state, &r->code, MACHINE_CODE + block->first_pc, &link);
+    r->single = link && link->single;
     return runner_reason(leave, link);
 }
 

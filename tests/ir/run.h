@@ -8,8 +8,10 @@
 struct runner {
     const struct tcg_backend *backend;
     struct tcg_engine *engine;
+    struct ir_block *prepared; /* the block as the back end's prepare left it */
     struct tcg_code code;
     struct tcg_link link[IR_MAX_EXITS];
+    bool single; /* the last run left because a check of several accesses failed: state pc is of the first one's instruction */
 };
 
 /* By name ("interp", "x86_64", "reference"); NULL when there is none. */

@@ -41,9 +41,12 @@ static void make_layout(struct speed *s)
     memcpy(s->layout.pinned, pinned, sizeof pinned);
 }
 
-static void load(struct speed *s, const struct ir_block *b)
+static void load(struct speed *s, struct ir_block *b)
 {
-    u32 n = 0;
+    u32 n = 0, exits = b->exit_count;
+
+    if (s->backend->prepare)
+        s->backend->prepare(s->engine, b);
 
     for (u32 i = 0; i < b->exit_count; i++)
         if (b->exit[i].kind == IR_EXIT_DIRECT) {
@@ -53,6 +56,7 @@ static void load(struct speed *s, const struct ir_block *b)
         }
     s->code = (struct tcg_code){ .link = s->link, .link_count = n };
     s->backend->emit(s->engine, b, &s->code, s->backend->code_first(s->engine), s->backend->code_limit(s->engine));
+    b->exit_count = exits;
 }
 
 static double time_pass(struct speed *s, unsigned until)
