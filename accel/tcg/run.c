@@ -148,20 +148,26 @@ static void run(struct tcg_vcpu *v)
     }
 }
 
-/* thread=single: one vCPU at a time; whoever waits asks the holder to come out after a while. */
+/*
+ * thread=single: one vCPU at a time, in the order in which they asked; whoever waits asks the holder to come out after a
+ * time slice.
+ */
+enum { SLICE_NS = 1000000 };
+
 static void take_turn(struct tcg_vcpu *v)
 {
     struct tcg *tcg = v->tcg;
 
     vcpu_enter_outside(v->vcpu);
     host_lock_take(&tcg->turn_lock);
-    while (tcg->turn_holder) {
-        tcg->turn_waiters++;
-        host_cond_wait_until(&tcg->turn_cond, &tcg->turn_lock, host_clock_monotonic() + 5000000);
-        tcg->turn_waiters--;
+    u64 ticket = tcg->next_ticket++;
+    tcg->turn_waiters++;
+    while (tcg->serving != ticket) {
+        host_cond_wait_until(&tcg->turn_cond, &tcg->turn_lock, host_clock_monotonic() + SLICE_NS);
         if (tcg->turn_holder)
             __atomic_store_n(&tcg->turn_holder->vcpu->host->exit_request, 1, __ATOMIC_RELEASE);
     }
+    tcg->turn_waiters--;
     tcg->turn_holder = v;
     host_lock_drop(&tcg->turn_lock);
     vcpu_leave_outside(v->vcpu);
@@ -171,6 +177,7 @@ static void give_turn(struct tcg_vcpu *v)
 {
     host_lock_take(&v->tcg->turn_lock);
     v->tcg->turn_holder = NULL;
+    v->tcg->serving++;
     host_cond_wake_all(&v->tcg->turn_cond);
     host_lock_drop(&v->tcg->turn_lock);
 }

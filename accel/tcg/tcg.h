@@ -151,6 +151,7 @@ struct tcg {
     struct host_lock turn_lock;
     struct host_cond turn_cond;
     struct tcg_vcpu *turn_holder;
+    u64 next_ticket, serving;
     u32 turn_waiters;
     /* statistics; translate_lock */
     u64 blocks, live_blocks, insns, guest_bytes, host_bytes, translate_ns, invalidations, recycled, code_pages;

@@ -1,0 +1,91 @@
+/* Code that is written: by the same hart with FENCE.I, in the line that runs, and by another hart while it is being translated. */
+#include "lib.h"
+
+TRAP_HANDLER
+
+static u16 code[2048] __attribute__((aligned(4096)));
+static volatile u64 asked, done, stop;
+
+static u64 call(const void *at)
+{
+    return ((u64 (*)(void))at)();
+}
+
+/* c.li a0, n; c.jr ra */
+static void write_code(volatile u16 *at, u64 n)
+{
+    at[0] = (u16)(0x4501 | (n & 31) << 2);
+    at[1] = 0x8082;
+}
+
+static void alone(void)
+{
+    for (u64 i = 0; i < 300; i++) {
+        volatile u16 *at = &code[i % 7 * 2 + i % 3 * 512];
+
+        write_code(at, i % 16);
+        fence_i();
+        expect(call((void *)at), i % 16);
+    }
+}
+
+/* Data in the same page, other lines and the same line, must not disturb. */
+static void data_beside(void)
+{
+    write_code(&code[0], 9);
+    fence_i();
+    for (u64 i = 0; i < 200; i++) {
+        ((volatile u64 *)code)[3] = i;
+        ((volatile u64 *)code)[100] = i;
+        expect(call(code), 9);
+        expect(((volatile u64 *)code)[3], i);
+    }
+}
+
+/* Hart 1 rewrites what hart 0 then runs; many places, so that hart 0 is often in the middle of translating that page. */
+static void other_hart(void)
+{
+    for (u64 i = 1; i < 500; i++) {
+        asked = i;
+        __asm__ volatile("fence rw, rw" ::: "memory");
+        for (u64 k = 0; k < 5; k++)
+            call(&code[1024 + (i + k) % 61 * 8]); /* whatever is there: old or new */
+        while (done != i)
+            ;
+        __asm__ volatile("fence rw, rw" ::: "memory");
+        fence_i();
+        expect(call(&code[1024 + i % 61 * 8]), i % 13);
+    }
+    stop = 1;
+}
+
+static void serve(void)
+{
+    u64 last = 0;
+
+    while (!stop) {
+        u64 now = asked;
+
+        if (now == last)
+            continue;
+        last = now;
+        /* one aligned store: the other hart sees the old or the new instructions */
+        *(volatile u32 *)&code[1024 + now % 61 * 8] = 0x80824501u | (u32)(now % 13) << 2;
+        __asm__ volatile("fence rw, rw" ::: "memory");
+        done = now;
+    }
+}
+
+void main(u64 hart)
+{
+    if (hart == 1) {
+        serve();
+        for (;;)
+            ;
+    }
+    for (u64 i = 0; i < 61; i++)
+        *(volatile u32 *)&code[1024 + i * 8] = 0x80824501u;
+    alone();
+    data_beside();
+    other_hart();
+}
