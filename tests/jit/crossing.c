@@ -1,5 +1,5 @@
 /* An instruction on two pages, of which the second alone is remapped or taken away. */
-#include "lib.h"
+#include "tests/jit/lib.h"
 
 TRAP_HANDLER
 

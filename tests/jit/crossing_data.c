@@ -1,5 +1,5 @@
 /* An access over a page's edge whose second page faults stores nothing; the fault names the second page. */
-#include "lib.h"
+#include "tests/jit/lib.h"
 
 TRAP_HANDLER
 

@@ -1,5 +1,5 @@
 /* Code that is written: by the same hart with FENCE.I, in the line that runs, and by another hart while it is being translated. */
-#include "lib.h"
+#include "tests/jit/lib.h"
 
 TRAP_HANDLER
 

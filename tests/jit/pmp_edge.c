@@ -1,5 +1,5 @@
 /* A PMP region that begins and ends inside a page: each access is judged by its own bytes. */
-#include "lib.h"
+#include "tests/jit/lib.h"
 
 TRAP_HANDLER
 

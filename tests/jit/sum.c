@@ -1,5 +1,5 @@
 /* SUM and MXR decide anew at every access, without a fence. */
-#include "lib.h"
+#include "tests/jit/lib.h"
 
 TRAP_HANDLER
 

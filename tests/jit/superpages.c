@@ -2,7 +2,7 @@
  * Leaves of every size in Sv39, Sv48 and Sv57: pages of a large leaf are touched, the leaf is remapped or split, one address in
  * it is fenced: no other page of it may keep its old translation, for data and for code.
  */
-#include "lib.h"
+#include "tests/jit/lib.h"
 
 TRAP_HANDLER
 

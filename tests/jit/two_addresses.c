@@ -1,5 +1,5 @@
 /* One code page at two virtual addresses: auipc, calls and returns go by the address that is run, not the one that was translated. */
-#include "lib.h"
+#include "tests/jit/lib.h"
 
 TRAP_HANDLER
 

@@ -1,5 +1,5 @@
 /* Two address spaces with different code and data at one address, switched by satp alone, with ASIDs and without fences. */
-#include "lib.h"
+#include "tests/jit/lib.h"
 
 TRAP_HANDLER
 

@@ -1,5 +1,5 @@
 /* An interrupt is taken right after the instruction that unmasks it, whichever that is, and not an instruction later. */
-#include "lib.h"
+#include "tests/jit/lib.h"
 
 static volatile u64 where, count;
 
