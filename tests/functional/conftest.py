@@ -173,17 +173,8 @@ class Machine:
             self.qmp.socket.close()
 
 
-@pytest.fixture(scope="session")
-def machine_exists():
-    """Skips while the binary knows no virt machine; goes away with the walking skeleton."""
-    binary = os.environ.get("MYNAH", os.path.join(ROOT, "build", "mynah-system-riscv64"))
-    listed = subprocess.run([binary, "-M", "help"], stdin=subprocess.DEVNULL, capture_output=True, timeout=20, check=False)
-    if b"virt " not in listed.stdout:
-        pytest.skip("no virt machine in this binary yet")
-
-
 @pytest.fixture
-def start(tmp_path, machine_exists):
+def start(tmp_path):
     """start(*arguments, qmp=False) runs an emulator that is killed at the end of the test."""
     machines = []
 
