@@ -34,9 +34,13 @@ static bool visit_call(struct walk *w, const struct ir_op *op)
     return true;
 }
 
+/*
+ * What a load puts stays: a back end may have to leave behind the load, when its slow path took away what later accesses of
+ * the block rely on (tcg/x86_64/group.c).
+ */
 static bool visit_put(struct walk *w, const struct ir_op *op)
 {
-    if (w->overwritten[op->aux] == w->epoch)
+    if (w->overwritten[op->aux] == w->epoch && w->b->op[op->arg[0]].code != IR_LD)
         return false;
     w->overwritten[op->aux] = w->epoch;
     read_operands(w, op, 1);
