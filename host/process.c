@@ -4,9 +4,17 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glib-unix.h>
+#include <pthread.h>
 #include <signal.h>
 #include <string.h>
 #include <unistd.h>
+
+void host_process_set_name(const char *name)
+{
+    g_autofree char *shown = g_strndup(name, 15);
+
+    pthread_setname_np(pthread_self(), shown);
+}
 
 bool host_process_write_pid(const char *path, GError **error)
 {

@@ -9,6 +9,9 @@
 bool host_process_write_pid(const char *path, GError **error);
 void host_process_remove_pid(const char *path); /* NULL: nothing */
 
+/* The name that ps and top show; at most 15 bytes of it. */
+void host_process_set_name(const char *name);
+
 /* SIGINT, SIGTERM and SIGHUP call fn in the loop. SIGPIPE is ignored. */
 void host_process_on_end(GMainContext *context, gboolean (*fn)(gpointer opaque), void *opaque);
 

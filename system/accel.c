@@ -37,7 +37,7 @@ static enum outcome try_one(struct mynah_system *s, const char *name, struct api
         error_set(error, accel ? "accelerator '%s' does not work here" : "unknown accelerator '%s'", name);
         if (last)
             return SKIPPED;
-        fprintf(stderr, "%s: note: %s\n", s->program, (*error)->message);
+        system_print_message(s, "note: %s", (*error)->message);
         g_clear_error(error);
         return SKIPPED;
     }
@@ -52,7 +52,7 @@ static enum outcome try_one(struct mynah_system *s, const char *name, struct api
     instance->accel_class = accel;
     if (!instance->accel_class->start(instance, error)) {
         if (!last) {
-            fprintf(stderr, "%s: note: accelerator '%s': %s\n", s->program, name, (*error)->message);
+            system_print_message(s, "note: accelerator '%s': %s", name, (*error)->message);
             g_clear_error(error);
         }
         vm_object_destroy(object);

@@ -24,7 +24,7 @@ static int fail(const struct mynah_system *s, GError *error)
 {
     g_autofree char *line = error_headline(error), *hint = error_hint_of(error);
 
-    fprintf(stderr, "%s: %s\n", s->program, line);
+    system_print_message(s, "%s", line);
     if (hint)
         fprintf(stderr, "%s\n", hint);
     g_error_free(error);

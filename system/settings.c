@@ -1,9 +1,9 @@
 /* system/settings.c - options that set something on the machine as a whole. */
 #include "base/error.h"
+#include "host/process.h"
 #include "hw/core/trace.h"
 #include "system/system.h"
 #include "vm/clock.h"
-#include <stdio.h>
 #include <string.h>
 
 static bool choose(const char *const *names, unsigned count, const char *text, const char *what, void *to, GError **error)
@@ -104,7 +104,7 @@ static void add_trace(struct mynah_system *s, const char *pattern)
     if (!search.found) {
         g_ptr_array_add(search.names, NULL);
         const char *near = error_nearest_name(search.pattern, (const char *const *)search.names->pdata);
-        fprintf(stderr, "mynah: note: -trace %s: no such event%s%s%s; '-trace help' lists them\n", pattern, near ? ", did you mean '" : "",
+        system_print_message(s, "note: -trace %s: no such event%s%s%s; '-trace help' lists them", pattern, near ? ", did you mean '" : "",
                 near ? near : "", near ? "'?" : "");
     }
     g_ptr_array_unref(search.names);
@@ -136,6 +136,8 @@ static bool apply_one(struct mynah_system *s, struct api_option_use *use, GError
     case API_OPTION_NAME:
         if (api_keyval_get(use->keyval, "guest"))
             vm_set_name(s->vm, api_keyval_get(use->keyval, "guest"));
+        if (api_keyval_get(use->keyval, "process"))
+            host_process_set_name(api_keyval_get(use->keyval, "process"));
         return true;
     case API_OPTION_UUID:
         if (!g_uuid_string_is_valid(use->text))

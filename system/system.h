@@ -28,6 +28,9 @@ struct mynah_system {
     bool gdb_on_stdio;
 };
 
+/* message.c: a line on stderr, begun with the program's name and what -msg asks for. */
+void system_print_message(const struct mynah_system *s, const char *format, ...) PRINTF_LIKE(2, 3);
+
 /* help.c: prints what "X help" asks for. True: something was printed, and the process should end with status 0. */
 bool system_help(struct mynah_system *s);
 

@@ -220,3 +220,13 @@ def test_silent_until_chosen(start):
     machine.wait_for("VM status: paused")
     machine.type("\x01x")
     assert machine.wait_exit() == 0
+
+
+def test_names_and_messages(start):
+    """-name process= is what ps shows; -msg begins messages with the time and the guest's name."""
+    machine = start("-M", "virt", "-bios", "none", "-S", "-name", "box,process=mybox", "-msg", "timestamp=on,guest-name=on",
+                    "-accel", "nosuch", "-accel", "tcg", qmp=True)
+    with open(f"/proc/{machine.process.pid}/comm", encoding="ascii") as name:
+        assert name.read() == "mybox\n"
+    assert machine.qmp.command("query-name") == {"name": "box"}
+    machine.wait_for(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z box \S+: note: unknown accelerator 'nosuch'")
