@@ -14,7 +14,7 @@ from rows import Table
 OBJDUMP = 'riscv64-linux-gnu-objdump'
 PC = 0x80000000
 # What binutils 2.40 (Debian 12) does not know yet, by the row's extension; a newer one may.
-UNKNOWN = {'zfa', 'zfa&d', 'zfa&zfh', 'zicond'}
+UNKNOWN = {'zfa', 'zfa&d', 'zfa&zfh', 'zicond', 'zcb', 'zcb&zbb', 'zcb&zba', 'zcb&zmmul'}
 MARCH = 'rv64gc_zba_zbb_zbc_zbs_zfh_zicbom_zicboz_zicbop_svinval_zawrs_zihintpause'
 # Exact conversions: objdump 2.40 knows them with rm = 0 alone and does not show it.
 EXACT = {'fcvt.d.s', 'fcvt.d.w', 'fcvt.d.wu', 'fcvt.d.h', 'fcvt.s.h'}
@@ -62,7 +62,7 @@ def same(row, mine, other):
     # Hints and reserved fields: shown by the manual's name here, as the plain instruction or not at all there.
     return row.name in ('ntl.p1', 'ntl.pall', 'ntl.s1', 'ntl.all') and other.startswith('add\tzero,zero,') or \
         row.name == 'c.nop' and mine.replace('c.nop\t', 'c.addi\tzero,') == other or \
-        row.name == 'c.slli' and other.startswith('c.slli64\t')
+        row.name in ('c.slli', 'c.srli', 'c.srai') and other.startswith(f'{row.name}64\t')
 
 
 # Fields whose other values objdump does not take for this instruction.
