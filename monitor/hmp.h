@@ -61,5 +61,11 @@ void hmp_examine(struct hmp *hmp);          /* x */
 void hmp_examine_physical(struct hmp *hmp); /* xp */
 void hmp_evaluate(struct hmp *hmp);         /* print */
 void hmp_translate(struct hmp *hmp);        /* gva2gpa */
+void hmp_trace_event(struct hmp *hmp);
+
+/* Pages of info, likewise. */
+void hmp_info_pci(struct hmp *hmp);
+void hmp_info_qtree(struct hmp *hmp);
+void hmp_info_trace_events(struct hmp *hmp);
 
 #endif

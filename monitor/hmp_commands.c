@@ -199,6 +199,7 @@ const struct hmp_command hmp_commands[] = {
     { "system_powerdown", "", "press the power button", system_powerdown },
     { "system_reset", "", "reset the machine", system_reset },
     { "system_wakeup", "", "wake a machine that sleeps", system_wakeup },
+    { "trace-event", "name on|off", "switch trace events (info trace-events; * and ? match)", hmp_trace_event },
     { "x", "/fmt addr", "show virtual memory: /10i instructions, /4xw words in hexadecimal", hmp_examine },
     { "xp", "/fmt addr", "show physical memory", hmp_examine_physical },
     { 0 },

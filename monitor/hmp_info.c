@@ -166,47 +166,6 @@ static void info_irq(struct hmp *hmp)
     }
 }
 
-static void print_properties(struct hmp *hmp, struct vm_object *object, int indent)
-{
-    g_autoptr(GPtrArray) properties = vm_class_properties(object->class, vm_guest(hmp->vm));
-
-    for (guint i = 0; i < properties->len; i++) {
-        const struct vm_property *property = properties->pdata[i];
-        g_autofree char *text = vm_object_get(object, property->name, NULL);
-        struct json_object *value = property_json(property, text);
-
-        hmp_print(hmp, "%*s%s = %s", indent, "", property->name,
-                  json_object_to_json_string_ext(value, JSON_C_TO_STRING_NOSLASHESCAPE));
-        json_object_put(value);
-    }
-}
-
-/* Devices below an object, one level of indentation for each; processors have their own pages. */
-static void print_devices(struct hmp *hmp, struct vm_object *object, int indent)
-{
-    if (vm_object_is_a(object, "cpu"))
-        return;
-    if (vm_object_is_a(object, "device")) {
-        bool named = object->parent && !g_strcmp0(object->parent->name, "peripheral");
-
-        hmp_print(hmp, "%*sdev: %s, id \"%s\"", indent, "", object->class->name, named ? object->name : "");
-        indent += 2;
-        print_properties(hmp, object, indent);
-    }
-    for (guint i = 0; i < object->children->len; i++)
-        print_devices(hmp, object->children->pdata[i], indent);
-}
-
-static void info_qtree(struct hmp *hmp)
-{
-    struct vm_object *machine = vm_machine(hmp->vm);
-
-    hmp_print(hmp, "bus: main-system-bus");
-    hmp_print(hmp, "  type System");
-    if (machine)
-        print_devices(hmp, machine, 2);
-}
-
 static void print_tree(struct hmp *hmp, struct vm_object *object, int indent)
 {
     hmp_print(hmp, "%*s/%s (%s)", indent, "", object->name, object->class->name);
@@ -236,11 +195,13 @@ const struct hmp_command hmp_info_pages[] = {
     { "mem", "", "virtual memory that is mapped", info_mem },
     { "mtree", "", "the map of physical memory", info_mtree },
     { "name", "", "the guest's name", info_name },
+    { "pci", "", "what is on the PCI buses", hmp_info_pci },
     { "qom-tree", "[path]", "the tree of objects", info_qom_tree },
-    { "qtree", "", "the tree of devices", info_qtree },
+    { "qtree", "", "the tree of devices", hmp_info_qtree },
     { "registers", "[-a]", "registers of the processor; -a: of all", info_registers },
     { "status", "", "whether the machine runs", info_status },
     { "tlb", "", "translations of virtual memory", info_tlb },
+    { "trace-events", "", "trace events and whether they are on", hmp_info_trace_events },
     { "uuid", "", "the guest's UUID", info_uuid },
     { "version", "", "the version", info_version },
     { 0 },
