@@ -21,7 +21,7 @@ struct riscv_cpu {
     bool extension[RISCV_EXT_COUNT]; /* by enum riscv_extension; complete once realized */
     bool chosen[RISCV_EXT_COUNT];    /* set by the user: others go off with what they need */
     u64 guards;                      /* of the decoder: which groups of instructions are legal */
-    bool mmu, sv39, sv48, sv57;
+    bool mmu, svbare, sv39, sv48, sv57;
     bool pmp;
     u8 pmp_regions;                  /* 0 when pmp is off */
     u8 pmu_counters;                 /* mhpmcounter3.. that can be written */
