@@ -57,6 +57,41 @@ static void name_get(struct tcg_engine *e, u32 i, const struct ir_op *op)
         e->current[op->aux] = (u16)i;
 }
 
+static bool is_zero(const struct tcg_engine *e, ir_value v, u32 mask)
+{
+    const struct x86_value *x = &e->value[x86_root(e, v)];
+
+    return x->place == PLACE_CONST && (x->imm & mask) == 0;
+}
+
+/*
+ * 32-bit instructions clear the upper half of their register: whether extending their result changes nothing.
+ * Not where no instruction may be needed (x + 0, x >> 0).
+ */
+static bool is_extended(const struct tcg_engine *e, ir_value v, bool is_signed)
+{
+    const struct ir_op *op = &e->block->op[v];
+
+    if (e->value[v].root != v || op->type != IR_I32)
+        return false;
+    switch (op->code) {
+    case IR_SHR:
+        return e->value[x86_root(e, op->arg[1])].place == PLACE_CONST && !is_zero(e, op->arg[1], 31);
+    case IR_ADD:
+    case IR_SUB:
+        return !is_signed && !is_zero(e, op->arg[0], UINT32_MAX) && !is_zero(e, op->arg[1], UINT32_MAX);
+    case IR_AND:
+    case IR_OR:
+    case IR_XOR:
+    case IR_NOT:
+    case IR_NEG:
+    case IR_MUL:
+        return !is_signed;
+    default:
+        return false;
+    }
+}
+
 static void name_op(struct tcg_engine *e, u32 i, const struct ir_op *op)
 {
     struct x86_value *x = &e->value[i], *a;
@@ -80,6 +115,8 @@ static void name_op(struct tcg_engine *e, u32 i, const struct ir_op *op)
         a = &e->value[x86_root(e, op->arg[0])];
         if (a->place == PLACE_CONST)
             set_const(x, narrow(op->type, true, narrow(op->aux, op->code == IR_SEXT, a->imm)));
+        else if (op->aux == IR_I32 && is_extended(e, op->arg[0], op->code == IR_SEXT))
+            x->root = a->root;
         break;
     case IR_CALL:
         if (writes_guest(op))
@@ -94,7 +131,8 @@ static void name_op(struct tcg_engine *e, u32 i, const struct ir_op *op)
 /* Ops that emit nothing read nothing. */
 static bool reads_operands(const struct tcg_engine *e, u32 i, const struct ir_op *op)
 {
-    return op->code != IR_TRUNC && e->value[i].place != PLACE_CONST;
+    return op->code != IR_TRUNC && e->value[i].place != PLACE_CONST &&
+           !((op->code == IR_ZEXT || op->code == IR_SEXT) && e->value[i].root != i);
 }
 
 static void name_values(struct tcg_engine *e)
@@ -145,13 +183,30 @@ static bool is_commutative(unsigned code)
 }
 
 struct hints {
-    u16 pending[X86_REG_COUNT]; /* value that the next op to touch the guest register puts there */
+    u16 pending[X86_REG_COUNT];    /* value that the next op to touch the guest register puts there */
+    u16 free_until[X86_REG_COUNT]; /* the guest register is dead from here to that op, and nothing is planned for its host register; 0: not */
+    u32 free;                      /* mask: free_until is not 0 */
 };
 
 static void forget_all(struct hints *h)
 {
-    for (unsigned r = 0; r < X86_REG_COUNT; r++)
-        h->pending[r] = IR_NONE;
+    memset(h->pending, 0xff, sizeof(h->pending)); /* IR_NONE */
+    h->free = 0;
+}
+
+static void forget(struct hints *h, unsigned reg)
+{
+    h->pending[reg] = IR_NONE;
+    h->free &= ~(1u << reg);
+}
+
+static void set_free(struct hints *h, unsigned reg, u32 until)
+{
+    h->free_until[reg] = (u16)until;
+    if (until)
+        h->free |= 1u << reg;
+    else
+        h->free &= ~(1u << reg);
 }
 
 /* The operand may inherit the hint when this op is its only reader. */
@@ -164,10 +219,11 @@ static bool inherit(struct tcg_engine *e, struct hints *h, ir_value arg, unsigne
         return false;
     x->hint = (u8)reg;
     h->pending[reg] = v;
+    set_free(h, reg, v);
     return true;
 }
 
-static void hint_put(struct tcg_engine *e, struct hints *h, const struct ir_op *op)
+static void hint_put(struct tcg_engine *e, struct hints *h, u32 i, const struct ir_op *op)
 {
     unsigned reg = e->pin_of[op->aux];
     ir_value v = x86_root(e, op->arg[0]);
@@ -176,10 +232,48 @@ static void hint_put(struct tcg_engine *e, struct hints *h, const struct ir_op *
     if (reg == X86_NO_REG)
         return;
     h->pending[reg] = IR_NONE;
+    set_free(h, reg, i);
     if (!x->computed || x->place == PLACE_CONST)
         return;
     x->hint = (u8)reg;
     h->pending[reg] = v;
+    set_free(h, reg, v);
+}
+
+/*
+ * A value that lives for a while takes a host register whose guest register is dead until the value's last reader
+ * (its put was dropped or comes later): two temporaries alone would be spilled.
+ */
+static void borrow_register(struct tcg_engine *e, struct hints *h, u32 i)
+{
+    enum { SHORT = 3 };
+    struct x86_value *x = &e->value[i];
+    u32 best = UINT32_MAX;
+
+    if (!x->computed || !x->left || x->place == PLACE_CONST || x->last - i <= SHORT)
+        return;
+    for (u32 mask = h->free; mask; mask &= mask - 1) {
+        unsigned reg = (unsigned)__builtin_ctz(mask);
+
+        if (h->free_until[reg] >= x->last && h->free_until[reg] < best) {
+            best = h->free_until[reg];
+            x->hint = (u8)reg;
+        }
+    }
+    if (x->hint != X86_NO_REG) {
+        set_free(h, x->hint, i);
+        h->pending[x->hint] = (u16)i;
+    }
+}
+
+static void note_readers(struct tcg_engine *e, u32 i, const struct ir_op *op)
+{
+    for (unsigned k = 0; k < 4 && op->arg[k] != IR_NONE; k++) {
+        struct x86_value *x = &e->value[x86_root(e, op->arg[k])];
+
+        if (!x->last)
+            x->last = (u16)i;
+    }
 }
 
 static void hint_definition(struct tcg_engine *e, struct hints *h, u32 i, const struct ir_op *op)
@@ -187,12 +281,14 @@ static void hint_definition(struct tcg_engine *e, struct hints *h, u32 i, const 
     struct x86_value *x = &e->value[i];
     unsigned reg = x->hint;
 
+    if (reg != X86_NO_REG && h->pending[reg] != i)
+        reg = x->hint = X86_NO_REG;
+    if (reg == X86_NO_REG && h->free) {
+        borrow_register(e, h, i);
+        reg = x->hint;
+    }
     if (reg == X86_NO_REG)
         return;
-    if (h->pending[reg] != i) {
-        x->hint = X86_NO_REG;
-        return;
-    }
     if (!is_arithmetic(op->code) || op->arg[0] == IR_NONE)
         return;
     if (!inherit(e, h, op->arg[0], reg) && is_commutative(op->code))
@@ -212,11 +308,15 @@ static void find_hints(struct tcg_engine *e)
     for (u32 i = b->count; i-- > 0;) {
         const struct ir_op *op = &b->op[i];
 
-        hint_definition(e, &h, i, op);
+        if (e->value[i].left)
+            hint_definition(e, &h, i, op);
+        if (op->code == IR_NOP || op->code == IR_INSN || op->code == IR_CONST)
+            continue;
+        note_readers(e, i, op);
         if (op->code == IR_PUT)
-            hint_put(e, &h, op);
+            hint_put(e, &h, i, op);
         else if (op->code == IR_GET && e->pin_of[op->aux] != X86_NO_REG)
-            h.pending[e->pin_of[op->aux]] = IR_NONE;
+            forget(&h, e->pin_of[op->aux]);
         else if (can_leave(op))
             forget_all(&h);
     }

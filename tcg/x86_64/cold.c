@@ -125,12 +125,56 @@ static void repeat_checks(struct tcg_engine *e, const struct x86_cold *cold)
     leave_behind(e, cold);
 }
 
+/* A group begins while none is open, so that a stub can do it all. */
+static bool fits_stub(const struct tcg_engine *e, const struct x86_cold *cold)
+{
+    return cold->exit != IR_NONE && cold->recheck_count == 1 &&
+           (cold->put == IR_NONE || e->layout->reg[cold->put].offset == (s16)e->layout->reg[cold->put].offset);
+}
+
+static void emit_group(struct tcg_engine *e, const struct x86_cold *cold)
+{
+    struct x86_code *c = &e->code;
+    const struct x86_stubs *stubs = &e->stubs;
+    bool store = cold->kind == COLD_STORE, put = cold->put != IR_NONE;
+    struct x86_group_call call = {
+        .mem = cold->mem, .where = (s16)cold->where, .ahead = (u16)(cold->disp - cold->low),
+        .bytes = (u16)(cold->high - cold->low), .put = put ? (s16)e->layout->reg[cold->put].offset : 0,
+        .length = (u8)(cold->next - cold->where), .has_put = put,
+    };
+    x86_fixup crossing;
+    unsigned pad;
+
+    x86_fix(cold->from, c->p);
+    if (cold->address != X86_NO_REG)
+        x86_lea(c, true, RCX, x86_mem(cold->address, cold->low));
+    else
+        x86_alu_rm(c, X86_XOR, true, RCX, x86_mem_index(RBP, RAX, 0, cold->table));
+    if (store)
+        push(e, cold->value, 0);
+    pad = x86_padding(c->p, 5 + sizeof(call) + 2);
+    if (pad)
+        x86_nop(c, pad);
+    x86_call_to(c, x86_at(e, store ? stubs->group_store : stubs->group_load[cold->table == e->layout->l1_write]));
+    memcpy(x86_begin(c), &call, sizeof(call));
+    c->p += sizeof(call);
+    crossing = x86_jcc(c, CC_A);
+    if (cold->result != X86_NO_REG && cold->result != RAX)
+        x86_mov_rr(c, true, cold->result, RAX);
+    x86_jmp_to(c, cold->back);
+    link_stub(e, cold->exit, crossing);
+}
+
 static void emit_access(struct tcg_engine *e, const struct x86_cold *cold)
 {
     struct x86_code *c = &e->code;
     bool group = cold->exit != IR_NONE;
     x86_fixup crossing = NULL;
 
+    if (fits_stub(e, cold)) {
+        emit_group(e, cold);
+        return;
+    }
     if (cold->from) {
         x86_fix(cold->from, c->p);
         if (cold->address != X86_NO_REG)

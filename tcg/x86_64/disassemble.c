@@ -22,15 +22,27 @@ static void skip_byte(GString *text, const u8 **code, size_t *left, u64 *address
     ++*address;
 }
 
-/* The eight bytes behind a call of leave_link are the link's address. */
-static bool calls_leave_link(const struct tcg_engine *e, const cs_insn *insn)
+static bool calls(const struct tcg_engine *e, const cs_insn *insn, u32 stub)
 {
     s32 rel;
 
     if (insn->bytes[0] != 0xe8)
         return false;
     memcpy(&rel, insn->bytes + 1, 4);
-    return insn->address + 5 + (u64)(s64)rel == (uintptr_t)e->buffer->exec + e->stubs.leave_link;
+    return insn->address + 5 + (u64)(s64)rel == (uintptr_t)e->buffer->exec + stub;
+}
+
+/* Bytes of data behind a call of a stub, and what they are. */
+static unsigned data_behind(const struct tcg_engine *e, const cs_insn *insn, const char **what)
+{
+    *what = "link";
+    if (calls(e, insn, e->stubs.leave_link))
+        return 8;
+    *what = "group";
+    if (calls(e, insn, e->stubs.group_load[0]) || calls(e, insn, e->stubs.group_load[1]) ||
+        calls(e, insn, e->stubs.group_store))
+        return sizeof(struct x86_group_call);
+    return 0;
 }
 
 char *x86_disassemble(struct tcg_engine *e, const struct tcg_code *out)
@@ -39,6 +51,8 @@ char *x86_disassemble(struct tcg_engine *e, const struct tcg_code *out)
     size_t left = out->size;
     u64 address = (uintptr_t)code;
     GString *text = g_string_new(NULL);
+    const char *what;
+    size_t data;
     cs_insn *insn;
     csh handle;
 
@@ -51,11 +65,12 @@ char *x86_disassemble(struct tcg_engine *e, const struct tcg_code *out)
             continue;
         }
         print_insn(text, insn);
-        if (calls_leave_link(e, insn) && left >= 8) {
-            g_string_append_printf(text, "0x%016" G_GINT64_MODIFIER "x:  .quad link\n", address);
-            code += 8;
-            left -= 8;
-            address += 8;
+        data = MIN(data_behind(e, insn, &what), left);
+        if (data) {
+            g_string_append_printf(text, "0x%016" G_GINT64_MODIFIER "x:  .data %s\n", address, what);
+            code += data;
+            left -= data;
+            address += data;
         }
     }
     cs_free(insn, 1);

@@ -96,8 +96,8 @@ static void emit_ops(struct tcg_engine *e)
         const struct rule *rule = &rules[op->code];
 
         e->index = i;
-        if (!rule->emit || e->value[i].place == PLACE_CONST)
-            continue;
+        if (!rule->emit || e->value[i].place == PLACE_CONST || e->value[i].root != i)
+            continue; /* a constant, or another name of a value */
         if (rule->pure && !e->value[i].left)
             drop_unread(e, op);
         else
@@ -136,7 +136,7 @@ static void begin_groups(struct tcg_engine *e)
 
 u32 x86_emit_block(struct tcg_engine *e, const struct ir_block *block, struct tcg_code *out, u32 at, u32 limit)
 {
-    u32 start = (at + 15) & ~15u;
+    u32 start = (at + 7) & ~7u; /* the first instruction must lie in one word: kill */
 
     if ((u64)start + 256 > limit)
         return 0;
@@ -158,5 +158,5 @@ u32 x86_emit_block(struct tcg_engine *e, const struct ir_block *block, struct tc
     e->prepared = false;
     out->start = start;
     out->size = (u32)(e->code.p - e->code.start);
-    return (start + out->size + 15) & ~15u;
+    return (start + out->size + 7) & ~7u;
 }

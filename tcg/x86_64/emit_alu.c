@@ -130,8 +130,6 @@ void x86_emit_extend(struct tcg_engine *e, const struct ir_op *op)
     struct x86_operand a;
     enum host_reg d;
 
-    if (e->value[e->index].place == PLACE_CONST)
-        return;
     a = x86_take(e, op->arg[0]);
     d = x86_result(e, 0, a.reg);
     extend(e, op->aux - IR_I8, op->code == IR_SEXT, op->type == IR_I64, d, a);

@@ -37,6 +37,18 @@ struct x86_stubs {
     u32 leave_link;   /* called; a struct tcg_link * lies behind the call */
     u32 leave_saved;  /* pinned registers are in the state already: leave with TCG_LEAVE_PC */
     u32 load, store, amo, cas; /* slow paths, see stubs.c */
+    u32 group_load[2], group_store; /* the same for the first access of a group; [write table] */
+};
+
+/* Lies behind calls of group_load and group_store; they return behind it. */
+struct x86_group_call {
+    u16 mem;    /* enum ir_mem word */
+    s16 where;  /* snapshot pc */
+    u16 ahead;  /* from the group's low end to the access */
+    u16 bytes;  /* of the group */
+    s16 put;    /* where in the state the loaded value belongs, if has_put */
+    u8 length;  /* of the instruction */
+    u8 has_put;
 };
 
 struct x86_thunk {
@@ -55,6 +67,7 @@ struct x86_value {
     u16 left;   /* readers still to come */
     u16 home;   /* guest register (i64) that holds the same value, or IR_NONE */
     u16 slot;   /* PLACE_STACK */
+    u16 last;   /* its last reader (op); analysis */
     u16 root;   /* the value that this one is a name for; itself unless it is a trunc or a repeated get */
     s64 imm;    /* PLACE_CONST: sign-extended */
 };

@@ -169,6 +169,149 @@ static void emit_slow_paths(struct tcg_engine *e)
     e->stubs.cas = emit_slow(e, &(struct slow_path){(const void *)r->cas, cas_arguments, 2, RDX});
 }
 
+/* --- slow paths of a group's first access --- */
+
+/*
+ * rcx: address of the group's low end; struct x86_group_call behind the call; a store's value above the return address.
+ * Returns "above" when the bytes lie in two pages (nothing was done), else with the value in rax and the host address of
+ * the low end in rcx. When the page has no tag even now, leaves behind the instruction.
+ */
+struct group_stub {
+    const void *function;
+    s32 table, room; /* room: locals, keeps rsp aligned */
+    bool store;
+};
+
+enum { LOCAL_LOW = 0, LOCAL_VALUE = 8 };
+
+#define CALL_FIELD(name) ((s32)offsetof(struct x86_group_call, name))
+
+/* rdx: the struct. Jumps when the group crosses a page. */
+static x86_fixup group_crosses(struct tcg_engine *e)
+{
+    struct x86_code *c = &e->code;
+
+    x86_mov_rr(c, false, RAX, RCX);
+    x86_alu_ri(c, X86_AND, false, RAX, TCG_PAGE_SIZE - 1);
+    x86_extend_rm(c, 1, false, false, RSI, x86_mem(RDX, CALL_FIELD(bytes)));
+    x86_alu_rr(c, X86_ADD, false, RAX, RSI);
+    x86_alu_ri(c, X86_CMP, false, RAX, TCG_PAGE_SIZE);
+    return x86_jcc(c, CC_A);
+}
+
+static x86_fixup group_access(struct tcg_engine *e, const struct group_stub *g)
+{
+    struct x86_code *c = &e->code;
+
+    x86_extend_rm(c, 1, false, false, RSI, x86_mem(RDX, CALL_FIELD(ahead)));
+    x86_alu_rr(c, X86_ADD, true, RSI, RCX);
+    x86_mov_rm(c, true, RDI, x86_base(e->layout->vcpu));
+    if (g->store) {
+        x86_extend_rm(c, 1, false, false, RCX, x86_mem(RDX, CALL_FIELD(mem)));
+        x86_extend_rm(c, 1, true, true, R8, x86_mem(RDX, CALL_FIELD(where)));
+        x86_mov_rm(c, true, RDX, x86_mem(RSP, g->room + 8));
+    } else {
+        x86_extend_rm(c, 1, true, true, RCX, x86_mem(RDX, CALL_FIELD(where)));
+        x86_extend_rm(c, 1, false, false, RDX, x86_mem(RDX, CALL_FIELD(mem)));
+    }
+    x86_mov_ri(c, RAX, (u64)(uintptr_t)g->function);
+    x86_call_r(c, RAX);
+    x86_test_rr(c, true, g->store ? RAX : RDX, g->store ? RAX : RDX);
+    x86_mov_mr(c, 3, x86_mem(RSP, LOCAL_VALUE), RAX);
+    return x86_jcc(c, CC_NE);
+}
+
+/* rcx becomes the host address; rdx the struct. Jumps when there is no tag. */
+static x86_fixup group_check(struct tcg_engine *e, const struct group_stub *g)
+{
+    struct x86_code *c = &e->code;
+    x86_fixup fails;
+
+    x86_mov_rm(c, true, RCX, x86_mem(RSP, LOCAL_LOW));
+    x86_mov_rm(c, true, RDX, x86_mem(RSP, g->room));
+    x86_mov_rr(c, false, RAX, RCX);
+    x86_shift_ri(c, X86_SHR, false, RAX, TCG_PAGE_BITS - 4);
+    x86_alu_ri(c, X86_AND, false, RAX, (s32)(((1u << e->layout->l1_bits) - 1) << 4));
+    x86_alu_rm(c, X86_XOR, true, RCX, x86_mem_index(RBP, RAX, 0, g->table));
+    x86_mov_ri(c, RSI, TCG_PAGE_SIZE);
+    x86_extend_rm(c, 1, false, false, RDI, x86_mem(RDX, CALL_FIELD(bytes)));
+    x86_alu_rr(c, X86_SUB, false, RSI, RDI);
+    x86_alu_rr(c, X86_CMP, true, RCX, RSI);
+    fails = x86_jcc(c, CC_A);
+    x86_alu_rm(c, X86_ADD, true, RCX, x86_mem_index(RBP, RAX, 0, g->table + 8));
+    return fails;
+}
+
+static void group_return(struct tcg_engine *e, const struct group_stub *g, bool crosses)
+{
+    struct x86_code *c = &e->code;
+
+    load_pinned(e, CALLER_SAVED);
+    x86_alu_ri(c, X86_ADD, true, RSP, g->room);
+    x86_alu_mi(c, X86_ADD, true, x86_mem(RSP, 0), sizeof(struct x86_group_call)); /* "above" */
+    if (!crosses)
+        x86_alu_rr(c, X86_CMP, false, RAX, RAX);
+    if (g->store)
+        x86_ret_pop(c, 8);
+    else
+        x86_ret(c);
+}
+
+/* The instruction is done: its result goes to the state, the pc is the next one. rdx: the struct. */
+static void group_leave_behind(struct tcg_engine *e)
+{
+    struct x86_code *c = &e->code;
+    u8 *none;
+
+    x86_extend_rm(c, 0, false, false, RAX, x86_mem(RDX, CALL_FIELD(has_put)));
+    x86_test_rr(c, false, RAX, RAX);
+    none = x86_jcc8(c, CC_E);
+    x86_extend_rm(c, 1, true, true, RAX, x86_mem(RDX, CALL_FIELD(put)));
+    x86_mov_rm(c, true, RCX, x86_mem(RSP, LOCAL_VALUE));
+    x86_mov_mr(c, 3, x86_mem_index(RBP, RAX, 0, 0), RCX);
+    x86_fix8(c, none);
+    x86_extend_rm(c, 0, false, false, RAX, x86_mem(RDX, CALL_FIELD(length)));
+    x86_extend_rm(c, 1, true, true, RCX, x86_mem(RDX, CALL_FIELD(where)));
+    x86_alu_rr(c, X86_ADD, true, RAX, RCX);
+    x86_alu_rm(c, X86_ADD, true, RAX, x86_base(e->layout->pc_page));
+    x86_mov_mr(c, 3, x86_base(e->layout->pc), RAX);
+}
+
+static u32 emit_group_stub(struct tcg_engine *e, const struct group_stub *g)
+{
+    struct x86_code *c = &e->code;
+    u32 at = here(e);
+    x86_fixup crosses, trap, fails;
+
+    store_pinned(e, ~0u);
+    x86_alu_ri(c, X86_SUB, true, RSP, g->room);
+    x86_mov_mr(c, 3, x86_mem(RSP, LOCAL_LOW), RCX);
+    x86_mov_rm(c, true, RDX, x86_mem(RSP, g->room));
+    crosses = group_crosses(e);
+    trap = group_access(e, g);
+    fails = group_check(e, g);
+    x86_mov_rm(c, true, RAX, x86_mem(RSP, LOCAL_VALUE));
+    group_return(e, g, false);
+    x86_fix(fails, c->p);
+    group_leave_behind(e);
+    x86_fix(trap, c->p);
+    x86_alu_ri(c, X86_ADD, true, RSP, g->room + (g->store ? 16 : 8));
+    x86_jmp_to(c, x86_at(e, e->stubs.leave_saved));
+    x86_fix(crosses, c->p);
+    group_return(e, g, true);
+    return at;
+}
+
+static void emit_group_stubs(struct tcg_engine *e)
+{
+    const struct code_layout *l = e->layout;
+    const void *load = (const void *)e->runtime->load, *store = (const void *)e->runtime->store;
+
+    e->stubs.group_load[0] = emit_group_stub(e, &(struct group_stub){load, l->l1_read, 24, false});
+    e->stubs.group_load[1] = emit_group_stub(e, &(struct group_stub){load, l->l1_write, 24, false});
+    e->stubs.group_store = emit_group_stub(e, &(struct group_stub){store, l->l1_write, 32, true});
+}
+
 /* --- thunks of helpers --- */
 
 static void thunk_arguments(struct tcg_engine *e, const struct ir_helper *helper)
@@ -267,6 +410,7 @@ bool x86_stubs_emit(struct tcg_engine *e, GError **error)
     emit_return(e, TCG_LEAVE_PC);
     emit_leave_link(e);
     emit_slow_paths(e);
+    emit_group_stubs(e);
     e->stub_end = (here(e) + 15) & ~15u;
     return !e->code.overflow || error_set(error, "stubs do not fit the code buffer");
 }
