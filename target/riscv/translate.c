@@ -145,8 +145,8 @@ enum translate_result riscv_translate(struct ir_block *block, const struct code_
 
     for (unsigned reg = 0; reg < 32; reg++)
         t.known[reg] = IR_NONE;
-    t.next = (s32)source->offset;
-    if (fetch_insn(source, source->offset, &raw) == FETCH_CROSSES) {
+    t.next = (s32)(source->offset & ~1u); /* only a debugger can make it odd */
+    if (fetch_insn(source, (u32)t.next, &raw) == FETCH_CROSSES) {
         if (!source->next_page)
             return TRANSLATE_NEEDS_NEXT_PAGE;
         raw |= load_half(source->next_page) << 16;
