@@ -4,6 +4,7 @@
 #include "target/riscv/csr.h"
 #include "target/riscv/decode.h"
 #include "target/riscv/mmu.h"
+#include "target/riscv/pmp.h"
 #include "target/riscv/translate.h"
 #include "target/riscv/trap.h"
 #include <string.h>
@@ -62,6 +63,7 @@ void riscv_reset(struct vcpu *vcpu)
     state->stimecmp = UINT64_MAX;
     state->reserve_address = RISCV_NO_RESERVATION;
     state->lines = driven_lines(vcpu);
+    riscv_pmp_forget(cpu);
     vcpu_timer_set(vcpu, RISCV_TIMER_S, INT64_MAX);
     riscv_mmu_flush_all(cpu);
 }

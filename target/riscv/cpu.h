@@ -16,6 +16,20 @@ enum { RISCV_TIMEBASE_HZ = 10000000 };
 /* Slots of vcpu_timer_set: stimecmp, and the board's mtimecmp, which raises input line 7 when it expires. */
 enum riscv_timer { RISCV_TIMER_S, RISCV_TIMER_M, RISCV_TIMER_COUNT };
 
+/* What the last PTE said about memory: RAM or ROM around it, valid for one generation of the memory map. */
+struct riscv_memory_window {
+    u64 first, span; /* addresses first .. first + span; span 0: nothing */
+    u8 *host;        /* of first */
+    u32 generation;
+};
+
+/* The last decision of physical memory protection, and the addresses around that it holds for. */
+struct riscv_pmp_window {
+    u64 first, last; /* first > last: nothing */
+    u8 config;       /* pmpcfg byte that decides; 0: no entry matches and `matched` is false */
+    bool matched;
+};
+
 struct riscv_cpu {
     struct vcpu vcpu;
     bool extension[RISCV_EXT_COUNT]; /* by enum riscv_extension; complete once realized */
@@ -28,6 +42,9 @@ struct riscv_cpu {
     u32 mvendorid;
     u64 marchid, mimpid, reset_vector;
     u16 cbom_block, cboz_block, cbop_block; /* bytes */
+    /* Caches of the vCPU's own thread. */
+    struct riscv_memory_window memory_window;
+    struct riscv_pmp_window pmp_window;
     struct cpu_register *registers;  /* for gdb */
     u32 register_count;
 };

@@ -88,11 +88,39 @@ static void fail(struct walk *walk, const u8 *causes)
     walk->page->read = walk->page->write = walk->page->execute = false;
 }
 
-/* Host memory of a PTE: in RAM or ROM; NULL: an access fault (page tables do not lie in devices). */
-static u64 *pte_pointer(struct walk *walk, u64 address, struct space_hit *hit)
+/* Looks up RAM or ROM around a PTE; the window stays empty where there is none. */
+static void find_memory(struct riscv_cpu *cpu, u64 address)
 {
-    *hit = space_lookup(vm_memory(walk->cpu->vcpu.vm), address);
-    return hit->ram && hit->left >= sizeof(u64) ? (u64 *)(hit->ram->host + hit->ram_offset) : NULL;
+    struct riscv_memory_window *w = &cpu->memory_window;
+    struct vm *vm = cpu->vcpu.vm;
+
+    /* Before the lookup: a change in between makes the window stale at once. */
+    w->generation = vm_memory_generation(vm);
+    struct space_hit hit = space_lookup(vm_memory(vm), address);
+    bool usable = hit.ram && hit.left >= sizeof(u64);
+    w->first = address;
+    w->span = usable ? hit.left - sizeof(u64) : 0;
+    w->host = usable ? hit.ram->host + hit.ram_offset : NULL;
+    if (!usable)
+        return;
+    /* Back to where the piece begins, if that is one piece. */
+    u64 before = MIN(hit.ram_offset, hit.offset);
+    struct space_hit start = space_lookup(vm_memory(vm), address - before);
+    if (start.ram == hit.ram && start.left == before + hit.left) {
+        w->first -= before;
+        w->host -= before;
+        w->span += before;
+    }
+}
+
+/* Host memory of a PTE: in RAM or ROM; NULL: an access fault (page tables do not lie in devices). */
+static u64 *pte_pointer(struct walk *walk, u64 address)
+{
+    const struct riscv_memory_window *w = &walk->cpu->memory_window;
+
+    if (unlikely(address - w->first > w->span || !w->host || w->generation != vm_memory_generation(walk->cpu->vcpu.vm)))
+        find_memory(walk->cpu, address);
+    return w->host ? (u64 *)(w->host + (address - w->first)) : NULL;
 }
 
 static u64 reserved_bits(const struct walk *walk, bool leaf)
@@ -151,7 +179,7 @@ static bool updates_pte(const struct walk *walk)
 enum update { UPDATE_DONE, UPDATE_RETRY, UPDATE_FAULT };
 
 /* Sets A, and D for a store. *pte becomes the new value. */
-static enum update set_accessed(struct walk *walk, u64 where, const struct space_hit *hit, u64 *pte)
+static enum update set_accessed(struct walk *walk, u64 where, u64 *host, u64 *pte)
 {
     u64 old = *pte, wanted = old | PTE_A | (walk->access == MMU_WRITE ? PTE_D : 0);
 
@@ -161,14 +189,14 @@ static enum update set_accessed(struct walk *walk, u64 where, const struct space
         fail(walk, page_fault);
         return UPDATE_FAULT;
     }
-    if (!hit->writable || !(riscv_pmp_check(walk->cpu, where, sizeof(u64), RISCV_S) & RISCV_PMP_W)) {
+    struct space_hit hit = space_lookup(vm_memory(walk->cpu->vcpu.vm), where);
+    if (!hit.writable || !(riscv_pmp_check(walk->cpu, where, sizeof(u64), RISCV_S) & RISCV_PMP_W)) {
         fail(walk, access_fault);
         return UPDATE_FAULT;
     }
-    u64 *host = (u64 *)(hit->ram->host + hit->ram_offset);
     if (!__atomic_compare_exchange_n(host, &old, wanted, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
         return UPDATE_RETRY;
-    vm_ram_changed(hit->ram, hit->ram_offset, sizeof(u64));
+    vm_ram_changed(hit.ram, hit.ram_offset, sizeof(u64));
     *pte = wanted;
     return UPDATE_DONE;
 }
@@ -193,7 +221,6 @@ static bool translate(struct walk *walk, int levels)
 {
     u64 satp = walk->state->satp, table = bits_get(satp, 0, SATP_PPN_BITS) << PAGE_BITS;
     int level = levels - 1;
-    struct space_hit hit;
 
     if (bits_sign_extend(walk->address, PAGE_BITS + LEVEL_BITS * levels) != (s64)walk->address) {
         fail(walk, page_fault);
@@ -201,7 +228,7 @@ static bool translate(struct walk *walk, int levels)
     }
     for (;;) {
         u64 where = table + bits_get(walk->address, PAGE_BITS + LEVEL_BITS * level, LEVEL_BITS) * sizeof(u64);
-        u64 *host = pte_pointer(walk, where, &hit);
+        u64 *host = pte_pointer(walk, where);
 
         if (!host || !(riscv_pmp_check(walk->cpu, where, sizeof(u64), RISCV_S) & RISCV_PMP_R)) {
             fail(walk, access_fault);
@@ -222,7 +249,7 @@ static bool translate(struct walk *walk, int levels)
             fail(walk, page_fault);
             return false;
         }
-        switch (set_accessed(walk, where, &hit, &pte)) {
+        switch (set_accessed(walk, where, host, &pte)) {
         case UPDATE_DONE:
             found_leaf(walk, pte, level);
             return true;
@@ -339,11 +366,10 @@ static void list_leaf(struct listing *listing, u64 address, u64 physical, u64 si
 
 static void list_table(struct listing *listing, u64 table, int level, int levels, u64 address)
 {
-    struct space_hit hit;
     unsigned bits = PAGE_BITS + LEVEL_BITS * level;
 
     for (u64 i = 0; i < BIT64(LEVEL_BITS); i++) {
-        u64 *host = pte_pointer(&listing->walk, table + i * sizeof(u64), &hit);
+        u64 *host = pte_pointer(&listing->walk, table + i * sizeof(u64));
         u64 pte = host ? __atomic_load_n(host, __ATOMIC_RELAXED) : 0, base = (pte & PTE_PPN) >> PTE_PPN_SHIFT << PAGE_BITS;
         u64 here = bits_sign_extend(address | i << bits, PAGE_BITS + LEVEL_BITS * levels);
 

@@ -42,6 +42,7 @@ static void update(struct riscv_cpu *cpu)
 {
     struct riscv_state *state = riscv_state_of(cpu);
 
+    riscv_pmp_forget(cpu);
     state->pmp_used = 0;
     for (unsigned i = 0; i < cpu->pmp_regions; i++) {
         compute_range(state, i);
@@ -113,26 +114,52 @@ void riscv_write_pmpaddr(struct riscv_cpu *cpu, const struct riscv_csr *row, u32
     update(cpu);
 }
 
-static u8 allowed_by(const struct riscv_pmp_entry *entry, enum riscv_privilege privilege)
+void riscv_pmp_forget(struct riscv_cpu *cpu)
 {
-    return privilege == RISCV_M && !(entry->config & CONFIG_LOCKED) ? RISCV_PMP_ALL : entry->config & RISCV_PMP_ALL;
+    cpu->pmp_window = (struct riscv_pmp_window){ .first = 1 };
 }
 
-/* The lowest entry that touches the range decides; it must contain all of it. */
-static u8 check(struct riscv_cpu *cpu, u64 first, u64 last, enum riscv_privilege privilege, bool *split)
+/* The lowest entry that contains the address decides; the window ends where an entry before it begins or ends. */
+static void find_window(struct riscv_cpu *cpu, u64 address)
 {
     const struct riscv_state *state = riscv_state_of(cpu);
+    struct riscv_pmp_window w = { .last = UINT64_MAX };
 
-    *split = false;
-    for (unsigned i = 0; i < state->pmp_used; i++) {
+    for (unsigned i = 0; i < state->pmp_used && !w.matched; i++) {
         const struct riscv_pmp_entry *entry = &state->pmp[i];
 
-        if (!entry->active || last < entry->first || first > entry->last)
+        if (!entry->active)
             continue;
-        *split = first < entry->first || last > entry->last;
-        return *split ? 0 : allowed_by(entry, privilege);
+        if (entry->last < address) {
+            w.first = MAX(w.first, entry->last + 1);
+        } else if (entry->first > address) {
+            w.last = MIN(w.last, entry->first - 1);
+        } else {
+            w.matched = true;
+            w.config = entry->config;
+            w.first = MAX(w.first, entry->first);
+            w.last = MIN(w.last, entry->last);
+        }
     }
-    return privilege == RISCV_M || !cpu->pmp_regions ? RISCV_PMP_ALL : 0;
+    cpu->pmp_window = w;
+}
+
+static u8 allowed_by(const struct riscv_cpu *cpu, const struct riscv_pmp_window *w, enum riscv_privilege privilege)
+{
+    if (!w->matched)
+        return privilege == RISCV_M || !cpu->pmp_regions ? RISCV_PMP_ALL : 0;
+    return privilege == RISCV_M && !(w->config & CONFIG_LOCKED) ? RISCV_PMP_ALL : w->config & RISCV_PMP_ALL;
+}
+
+/* An access that leaves the window is matched by some entry in part, whichever that is: refused. */
+static u8 check(struct riscv_cpu *cpu, u64 first, u64 last, enum riscv_privilege privilege, bool *split)
+{
+    const struct riscv_pmp_window *w = &cpu->pmp_window;
+
+    if (unlikely(first < w->first || first > w->last))
+        find_window(cpu, first);
+    *split = last > w->last;
+    return *split ? 0 : allowed_by(cpu, w, privilege);
 }
 
 u8 riscv_pmp_check(struct riscv_cpu *cpu, u64 address, u64 size, enum riscv_privilege privilege)

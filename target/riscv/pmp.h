@@ -8,6 +8,9 @@
 
 enum riscv_pmp { RISCV_PMP_R = 1, RISCV_PMP_W = 2, RISCV_PMP_X = 4, RISCV_PMP_ALL = 7 };
 
+/* The entries changed other than by a CSR (reset): forgets what was cached of them. */
+void riscv_pmp_forget(struct riscv_cpu *cpu);
+
 /* What `privilege` may do with all of [address, address + size): enum riscv_pmp bits. */
 u8 riscv_pmp_check(struct riscv_cpu *cpu, u64 address, u64 size, enum riscv_privilege privilege);
 /* The same for a whole 4 KiB page; *split: parts of it differ, check each access. */
