@@ -46,12 +46,15 @@ static bool translate(struct world *w, const char *words)
     g_autofree u8 *page = g_malloc0(TCG_PAGE_SIZE);
     g_auto(GStrv) word = g_strsplit(words, " ", 0);
     struct code_source source = { .page = page, .offset = 0x100, .mode = 3 };
+    u32 used = 0;
 
     for (char **n = word; *n; n++)
         if (**n) {
             u32 raw = (u32)strtoul(*n, NULL, 16);
 
-            memcpy(page + source.offset + 4 * source.max_insns++, &raw, 4);
+            memcpy(page + source.offset + used, &raw, 4);
+            used += strlen(*n) == 4 ? 2 : 4;
+            source.max_insns++;
         }
     ir_block_reset(w->block, source.offset);
     if (riscv_translate(w->block, &source, w->guards) != TRANSLATE_OK)
