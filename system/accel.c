@@ -27,6 +27,15 @@ static bool set_properties(struct vm_object *object, struct api_keyval *list, GE
 enum outcome { STARTED, SKIPPED, FAILED };
 
 /* SKIPPED: try the next one; the reason was said. FAILED: a mistake of the user's. */
+/* -perfmap and -jitdump are for accelerators that make code. */
+static void set_perf(struct mynah_system *s, struct vm_object *accel)
+{
+    if (api_option_last(s->options, API_OPTION_PERFMAP))
+        vm_object_set(accel, "perfmap", "on", NULL);
+    if (api_option_last(s->options, API_OPTION_JITDUMP))
+        vm_object_set(accel, "jitdump", "on", NULL);
+}
+
 static enum outcome try_one(struct mynah_system *s, const char *name, struct api_keyval *list, bool last, GError **error)
 {
     g_autofree char *class_name = g_strdup_printf("%s-accel", name);
@@ -44,6 +53,7 @@ static enum outcome try_one(struct mynah_system *s, const char *name, struct api
     struct vm_object *object = vm_object_create(s->vm, class_name, vm_root(s->vm), "accel", error);
     if (!object)
         return FAILED;
+    set_perf(s, object);
     if (!set_properties(object, list, error) || !vm_object_realize(object, error)) {
         error_prefix(error, "-accel %s", name);
         return FAILED;

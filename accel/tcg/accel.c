@@ -2,6 +2,7 @@
 #include "accel/tcg/tcg.h"
 #include "base/error.h"
 #include "host/map.h"
+#include "host/perf.h"
 
 static const char *const thread_names[] = { "default", "multi", "single", NULL };
 static const char *const backend_names[] = { "jit", "interp", NULL };
@@ -22,6 +23,8 @@ static const struct vm_property properties[] = {
       .default_text = "native", .description = "host instruction set level to use at most (x86-64-v1 to v4)" },
     { .name = "exact-exclusives", .type = VM_PROPERTY_BOOL, .offset = offsetof(struct tcg, exact_exclusives),
       .description = "load-reserved/store-conditional notice a value that changed and changed back" },
+    { .name = "perfmap", .type = VM_PROPERTY_BOOL, .offset = offsetof(struct tcg, perfmap), .description = "same as -perfmap" },
+    { .name = "jitdump", .type = VM_PROPERTY_BOOL, .offset = offsetof(struct tcg, jitdump), .description = "same as -jitdump" },
     { 0 },
 };
 
@@ -58,6 +61,9 @@ static bool start(struct accel *accel, GError **error)
     tcg->backend = tcg->backend_choice == TCG_BACKEND_INTERP ? &tcg_backend_interp : &tcg_backend_x86_64;
     if (tcg->tb_size && tcg->tb_size < 4)
         return error_set(error, "tb-size=%" G_GUINT64_FORMAT ": at least 4 MiB are needed", tcg->tb_size);
+    if ((tcg->perfmap || tcg->jitdump) && tcg->backend != &tcg_backend_interp &&
+        !(tcg->perf = host_perf_open(tcg->perfmap, tcg->jitdump, error)))
+        return false;
     host_lock_init(&tcg->translate_lock, LOCK_RANK_TRANSLATE);
     host_lock_init(&tcg->turn_lock, LOCK_RANK_VCPU);
     host_cond_init(&tcg->turn_cond);
@@ -178,6 +184,7 @@ static void finish(struct vm_object *object)
         epoch_destroy(tcg->code_epoch);
     }
     vm_ram_foreach(tcg->vm, free_page, NULL);
+    host_perf_close(tcg->perf);
     host_lock_finish(&tcg->translate_lock);
     host_lock_finish(&tcg->turn_lock);
     host_cond_finish(&tcg->turn_cond);

@@ -133,7 +133,7 @@ struct tcg {
     struct accel accel;
     /* properties */
     u64 tb_size;
-    bool one_insn_per_tb, split_wx, exact_exclusives;
+    bool one_insn_per_tb, split_wx, exact_exclusives, perfmap, jitdump;
     u32 thread, backend_choice, host_isa;
 
     struct vm *vm;
@@ -145,6 +145,7 @@ struct tcg {
     u64 state_size;        /* prefix included */
     struct epoch *code_epoch;
     struct host_lock translate_lock;
+    struct host_perf *perf; /* -perfmap, -jitdump; NULL: neither */
     struct chunk chunk[CHUNKS];
     u32 current_chunk, at;
     /* thread=single */

@@ -1,6 +1,7 @@
 /* accel/tcg/translate.c - from a guest address to a block: found, or read, translated, emitted and published. */
 #include "accel/tcg/tcg.h"
 #include "host/clock.h"
+#include "host/perf.h"
 #include "tcg/builder.h"
 #include <string.h>
 
@@ -164,6 +165,16 @@ static void publish(struct tcg *tcg, struct block *block)
     tcg->guest_bytes += block->byte_count;
 }
 
+/* A block's name for perf: the guest and the address by which it was first reached. */
+static void tell_perf(struct tcg *tcg, const struct block *block, u64 pc)
+{
+    const u8 *entry = block->code.entry, *indirect = block->code.indirect_entry, *code = MIN(entry, indirect);
+    char name[64];
+
+    g_snprintf(name, sizeof(name), "%s:0x%" G_GINT64_MODIFIER "x", vm_guest_name(tcg->vm), pc);
+    host_perf_add(tcg->perf, code, block->code.size, name);
+}
+
 /* Everything needed to translate at a place. */
 struct site {
     u64 pc;
@@ -244,6 +255,8 @@ static struct block *translate_locked(struct tcg_vcpu *v, struct site *site)
         return NULL;
     }
     publish(tcg, block);
+    if (tcg->perf)
+        tell_perf(tcg, block, site->pc);
     tcg->translate_ns += (u64)(host_clock_monotonic() - start);
     log_block(v, block, &source, site->pc);
     return block;
