@@ -29,6 +29,10 @@ static const struct ir_reg regs[RISCV_REG_COUNT] = {
     { "reserve_address", IR_I64, offsetof(struct riscv_state, reserve_address) },
     { "reserve_value", IR_I64, offsetof(struct riscv_state, reserve_value) },
     { "fp_dirty", IR_I64, offsetof(struct riscv_state, fp_dirty) },
+    { "sscratch", IR_I64, offsetof(struct riscv_state, sscratch) },
+    { "sepc", IR_I64, offsetof(struct riscv_state, sepc) },
+    { "scause", IR_I64, offsetof(struct riscv_state, scause) },
+    { "stval", IR_I64, offsetof(struct riscv_state, stval) },
 };
 
 /* The hottest first: sp ra a0-a5 s0 s1 s2 s3, then a6 a7 t0 t1 where a host has more. */

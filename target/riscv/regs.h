@@ -12,6 +12,11 @@ enum riscv_reg {
     RISCV_REG_RESERVE_VALUE,       /* what that LR read, sign-extended */
     RISCV_REG_FP_DIRTY,            /* non-zero: floating-point state was written since FS was last made Clean or Initial:
                                       reads of mstatus/sstatus then show FS (and SD) as Dirty; a write of FS clears it */
+    /* CSRs that a trap handler touches at every entry; inline for S and M mode. */
+    RISCV_REG_SSCRATCH,
+    RISCV_REG_SEPC,
+    RISCV_REG_SCAUSE,
+    RISCV_REG_STVAL,
     RISCV_REG_COUNT
 };
 

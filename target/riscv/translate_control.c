@@ -112,7 +112,7 @@ static bool is_harmless(u16 number)
 {
     switch (number) {
     case 0x001:                         /* fflags */
-    case 0x140: case 0x141: case 0x142: /* sscratch, sepc, scause */
+    case 0x140: case 0x141: case 0x142: case 0x143: /* sscratch, sepc, scause, stval */
     case 0x340: case 0x341: case 0x342: /* mscratch, mepc, mcause */
         return true;
     default:
@@ -120,10 +120,50 @@ static bool is_harmless(u16 number)
     }
 }
 
+/* The register of a CSR that is plain storage in this mode, or RISCV_REG_COUNT. */
+static unsigned plain_csr(const struct translation *t, u16 number)
+{
+    bool has_supervisor = t->guards >> riscv_row_info[RISCV_SRET].guard & 1;
+
+    if (!has_supervisor || may_be_misaligned(t) || (t->mode & RISCV_MODE_PRIVILEGE) == 0)
+        return RISCV_REG_COUNT;
+    switch (number) {
+    case 0x140:
+        return RISCV_REG_SSCRATCH;
+    case 0x141:
+        return RISCV_REG_SEPC;
+    case 0x142:
+        return RISCV_REG_SCAUSE;
+    case 0x143:
+        return RISCV_REG_STVAL;
+    default:
+        return RISCV_REG_COUNT;
+    }
+}
+
+static void access_plain_csr(struct translation *t, const struct riscv_insn *i, unsigned reg, ir_value value, bool writes)
+{
+    unsigned function = i->raw >> 12 & 3; /* 1 write, 2 set, 3 clear */
+    ir_value old = ir_get(t->b, IR_I64, reg);
+
+    if (function == 2)
+        value = ir_binary(t->b, IR_OR, old, value);
+    else if (function == 3)
+        value = ir_binary(t->b, IR_ANDN, old, value);
+    if (writes)
+        ir_put(t->b, IR_I64, reg, reg == RISCV_REG_SEPC ? ir_binary_imm(t->b, IR_AND, value, -2) : value);
+    translate_set_x(t, i->rd, old);
+}
+
 void translate_csr(struct translation *t, const struct riscv_insn *i, bool is_imm)
 {
     ir_value value = is_imm ? translate_const(t, i->imm) : translate_x(t, i->rs1);
+    unsigned plain = plain_csr(t, i->csr);
 
+    if (plain != RISCV_REG_COUNT) {
+        access_plain_csr(t, i, plain, value, writes_csr(i, is_imm));
+        return;
+    }
     translate_call(t, &riscv_ir_csr, value, translate_const(t, i->raw), length_of(t), IR_NONE);
     if (writes_csr(i, is_imm) && !is_harmless(i->csr))
         translate_next_block(t);

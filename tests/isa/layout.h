@@ -20,6 +20,10 @@ static inline void isa_describe_layout(struct code_layout *l, struct ir_reg *reg
     reg[RISCV_REG_RESERVE_ADDRESS] = (struct ir_reg){ "reserve_address", IR_I64, offsetof(struct riscv_state, reserve_address) };
     reg[RISCV_REG_RESERVE_VALUE] = (struct ir_reg){ "reserve_value", IR_I64, offsetof(struct riscv_state, reserve_value) };
     reg[RISCV_REG_FP_DIRTY] = (struct ir_reg){ "fp_dirty", IR_I64, offsetof(struct riscv_state, fp_dirty) };
+    reg[RISCV_REG_SSCRATCH] = (struct ir_reg){ "sscratch", IR_I64, offsetof(struct riscv_state, sscratch) };
+    reg[RISCV_REG_SEPC] = (struct ir_reg){ "sepc", IR_I64, offsetof(struct riscv_state, sepc) };
+    reg[RISCV_REG_SCAUSE] = (struct ir_reg){ "scause", IR_I64, offsetof(struct riscv_state, scause) };
+    reg[RISCV_REG_STVAL] = (struct ir_reg){ "stval", IR_I64, offsetof(struct riscv_state, stval) };
     l->reg = reg;
     l->reg_count = RISCV_REG_COUNT;
     l->pinned_count = ARRAY_SIZE(pinned);

@@ -64,7 +64,7 @@ static bool says(struct fixture *f, const char *words)
 
 enum { NOP = 0x00000013, C_NOP = 0x0001, ADD = 0x00c58533, SH1ADD = 0x20c5a533, FADD_D_RNE = 0x02c58553, FADD_D_RM5 = 0x02c5d553,
        FADD_D_DYN = 0x02c5f553, BEQ_8 = 0x00b50463, BEQ_6 = 0x00b50363, JAL_6 = 0x0060006f, CBO_ZERO = 0x0045200f, CSRRW_SATP = 0x18051073,
-       CSRRS_TIME = 0xc0102573, CZERO = 0x0ec5d533, C_ZEXT_W = 0x9c71, RET = 0x00008067, LUI = 0x123452b7 };
+       CSRRW_SSCRATCH = 0x14021273, CSRRS_TIME = 0xc0102573, CZERO = 0x0ec5d533, C_ZEXT_W = 0x9c71, RET = 0x00008067, LUI = 0x123452b7 };
 
 /* What it shows, the instruction, an extension to turn off (or RISCV_EXT_COUNT), mode bits, whether it is illegal. */
 static const struct legality {
@@ -179,6 +179,22 @@ static void check_csr(void)
     tear_down(f);
 }
 
+/* What trap handlers do first is inline, but not for U mode, which must not. */
+static void check_plain_csr(void)
+{
+    struct fixture *f = set_up();
+
+    put(f, 0, CSRRW_SSCRATCH);
+    put(f, 4, RET);
+    translate(f, 0);
+    g_assert_true(says(f, "put.i64 sscratch"));
+    g_assert_false(says(f, "call csr"));
+    f->source.mode = RISCV_U;
+    translate(f, 0);
+    g_assert_true(says(f, "call csr"));
+    tear_down(f);
+}
+
 /* Without compressed instructions a target of 2 modulo 4 traps, when it is taken. */
 static void check_misaligned_targets(void)
 {
@@ -210,6 +226,7 @@ int main(int argc, char **argv)
     g_test_add_func("/riscv/translate/crossing", check_crossing);
     g_test_add_func("/riscv/translate/limits", check_limits);
     g_test_add_func("/riscv/translate/csr", check_csr);
+    g_test_add_func("/riscv/translate/plain csr", check_plain_csr);
     g_test_add_func("/riscv/translate/misaligned targets", check_misaligned_targets);
     return g_test_run();
 }
