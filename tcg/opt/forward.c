@@ -18,6 +18,17 @@ static void forget(struct forward *f, const struct code_layout *layout)
     memset(f->current, 0xff, layout->reg_count * sizeof f->current[0]);
 }
 
+/* An op without operands. */
+static inline ir_value copy_plain(struct forward *f, const struct ir_op *op)
+{
+    u32 at = f->b->count++;
+    struct ir_op *to = &f->b->op[at];
+
+    *to = *op;
+    to->uses = 0;
+    return (ir_value)at;
+}
+
 /* The op as it is, its operands renamed; hardly any has more than two. */
 static inline ir_value copy(struct forward *f, const struct ir_op *op)
 {
@@ -61,7 +72,7 @@ static ir_value do_get(struct forward *f, const struct ir_op *op)
 
     if (v != IR_NONE)
         return v;
-    return f->current[op->aux] = copy(f, op);
+    return f->current[op->aux] = copy_plain(f, op);
 }
 
 static ir_value do_put(struct forward *f, const struct ir_op *op)
@@ -176,7 +187,7 @@ static ir_value rebuild(struct forward *f, const struct ir_op *op, const struct 
     case IR_PC_ADD:
     case IR_INSN:
     case IR_FENCE:
-        return copy(f, op);
+        return copy_plain(f, op);
     case IR_GET:
         return do_get(f, op);
     case IR_PUT:
@@ -228,22 +239,24 @@ void opt_forward(struct ir_block *b, const struct code_layout *layout)
 {
     struct forward f; /* not cleared: the registers' part is large */
     u32 count = b->count;
+    const struct ir_op *old = b->op;
+    ir_value *map = b->map;
+    bool roomy = count * 4 + SPARE_OPS <= b->capacity; /* else ops are copied when room gets short */
 
     f.b = b;
     f.last_leave = 0;
     f.exits = 0;
     f.reg_count = layout->reg_count;
-    f.old = b->op;
-    f.map = b->map;
+    f.map = map;
     forget(&f, layout);
     b->op = b->spare;
-    b->spare = (struct ir_op *)f.old;
+    b->spare = (struct ir_op *)old;
     b->count = 0;
     for (u32 i = 0; i < count; i++) {
-        const struct ir_op *op = &f.old[i];
-        bool has_room = b->count + (count - i) + SPARE_OPS <= b->capacity;
+        const struct ir_op *op = &old[i];
+        bool has_room = roomy || b->count + (count - i) + SPARE_OPS <= b->capacity;
 
-        f.map[i] = likely(has_room) ? rebuild(&f, op, layout) : has_exit(op) ? copy_exit(&f, op) : copy(&f, op);
+        map[i] = likely(has_room) ? rebuild(&f, op, layout) : has_exit(op) ? copy_exit(&f, op) : copy(&f, op);
     }
     b->exit_count = f.exits;
 }

@@ -10,8 +10,7 @@ void opt_narrow(struct ir_block *block, const struct code_layout *layout);
 
 /* The walk of forward: it reads the old ops in order and builds the new ones with the builder. */
 struct forward {
-    struct ir_block *b;       /* the new ops */
-    const struct ir_op *old;
+    struct ir_block *b;       /* of the new ops */
     ir_value *map;            /* old value -> new value */
     u32 last_leave;           /* new index of the latest op that can leave */
     u32 exits;                /* rows of the exit table that are in use again */
