@@ -42,8 +42,12 @@ struct ram_block *vm_ram_create_file(struct vm *vm, const char *name, u64 size, 
 
 void vm_ram_destroy(struct ram_block *block)
 {
+    struct accel *accel = block ? block->vm->accel : NULL;
+
     if (!block)
         return;
+    if (accel && accel->accel_class->ram_removed)
+        accel->accel_class->ram_removed(block->vm, block);
     g_ptr_array_remove(block->vm->ram_blocks, block);
     host_map_free(block->host, block->size);
     host_map_close_file(block->fd);

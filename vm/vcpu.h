@@ -206,6 +206,8 @@ struct accel_class {
     void (*instruction_fence)(struct vcpu *vcpu);
     /* Bytes of RAM changed behind translations. Any thread. */
     void (*ram_changed)(struct vm *vm, struct ram_block *block, u64 offset, u64 size);
+    /* A block of RAM goes away; no view maps it any more. */
+    void (*ram_removed)(struct vm *vm, struct ram_block *block);
     /* Breakpoints or watchpoints changed. Machine stopped. */
     void (*breakpoints_changed)(struct vm *vm);
     char *(*describe)(struct vm *vm);                    /* info jit; the caller frees */

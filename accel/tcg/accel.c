@@ -150,6 +150,7 @@ static const struct accel_class tcg_class = {
     .mmu_flush = mmu_flush,
     .instruction_fence = instruction_fence,
     .ram_changed = tcg_ram_changed,
+    .ram_removed = tcg_ram_removed,
     .breakpoints_changed = breakpoints_changed,
     .describe = tcg_describe,
 };
@@ -159,15 +160,9 @@ static void init(struct vm_object *object)
     container_of(object, struct accel, object)->accel_class = &tcg_class;
 }
 
-static void free_page(struct ram_block *ram, void *opaque)
+static void forget_ram(struct ram_block *ram, void *opaque)
 {
-    struct code_page **pages = ram->accel_data;
-
-    (void)opaque;
-    for (u64 i = 0; pages && i < ram->size >> 12; i++)
-        g_free(pages[i]);
-    host_map_free(pages, (ram->size >> 12) * sizeof(*pages));
-    ram->accel_data = NULL;
+    tcg_ram_removed(opaque, ram);
 }
 
 static void finish(struct vm_object *object)
@@ -176,15 +171,14 @@ static void finish(struct vm_object *object)
 
     if (!tcg->code_epoch)
         return;
-    if (tcg->engine) {
+    vm_ram_foreach(tcg->vm, forget_ram, tcg->vm);
+    if (tcg->engine)
         tcg_kill_all(tcg);
-        epoch_destroy(tcg->code_epoch);
+    epoch_destroy(tcg->code_epoch);
+    if (tcg->engine)
         tcg->backend->destroy(tcg->engine);
-    } else {
-        epoch_destroy(tcg->code_epoch);
-    }
-    vm_ram_foreach(tcg->vm, free_page, NULL);
     host_perf_close(tcg->perf);
+    vm_set_accel(tcg->vm, NULL);
     host_lock_finish(&tcg->translate_lock);
     host_lock_finish(&tcg->turn_lock);
     host_cond_finish(&tcg->turn_cond);

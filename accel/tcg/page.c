@@ -209,3 +209,32 @@ void tcg_ram_changed(struct vm *vm, struct ram_block *ram, u64 offset, u64 size)
     tcg_invalidate_range(tcg, ram, offset, size);
     host_lock_drop(&tcg->translate_lock);
 }
+
+static void forget_contexts(struct vcpu *vcpu, void *opaque)
+{
+    (void)opaque;
+    if (vcpu->accel)
+        tcg_flush_all(vcpu->accel);
+}
+
+void tcg_ram_removed(struct vm *vm, struct ram_block *ram)
+{
+    struct tcg *tcg = container_of(vm_accel(vm), struct tcg, accel);
+    struct code_page **pages = pages_of(ram, false);
+
+    if (!pages)
+        return;
+    host_lock_take(&tcg->translate_lock);
+    for (u64 i = 0; i < ram->size >> 12; i++) {
+        if (pages[i])
+            invalidate_lines(tcg, pages[i], ~UINT64_C(0));
+    }
+    host_lock_drop(&tcg->translate_lock);
+    vm_handshake(vm, forget_contexts, NULL); /* instruction TLBs point to the pages */
+    for (u64 i = 0; i < ram->size >> 12; i++) {
+        if (pages[i])
+            epoch_retire(tcg->code_epoch, pages[i], g_free);
+    }
+    ram->accel_data = NULL;
+    host_map_free(pages, (ram->size >> 12) * sizeof(*pages));
+}

@@ -192,6 +192,7 @@ struct block *tcg_page_find(const struct code_page *page, u32 offset, u32 mode);
 void tcg_page_add(struct block *block);
 void tcg_page_remove(struct block *block);
 void tcg_invalidate_range(struct tcg *tcg, struct ram_block *ram, u64 offset, u64 size);
+void tcg_ram_removed(struct vm *vm, struct ram_block *ram);
 void tcg_ram_changed(struct vm *vm, struct ram_block *ram, u64 offset, u64 size);
 
 /* translate.c */
