@@ -213,3 +213,12 @@ def linux(tmp_path_factory):
         return ["-kernel", kernel, "-initrd", initrd, "-append", f"console=ttyS0 quiet --{' ' if words else ''}{words}".removesuffix(" --")]
 
     return arguments
+
+
+@pytest.fixture(scope="session")
+def hello():
+    for build in (os.path.dirname(os.path.realpath(os.environ.get("MYNAH", ""))), os.path.join(ROOT, "build-check"), os.path.join(ROOT, "build")):
+        path = os.path.join(build, "tests", "guests", "hello.elf")
+        if os.path.exists(path):
+            return path
+    pytest.skip("no riscv64-linux-gnu-gcc built tests/guests/hello.elf")

@@ -1,20 +1,7 @@
 # tests/functional/test_hello.py - The small guest of tests/guests: console, clock, reset and the exit codes of the test device.
-import os
-
 import pytest
 
-from conftest import ROOT
-
 BACKENDS = ["tcg", "tcg,backend=interp"]
-
-
-@pytest.fixture(scope="session")
-def hello():
-    for build in (os.path.dirname(os.path.realpath(os.environ.get("MYNAH", ""))), os.path.join(ROOT, "build-check"), os.path.join(ROOT, "build")):
-        path = os.path.join(build, "tests", "guests", "hello.elf")
-        if os.path.exists(path):
-            return path
-    pytest.skip("no riscv64-linux-gnu-gcc built tests/guests/hello.elf")
 
 
 @pytest.mark.parametrize("accel", BACKENDS)
