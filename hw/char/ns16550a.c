@@ -388,6 +388,8 @@ static bool realize(void *device, GError **error)
     bool wanted = uart->chardev && *uart->chardev;
     struct chardev *chardev = wanted && set ? chardev_find(set, uart->chardev) : NULL;
 
+    if (uart->regshift)
+        return error_set(error, "regshift=%u: only registers side by side are modelled", uart->regshift);
     if (wanted && !chardev)
         return error_set(error, "there is no chardev '%s'", uart->chardev);
     publish_room(uart, false);

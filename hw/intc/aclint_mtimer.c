@@ -2,6 +2,7 @@
 #define DEVICE      aclint_mtimer
 #define DEVICE_ROWS "hw/intc/aclint_mtimer.dev"
 #include "hw/core/declare.inc"
+#include "base/error.h"
 #include "vm/vcpu.h"
 
 /* Interrupt number in mip (privileged specification, 3.1.9); the timer slot whose expiry makes the CPU raise that line. */
@@ -61,6 +62,11 @@ static void reset(void *device)
         vcpu_timer_set(vcpu, TIMER_SLOT, INT64_MAX);
         line_set(&vcpu->line[LINE_MTIP], 0);
     }
+}
+
+static bool realize(void *device, GError **error)
+{
+    return !((struct aclint_mtimer *)device)->timecmp_base || error_set(error, "timecmp-base must be 0");
 }
 
 #include "hw/core/define.inc"

@@ -185,6 +185,8 @@ static bool realize(void *device, GError **error)
     struct sifive_plic *plic = device;
     u32 hart = 0;
 
+    if (plic->priority_base)
+        return error_set(error, "priority-base must be 0");
     plic->context_count = 0;
     for (const char *c = plic->hart_config ? plic->hart_config : ""; *c; c++) {
         if (*c == ',')

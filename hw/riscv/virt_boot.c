@@ -88,7 +88,7 @@ static bool load_initrd(struct virt *virt, struct boot *boot, GError **error)
     address = boot->kernel.low + MIN(virt->machine.ram_size / 2, 512 * MIB);
     address = bits_align_up(MAX(address, boot->kernel.high), 4096);
     if (!place(virt, "initial RAM disk", virt->machine.initrd, address, true, &result, error))
-        return error_hint(error, "the machine has %" G_GUINT64_FORMAT " MiB of RAM (-m)", virt->machine.ram_size / MIB);
+        return false;
     boot->initrd = (struct virt_initrd){ result.low, result.high };
     return true;
 }

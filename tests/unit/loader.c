@@ -88,6 +88,30 @@ static void test_bad_elf(void)
     board_destroy(&b);
 }
 
+/* 60,000 headers for the same 32 MiB: copying them all would take minutes. */
+static void test_overlapping_elf(void)
+{
+    enum { COUNT = 60000 };
+    struct board b = board_create(1);
+    struct loader_result result;
+    GError *error = NULL;
+    u64 size = 128 + COUNT * 56;
+    g_autofree u8 *elf = g_malloc0(size);
+
+    make_elf(elf, RAM, RAM, RAM);
+    put(elf, 56, 2, COUNT);
+    for (unsigned i = 0; i < COUNT; i++) {
+        memcpy(elf + 64 + i * 56, elf + 64, 56);
+        put(elf, 64 + i * 56 + 32, 8, 1);
+        put(elf, 64 + i * 56 + 40, 8, 32 * MIB);
+    }
+    struct loader_request r = request(&b, elf, size);
+    g_assert_false(loader_place(&r, &result, &error));
+    g_assert_nonnull(strstr(error->message, "larger than the memory"));
+    g_clear_error(&error);
+    board_destroy(&b);
+}
+
 static void make_image(u8 *image, u64 size)
 {
     memset(image, 0x13, size);
@@ -373,6 +397,7 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/loader/elf", test_elf);
     g_test_add_func("/loader/elf/bad", test_bad_elf);
+    g_test_add_func("/loader/elf/overlapping", test_overlapping_elf);
     g_test_add_func("/loader/image", test_image);
     g_test_add_func("/loader/uimage", test_uimage);
     g_test_add_func("/loader/gzip", test_gzip);
