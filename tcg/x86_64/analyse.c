@@ -142,6 +142,8 @@ static void name_values(struct tcg_engine *e)
     for (u32 i = 0; i < b->count; i++) {
         const struct ir_op *op = &b->op[i];
 
+        if (op->code == IR_NOP || op->code == IR_INSN)
+            continue; /* no value, no operands */
         e->value[i] = (struct x86_value){
             .place = PLACE_NONE, .hint = X86_NO_REG, .computed = true, .home = IR_NONE, .root = (u16)i
         };
@@ -308,10 +310,10 @@ static void find_hints(struct tcg_engine *e)
     for (u32 i = b->count; i-- > 0;) {
         const struct ir_op *op = &b->op[i];
 
-        if (e->value[i].left)
-            hint_definition(e, &h, i, op);
         if (op->code == IR_NOP || op->code == IR_INSN || op->code == IR_CONST)
             continue;
+        if (e->value[i].left)
+            hint_definition(e, &h, i, op);
         note_readers(e, i, op);
         if (op->code == IR_PUT)
             hint_put(e, &h, i, op);
