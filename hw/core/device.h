@@ -152,6 +152,8 @@ struct line *device_input(struct device *device, const char *input, u32 number);
 
 /* The decl of a class that was declared by rows, or NULL. */
 const struct device_decl *device_decl_of(const struct vm_class *class, u32 guest);
+/* Reference text of a device: windows, registers, lines, hidden state. The caller frees. */
+char *device_describe(const struct device_decl *decl);
 
 #define device_guest_error(d, ...) log_line(vm_log(((struct vm_object *)(d))->vm), LOG_GUEST_ERRORS, __VA_ARGS__)
 

@@ -193,6 +193,9 @@ static void describes_itself(struct bench *bench, gconstpointer data)
 
     g_assert_cmpuint(decl->reg_count, ==, 11);
     g_assert_cmpuint(decl->window_count, ==, 2);
+    g_autofree char *text = device_describe(decl);
+    g_assert_nonnull(strstr(text, "+0x8      u32 W1C  events: write one to clear\n"));
+    g_assert_nonnull(strstr(text, "matrix[12]: rows of columns\n"));
     g_assert_null(device_decl_of(vm_class_find("container", 0), 0));
     for (u32 i = 0; i < decl->reg_count; i++)
         g_assert_nonnull(decl->regs[i].doc);

@@ -331,6 +331,38 @@ static void test_boot_layout(void)
     board_destroy(&b);
 }
 
+/* Device trees of the user: the board's own, with bytes changed and ends cut off. */
+static void test_random_dtb(void)
+{
+    struct board first = board_create(1);
+    struct virt *virt = (struct virt *)first.machine;
+    u32 size = virt->fdt_size, ok = 0;
+    g_autofree u8 *good = g_memdup2(virt->fdt, size), *bad = g_malloc(size);
+    GRand *rand = g_rand_new_with_seed(20260102);
+
+    board_destroy(&first);
+    for (unsigned i = 0; i < 200; i++) {
+        struct board b = board_new(1, 64 * MIB);
+        u64 length = i % 3 ? size : (u64)g_rand_int_range(rand, 0, (gint32)size);
+        GError *error = NULL;
+
+        memcpy(bad, good, size);
+        for (unsigned n = i % 8; n; n--) /* mostly in the header and the first nodes */
+            bad[g_rand_int_range(rand, 0, g_rand_boolean(rand) ? 64 : (gint32)size)] = (u8)g_rand_int(rand);
+        g_autofree char *path = write_file(bad, length);
+        board_set(&b.machine->dtb, path);
+        board_set(&b.machine->append, "console=ttyS0");
+        ok += board_realize(&b, &error);
+        g_clear_error(&error);
+        g_unlink(path);
+        board_destroy(&b);
+    }
+    g_test_message("%u of 200 were accepted", ok);
+    g_assert_cmpuint(ok, >, 10);
+    g_assert_cmpuint(ok, <, 190);
+    g_rand_free(rand);
+}
+
 static void test_too_little_ram(void)
 {
     static const u64 sizes[] = { 4 * KIB, 64 * KIB, 1 * MIB, 2 * MIB, 3 * MIB };
@@ -406,6 +438,7 @@ int main(int argc, char **argv)
     g_test_add_func("/loader/random", test_random);
     g_test_add_func("/loader/device", test_generic_loader);
     g_test_add_func("/virt/layout", test_boot_layout);
+    g_test_add_func("/virt/random-dtb", test_random_dtb);
     g_test_add_func("/virt/too-little-ram", test_too_little_ram);
     return g_test_run();
 }
