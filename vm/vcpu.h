@@ -108,6 +108,8 @@ struct cpu_class {
     bool (*take_interrupt)(struct vcpu *vcpu);
     /* An input line changed, any thread: make it visible to has_work/take_interrupt atomically. The vCPU is kicked afterwards. */
     void (*line_changed)(struct vcpu *vcpu, u32 number, u32 level);
+    /* Another vCPU may have stored meanwhile: exclusives that are under way shall fail. Own thread. May be NULL. */
+    void (*lose_reservation)(struct vcpu *vcpu);
     /* A vcpu_timer slot expired, in the vCPU's thread. */
     void (*timer_expired)(struct vcpu *vcpu, u32 slot);
     u64 (*get_pc)(struct vcpu *vcpu);

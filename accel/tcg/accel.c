@@ -22,7 +22,7 @@ static const struct vm_property properties[] = {
     { .name = "host-isa", .type = VM_PROPERTY_ENUM, .names = isa_names, .offset = offsetof(struct tcg, host_isa), .class_name = "str",
       .default_text = "native", .description = "host instruction set level to use at most (x86-64-v1 to v4)" },
     { .name = "exact-exclusives", .type = VM_PROPERTY_BOOL, .offset = offsetof(struct tcg, exact_exclusives),
-      .description = "load-reserved/store-conditional notice a value that changed and changed back" },
+      .description = "exclusives notice a value that changed and changed back; vCPUs then run one at a time, as with thread=single" },
     { .name = "perfmap", .type = VM_PROPERTY_BOOL, .offset = offsetof(struct tcg, perfmap), .description = "same as -perfmap" },
     { .name = "jitdump", .type = VM_PROPERTY_BOOL, .offset = offsetof(struct tcg, jitdump), .description = "same as -jitdump" },
     { 0 },

@@ -169,8 +169,13 @@ static void take_turn(struct tcg_vcpu *v)
     }
     tcg->turn_waiters--;
     tcg->turn_holder = v;
+    bool others = tcg->last_holder != v;
+    tcg->last_holder = v;
     host_lock_drop(&tcg->turn_lock);
     vcpu_leave_outside(v->vcpu);
+    /* Exclusives compare by value; what others did to the place in between would go unnoticed if they put it back. */
+    if (others && v->vcpu->cpu->lose_reservation)
+        v->vcpu->cpu->lose_reservation(v->vcpu);
 }
 
 static void give_turn(struct tcg_vcpu *v)
@@ -185,7 +190,7 @@ static void give_turn(struct tcg_vcpu *v)
 void tcg_vcpu_run(struct vcpu *vcpu)
 {
     struct tcg_vcpu *v = tcg_of(vcpu);
-    bool turns = v->tcg->thread == TCG_THREAD_SINGLE;
+    bool turns = v->tcg->thread == TCG_THREAD_SINGLE || v->tcg->exact_exclusives;
 
     if (turns)
         take_turn(v);

@@ -151,7 +151,7 @@ struct tcg {
     /* thread=single */
     struct host_lock turn_lock;
     struct host_cond turn_cond;
-    struct tcg_vcpu *turn_holder;
+    struct tcg_vcpu *turn_holder, *last_holder;
     u64 next_ticket, serving;
     u32 turn_waiters;
     /* statistics; translate_lock */

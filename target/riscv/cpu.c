@@ -87,6 +87,12 @@ static void set_pc(struct vcpu *vcpu, u64 pc)
     ((struct riscv_state *)vcpu->state)->pc = pc;
 }
 
+/* An SC that fails for nothing is allowed (Unprivileged manual, "Load-Reserved/Store-Conditional"). */
+static void lose_reservation(struct vcpu *vcpu)
+{
+    ((struct riscv_state *)vcpu->state)->reserve_address = RISCV_NO_RESERVATION;
+}
+
 static u32 disassemble(const u8 *bytes, u32 available, u64 address, char *text, u32 text_size)
 {
     u32 raw = 0, length = available >= 1 && (bytes[0] & 3) == 3 ? 4 : 2;
@@ -122,6 +128,7 @@ static const struct cpu_class cpu_class = {
     .take_interrupt = riscv_take_interrupt,
     .line_changed = riscv_line_changed,
     .timer_expired = riscv_timer_expired,
+    .lose_reservation = lose_reservation,
     .get_pc = get_pc,
     .set_pc = set_pc,
     .registers = riscv_registers,
