@@ -27,8 +27,9 @@ char *tcg_describe(struct vm *vm)
                            tcg->blocks, tcg->live_blocks, tcg->code_pages);
     g_string_append_printf(text, "guest instructions translated: %" G_GUINT64_FORMAT " (%" G_GUINT64_FORMAT " bytes -> %" G_GUINT64_FORMAT " bytes)\n",
                            tcg->insns, tcg->guest_bytes, tcg->host_bytes);
-    g_string_append_printf(text, "translation time: %.3f ms, %.1f ns per guest instruction\n", (double)tcg->translate_ns / 1e6,
-                           tcg->insns ? (double)tcg->translate_ns / (double)tcg->insns : 0.0);
+    double each = tcg->sampled_insns ? (double)tcg->sampled_ns / (double)tcg->sampled_insns : 0.0;
+    g_string_append_printf(text, "translation: %.1f ns of CPU time per guest instruction (of %" G_GUINT64_FORMAT
+                           " sampled), about %.1f ms in all\n", each, tcg->sampled_insns, each * (double)tcg->insns / 1e6);
     g_string_append_printf(text, "invalidations: %" G_GUINT64_FORMAT ", chunks recycled: %" G_GUINT64_FORMAT "\n", tcg->invalidations, tcg->recycled);
     host_lock_drop(&tcg->translate_lock);
     for (u32 i = 0; i < vm_vcpu_count(vm); i++) {

@@ -155,7 +155,7 @@ struct tcg {
     u64 next_ticket, serving;
     u32 turn_waiters;
     /* statistics; translate_lock */
-    u64 blocks, live_blocks, insns, guest_bytes, host_bytes, translate_ns, invalidations, recycled, code_pages;
+    u64 blocks, live_blocks, insns, guest_bytes, host_bytes, sampled_ns, sampled_insns, invalidations, recycled, code_pages;
 };
 
 static inline struct tcg_vcpu *tcg_of(struct vcpu *vcpu)
