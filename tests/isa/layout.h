@@ -15,8 +15,12 @@ static inline void isa_describe_layout(struct code_layout *l, struct ir_reg *reg
     static const u16 pinned[] = { 2, 1, 10, 11, 12, 13, 14, 15, 8, 9, 18, 19 };
     const s32 host = -(s32)sizeof(struct vcpu_host);
 
-    for (unsigned i = 0; i < 64; i++)
-        reg[i] = (struct ir_reg){ g_strdup_printf("%c%u", i < 32 ? 'x' : 'f', i % 32), IR_I64, (s32)(8 * i) };
+    for (unsigned i = 0; i < 64; i++) {
+        char name[8];
+
+        g_snprintf(name, sizeof(name), "%c%u", i < 32 ? 'x' : 'f', i % 32);
+        reg[i] = (struct ir_reg){ g_intern_string(name), IR_I64, (s32)(8 * i) };
+    }
     reg[RISCV_REG_RESERVE_ADDRESS] = (struct ir_reg){ "reserve_address", IR_I64, offsetof(struct riscv_state, reserve_address) };
     reg[RISCV_REG_RESERVE_VALUE] = (struct ir_reg){ "reserve_value", IR_I64, offsetof(struct riscv_state, reserve_value) };
     reg[RISCV_REG_FP_DIRTY] = (struct ir_reg){ "fp_dirty", IR_I64, offsetof(struct riscv_state, fp_dirty) };
