@@ -3,6 +3,7 @@ import os
 import re
 import shutil
 import subprocess
+import time
 
 import pytest
 
@@ -21,6 +22,10 @@ class Debugged:
 
     def gdb(self, *commands, deadline=60):
         """Output of one session; the machine goes on when GDB leaves by detach."""
+        end = time.monotonic() + 20 * PATIENCE
+        while not os.path.exists(self.socket):
+            assert time.monotonic() < end and self.machine.process.poll() is None, "no GDB server came up"
+            time.sleep(0.01)
         words = [GDB, "-nx", "-q", "-batch", "-ex", "set pagination off", "-ex", "set confirm off",
                  "-ex", "set architecture riscv:rv64", "-ex", "set remotetimeout 20",
                  "-ex", f"target remote {self.socket}"]
