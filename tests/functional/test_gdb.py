@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from conftest import PATIENCE
+from conftest import PATIENCE, ROOT
 
 GDB = shutil.which("gdb-multiarch")
 pytestmark = pytest.mark.skipif(not GDB, reason="gdb-multiarch is not installed")
@@ -117,3 +117,15 @@ def test_kernel_symbol_address(debugged, linux):
     address = int(guest.machine.wait_for(r"entry ([0-9a-f]{16})", 90).group(1), 16)
     output = guest.gdb(f"break *{address:#x}", "info breakpoints", f"x/4xh {address:#x}", "delete", "detach")
     assert "Cannot access memory" not in output, output
+
+
+def test_breakpoint_in_a_page_seen_at_two_addresses(start, tmp_path):
+    """The guest runs one page of code at three addresses, 50 times each (and once more at its own); one of them has a breakpoint."""
+    guest = os.path.join(os.path.dirname(os.environ.get("MYNAH", os.path.join(ROOT, "build", "mynah"))), "tests", "jit", "two_addresses.elf")
+    if not os.path.exists(guest):
+        pytest.skip("the bare-metal programs were not built (no cross compiler)")
+    debugged = Debugged(start, tmp_path, "-M", "virt", "-m", "64M", "-bios", "none", "-kernel", guest)
+    output = debugged.gdb("hbreak *0x40000000", "ignore 1 49", "continue", "info registers pc", "info breakpoints", "delete", "continue")
+    assert re.search(r"\bpc +0x40000000\b", output), output
+    assert "already hit 50 times" in output, output
+    assert debugged.machine.process.wait(20 * PATIENCE) == 0
