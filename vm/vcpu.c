@@ -128,7 +128,7 @@ static void finish_work(struct vcpu *vcpu, struct work *work)
     if (work->pending) {
         /* The waiter watches its own counter under exclusive_lock. */
         host_lock_take(&vcpu->vm->exclusive_lock);
-        --*work->pending;
+        __atomic_sub_fetch(work->pending, 1, __ATOMIC_SEQ_CST);
         host_cond_wake_all(&vcpu->vm->exclusive_cond);
         host_lock_drop(&vcpu->vm->exclusive_lock);
     }
@@ -209,35 +209,33 @@ void vcpu_post(struct vcpu *vcpu, void (*fn)(struct vcpu *vcpu, void *opaque), v
     vcpu_kick(vcpu);
 }
 
-/* Outside vCPUs are served here and now: their lock keeps them from coming in. */
-static bool serve_outside(struct vcpu *vcpu, void (*fn)(struct vcpu *vcpu, void *opaque), void *opaque)
+/*
+ * Outside vCPUs are served here and now: their lock keeps them from coming in. Others get the work posted, under the same lock:
+ * a vCPU that goes outside afterwards finds it first. True when it was posted.
+ */
+static bool serve_or_post(struct vcpu *vcpu, void (*fn)(struct vcpu *vcpu, void *opaque), void *opaque, u32 *pending)
 {
+    struct work *work = NULL;
+
     host_lock_take(&vcpu->lock);
-    bool outside = vcpu->outside;
-    if (outside)
+    if (vcpu->outside) {
         fn(vcpu, opaque);
+    } else {
+        work = g_new(struct work, 1);
+        *work = (struct work){ .fn = fn, .opaque = opaque, .pending = pending };
+        __atomic_add_fetch(pending, 1, __ATOMIC_SEQ_CST);
+        g_queue_push_tail(&vcpu->work, work);
+    }
     host_lock_drop(&vcpu->lock);
-    return outside;
-}
-
-static void post_handshake(struct vcpu *vcpu, void (*fn)(struct vcpu *vcpu, void *opaque), void *opaque, u32 *pending)
-{
-    struct work *work = g_new(struct work, 1);
-
-    *work = (struct work){ .fn = fn, .opaque = opaque, .pending = pending };
-    host_lock_take(&vcpu->vm->exclusive_lock);
-    ++*pending;
-    host_lock_drop(&vcpu->vm->exclusive_lock);
-    host_lock_take(&vcpu->lock);
-    g_queue_push_tail(&vcpu->work, work);
-    host_lock_drop(&vcpu->lock);
-    vcpu_kick(vcpu);
+    if (work)
+        vcpu_kick(vcpu);
+    return work != NULL;
 }
 
 static void wait_for(struct vm *vm, u32 *pending)
 {
     host_lock_take(&vm->exclusive_lock);
-    while (*pending)
+    while (__atomic_load_n(pending, __ATOMIC_SEQ_CST))
         host_cond_wait(&vm->exclusive_cond, &vm->exclusive_lock);
     host_lock_drop(&vm->exclusive_lock);
 }
@@ -253,9 +251,8 @@ void vm_handshake(struct vm *vm, void (*fn)(struct vcpu *vcpu, void *opaque), vo
 
         if (vcpu == self) {
             fn(vcpu, opaque);
-        } else if (!serve_outside(vcpu, fn, opaque)) {
-            post_handshake(vcpu, fn, opaque, &pending);
-            posted = true;
+        } else {
+            posted |= serve_or_post(vcpu, fn, opaque, &pending);
         }
     }
     if (!posted)
