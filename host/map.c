@@ -8,6 +8,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
+
 u64 host_page_size(void)
 {
     return (u64)sysconf(_SC_PAGESIZE);
@@ -52,9 +56,9 @@ static int protection(unsigned access)
            (access & HOST_MAP_EXEC ? PROT_EXEC : 0);
 }
 
-int host_map_create_file(const char *name, u64 size, GError **error)
+static int sized_memfd(const char *name, u64 size, unsigned flags, GError **error)
 {
-    int fd = memfd_create(name, MFD_CLOEXEC);
+    int fd = memfd_create(name, MFD_CLOEXEC | flags);
 
     if (fd < 0 || ftruncate(fd, (off_t)size)) {
         error_set(error, "cannot create memory file '%s': %s", name, strerror(errno));
@@ -65,18 +69,51 @@ int host_map_create_file(const char *name, u64 size, GError **error)
     return fd;
 }
 
-int host_map_open_file(const char *path, u64 size, GError **error)
+int host_map_create_file(const char *name, u64 size, GError **error)
 {
-    g_autofree char *nameless = g_strconcat(path, "/mynah-XXXXXX", NULL);
-    bool folder = g_file_test(path, G_FILE_TEST_IS_DIR);
-    int fd = folder ? g_mkstemp_full(nameless, O_RDWR | O_CLOEXEC, 0600) : open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-    struct stat status;
+    return sized_memfd(name, size, MFD_ALLOW_SEALING, error);
+}
 
-    if (folder && fd >= 0)
+int host_map_create_huge_file(const char *name, u64 size, u64 page, GError **error)
+{
+    enum { PAGE_SHIFT_AT = 26 }; /* memfd_create(2): log2 of the page size from this bit on */
+    unsigned shift = page ? (unsigned)__builtin_ctzll(page) : 0;
+
+    return sized_memfd(name, size, MFD_ALLOW_SEALING | MFD_HUGETLB | shift << PAGE_SHIFT_AT, error);
+}
+
+bool host_map_seal_file(int fd, GError **error)
+{
+    if (!fcntl(fd, F_ADD_SEALS, F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL))
+        return true;
+    return error_set(error, "cannot seal a memory file: %s", strerror(errno));
+}
+
+static int open_or_make(const char *path, bool read_only)
+{
+    if (read_only)
+        return open(path, O_RDONLY | O_CLOEXEC);
+    if (!g_file_test(path, G_FILE_TEST_IS_DIR))
+        return open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    g_autofree char *nameless = g_strconcat(path, "/mynah-XXXXXX", NULL);
+    int fd = g_mkstemp_full(nameless, O_RDWR | O_CLOEXEC, 0600);
+    if (fd >= 0)
         unlink(nameless);
-    if (fd >= 0 && !fstat(fd, &status) && ((u64)status.st_size >= size || !ftruncate(fd, (off_t)size)))
+    return fd;
+}
+
+int host_map_open_file(const char *path, u64 size, bool read_only, GError **error)
+{
+    int fd = open_or_make(path, read_only);
+    struct stat status = {0};
+
+    if (fd >= 0 && !fstat(fd, &status) && ((u64)status.st_size >= size || (!read_only && !ftruncate(fd, (off_t)size))))
         return fd;
-    error_set(error, "cannot use '%s' as memory: %s", path, strerror(errno));
+    if (fd >= 0 && read_only)
+        error_set(error, "cannot use '%s' as memory: it has %" G_GINT64_FORMAT " bytes, not %" G_GUINT64_FORMAT, path,
+                  (gint64)status.st_size, size);
+    else
+        error_set(error, "cannot use '%s' as memory: %s", path, strerror(errno));
     if (fd >= 0)
         close(fd);
     return -1;
@@ -88,12 +125,70 @@ void host_map_close_file(int fd)
         close(fd);
 }
 
-void host_map_populate(void *address, u64 size)
-{
-    u64 step = host_page_size();
+struct populate {
+    u8 *address;
+    u64 size;
+    int error;
+};
 
-    for (u64 at = 0; at < size; at += step)
-        __atomic_fetch_or((u8 *)address + at, 0, __ATOMIC_RELAXED);
+/* MADV_POPULATE_WRITE (Linux 5.14) fails where touching would be a SIGBUS; older hosts are touched. */
+static void *populate_part(void *opaque)
+{
+    struct populate *part = opaque;
+
+    if (!madvise(part->address, part->size, MADV_POPULATE_WRITE))
+        return NULL;
+    if (errno != EINVAL) {
+        part->error = errno;
+        return NULL;
+    }
+    for (u64 at = 0; at < part->size; at += host_page_size())
+        __atomic_fetch_or(part->address + at, 0, __ATOMIC_RELAXED);
+    return NULL;
+}
+
+bool host_map_populate(void *address, u64 size, unsigned threads, GError **error)
+{
+    u64 unit = 2 * MIB, share;
+    g_autofree struct populate *parts = NULL;
+    g_autofree GThread **workers = NULL;
+    int failed = 0;
+
+    threads = (unsigned)CLAMP(threads, 1, MAX(size / unit, 1));
+    parts = g_new0(struct populate, threads);
+    workers = g_new0(GThread *, threads);
+    share = (size / threads + unit - 1) / unit * unit;
+    for (unsigned i = 0; i < threads; i++) {
+        u64 start = MIN(i * share, size);
+
+        parts[i] = (struct populate){(u8 *)address + start, MIN(share, size - start), 0};
+        if (i && parts[i].size)
+            workers[i] = g_thread_try_new("populate", populate_part, &parts[i], NULL);
+        if (parts[i].size && i && !workers[i])
+            populate_part(&parts[i]);
+    }
+    populate_part(&parts[0]);
+    for (unsigned i = 0; i < threads; i++) {
+        if (workers[i])
+            g_thread_join(workers[i]);
+        failed = parts[i].error ? parts[i].error : failed;
+    }
+    return !failed || error_set(error, "cannot take %" G_GUINT64_FORMAT " MiB from the host now: %s", size / MIB, strerror(failed));
+}
+
+void host_map_merge(void *address, u64 size)
+{
+    madvise(address, size, MADV_MERGEABLE);
+}
+
+void host_map_no_dump(void *address, u64 size)
+{
+    madvise(address, size, MADV_DONTDUMP);
+}
+
+void host_map_remove(void *address, u64 size)
+{
+    madvise(address, size, MADV_REMOVE);
 }
 
 void *host_map_file(int fd, u64 offset, u64 size, unsigned access, void *at, GError **error)
@@ -101,6 +196,23 @@ void *host_map_file(int fd, u64 offset, u64 size, unsigned access, void *at, GEr
     int flags = (access & HOST_MAP_PRIVATE ? MAP_PRIVATE : MAP_SHARED) | (at ? MAP_FIXED : 0);
 
     return check(mmap(at, size, protection(access), flags, fd, (off_t)offset), size, error);
+}
+
+void *host_map_file_aligned(int fd, u64 offset, u64 size, unsigned access, u64 align, GError **error)
+{
+    if (align <= host_page_size())
+        return host_map_file(fd, offset, size, access, NULL, error);
+    u8 *range = host_map_reserve(size + align, error);
+    if (!range)
+        return NULL;
+    u8 *start = (u8 *)(((uintptr_t)range + align - 1) & ~(uintptr_t)(align - 1));
+    if (start > range)
+        host_map_free(range, (u64)(start - range));
+    host_map_free(start + size, (u64)(range + align - start));
+    void *mapped = host_map_file(fd, offset, size, access, start, error);
+    if (!mapped)
+        host_map_free(start, size);
+    return mapped;
 }
 
 bool host_map_protect(void *address, u64 size, unsigned access, GError **error)

@@ -189,6 +189,8 @@ const struct hmp_command hmp_commands[] = {
     { "logfile", "filename", "write the log to this file", choose_log_file },
     { "memsave", "addr size file", "write virtual memory to a file", memsave },
     { "nmi", "", "raise a non-maskable interrupt", nmi },
+    { "object_add", "type,id=id[,prop=value...]", "add an object", hmp_object_add },
+    { "object_del", "id", "remove an object that nobody uses", hmp_object_del },
     { "pmemsave", "addr size file", "write physical memory to a file", pmemsave },
     { "print|p", "/fmt expr", "show a value: numbers, $registers, + - * / % & | ^ ~ ( )", hmp_evaluate },
     { "qom-get", "path property", "show a property of an object", qom_get },

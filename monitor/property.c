@@ -47,6 +47,23 @@ struct json_object *property_json(const struct vm_property *property, const char
     return json_object_new_string(text ? text : "");
 }
 
+/* Numbers and names with commas between them, as the command line has lists. */
+static char *list_text(const char *name, struct json_object *list, GError **error)
+{
+    g_autoptr(GString) text = g_string_new(NULL);
+
+    for (size_t i = 0; i < json_object_array_length(list); i++) {
+        struct json_object *element = json_object_array_get_idx(list, i);
+
+        if (!json_object_is_type(element, json_type_int) && !json_object_is_type(element, json_type_string)) {
+            error_set(error, "Invalid parameter type for '%s', expected: a list of numbers or strings", name);
+            return NULL;
+        }
+        g_string_append_printf(text, "%s%s", i ? "," : "", json_object_get_string(element));
+    }
+    return g_string_free(g_steal_pointer(&text), FALSE);
+}
+
 char *property_text(const char *name, struct json_object *value, GError **error)
 {
     switch (json_object_get_type(value)) {
@@ -56,6 +73,8 @@ char *property_text(const char *name, struct json_object *value, GError **error)
     case json_type_double:
     case json_type_string:
         return g_strdup(json_object_get_string(value));
+    case json_type_array:
+        return list_text(name, value, error);
     default:
         error_set(error, "Invalid parameter type for '%s', expected: string, number or boolean", name);
         return NULL;

@@ -1,9 +1,12 @@
 /* monitor/qmp_machine.c - commands about what the machine is. */
 #include "base/error.h"
+#include "host/numa.h"
 #include "monitor/commands.h"
 #include "monitor/internal.h"
 #include "monitor/property.h"
 #include "vm/machine.h"
+#include "vm/memory_backend.h"
+#include "vm/numa.h"
 #include "vm/memory.h"
 #include "vm/vcpu.h"
 #include <errno.h>
@@ -62,6 +65,7 @@ static void add_machine(const struct vm_class *class, void *opaque)
     info->cpu_max = MAX(machine->max_cpus, 1);
     info->default_cpu_type = g_strdup(machine->default_cpu_type);
     info->default_ram_id = g_strdup(machine->default_ram_id);
+    info->numa_mem_supported = machine->has_numa;
     info->acpi = vm_class_property(class, found->guest, "acpi") != NULL;
     g_ptr_array_add(found->list, info);
 }
@@ -83,6 +87,8 @@ bool qmp_query_current_machine(struct monitor *monitor, struct api_current_machi
 bool qmp_query_cpus_fast(struct monitor *monitor, GPtrArray **ret, GError **error)
 {
     struct vm *vm = monitor->set->vm;
+    struct vm_object *machine = vm_machine(vm);
+    const struct numa *numa = machine && vm_object_is_a(machine, "machine") ? container_of(machine, struct machine, object)->numa : NULL;
 
     *ret = api_list_new();
     for (u32 i = 0; i < vm_vcpu_count(vm); i++) {
@@ -96,6 +102,8 @@ bool qmp_query_cpus_fast(struct monitor *monitor, GPtrArray **ret, GError **erro
         info->props = api_new(&api_type_cpu_instance_properties);
         info->props->has_core_id = true;
         info->props->core_id = i;
+        info->props->has_node_id = numa != NULL;
+        info->props->node_id = numa ? numa->cpu_node[i] : 0;
         info->target = target_of(vm);
         g_ptr_array_add(*ret, info);
     }
@@ -211,6 +219,38 @@ bool qmp_query_memory_size_summary(struct monitor *monitor, struct api_memory_in
     if (machine && vm_object_is_a(machine, "machine"))
         (*ret)->base_memory = container_of(machine, struct machine, object)->ram_size;
     (*ret)->has_plugged_memory = true;
+    return true;
+}
+
+bool qmp_query_hotpluggable_cpus(struct monitor *monitor, GPtrArray **ret, GError **error)
+{
+    return error_set(error, "machine does not support hot-plugging CPUs");
+}
+
+static void add_memdev(const struct memory_backend_info *from, void *opaque)
+{
+    struct api_memdev *to = api_new(&api_type_memdev);
+
+    to->id = g_strdup(from->id);
+    to->size = from->size;
+    to->merge = from->merge;
+    to->dump = from->dump;
+    to->prealloc = from->prealloc;
+    to->share = from->share;
+    to->has_reserve = true;
+    to->reserve = from->reserve;
+    to->policy = (enum api_host_mem_policy)from->policy;
+    to->host_nodes = api_list_new();
+    for (u64 node = 0; node < HOST_NUMA_NODES; node++) {
+        if (from->host_nodes[node / 64] >> node % 64 & 1)
+            g_ptr_array_add(to->host_nodes, GSIZE_TO_POINTER(node));
+    }
+    g_ptr_array_add(opaque, to);
+}
+
+bool qmp_query_memdev(struct monitor *monitor, GPtrArray **ret, GError **error)
+{
+    memory_backend_foreach(monitor->set->vm, add_memdev, *ret = api_list_new());
     return true;
 }
 

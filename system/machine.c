@@ -4,6 +4,7 @@
 #include "system/system.h"
 #include "vm/clock.h"
 #include "vm/memory_backend.h"
+#include "vm/user.h"
 #include <string.h>
 
 struct board_names {
@@ -106,6 +107,52 @@ static bool set_cpus(struct mynah_system *s, const struct machine_class *board, 
     return true;
 }
 
+/* -m slots=,maxmem=: what QEMU checks. Plugging memory in comes with the first board that can. */
+static bool set_hotplug_memory(struct mynah_system *s, struct api_keyval *list, GError **error)
+{
+    struct machine *m = s->machine;
+    u64 most = m->ram_size;
+
+    if (!api_keyval_get_u64(list, "slots", &m->ram_slots, error) || !api_keyval_get_size(list, "maxmem", 1, &most, error))
+        return false;
+    if (api_keyval_find(list, "slots") && !api_keyval_find(list, "maxmem"))
+        return error_set(error, "slots needs maxmem as well");
+    if (most < m->ram_size)
+        return error_set(error, "maxmem (0x%" G_GINT64_MODIFIER "x) must be at least the initial memory size (0x%" G_GINT64_MODIFIER "x)", most,
+                         m->ram_size);
+    if (m->ram_slots && most == m->ram_size)
+        return error_set(error, "there are slots, but maxmem (0x%" G_GINT64_MODIFIER "x) is no more than the initial memory size", most);
+    m->max_ram_size = most;
+    return true;
+}
+
+/* -mem-path: a backend under the name of the board's memory. */
+static bool make_file_backend(struct mynah_system *s, struct api_keyval *list, GError **error)
+{
+    const struct machine_class *board = machine_class_of(s->machine->object.class);
+    const char *path = last_text(s, API_OPTION_MEM_PATH);
+    bool prealloc = api_option_last(s->options, API_OPTION_MEM_PREALLOC) != NULL;
+    u64 size = board->default_ram_size;
+
+    if (!path)
+        return !prealloc || error_set(error, "-mem-prealloc needs -mem-path; or use -object memory-backend-ram,prealloc=on,...");
+    if (s->machine->memory_backend)
+        return error_set(error, "-mem-path and -machine memory-backend= exclude each other");
+    if (!api_keyval_get_size(list, "size", MIB, &size, error))
+        return error_prefix(error, "-m");
+    g_autofree char *bytes = g_strdup_printf("%" G_GUINT64_FORMAT, size);
+    const char *const pairs[] = { "size", bytes, "mem-path", path, "prealloc", prealloc ? "on" : "off", NULL };
+    const struct vm_user_request request = {
+        .ancestor = "user-creatable", .type = "memory-backend-file", .id = board->default_ram_id,
+        .parent = vm_object_child(vm_root(s->vm), "objects"), .pairs = pairs,
+    };
+    vm_lock(s->vm);
+    bool made = vm_user_create(s->vm, &request, error);
+    vm_unlock(s->vm);
+    set_text(&s->machine->memory_backend, board->default_ram_id);
+    return made || error_prefix(error, "-mem-path %s", path);
+}
+
 static bool set_memory(struct mynah_system *s, const struct machine_class *board, GError **error)
 {
     g_autoptr(api_keyval) m = api_option_merged(s->options, API_OPTION_M);
@@ -113,7 +160,7 @@ static bool set_memory(struct mynah_system *s, const struct machine_class *board
 
     u64 backend;
 
-    if (!vm_machine_backend_size(s->machine, &backend, error))
+    if (!make_file_backend(s, m, error) || !vm_machine_backend_size(s->machine, &backend, error))
         return false;
     if (backend)
         size = backend; /* unless -m says something else, which the board refuses */
@@ -122,7 +169,7 @@ static bool set_memory(struct mynah_system *s, const struct machine_class *board
     if (size > UINT64_C(1) << 46)
         return error_set(error, "-m: %" G_GUINT64_FORMAT " GiB is more than any host can map", size / GIB);
     s->machine->ram_size = size;
-    return true;
+    return set_hotplug_memory(s, m, error) || error_prefix(error, "-m");
 }
 
 static void set_firmware_folders(struct mynah_system *s)
@@ -189,7 +236,8 @@ bool system_create_machine(struct mynah_system *s, GError **error)
         return false;
     s->machine = container_of(object, struct machine, object);
     add_containers(s);
-    if (!set_properties(s, list, error) || !set_cpus(s, board, error) || !set_memory(s, board, error))
+    if (!set_properties(s, list, error) || !set_cpus(s, board, error) || !set_memory(s, board, error) ||
+        !system_create_numa(s, error))
         return false;
     set_text(&s->machine->kernel, last_text(s, API_OPTION_KERNEL));
     set_text(&s->machine->initrd, last_text(s, API_OPTION_INITRD));
@@ -204,56 +252,28 @@ bool system_create_machine(struct mynah_system *s, GError **error)
     return real;
 }
 
-static struct vm_object *create_from(struct mynah_system *s, struct api_keyval *list, const char *type_key, const char *ancestor,
-                                     struct vm_object *parent, const char *anonymous, GError **error)
-{
-    const char *type = api_keyval_get(list, type_key), *id = api_keyval_get(list, "id");
-    const struct vm_class *class = type ? vm_class_find(type, s->guest) : NULL;
-
-    if (!type) {
-        error_set(error, "say which one: %s=NAME is missing", type_key);
-        return NULL;
-    }
-    if (!class || !class->user_creatable || class->abstract || !vm_class_is_a(class, ancestor, s->guest)) {
-        const char *near = vm_class_nearest(type, ancestor, s->guest);
-
-        error_set(error, "there is no %s '%s'", ancestor, type);
-        if (near)
-            error_hint(error, "did you mean '%s'?", near);
-        return NULL;
-    }
-    struct vm_object *object = vm_object_create(s->vm, type, parent, id ? id : anonymous, error);
-    for (unsigned i = 0; object && i < api_keyval_count(list); i++) {
-        const struct api_keyval_item *item = api_keyval_at(list, i);
-
-        if (!strcmp(item->key, type_key) || !strcmp(item->key, "id"))
-            continue;
-        if (!vm_object_set(object, item->key, item->value, error)) {
-            vm_object_destroy(object);
-            return NULL;
-        }
-    }
-    if (object && !vm_object_realize(object, error)) {
-        vm_object_destroy(object);
-        return NULL;
-    }
-    return object;
-}
-
 static bool create_one(struct mynah_system *s, struct api_option_use *use, GError **error)
 {
-    bool named = api_keyval_get(use->keyval, "id") != NULL;
-    struct vm_object *parent, *made;
+    bool is_object = use->id == API_OPTION_OBJECT;
+    const char *key = is_object ? "qom-type" : "driver", *id = api_keyval_get(use->keyval, "id");
+    g_autoptr(GPtrArray) pairs = vm_user_pairs(use->keyval, key);
+    struct vm_user_request request = {
+        .ancestor = is_object ? "user-creatable" : "device",
+        .type = api_keyval_get(use->keyval, key),
+        .id = id,
+        .parent = is_object ? vm_object_child(vm_root(s->vm), "objects")
+                            : vm_object_child(&s->machine->object, id ? "peripheral" : "peripheral-anon"),
+        .anonymous = "device[*]",
+        .pairs = (const char *const *)pairs->pdata,
+    };
 
-    if (use->id == API_OPTION_OBJECT) {
-        if (!g_strcmp0(api_keyval_get(use->keyval, "qom-type"), "monitor-qmp"))
-            return true; /* made with the monitors */
-        made = create_from(s, use->keyval, "qom-type", "user-creatable", vm_object_child(vm_root(s->vm), "objects"), "object[*]", error);
-    } else {
-        parent = vm_object_child(&s->machine->object, named ? "peripheral" : "peripheral-anon");
-        made = create_from(s, use->keyval, "driver", "device", parent, "device[*]", error);
-    }
-    return made ? true : error_prefix(error, "%s %s", use->spelling, use->text);
+    if (!request.type)
+        return error_set(error, "%s %s: say which one: %s=NAME is missing", use->spelling, use->text, key);
+    if (is_object && !strcmp(request.type, "monitor-qmp"))
+        return true; /* made with the monitors */
+    if (is_object && !id)
+        return error_set(error, "%s %s: say how to call it: id=NAME is missing", use->spelling, use->text);
+    return vm_user_create(s->vm, &request, error) ? true : error_prefix(error, "%s %s", use->spelling, use->text);
 }
 
 static bool create_all(struct mynah_system *s, enum api_option_id id, GError **error)
@@ -280,5 +300,3 @@ bool system_create_devices(struct mynah_system *s, GError **error)
 {
     return create_all(s, API_OPTION_DEVICE, error);
 }
-
-VM_CLASS(user_creatable) { .name = "user-creatable", .abstract = true, .size = sizeof(struct vm_object), .description = "what -object can make" };

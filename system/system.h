@@ -39,6 +39,9 @@ bool system_create_objects(struct mynah_system *s, GError **error); /* before th
 bool system_create_machine(struct mynah_system *s, GError **error);
 bool system_create_devices(struct mynah_system *s, GError **error);
 
+/* numa.c: after the machine's CPUs and memory are known, before it is realized. */
+bool system_create_numa(struct mynah_system *s, GError **error);
+
 /* accel.c */
 bool system_create_accel(struct mynah_system *s, GError **error);
 

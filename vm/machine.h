@@ -8,10 +8,15 @@
 #include "base/types.h"
 #include "vm/object.h"
 
+struct numa;
+
 /* The machine object; boards embed it first. Fields are filled from -M, -smp, -m, -kernel ... before realize. */
 struct machine {
     struct vm_object object;
     u64 ram_size;              /* bytes */
+    u64 max_ram_size;          /* -m maxmem=; at least ram_size */
+    u64 ram_slots;             /* -m slots= */
+    struct numa *numa;         /* -numa; NULL: none. The machine's */
     u32 cpus, max_cpus;        /* -smp */
     u32 sockets, clusters, cores, threads;
     char *cpu_type;            /* -cpu: model and properties, "rv64,zba=off"; NULL: the board's default */
@@ -31,6 +36,7 @@ struct machine_class {
     const char *default_ram_id;   /* "riscv_virt_board.ram" */
     u64 default_ram_size;
     bool no_cpus;              /* -M none */
+    bool has_numa;             /* it tells the guest about NUMA nodes */
 };
 
 static inline const struct machine_class *machine_class_of(const struct vm_class *class)

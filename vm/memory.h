@@ -26,8 +26,10 @@ struct ram_block {
 };
 
 struct ram_block *vm_ram_create(struct vm *vm, const char *name, u64 size, GError **error);
-/* Memory of a file from offset on, shared or a private copy; fd is taken over, also on failure. */
-struct ram_block *vm_ram_create_file(struct vm *vm, const char *name, u64 size, int fd, u64 offset, bool share, GError **error);
+/* Memory of a file from offset on, shared or a private copy, at a host address that is a multiple of align (a power of two; 0:
+ * any page); fd is taken over, also on failure. */
+struct ram_block *vm_ram_create_file(struct vm *vm, const char *name, u64 size, int fd, u64 offset, bool share, u64 align,
+                                     GError **error);
 void vm_ram_destroy(struct ram_block *block);
 struct ram_block *vm_ram_find(struct vm *vm, const char *name);
 void vm_ram_foreach(struct vm *vm, void (*fn)(struct ram_block *block, void *opaque), void *opaque);

@@ -83,6 +83,7 @@ struct vm_object {
     char *name;            /* within the parent */
     GPtrArray *children;   /* of struct vm_object, in order of creation */
     bool realized;
+    u32 users;             /* others that refer to it: object-del refuses then. They count up and down themselves */
 };
 
 /* Classes. Any thread, no lock. guest 0: whatever guest. */

@@ -32,12 +32,13 @@ struct ram_block *vm_ram_create(struct vm *vm, const char *name, u64 size, GErro
     return add(vm, name, size, -1, host_map_anonymous(size, size >= 16 * MIB, error), error);
 }
 
-struct ram_block *vm_ram_create_file(struct vm *vm, const char *name, u64 size, int fd, u64 offset, bool share, GError **error)
+struct ram_block *vm_ram_create_file(struct vm *vm, const char *name, u64 size, int fd, u64 offset, bool share, u64 align,
+                                     GError **error)
 {
     unsigned access = HOST_MAP_READ | HOST_MAP_WRITE | (share ? 0 : HOST_MAP_PRIVATE);
 
     size = bits_align_up(size, 4096);
-    return add(vm, name, size, fd, host_map_file(fd, offset, size, access, NULL, error), error);
+    return add(vm, name, size, fd, host_map_file_aligned(fd, offset, size, access, align, error), error);
 }
 
 void vm_ram_destroy(struct ram_block *block)

@@ -1,5 +1,6 @@
 /* hw/core/machine.c - what all boards share: the abstract class, its properties, the containers below /machine. */
 #include "vm/machine.h"
+#include "vm/numa.h"
 #include "vm/vm.h"
 
 #define TEXT(name_, field_, doc_) \
@@ -30,6 +31,11 @@ static void finish(struct vm_object *object)
 
     g_free(machine->cpu_type);
     g_strfreev(machine->firmware_folders);
+    for (u32 i = 0; machine->numa && i < NUMA_NODES_MAX; i++)
+        g_free(machine->numa->node[i].memdev);
+    if (machine->numa)
+        g_free(machine->numa->cpu_node);
+    g_free(machine->numa);
 }
 
 VM_CLASS(machine) {

@@ -39,11 +39,11 @@ static bool create_memory(struct virt *virt, GError **error)
 
     if (!size || (size & 4095))
         return error_set(error, "the amount of RAM must be a multiple of 4 KiB");
-    virt->ram = vm_machine_ram(&virt->machine, "riscv_virt_board.ram", error);
-    virt->mrom = virt->ram ? vm_ram_create(vm, "riscv_virt_board.mrom", virt_memmap[VIRT_MROM].size, error) : NULL;
+    if (!vm_machine_ram_init(&virt->machine, &virt->ram_region, "riscv_virt_board.ram", error))
+        return false;
+    virt->mrom = vm_ram_create(vm, "riscv_virt_board.mrom", virt_memmap[VIRT_MROM].size, error);
     if (!virt->mrom)
         return false;
-    region_init_ram(&virt->ram_region, vm, virt->ram->name, virt->ram, 0, size);
     region_init_rom(&virt->mrom_region, vm, virt->mrom->name, virt->mrom, 0, virt_memmap[VIRT_MROM].size);
     region_add(system, base, &virt->ram_region, 0);
     region_add(system, virt_memmap[VIRT_MROM].base, &virt->mrom_region, 0);
@@ -241,7 +241,7 @@ static void finish(struct vm_object *object)
     struct virt *virt = (struct virt *)object;
 
     vm_off_reset(object->vm, reset, virt);
-    region_finish(&virt->ram_region);
+    vm_machine_ram_finish(&virt->machine, &virt->ram_region);
     region_finish(&virt->mrom_region);
     g_free(virt->firmware_path);
     g_free(virt->fdt);
@@ -261,7 +261,7 @@ static const struct vm_property properties[] = {
 
 static const struct machine_class virt_class = {
     .name = "virt", .description = "RISC-V VirtIO board", .max_cpus = VIRT_MAX_CPUS, .default_cpu = "rv64",
-    .default_cpu_type = "rv64-riscv-cpu", .default_ram_id = "riscv_virt_board.ram", .default_ram_size = 128 * MIB,
+    .default_cpu_type = "rv64-riscv-cpu", .default_ram_id = "riscv_virt_board.ram", .default_ram_size = 128 * MIB, .has_numa = true,
 };
 
 VM_CLASS(virt_machine) {

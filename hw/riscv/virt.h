@@ -33,7 +33,7 @@ struct virt {
     u32 acpi;              /* enum: auto, on, off */
     bool aclint;
     u32 aia;
-    struct ram_block *ram, *mrom;
+    struct ram_block *mrom;
     struct region ram_region, mrom_region;
     struct device *plic, *fw_cfg, *flash[2];
     struct virt_range pcie_high; /* behind the RAM, aligned to its size */

@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "hw/riscv/virt.h"
 #include "vm/clock.h"
+#include "vm/numa.h"
 #include <libfdt.h>
 #include <string.h>
 
@@ -121,6 +122,12 @@ static void interrupts_extended(struct tree *t, u32 first, u32 second)
     cells(t, "interrupts-extended", value, harts * 4);
 }
 
+static void numa_node(struct tree *t, u32 node)
+{
+    if (t->virt->machine.numa)
+        CELLS(t, "numa-node-id", node);
+}
+
 static char *hart_property(struct vcpu *vcpu, const char *name)
 {
     char *value = vm_object_get(&vcpu->object, name, NULL);
@@ -146,6 +153,8 @@ static void add_hart(struct tree *t, u32 hart)
     begin_at(t, "cpu", hart);
     CELLS(t, "phandle", hart_phandle(hart));
     text(t, "device_type", "cpu");
+    if (t->virt->machine.numa)
+        numa_node(t, t->virt->machine.numa->cpu_node[hart]);
     CELLS(t, "reg", hart);
     text(t, "status", "okay");
     text(t, "compatible", "riscv");
@@ -193,11 +202,40 @@ static void add_harts(struct tree *t)
 
 static void add_memory(struct tree *t)
 {
+    const struct numa *numa = t->virt->machine.numa;
     struct virt_range range = { virt_memmap[VIRT_DRAM].base, t->virt->machine.ram_size };
 
-    begin_at(t, "memory", range.base);
-    text(t, "device_type", "memory");
-    reg(t, range);
+    for (u32 i = 0; i < (numa ? numa->count : 1); i++) {
+        range.size = numa ? numa->node[i].size : range.size;
+        if (!range.size)
+            continue;
+        begin_at(t, "memory", range.base);
+        text(t, "device_type", "memory");
+        reg(t, range);
+        numa_node(t, i);
+        end(t);
+        range.base += range.size;
+    }
+}
+
+/* Devicetree specification, numa.txt of Linux' bindings: from, to, distance of each pair. */
+static void add_distances(struct tree *t)
+{
+    const struct numa *numa = t->virt->machine.numa;
+    g_autoptr(GArray) row = g_array_new(FALSE, FALSE, sizeof(u32));
+
+    if (!numa)
+        return;
+    for (u32 from = 0; from < numa->count; from++) {
+        for (u32 to = 0; to < numa->count; to++) {
+            const u32 entry[] = { from, to, numa->distance[from][to] };
+
+            g_array_append_vals(row, entry, 3);
+        }
+    }
+    begin(t, "distance-map");
+    text(t, "compatible", "numa-distance-map-v1");
+    cells(t, "distance-matrix", (const u32 *)(void *)row->data, row->len);
     end(t);
 }
 
@@ -379,6 +417,7 @@ static void add_root(struct tree *t)
     add_power(t, "reboot", "syscon-reboot", 0x7777);
     add_platform_bus(t);
     add_memory(t);
+    add_distances(t);
     add_harts(t);
     add_pmu(t);
     add_fw_cfg(t);

@@ -1,10 +1,10 @@
 """scripts/apigen/commands.py - commands.h and commands.c: handlers' prototypes and the dispatch table."""
 from .cnames import banner, snake, string
-from .ctypes import c_type, descriptor, is_scalar
+from .ctypes import args_name, c_type, descriptor, is_scalar
 
 
 def prototype(schema, command):
-    args = f', const struct api_args_{snake(command.name)} *args' if command.members else ''
+    args = f', const struct api_{snake(args_name(command))} *args' if args_name(command) else ''
     ret = ''
     if command.returns:
         kind = 'struct json_object *' if 'raw' in command.attributes else c_type(schema, command.returns)
@@ -22,7 +22,7 @@ def header(schema):
 
 
 def wrapper(schema, command):
-    args = ', args' if command.members else ''
+    args = ', args' if args_name(command) else ''
     ret = ', ret' if command.returns else ''
     return (f'static bool call_{snake(command.name)}(struct monitor *monitor, const void *args, void *ret, GError **error)\n'
             f'{{\n    return qmp_{snake(command.name)}(monitor{args}{ret}, error);\n}}\n\n')
@@ -30,8 +30,8 @@ def wrapper(schema, command):
 
 def row(schema, command):
     fields = [f'.name = {string(command.name)}', f'.call = call_{snake(command.name)}']
-    if command.members:
-        fields.append(f'.args = &{descriptor("args-" + command.name)}')
+    if args_name(command):
+        fields.append(f'.args = &{descriptor(args_name(command))}')
     if command.returns:
         assert not is_scalar(schema, command.returns)
         raw = 'raw' in command.attributes

@@ -12,6 +12,11 @@ def args_entry(command):
     return Entry('struct', 'args-' + command.name, f'arguments of {command.name}', command.where, members=command.members)
 
 
+def args_name(command):
+    """The type of a command's arguments: its own struct, one that it names (`! takes TYPE`), or None."""
+    return command.attributes.get('takes') or ('args-' + command.name if command.members else None)
+
+
 def event_entry(event):
     return Entry('struct', 'event-' + event.name, f'data of {event.name}', event.where, members=event.members)
 

@@ -73,7 +73,8 @@ def describe(schema):
         row = {'name': entry.name, 'meta-type': entry.kind}
         if entry.kind == 'command':
             row['ret-type'] = numbering.ref(entry.returns) if entry.returns else '0'
-        row['arg-type'] = numbering.struct_ref(f'q_{entry.name}', entry.members)
+        takes = entry.attributes.get('takes')
+        row['arg-type'] = numbering.ref(takes) if takes else numbering.struct_ref(f'q_{entry.name}', entry.members)
         if 'feature' in entry.attributes:
             row['features'] = [entry.attributes['feature']]
         top.append(row)

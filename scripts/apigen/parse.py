@@ -138,7 +138,9 @@ def check(schema):
     """Every named type exists; names are used once."""
     for entry in [*schema.types.values(), *schema.commands, *schema.events]:
         used = [m.type for m in entry.members] + [c[1] for c in entry.cases if c[1]]
-        for name in used + ([entry.returns] if entry.returns else []):
+        used += [entry.returns] if entry.returns else []
+        used += [entry.attributes['takes']] if 'takes' in entry.attributes else []
+        for name in used:
             name = name.strip('[]')
             if name not in BUILTINS and name not in schema.types:
                 raise SchemaError(f'{entry.where}: unknown type {name}')

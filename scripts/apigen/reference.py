@@ -46,6 +46,8 @@ def qmp(schema):
             kind = 'event' if e.kind == 'event' else 'command'
             out.append(f'\n### {e.name} ({kind})\n\n{e.help[0].upper()}{e.help[1:]}. {" ".join(e.doc)}\n')
             out.append(members_table(e))
+            if 'takes' in e.attributes:
+                out.append(f'\nArguments: `{e.attributes["takes"]}`\n')
             if e.returns:
                 out.append(f'\nReturns: `{e.returns}`\n')
             if 'feature' in e.attributes:

@@ -1,0 +1,98 @@
+/* vm/user.c - creating and deleting objects that a user asked for. */
+#include "vm/user.h"
+#include "api/keyval.h"
+#include "base/error.h"
+#include <string.h>
+
+bool vm_user_id_is_valid(const char *text)
+{
+    if (!g_ascii_isalpha(*text))
+        return false;
+    for (text++; *text; text++) {
+        if (!g_ascii_isalnum(*text) && !strchr("-._", *text))
+            return false;
+    }
+    return true;
+}
+
+static bool check_id(const struct vm_user_request *request, GError **error)
+{
+    if (!request->id)
+        return true;
+    if (!vm_user_id_is_valid(request->id)) {
+        error_set(error, "id '%s' is not valid", request->id);
+        return error_hint(error, "an id begins with a letter; letters, digits, '-', '.' and '_' follow");
+    }
+    if (vm_object_child(request->parent, request->id))
+        return error_set(error, "there is already an object with id '%s'", request->id);
+    return true;
+}
+
+static bool check_type(struct vm *vm, const struct vm_user_request *request, GError **error)
+{
+    u32 guest = vm_guest_of(vm_root(vm));
+    const struct vm_class *class = vm_class_find(request->type, guest);
+
+    if (class && class->user_creatable && !class->abstract && vm_class_is_a(class, request->ancestor, guest))
+        return true;
+    const char *near = vm_class_nearest(request->type, request->ancestor, guest);
+    error_set(error, "there is no %s '%s'", request->ancestor, request->type);
+    return near ? error_hint(error, "did you mean '%s'?", near) : false;
+}
+
+/* What was written for the object itself: key, value, ... A list (a.0, a.1) becomes one value with commas. */
+GPtrArray *vm_user_pairs(struct api_keyval *list, const char *type_key)
+{
+    GPtrArray *pairs = g_ptr_array_new_with_free_func(g_free);
+
+    for (unsigned i = 0; i < api_keyval_count(list); i++) {
+        const struct api_keyval_item *item = api_keyval_at(list, i);
+        const char *dot = strrchr(item->key, '.');
+        bool element = dot && dot[1] && strspn(dot + 1, "0123456789") == strlen(dot + 1);
+
+        if (!strcmp(item->key, type_key) || !strcmp(item->key, "id"))
+            continue;
+        if (element && strcmp(dot, ".0") && pairs->len) {
+            char *value = g_ptr_array_steal_index(pairs, pairs->len - 1);
+
+            g_ptr_array_add(pairs, g_strconcat(value, ",", item->value, NULL));
+            g_free(value);
+            continue;
+        }
+        g_ptr_array_add(pairs, element ? g_strndup(item->key, dot - item->key) : g_strdup(item->key));
+        g_ptr_array_add(pairs, g_strdup(item->value));
+    }
+    g_ptr_array_add(pairs, NULL);
+    return pairs;
+}
+
+struct vm_object *vm_user_create(struct vm *vm, const struct vm_user_request *request, GError **error)
+{
+    if (!check_type(vm, request, error) || !check_id(request, error))
+        return NULL;
+    struct vm_object *object = vm_object_create(vm, request->type, request->parent,
+                                                request->id ? request->id : request->anonymous, error);
+    if (!object)
+        return NULL;
+    bool ok = true;
+    for (const char *const *pair = request->pairs; ok && pair && *pair; pair += 2)
+        ok = vm_object_set(object, pair[0], pair[1], error);
+    if (ok && vm_object_realize(object, error))
+        return object;
+    vm_object_destroy(object);
+    return NULL;
+}
+
+bool vm_user_delete(struct vm *vm, const char *id, GError **error)
+{
+    struct vm_object *object = vm_object_child(vm_object_child(vm_root(vm), "objects"), id);
+
+    if (!object)
+        return error_set(error, "object '%s' not found", id);
+    if (object->users)
+        return error_set(error, "object '%s' is in use, can not be deleted", id);
+    vm_object_destroy(object);
+    return true;
+}
+
+VM_CLASS(user_creatable) { .name = "user-creatable", .abstract = true, .size = sizeof(struct vm_object), .description = "what -object can make" };
