@@ -34,8 +34,9 @@ static void now_free(void *opaque)
 
 static void condemn(struct tcg *tcg, struct chunk *chunk)
 {
-    if (!chunk->blocks || chunk->busy)
+    if (!chunk->used || chunk->busy)
         return;
+    chunk->used = false;
     chunk->busy = true;
     tcg->recycled++;
     while (chunk->blocks)

@@ -30,6 +30,7 @@ enum {
     CHUNKS = 16,        /* of the code buffer: the unit of recycling */
     LINE_SHIFT = 6,     /* 64-byte lines of code */
     MAX_BLOCK_INSNS = 64,
+    MAX_INSN_BYTES = 16, /* of any guest */
 };
 
 enum { TCG_THREAD_DEFAULT, TCG_THREAD_MULTI, TCG_THREAD_SINGLE };
@@ -126,6 +127,7 @@ struct tcg_vcpu {
 struct chunk {
     struct block *blocks;
     u32 first, limit;      /* offsets in the code buffer */
+    bool used;             /* something was emitted since it was free: a vCPU may be in it, even if no block is listed */
     bool busy;             /* atomic: condemned, not yet free */
 };
 

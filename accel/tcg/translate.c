@@ -1,5 +1,6 @@
 /* accel/tcg/translate.c - from a guest address to a block: found, or read, translated, emitted and published. */
 #include "accel/tcg/tcg.h"
+#include "base/bits.h"
 #include "host/clock.h"
 #include "host/perf.h"
 #include "tcg/builder.h"
@@ -139,6 +140,7 @@ static bool emit(struct tcg *tcg, const struct ir_block *ir, struct block *block
         u32 end = tcg->backend->emit(tcg->engine, ir, &block->code, tcg->at, chunk->limit);
 
         if (end) {
+            chunk->used = true;
             block->chunk = (u8)tcg->current_chunk;
             tcg->host_bytes += end - tcg->at;
             tcg->at = end;
@@ -184,6 +186,7 @@ struct site {
     struct ram_block *next_ram;
     u64 next_offset;
     u32 mode, variant;
+    bool edges;                    /* permissions change inside the page */
 };
 
 static bool find_next_page(struct tcg_vcpu *v, struct site *site)
@@ -306,33 +309,66 @@ static bool crosses(struct tcg_vcpu *v, const struct site *site)
     return v->vcpu->cpu->translate(v->vcpu, v->ir, &source) == TRANSLATE_NEEDS_NEXT_PAGE;
 }
 
+/* Reads the next bytes of an instruction at va as data, through the translation of their own page. Their number; 0: a fault was taken. */
+static u32 fetch_parcel(struct tcg_vcpu *v, u64 va, u8 *to)
+{
+    const struct cpu_class *cpu = v->vcpu->cpu;
+    u32 size = va & 1 ? 1 : 2;
+    struct mmu_page page = { 0 };
+    const struct walk_entry *walk = tcg_walk(v, va, size, MMU_FETCH, &page);
+    u64 value = 0;
+
+    if (walk && space_read(vm_memory(v->vcpu->vm), walk->page.physical | (va & 4095), size, &value) == MEM_OK) {
+        bits_store_le(to, size, value);
+        return size;
+    }
+    if (walk) {
+        page = (struct mmu_page){ 0 };
+        cpu->bus_error(v->vcpu, va, MMU_FETCH, &page);
+    }
+    cpu->fault(v->vcpu, va, MMU_FETCH, &page);
+    return 0;
+}
+
+/* Whether `count` bytes are a whole instruction: put at the end of a page, they make the front end ask for more otherwise. */
+static bool is_whole(struct tcg_vcpu *v, u8 *probe_page, const u8 *bytes, u32 count)
+{
+    struct code_source source = { .page = probe_page, .offset = 4096 - count, .mode = v->context->key.mode, .max_insns = 1 };
+
+    memcpy(probe_page + source.offset, bytes, count);
+    ir_block_reset(v->ir, source.offset);
+    return v->vcpu->cpu->translate(v->vcpu, v->ir, &source) == TRANSLATE_OK;
+}
+
+/* The instruction at pc, into `page` at pc's offset in its page (and on behind it). Not a byte more than it has is read. */
+static bool fetch_insn(struct tcg_vcpu *v, u64 pc, u8 *page)
+{
+    g_autofree u8 *probe_page = g_malloc0(4096);
+    u8 *bytes = page + (pc & 4095);
+
+    for (u32 count = 0, got; count < MAX_INSN_BYTES; count += got) {
+        got = fetch_parcel(v, pc + count, bytes + count);
+        if (!got)
+            return false;
+        if (is_whole(v, probe_page, bytes, count + got))
+            return true;
+    }
+    return true;
+}
+
 /*
- * Code outside RAM (devices, flash in command mode): its bytes are read as data into a page of scratch RAM owned by nobody,
- * translated as one instruction, and the block is forgotten after it ran.
+ * Code of which a part lies outside RAM (devices, flash in command mode): its bytes are read as data into scratch memory owned
+ * by nobody, translated as one instruction, and the block is forgotten after it ran. The state's pc is pc.
  */
-static struct block *translate_uncached(struct tcg_vcpu *v, u64 pc, u64 physical)
+static struct block *translate_uncached(struct tcg_vcpu *v, u64 pc)
 {
     struct tcg *tcg = v->tcg;
-    struct space *space = vm_memory(v->vcpu->vm);
     g_autofree u8 *bytes = g_malloc0(8192);
     u32 offset = pc & 4095;
     struct code_source source = { .page = bytes, .offset = offset, .next_page = bytes + 4096, .mode = v->context->key.mode, .max_insns = 1 };
-    enum mem_result result = MEM_OK;
 
-    for (u32 i = 0; i < 16 && result == MEM_OK; i += 2) {
-        u64 value = 0;
-
-        result = space_read(space, physical + i, 2, &value);
-        memcpy(bytes + offset + i, &value, 2);
-        if (i < 4 && result != MEM_OK && i == 0) {
-            struct mmu_page page = { 0 };
-
-            v->vcpu->cpu->set_pc(v->vcpu, pc);
-            v->vcpu->cpu->bus_error(v->vcpu, pc, MMU_FETCH, &page);
-            v->vcpu->cpu->fault(v->vcpu, pc, MMU_FETCH, &page);
-            return NULL;
-        }
-    }
+    if (!fetch_insn(v, pc, bytes))
+        return NULL;
     tcg_translate_lock(v);
     struct block *block = NULL;
     if (front_end(v, &source)) {
@@ -374,36 +410,30 @@ static bool describe_site(struct tcg_vcpu *v, u64 pc, u32 variant, struct site *
         site->ram_offset = walk->ram_offset;
     }
     /* Permissions that change inside the page: each instruction is fetched through the dispatcher. */
-    if (walk && walk->page.uncached)
+    if (walk && walk->page.uncached) {
         site->variant |= MODE_ONE_INSN;
+        site->edges = true;
+    }
     return true;
 }
 
-struct block *tcg_block_get(struct tcg_vcpu *v, u64 pc, u32 variant)
+static struct block *get_at(struct tcg_vcpu *v, struct site *site)
 {
-    struct site site;
     struct block *block = NULL;
 
-    v->vcpu->cpu->set_pc(v->vcpu, pc);
-    if (!describe_site(v, pc, variant, &site))
-        return NULL;
-    if (site.here.page)
-        block = tcg_page_find(site.here.page, pc & 4095, site.mode | site.variant);
+    if (site->here.page)
+        block = tcg_page_find(site->here.page, site->pc & 4095, site->mode | site->variant);
     if (block && !block->next_page)
         return block;
-    if (!site.here.host) {
-        struct mmu_page page;
-        const struct walk_entry *walk = tcg_walk(v, pc, 2, MMU_FETCH, &page);
-
-        return walk ? translate_uncached(v, pc, walk->page.physical | (pc & 4095)) : NULL;
-    }
+    if (!site->here.host)
+        return translate_uncached(v, site->pc);
     /* Both pages of a crossing instruction are checked at every entry. */
-    if (block || crosses(v, &site)) {
-        if (!find_next_page(v, &site))
+    if (block || crosses(v, site)) {
+        if (!find_next_page(v, site))
             return NULL;
-        if (!site.there.host)
-            return translate_uncached(v, pc, site.ram_offset); /* second half in a device: not supported, reads as it can */
-        if (block && block->next_page->ram == site.next_ram && block->next_page->offset == site.next_offset)
+        if (!site->there.host)
+            return translate_uncached(v, site->pc);
+        if (block && block->next_page->ram == site->next_ram && block->next_page->offset == site->next_offset)
             return block;
     }
     tcg_translate_lock(v);
@@ -411,9 +441,34 @@ struct block *tcg_block_get(struct tcg_vcpu *v, u64 pc, u32 variant)
         /* The second page is another one now. */
         tcg_block_kill(v->tcg, block);
     }
-    block = translate_locked(v, &site);
+    block = translate_locked(v, site);
     tcg_translate_unlock(v);
     return block;
+}
+
+/* Where permissions change inside the page, those of the instruction's first bytes are not those of the rest. */
+static bool may_fetch_rest(struct tcg_vcpu *v, u64 pc, const struct block *block)
+{
+    struct mmu_page page;
+
+    for (u64 va = pc + 2; va < pc + block->byte_count; va += 2) {
+        if (tcg_walk(v, va, 2, MMU_FETCH, &page))
+            continue;
+        v->vcpu->cpu->fault(v->vcpu, va, MMU_FETCH, &page);
+        return false;
+    }
+    return true;
+}
+
+struct block *tcg_block_get(struct tcg_vcpu *v, u64 pc, u32 variant)
+{
+    struct site site;
+
+    v->vcpu->cpu->set_pc(v->vcpu, pc);
+    if (!describe_site(v, pc, variant, &site))
+        return NULL;
+    struct block *block = get_at(v, &site);
+    return block && site.edges && !may_fetch_rest(v, pc, block) ? NULL : block;
 }
 
 static void remove_incoming(struct tcg_link *link)
