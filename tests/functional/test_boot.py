@@ -86,3 +86,13 @@ def test_power_off_and_reset_are_told_by_qmp(start, linux, firmware):
     machine.qmp.command("quit")
     assert machine.qmp.event("SHUTDOWN")["data"]["reason"] == "host-qmp-quit"
     assert machine.wait_exit() == 0
+
+
+def test_cut_off_kernel_is_refused(start, tmp_path):
+    cut = tmp_path / "cut"
+    with open(cached("linux-riscv64", "vmlinuz"), "rb") as kernel:
+        cut.write_bytes(kernel.read(3000000))
+    machine = start("-M", "virt", "-bios", "none", "-kernel", cut)
+    assert machine.wait_exit() == 1
+    assert b"the kernel image is cut off: 3000000 of at least" in machine.console
+    assert machine.console.count(b"\n") == 1

@@ -138,6 +138,54 @@ static void test_image(void)
     board_destroy(&b);
 }
 
+/* An Image that is an EFI application too, with two sections whose contents end at byte 1536. */
+static void make_efi_image(u8 *image, u64 size)
+{
+    make_image(image, size);
+    memcpy(image, "MZ", 2);
+    bits_store_le(image + 0x3c, 4, 0x40);
+    memcpy(image + 0x40, "PE\0\0", 4);
+    bits_store_le(image + 0x46, 2, 2);
+    bits_store_le(image + 0x54, 2, 16);
+    bits_store_le(image + 0x68 + 16, 4, 1024);
+    bits_store_le(image + 0x68 + 20, 4, 512);
+    bits_store_le(image + 0x68 + 40 + 16, 4, 512);
+    bits_store_le(image + 0x68 + 40 + 20, 4, 1024);
+}
+
+static void test_cut_image(void)
+{
+    static const struct { const char *what; unsigned offset, size; u64 value; u64 file; bool good; } cases[] = {
+        { "whole", 0, 2, 0x5a4d, 2048, true },
+        { "exactly whole", 0, 2, 0x5a4d, 1536, true },
+        { "a byte short", 0, 2, 0x5a4d, 1535, false },
+        { "cut inside the section table", 0, 2, 0x5a4d, 0x80, false },
+        { "cut inside the COFF header", 0, 2, 0x5a4d, 0x50, false },
+        { "no EFI application", 0, 2, 0x1313, 1000, true },
+        { "no PE header where it should be", 0x3c, 4, 0x60, 1000, true },
+        { "the PE header beyond the end", 0x3c, 4, 0xffffffff, 2048, false },
+        { "65535 sections", 0x46, 2, 65535, 2048, false },
+        { "contents beyond 4 GiB", 0x68 + 20, 4, 0xffffffff, 2048, false },
+    };
+    struct board b = board_create(1);
+
+    for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct loader_result result;
+        GError *error = NULL;
+        u8 image[2048];
+
+        make_efi_image(image, sizeof(image));
+        bits_store_le(image + cases[i].offset, cases[i].size, cases[i].value);
+        g_autofree u8 *exact = g_memdup2(image, cases[i].file); /* the sanitizer sees a byte too many */
+        struct loader_request r = request(&b, exact, cases[i].file);
+        g_test_message("%s", cases[i].what);
+        g_assert_cmpint(loader_place(&r, &result, &error), ==, cases[i].good);
+        g_assert_true(cases[i].good ? !error : strstr(error->message, "cut off") != NULL);
+        g_clear_error(&error);
+    }
+    board_destroy(&b);
+}
+
 static u64 make_uimage(u8 *out, const u8 *data, u64 size, bool damage)
 {
     memset(out, 0, 64);
@@ -431,6 +479,7 @@ int main(int argc, char **argv)
     g_test_add_func("/loader/elf/bad", test_bad_elf);
     g_test_add_func("/loader/elf/overlapping", test_overlapping_elf);
     g_test_add_func("/loader/image", test_image);
+    g_test_add_func("/loader/image/cut-off", test_cut_image);
     g_test_add_func("/loader/uimage", test_uimage);
     g_test_add_func("/loader/gzip", test_gzip);
     g_test_add_func("/loader/gzip/bomb", test_gzip_bomb);
