@@ -5,14 +5,16 @@
 #include "accel/qtest/qtest.h"
 #include "chardev/chardev.h"
 
-struct line;
+struct vm_object;
 
 struct qtest {
     struct vm *vm;
     struct chardev_front front;
     GString *input;  /* an unfinished line */
     bool skipping;   /* the rest of a line that is too long */
-    GPtrArray *taps; /* of struct line: intercepted */
+    GPtrArray *taps; /* of struct tap (taps.c) */
+    struct vm_object *intercepted; /* whose; may be gone when the path leads elsewhere */
+    char *intercepted_path;
 };
 
 enum { QTEST_MOST_BYTES = 16 << 20 };
@@ -33,6 +35,8 @@ void qtest_clock_set(struct qtest *qtest, char **args);
 /* Ends all interceptions. */
 void qtest_forget_taps(struct qtest *qtest);
 
+/* NULL after having answered FAIL. */
+struct vm_object *qtest_object(struct qtest *qtest, const char *path);
 /* False after having answered FAIL. */
 bool qtest_number(struct qtest *qtest, const char *text, u64 *value);
 

@@ -1,4 +1,4 @@
-/* accel/qtest/lines.c - the commands of tests: interrupt lines and time. */
+/* accel/qtest/lines.c - the commands of tests: interrupt inputs and time. */
 #include "accel/qtest/internal.h"
 #include "vm/clock.h"
 #include "vm/line.h"
@@ -6,60 +6,13 @@
 #include "vm/vm.h"
 #include <string.h>
 
-static struct vm_object *find_object(struct qtest *qtest, const char *path)
+struct vm_object *qtest_object(struct qtest *qtest, const char *path)
 {
     struct vm_object *object = vm_object_resolve(qtest->vm, path);
 
     if (!object)
         qtest_fail(qtest, "Unknown device '%s'", path);
     return object;
-}
-
-static void on_level(void *opaque, u32 number, u32 level)
-{
-    qtest_send(opaque, "IRQ %s %u", level ? "raise" : "lower", number);
-}
-
-static void tap(struct line *line, void *opaque)
-{
-    struct qtest *qtest = opaque;
-
-    line->tap_opaque = qtest;
-    __atomic_store_n(&line->tap, on_level, __ATOMIC_RELEASE);
-    g_ptr_array_add(qtest->taps, line);
-}
-
-void qtest_forget_taps(struct qtest *qtest)
-{
-    for (guint i = 0; i < qtest->taps->len; i++) {
-        struct line *line = g_ptr_array_index(qtest->taps, i);
-
-        if (line_is_known(qtest->vm, line))
-            __atomic_store_n(&line->tap, NULL, __ATOMIC_RELEASE);
-    }
-    g_ptr_array_set_size(qtest->taps, 0);
-}
-
-void qtest_irq_intercept_in(struct qtest *qtest, char **args)
-{
-    struct vm_object *object = find_object(qtest, args[0]);
-
-    if (!object)
-        return;
-    if (qtest->taps->len) {
-        qtest_fail(qtest, "IRQ intercept already enabled");
-        return;
-    }
-    line_foreach(qtest->vm, object, tap, qtest);
-    if (qtest->taps->len)
-        qtest_send(qtest, "OK");
-    else
-        qtest_fail(qtest, "'%s' has no inputs", args[0]);
-}
-
-void qtest_irq_intercept_out(struct qtest *qtest, char **args)
-{
-    qtest_fail(qtest, "outputs are not known: intercept the inputs of the interrupt controller");
 }
 
 struct wanted {
@@ -80,7 +33,7 @@ static void match(struct line *line, void *opaque)
 
 void qtest_set_irq_in(struct qtest *qtest, char **args)
 {
-    struct vm_object *object = find_object(qtest, args[0]);
+    struct vm_object *object = qtest_object(qtest, args[0]);
     struct wanted wanted = {.name = args[1]};
     u64 level;
 

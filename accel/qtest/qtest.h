@@ -14,8 +14,8 @@
  *   endianness                                 OK little
  *   clock_step [NS]                            OK NOW; without NS to the next timer
  *   clock_set NS                               OK NOW
- *   irq_intercept_in PATH                      from now on lines "IRQ raise N", "IRQ lower N" tell
- * inputs of an object irq_intercept_out PATH                     the same for its outputs
+ *   irq_intercept_in PATH                      from now on lines "IRQ raise N", "IRQ lower N" tell of an object's inputs
+ *   irq_intercept_out PATH [NAME]              the same for its outputs (all, or those of a name)
  *   set_irq_in PATH NAME N LEVEL               NAME unnamed-gpio-in: whatever name
  *
  * Main thread with the machine lock, which handlers of the main loop hold.

@@ -1,6 +1,7 @@
 /* tests/unit/qtest.c - the text protocol of device tests, on a machine of RAM and one device. */
 #include "accel/qtest/qtest.h"
 #include "chardev/chardev.h"
+#include "hw/core/device.h"
 #include "vm/clock.h"
 #include "vm/line.h"
 #include "vm/memory.h"
@@ -141,6 +142,11 @@ static char *ask(struct bench *bench, const char *command)
     return g_string_free(answer, FALSE);
 }
 
+static void bench_write(struct bench *bench, u64 address, u64 value)
+{
+    g_assert_cmpint(space_write(vm_memory(bench->vm), address, 4, value), ==, MEM_OK);
+}
+
 #define expect(bench, command, answer)                                                             \
     do {                                                                                           \
         g_autofree char *got = ask(bench, command);                                                \
@@ -189,10 +195,62 @@ static void test_lines(struct bench *bench, gconstpointer data)
     expect(bench, "set_irq_in /toy data 1 1", "OK");
     g_assert_cmpuint(bench->toy->levels, ==, 3);
     expect(bench, "irq_intercept_in /toy", "OK");
-    expect(bench, "irq_intercept_in /toy", "FAIL IRQ intercept already enabled");
+    expect(bench, "irq_intercept_in /toy", "OK");
+    expect(bench, "irq_intercept_in /", "FAIL IRQ intercept already enabled");
+    expect(bench, "irq_intercept_out /", "FAIL IRQ intercept already enabled");
     expect(bench, "writel 0x10000000 0", "IRQ lower 1\nOK");
     expect(bench, "writel 0x10000000 0", "OK");
     expect(bench, "writel 0x10000000 1", "IRQ raise 1\nOK");
+}
+
+static void on_wire(void *opaque, u32 number, u32 level)
+{
+    *(u32 *)opaque = level;
+}
+
+/* The clock chip raises its output while its alarm is on; what it is wired to goes on hearing it. */
+static void test_outputs(struct bench *bench, gconstpointer data)
+{
+    struct line wire;
+    u32 heard = 0;
+    GError *error = NULL;
+    struct device *rtc = device_create(bench->vm, "goldfish_rtc", vm_root(bench->vm), "rtc", NULL, &error);
+
+    g_assert_no_error(error);
+    device_map(rtc, 0, 0x20000000);
+    line_init(&wire, NULL, "wire", 0, on_wire, &heard);
+    device_connect(rtc, "irq", &wire);
+    expect(bench, "irq_intercept_out /toy", "FAIL '/toy' has no outputs");
+    expect(bench, "irq_intercept_out /rtc nothing", "FAIL '/rtc' has no outputs named nothing");
+    expect(bench, "irq_intercept_out /rtc sysbus-irq", "OK");
+    expect(bench, "irq_intercept_out /rtc", "OK");
+    expect(bench, "irq_intercept_in /toy", "FAIL IRQ intercept already enabled");
+    expect(bench, "writel 0x20000010 1", "OK");                    /* interrupts on */
+    expect(bench, "writel 0x2000000c 0", "OK");                    /* alarm: high, then low word, */
+    expect(bench, "writel 0x20000008 0", "IRQ raise 0\nOK");       /* which is past */
+    g_assert_cmpuint(heard, ==, 1);
+    expect(bench, "writel 0x2000001c 1", "IRQ lower 0\nOK");       /* acknowledged */
+    g_assert_cmpuint(heard, ==, 0);
+    qtest_destroy(bench->qtest);                                   /* the wires are as they were */
+    bench->qtest = NULL;
+    bench_write(bench, 0x20000008, 0);
+    g_assert_cmpuint(heard, ==, 1);
+    vm_object_destroy(&rtc->object);
+}
+
+/* An output that is wired to nothing; its device goes while it is intercepted. */
+static void test_output_of_nobody(struct bench *bench, gconstpointer data)
+{
+    GError *error = NULL;
+    struct device *rtc = device_create(bench->vm, "goldfish_rtc", vm_root(bench->vm), "rtc", NULL, &error);
+
+    g_assert_no_error(error);
+    device_map(rtc, 0, 0x20000000);
+    expect(bench, "irq_intercept_out /rtc irq", "OK");
+    expect(bench, "writel 0x20000010 1", "OK");
+    expect(bench, "writel 0x20000008 0", "IRQ raise 0\nOK");
+    vm_object_destroy(&rtc->object);
+    expect(bench, "irq_intercept_in /toy", "FAIL IRQ intercept already enabled");
 }
 
 static void test_clock(struct bench *bench, gconstpointer data)
@@ -215,6 +273,8 @@ int main(int argc, char **argv)
     ADD(memory);
     ADD(errors);
     ADD(lines);
+    ADD(outputs);
+    ADD(output_of_nobody);
     ADD(clock);
     return g_test_run();
 }
