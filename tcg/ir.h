@@ -58,7 +58,7 @@ enum ir_mem {
     IR_MEM_BIG = 1 << 4,       /* big-endian */
     IR_MEM_ALIGNED = 1 << 5,   /* a misaligned address faults (exclusives, AMOs); otherwise it works, in one go */
     IR_MEM_ACQUIRE = 1 << 6,
-    IR_MEM_RELEASE = 1 << 7,
+    IR_MEM_RELEASE = 1 << 7,      /* stores and atomics; in front of a load, front ends put a FENCE */
     IR_MEM_WRITE_INTENT = 1 << 8, /* a load that faults as a store does (LR/AMO read halves) */
     IR_MEM_SPACE_SHIFT = 12,   /* address space; 0 is the current data space */
 };

@@ -35,7 +35,9 @@ void translate_lr(struct translation *t, const struct riscv_insn *i, u32 mem)
 {
     ir_value address = translate_x(t, i->rs1), value;
 
-    value = ir_load(t->b, IR_I64, atomic_mem(i, mem) | IR_MEM_SIGNED, address, 0);
+    if (i->rl) /* ordered behind every earlier access, stores too ("Preserved Program Order", rules 5 to 7) */
+        ir_fence(t->b, IR_ORDER_RR | IR_ORDER_WR);
+    value = ir_load(t->b, IR_I64, (atomic_mem(i, mem) & ~IR_MEM_RELEASE) | IR_MEM_SIGNED, address, 0);
     ir_put(t->b, IR_I64, RISCV_REG_RESERVE_ADDRESS, address);
     ir_put(t->b, IR_I64, RISCV_REG_RESERVE_VALUE, value);
     translate_set_x(t, i->rd, value);

@@ -195,8 +195,6 @@ L_LD_ANY: {
                 ir_mem_bytes(mem));
     if (unlikely(!p))
         goto slow_load;
-    if ((mem & IR_MEM_ACQUIRE) && (mem & IR_MEM_RELEASE)) /* an aqrl load is ordered behind earlier stores too */
-        __atomic_thread_fence(__ATOMIC_SEQ_CST);
     s[ip->d] = host_load_any(mem, p);
     if (mem & IR_MEM_ACQUIRE)
         __atomic_thread_fence(__ATOMIC_ACQUIRE);
