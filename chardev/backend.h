@@ -46,18 +46,21 @@ struct chardev {
     GArray *fds;                 /* received and not yet taken */
 };
 
+struct host_fdsets;
+
 struct chardev_set {
     GMainContext *context;
     struct chardev_owner owner;
     GPtrArray *chardevs;
     u8 escape;
+    struct host_fdsets *fdsets; /* for files named /dev/fdset/N; may be NULL */
 };
 
 enum { CHARDEV_QUEUE_LIMIT = 64 * 1024 };
 
 extern const struct chardev_class chardev_class_file, chardev_class_mux, chardev_class_null,
     chardev_class_pipe, chardev_class_pty, chardev_class_ringbuf, chardev_class_serial,
-    chardev_class_socket, chardev_class_stdio;
+    chardev_class_socket, chardev_class_stdio, chardev_class_udp;
 
 /* Ends with NULL. */
 extern const struct chardev_class *const chardev_classes[];
@@ -84,6 +87,8 @@ void chardev_notice(struct chardev_set *set, const char *format, ...) PRINTF_LIK
  */
 struct chardev *chardev_mux_create(struct chardev_set *set, const char *id, struct chardev *base,
                                    GError **error);
+/* open(2) for the set's chardevs, with /dev/fdset/N. */
+int chardev_open_path(struct chardev_set *set, const char *path, int flags);
 /* A new instance of a class, in the set when it opened. */
 struct chardev *chardev_open(struct chardev_set *set, const struct chardev_class *class,
                              const char *id, GHashTable *options, GError **error);

@@ -1,6 +1,7 @@
 /* chardev/chardev.c - the set of chardevs, front ends, and the way between them and back ends. */
 #include "chardev/backend.h"
 #include "base/error.h"
+#include "host/fdset.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -63,6 +64,16 @@ void chardev_set_escape(struct chardev_set *set, u8 character)
     set->escape = character;
 }
 
+void chardev_set_fdsets(struct chardev_set *set, struct host_fdsets *fdsets)
+{
+    set->fdsets = fdsets;
+}
+
+int chardev_open_path(struct chardev_set *set, const char *path, int flags)
+{
+    return host_fdset_open(set->fdsets, path, flags, 0666);
+}
+
 struct chardev *chardev_find(struct chardev_set *set, const char *id)
 {
     for (guint i = 0; i < set->chardevs->len; i++) {
@@ -104,6 +115,47 @@ bool chardev_remove(struct chardev_set *set, const char *id, GError **error)
     return true;
 }
 
+/* The front end of `from` goes to `to`; its events tell it that the other end changed. */
+static void move_front(struct chardev *from, struct chardev *to)
+{
+    struct chardev_front *front = from->front;
+
+    if (!front)
+        return;
+    const struct chardev_handlers *handlers = front->handlers;
+    void *opaque = front->opaque;
+    if (chardev_is_connected(from))
+        chardev_event(from, CHARDEV_CLOSED);
+    chardev_detach(front);
+    chardev_attach(front, to, handlers, opaque, NULL);
+}
+
+bool chardev_change(struct chardev_set *set, const char *id, GHashTable *options, GError **error)
+{
+    struct chardev *old = chardev_find(set, id), *made;
+    g_autofree char *base_id = g_strdup_printf("%s-base", id);
+    guint place;
+
+    if (!old)
+        return error_set(error, "chardev '%s' not found", id);
+    if (old->class == &chardev_class_mux || chardev_option_bool(options, "mux", false) ||
+        !g_strcmp0(chardev_option_text(options, "backend"), "mux"))
+        return error_set(error, "a mux cannot be changed while it is in use");
+    g_autofree char *passing_id = g_strdup_printf("#change-%s", id);
+    g_hash_table_replace(options, g_strdup("id"), g_strdup(passing_id));
+    made = chardev_create(set, options, error);
+    if (!made)
+        return false;
+    move_front(old, made);
+    g_ptr_array_remove(set->chardevs, made);
+    g_ptr_array_find(set->chardevs, old, &place);
+    set->chardevs->pdata[place] = made;
+    destroy_chardev(old);
+    g_free(made->id);
+    made->id = g_strdup(id);
+    return true;
+}
+
 void chardev_notice(struct chardev_set *set, const char *format, ...)
 {
     va_list args;
@@ -127,7 +179,7 @@ static bool open_log(struct chardev *chardev, GHashTable *options, GError **erro
     if (!path)
         return true;
     how |= chardev_option_bool(options, "logappend", false) ? O_APPEND : O_TRUNC;
-    chardev->log_fd = open(path, how, 0666);
+    chardev->log_fd = chardev_open_path(chardev->set, path, how);
     if (chardev->log_fd < 0)
         return error_set(error, "cannot write log file '%s': %s", path, strerror(errno));
     return true;
@@ -306,6 +358,11 @@ void chardev_disconnect(struct chardev *chardev)
 {
     if (chardev->class->disconnect)
         chardev->class->disconnect(chardev);
+}
+
+void chardev_send_break(struct chardev *chardev)
+{
+    chardev_event(chardev, CHARDEV_BREAK);
 }
 
 /* --- from the back end to the front end --- */

@@ -63,6 +63,10 @@ void chardev_set_destroy(struct chardev_set *set);
 /* -echr: the mux's escape character; 1 (Ctrl-A) unless set, 0 for none. For muxes created later. */
 void chardev_set_escape(struct chardev_set *set, u8 character);
 
+/* Where files named /dev/fdset/N come from; the caller's, outlives the set. */
+struct host_fdsets;
+void chardev_set_fdsets(struct chardev_set *set, struct host_fdsets *fdsets);
+
 /*
  * -chardev: options as strings, among them "backend" (kind) and "id". The hash table stays the
  * caller's. Errors name the option and the nearest valid one.
@@ -86,6 +90,12 @@ struct chardev *chardev_create_legacy(struct chardev_set *set, const char *label
 struct chardev *chardev_find(struct chardev_set *set, const char *id);
 /* Refused while a front end is attached. */
 bool chardev_remove(struct chardev_set *set, const char *id, GError **error);
+/*
+ * chardev-change: a new chardev with these options ("backend" and so on, without "id") takes the place of `id`, and its front
+ * end goes over to it. On failure the old one stays. Not for a mux.
+ */
+bool chardev_change(struct chardev_set *set, const char *id, GHashTable *options, GError **error);
+
 /* In the order of creation. The caller frees the list (g_list_free), not its chardevs. */
 GList *chardev_list(struct chardev_set *set);
 
@@ -141,6 +151,9 @@ bool chardev_add_client(struct chardev *chardev, int fd, GError **error);
 
 /* Drops the connection of a socket (for a client that must go); other kinds do nothing. */
 void chardev_disconnect(struct chardev *chardev);
+
+/* chardev-send-break: the front end gets a serial break. */
+void chardev_send_break(struct chardev *chardev);
 
 /* mux: gives the input to this front end. */
 void chardev_take_focus(struct chardev_front *front);

@@ -21,10 +21,10 @@ static bool open_file(struct chardev *chardev, GHashTable *options, GError **err
     file->in_fd = file->out_fd = -1;
     if (!chardev_option_need(options, "path", &path, error))
         return false;
-    file->out_fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | how, 0666);
+    file->out_fd = chardev_open_path(chardev->set, path, O_WRONLY | O_CREAT | how);
     if (file->out_fd < 0)
         return error_set(error, "cannot write '%s': %s", path, strerror(errno));
-    file->in_fd = input ? open(input, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;
+    file->in_fd = input ? chardev_open_path(chardev->set, input, O_RDONLY | O_NONBLOCK) : -1;
     if (input && file->in_fd < 0)
         return error_set(error, "cannot read '%s': %s", input, strerror(errno));
     chardev->connected = true;

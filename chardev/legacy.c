@@ -55,6 +55,22 @@ static bool parse_socket(GHashTable *options, const char *kind, const char *rest
     return true;
 }
 
+/* [HOST]:PORT[@[OWN-HOST]:OWN-PORT] */
+static bool parse_udp(GHashTable *options, const char *text, GError **error)
+{
+    const char *at = strchr(text, '@');
+    g_autofree char *remote = at ? g_strndup(text, (gsize)(at - text)) : g_strdup(text);
+
+    put(options, "backend", "udp");
+    if (at) {
+        if (!put_host_port(options, at + 1, error))
+            return false;
+        put(options, "localaddr", g_hash_table_lookup(options, "host"));
+        put(options, "localport", g_hash_table_lookup(options, "port"));
+    }
+    return put_host_port(options, remote, error);
+}
+
 /* KIND:REST where REST is a path, with its commas. */
 static bool parse_path_kind(GHashTable *options, const char *text)
 {
@@ -83,6 +99,8 @@ static bool parse(GHashTable *options, const char *text, GError **error)
 
     if (parse_path_kind(options, text))
         return true;
+    if (g_str_has_prefix(text, "udp:"))
+        return parse_udp(options, text + strlen("udp:"), error);
     for (unsigned i = 0; i < ARRAY_SIZE(sockets); i++) {
         size_t length = strlen(sockets[i]);
 

@@ -321,9 +321,15 @@ static void disconnect(struct chardev *chardev)
     chardev_disconnect(((struct mux_chardev *)chardev)->below.chardev);
 }
 
+static const struct chardev_option mux_options[] = {
+    {"chardev", OPTION_STRING, "the chardev that is shared; needed"},
+    {NULL},
+};
+
 const struct chardev_class chardev_class_mux = {
     .name = "mux",
     .help = "several front ends on one chardev",
+    .options = mux_options,
     .size = sizeof(struct mux_chardev),
     .open = open_mux,
     .close = close_mux,

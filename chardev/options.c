@@ -6,7 +6,8 @@
 const struct chardev_class *const chardev_classes[] = {
     &chardev_class_null,   &chardev_class_stdio,   &chardev_class_file,
     &chardev_class_pipe,   &chardev_class_pty,     &chardev_class_socket,
-    &chardev_class_serial, &chardev_class_ringbuf, NULL,
+    &chardev_class_serial, &chardev_class_ringbuf, &chardev_class_udp,     &chardev_class_mux,
+    NULL,
 };
 
 static const struct chardev_option common_options[] = {
@@ -19,7 +20,7 @@ static const struct chardev_option common_options[] = {
 };
 
 /* What QEMU 11.1 has and Mynah lacks. */
-static const char *const later_kinds[] = {"udp",     "vc",       "msmouse",      "wctablet",
+static const char *const later_kinds[] = {"vc",       "msmouse",      "wctablet",
                                           "braille", "parallel", "spicevmc",     "spiceport",
                                           "dbus",    "hub",      "qemu-vdagent", NULL};
 static const char *const later_options[] = {"tls-creds", "tls-authz", "websocket", "tn3270", NULL};
@@ -234,6 +235,23 @@ static bool unknown_kind(const char *kind, GError **error)
                 : error_hint(error, "'-chardev help' lists them");
 }
 
+/* -chardev mux,id=ID,chardev=ID: over one that is there. */
+static struct chardev *create_mux(struct chardev_set *set, const char *id, GHashTable *options, GError **error)
+{
+    const char *base_id;
+    struct chardev *base;
+
+    if (!chardev_options_check(&chardev_class_mux, options, error) || !chardev_option_need(options, "chardev", &base_id, error))
+        return NULL;
+    base = chardev_find(set, base_id);
+    if (!base) {
+        error_set(error, "chardev '%s' not found", base_id);
+        error_hint(error, "define it before the mux");
+        return NULL;
+    }
+    return chardev_mux_create(set, id, base, error);
+}
+
 struct chardev *chardev_create(struct chardev_set *set, GHashTable *options, GError **error)
 {
     const char *kind, *id;
@@ -246,6 +264,8 @@ struct chardev *chardev_create(struct chardev_set *set, GHashTable *options, GEr
         error_set(error, "chardev '%s' exists already", id);
         return NULL;
     }
+    if (!strcmp(kind, chardev_class_mux.name))
+        return create_mux(set, id, options, error);
     class = chardev_class_find(kind);
     if (!class) {
         unknown_kind(kind, error);

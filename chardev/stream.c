@@ -2,6 +2,7 @@
 #include "chardev/stream.h"
 #include <errno.h>
 #include <poll.h>
+#include <string.h>
 #include <unistd.h>
 
 enum { DRAIN_US = 500 * 1000 };
@@ -27,6 +28,11 @@ static void update(struct stream *stream)
 
     if (!stream->source)
         return;
+    if (stream->held->len) { /* the next datagram waits for the rest of this one */
+        if (in)
+            g_source_set_ready_time(stream->source, 0);
+        in = false;
+    }
     watch(stream, &stream->in_tag, stream->in_fd, G_IO_IN, in);
     watch(stream, &stream->out_tag, stream->out_fd, G_IO_OUT, stream->queue->len > 0);
 }
@@ -99,6 +105,45 @@ static void end_input(struct stream *stream)
         stream->ended(stream);
 }
 
+/* Hands on what is held as far as the front end takes it. True: all of it went. */
+static bool hand_on_held(struct stream *stream)
+{
+    size_t room;
+
+    while (stream->held->len && (room = chardev_can_receive(stream->chardev)) > 0) {
+        u8 part[512];
+        size_t length = MIN(MIN(room, sizeof(part)), stream->held->len);
+
+        memcpy(part, stream->held->data, length);
+        g_byte_array_remove_range(stream->held, 0, (guint)length);
+        chardev_deliver(stream->chardev, part, length);
+        if (!stream->source)
+            return false;
+    }
+    return !stream->held->len;
+}
+
+static void dispatch_datagram(struct stream *stream)
+{
+    u8 datagram[65536];
+
+    if (!stream->held->len) {
+        ssize_t n = read_some(stream, datagram, sizeof(datagram));
+
+        if (n <= 0)
+            return;
+        g_byte_array_append(stream->held, datagram, (guint)n);
+    }
+    /* As for bytes below: it may have changed its mind in between. */
+    if (!hand_on_held(stream) && stream->source) {
+        pause_input(stream, true);
+        if (chardev_can_receive(stream->chardev))
+            pause_input(stream, false);
+    } else if (stream->source) {
+        pause_input(stream, false);
+    }
+}
+
 static void dispatch_input(struct stream *stream)
 {
     u8 buffer[4096];
@@ -143,11 +188,14 @@ static gboolean dispatch(GSource *source, GSourceFunc callback, gpointer data)
     bool in = stream->in_tag && g_source_query_unix_fd(source, stream->in_tag);
     bool out = stream->out_tag && g_source_query_unix_fd(source, stream->out_tag);
     bool broken = stream->broken && !stream->in_ended;
+    bool held = stream->held->len && !stream->paused;
     g_mutex_unlock(&stream->chardev->mutex);
     if (out && dispatch_output(stream))
         chardev_tell_writable(stream->chardev);
     if (broken)
         end_input(stream);
+    else if (stream->source == source && stream->datagrams && (in || held))
+        dispatch_datagram(stream);
     else if (in && stream->source == source)
         dispatch_input(stream);
     return G_SOURCE_CONTINUE;
@@ -163,6 +211,7 @@ void stream_start(struct stream *stream, struct chardev *chardev, int in_fd, int
     stream->out_fd = out_fd;
     stream->paused = stream->in_ended = stream->broken = stream->starved = false;
     stream->queue = g_byte_array_new();
+    stream->held = g_byte_array_new();
     stream->source = g_source_new((GSourceFuncs *)&stream_funcs, sizeof(struct stream_source));
     ((struct stream_source *)stream->source)->stream = stream;
     g_source_set_static_name(stream->source, "chardev");
@@ -195,6 +244,7 @@ void stream_stop(struct stream *stream)
     g_mutex_lock(&stream->chardev->mutex);
     flush(stream);
     g_byte_array_unref(g_steal_pointer(&stream->queue));
+    g_byte_array_unref(g_steal_pointer(&stream->held));
     stream->in_tag = stream->out_tag = NULL;
     GSource *source = g_steal_pointer(&stream->source);
     g_mutex_unlock(&stream->chardev->mutex);

@@ -19,6 +19,8 @@ struct stream {
     bool in_ended; /* end of input: nothing to read any more */
     bool broken;   /* output failed; the main thread will hear */
     bool starved;  /* a writer got less than it asked for */
+    bool datagrams;   /* one read takes a whole one; what the front end does not take yet is held */
+    GByteArray *held; /* the rest of a datagram */
     /* NULL: read() and write(). Return as those. */
     ssize_t (*read)(struct stream *stream, void *data, size_t size);
     ssize_t (*write)(struct stream *stream, const void *data, size_t size);

@@ -27,6 +27,11 @@ bool host_fd_is_writable(int fd)
     return poll(&entry, 1, 0) == 1 && entry.revents;
 }
 
+bool host_fd_is_open(int fd)
+{
+    return fcntl(fd, F_GETFD) >= 0;
+}
+
 bool host_fd_is_socket(int fd)
 {
     struct stat stat;

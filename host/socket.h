@@ -35,6 +35,9 @@ int host_socket_listen(const struct host_address *address, GError **error);
 int host_socket_connect(const struct host_address *address, bool wait, GError **error);
 bool host_socket_connect_result(int fd, GError **error);
 
+/* A UDP socket that sends to and hears only `remote`, bound to `local` (any, where host or port is NULL); -1. Resolving may block. */
+int host_socket_datagram(const struct host_address *remote, const struct host_address *local, GError **error);
+
 /* The next waiting client, or -1 (none now; errno tells). */
 int host_socket_accept(int fd);
 

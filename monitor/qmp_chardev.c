@@ -1,7 +1,9 @@
 /* monitor/qmp_chardev.c - commands about character back ends. */
 #include "base/error.h"
+#include "host/fdset.h"
 #include "monitor/commands.h"
 #include "monitor/internal.h"
+#include "vm/machine.h"
 #include <string.h>
 #include <unistd.h>
 
@@ -154,6 +156,20 @@ static bool put_socket(struct monitor *monitor, GHashTable *options, const struc
     return put_address(monitor, options, data->addr, error);
 }
 
+/* The second address of a udp back end. */
+static bool put_udp(struct monitor *monitor, GHashTable *options, const struct api_chardev_udp *data, GError **error)
+{
+    const struct api_inet_socket_address *own;
+
+    if (data->remote->type != API_SOCKET_ADDRESS_TYPE_INET || (data->local && data->local->type != API_SOCKET_ADDRESS_TYPE_INET))
+        return error_set(error, "addresses of a udp back end are of type 'inet'");
+    own = data->local ? data->local->u.inet->data : NULL;
+    put(options, "localaddr", own ? own->host : NULL);
+    put(options, "localport", own ? own->port : NULL);
+    put_log(options, data->logfile, data->has_logappend, data->logappend);
+    return put_address(monitor, options, data->remote, error);
+}
+
 static bool put_backend(struct monitor *monitor, GHashTable *options, const struct api_chardev_backend *backend,
                         GError **error)
 {
@@ -167,6 +183,17 @@ static bool put_backend(struct monitor *monitor, GHashTable *options, const stru
         put_log(options, backend->u.file->data->logfile, backend->u.file->data->has_logappend,
                 backend->u.file->data->logappend);
         return true;
+    case API_CHARDEV_BACKEND_KIND_UDP:
+        return put_udp(monitor, options, backend->u.udp->data, error);
+    case API_CHARDEV_BACKEND_KIND_STDIO:
+        put_bool(options, "signal", backend->u.stdio->data->has_signal, backend->u.stdio->data->signal);
+        put_log(options, backend->u.stdio->data->logfile, backend->u.stdio->data->has_logappend,
+                backend->u.stdio->data->logappend);
+        return true;
+    case API_CHARDEV_BACKEND_KIND_MUX:
+        put(options, "chardev", backend->u.mux->data->chardev);
+        return true;
+    case API_CHARDEV_BACKEND_KIND_SERIAL:
     case API_CHARDEV_BACKEND_KIND_PIPE:
         put(options, "path", backend->u.pipe->data->device);
         put_log(options, backend->u.pipe->data->logfile, backend->u.pipe->data->has_logappend,
@@ -175,6 +202,7 @@ static bool put_backend(struct monitor *monitor, GHashTable *options, const stru
     case API_CHARDEV_BACKEND_KIND_SOCKET:
         return put_socket(monitor, options, backend->u.socket->data, error);
     case API_CHARDEV_BACKEND_KIND_RINGBUF:
+    case API_CHARDEV_BACKEND_KIND_MEMORY:
         put_int(options, "size", backend->u.ringbuf->data->has_size, backend->u.ringbuf->data->size);
         put_log(options, backend->u.ringbuf->data->logfile, backend->u.ringbuf->data->has_logappend,
                 backend->u.ringbuf->data->logappend);
@@ -186,28 +214,68 @@ static bool put_backend(struct monitor *monitor, GHashTable *options, const stru
     }
 }
 
+/* What -chardev would have said; NULL with *error. */
+static GHashTable *options_of(struct monitor *monitor, const struct api_chardev_backend *backend, GError **error)
+{
+    g_autoptr(GHashTable) options = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+
+    if (!monitor->set->chardevs) {
+        error_set(error, "this machine has no character back ends");
+        return NULL;
+    }
+    if (!put_backend(monitor, options, backend, error))
+        return NULL;
+    put(options, "backend", api_type_chardev_backend_kind.values[backend->type]);
+    return g_steal_pointer(&options);
+}
+
+static struct api_chardev_return *describe(struct monitor *monitor, const char *id, const struct api_chardev_backend *backend)
+{
+    struct api_chardev_return *answer = api_new(&api_type_chardev_return);
+    struct chardev *chardev = chardev_find(monitor->set->chardevs, id);
+    g_autofree char *filename = chardev ? chardev_filename(chardev) : NULL;
+
+    if (filename && backend->type == API_CHARDEV_BACKEND_KIND_PTY)
+        answer->pty = g_strdup(g_str_has_prefix(filename, "pty:") ? filename + 4 : filename);
+    return answer;
+}
+
 bool qmp_chardev_add(struct monitor *monitor, const struct api_args_chardev_add *args, struct api_chardev_return **ret,
                      GError **error)
 {
-    g_autoptr(GHashTable) options = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
-    struct chardev *chardev;
-    char *filename;
+    g_autoptr(GHashTable) options = options_of(monitor, args->backend, error);
 
-    if (!monitor->set->chardevs)
-        return error_set(error, "this machine has no character back ends");
-    if (!put_backend(monitor, options, args->backend, error))
+    if (!options)
         return false;
     put(options, "id", args->id);
-    put(options, "backend", api_type_chardev_backend_kind.values[args->backend->type]);
-    chardev = chardev_create(monitor->set->chardevs, options, error);
-    if (!chardev)
+    if (!chardev_create(monitor->set->chardevs, options, error))
         return false;
-    *ret = api_new(&api_type_chardev_return);
-    filename = chardev_filename(chardev);
-    if (args->backend->type == API_CHARDEV_BACKEND_KIND_PTY)
-        (*ret)->pty = g_strdup(g_str_has_prefix(filename, "pty:") ? filename + 4 : filename);
-    g_free(filename);
+    *ret = describe(monitor, args->id, args->backend);
     return true;
+}
+
+bool qmp_chardev_change(struct monitor *monitor, const struct api_args_chardev_change *args,
+                        struct api_chardev_return **ret, GError **error)
+{
+    g_autoptr(GHashTable) options = options_of(monitor, args->backend, error);
+
+    if (!options)
+        return false;
+    if (monitor->front.chardev && !strcmp(chardev_id(monitor->front.chardev), args->id))
+        return error_set(error, "chardev '%s' carries this monitor", args->id);
+    if (!chardev_change(monitor->set->chardevs, args->id, options, error))
+        return false;
+    *ret = describe(monitor, args->id, args->backend);
+    return true;
+}
+
+bool qmp_chardev_send_break(struct monitor *monitor, const struct api_args_chardev_send_break *args, GError **error)
+{
+    struct chardev *chardev = find(monitor, args->id, error);
+
+    if (chardev)
+        chardev_send_break(chardev);
+    return chardev != NULL;
 }
 
 bool qmp_chardev_remove(struct monitor *monitor, const struct api_args_chardev_remove *args, GError **error)
@@ -227,4 +295,61 @@ bool qmp_add_client(struct monitor *monitor, const struct api_args_add_client *a
         return true;
     close(fd);
     return error_set(error, "protocol '%s' is invalid", args->protocol);
+}
+
+static struct host_fdsets *fdsets(struct monitor *monitor)
+{
+    return vm_backend(monitor->set->vm, "fdsets", 0);
+}
+
+bool qmp_add_fd(struct monitor *monitor, const struct api_args_add_fd *args, struct api_addfd_info **ret, GError **error)
+{
+    int fd = monitor->io.take_fd ? monitor->io.take_fd(monitor->io.opaque) : -1;
+    s64 set;
+
+    if (fd < 0)
+        return error_set(error, "No file descriptor supplied via SCM_RIGHTS");
+    if (!fdsets(monitor) || (args->has_fdset_id && args->fdset_id < 0)) {
+        close(fd);
+        return error_set(error, "Parameter 'fdset-id' expects a non-negative value");
+    }
+    set = host_fdsets_add(fdsets(monitor), fd, args->has_fdset_id ? args->fdset_id : -1, args->opaque, error);
+    if (set < 0)
+        return false;
+    *ret = api_new(&api_type_addfd_info);
+    (*ret)->fdset_id = set;
+    (*ret)->fd = fd;
+    return true;
+}
+
+bool qmp_remove_fd(struct monitor *monitor, const struct api_args_remove_fd *args, GError **error)
+{
+    if (args->has_fd && (args->fd < 0 || args->fd > G_MAXINT))
+        return error_set(error, "Parameter 'fd' expects a descriptor");
+    if (!fdsets(monitor))
+        return error_set(error, "this machine has no sets of descriptors");
+    return host_fdsets_remove(fdsets(monitor), args->fdset_id, args->has_fd ? (int)args->fd : -1, error);
+}
+
+bool qmp_query_fdsets(struct monitor *monitor, GPtrArray **ret, GError **error)
+{
+    const GArray *entries = fdsets(monitor) ? fdsets(monitor)->entries : NULL;
+    struct api_fdset_info *set = NULL;
+
+    *ret = api_list_new();
+    for (guint i = 0; entries && i < entries->len; i++) {
+        const struct host_fdset_entry *entry = &g_array_index(entries, struct host_fdset_entry, i);
+        struct api_fdset_fd_info *info = api_new(&api_type_fdset_fd_info);
+
+        if (!set || set->fdset_id != entry->set) {
+            set = api_new(&api_type_fdset_info);
+            set->fdset_id = entry->set;
+            set->fds = api_list_new();
+            g_ptr_array_add(*ret, set);
+        }
+        info->fd = entry->fd;
+        info->opaque = g_strdup(entry->opaque);
+        g_ptr_array_add(set->fds, info);
+    }
+    return true;
 }

@@ -2,10 +2,13 @@
 #include "accel/qtest/qtest.h"
 #include "base/error.h"
 #include "gdbstub/gdbstub.h"
+#include "host/fd.h"
+#include "host/fdset.h"
 #include "monitor/monitor.h"
 #include "system/system.h"
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 static void quit(void *opaque)
 {
@@ -154,6 +157,43 @@ static bool add_debuggers(struct mynah_system *s, GError **error)
     return true;
 }
 
+/* -add-fd: the descriptor must have been inherited; it is ours from now on. */
+static bool add_descriptors(struct mynah_system *s, GError **error)
+{
+    for (unsigned i = 0; i < api_option_count(s->options); i++) {
+        struct api_option_use *use = api_option_at(s->options, i);
+        u64 fd = UINT64_MAX, set = UINT64_MAX;
+
+        if (use->id != API_OPTION_ADD_FD)
+            continue;
+        if (!api_keyval_get_u64(use->keyval, "fd", &fd, error) || !api_keyval_get_u64(use->keyval, "set", &set, error))
+            return error_prefix(error, "-add-fd %s", use->text);
+        if (fd == UINT64_MAX || set > INT64_MAX)
+            return error_set(error, "-add-fd %s: both fd=N and set=N are needed", use->text);
+        if (fd <= STDERR_FILENO)
+            return error_set(error, "-add-fd %s: standard input and output are not for that", use->text);
+        if (fd > G_MAXINT || !host_fd_is_open((int)fd))
+            return error_set(error, "-add-fd %s: no such descriptor was inherited", use->text);
+        if (host_fdsets_add(s->fdsets, (int)fd, (s64)set, api_keyval_get(use->keyval, "opaque"), error) < 0)
+            return error_prefix(error, "-add-fd %s", use->text);
+    }
+    return true;
+}
+
+static bool choose_escape(struct mynah_system *s, GError **error)
+{
+    struct api_option_use *use = api_option_last(s->options, API_OPTION_ECHR);
+    char *end = NULL;
+
+    if (!use)
+        return true;
+    u64 code = g_ascii_strtoull(use->text, &end, 0);
+    if (end == use->text || *end || code > 26)
+        return error_set(error, "-echr %s: it is a number from 0 to 26 (1 is Ctrl-A)", use->text);
+    chardev_set_escape(s->chardevs, (u8)code);
+    return true;
+}
+
 bool system_create_backends(struct mynah_system *s, GError **error)
 {
     const struct chardev_owner owner = { .quit = quit, .opaque = s };
@@ -163,7 +203,10 @@ bool system_create_backends(struct mynah_system *s, GError **error)
     s->chardevs = chardev_set_create(vm_context(s->vm), &owner);
     s->monitors = monitor_set_create(s->vm, s->chardevs);
     vm_set_backend(s->vm, "chardevs", 0, s->chardevs);
-    return create_chardevs(s, error) && create_serials(s, error);
+    s->fdsets = host_fdsets_create();
+    chardev_set_fdsets(s->chardevs, s->fdsets);
+    vm_set_backend(s->vm, "fdsets", 0, s->fdsets);
+    return add_descriptors(s, error) && choose_escape(s, error) && create_chardevs(s, error) && create_serials(s, error);
 }
 
 bool system_create_monitors(struct mynah_system *s, GError **error)
@@ -177,8 +220,9 @@ bool system_create_monitors(struct mynah_system *s, GError **error)
     for (unsigned i = 0; i < api_option_count(s->options); i++) {
         struct api_option_use *use = api_option_at(s->options, i);
 
-        if (!add_monitor(s, use, number++, error))
+        if (!add_monitor(s, use, number, error))
             return error_prefix(error, "%s %s", use->spelling, use->text);
+        number += use->id == API_OPTION_MONITOR || use->id == API_OPTION_QMP || use->id == API_OPTION_QMP_PRETTY;
     }
     struct api_option_use *qtest = api_option_last(s->options, API_OPTION_QTEST);
     if (qtest && strcmp(qtest->text, "none") && !(s->qtest = qtest_start(s->vm, s->chardevs, qtest->text, error)))
@@ -196,4 +240,5 @@ void system_destroy_backends(struct mynah_system *s, int exit_status)
     monitor_set_destroy(s->monitors);
     if (s->chardevs)
         chardev_set_destroy(s->chardevs);
+    host_fdsets_destroy(s->fdsets);
 }

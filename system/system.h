@@ -10,6 +10,7 @@
 struct monitor_set;
 struct gdbstub;
 struct qtest;
+struct host_fdsets;
 
 struct mynah_system {
     const char *program;
@@ -18,6 +19,7 @@ struct mynah_system {
     struct vm *vm;
     struct machine *machine;
     struct chardev_set *chardevs;
+    struct host_fdsets *fdsets;
     struct monitor_set *monitors;
     GPtrArray *gdbs;              /* struct gdbstub */
     GPtrArray *monitored_serials; /* struct chardev: "mon:" was asked for */

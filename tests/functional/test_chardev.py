@@ -1,0 +1,215 @@
+# tests/functional/test_chardev.py - character back ends from outside: udp, log files, muxes, descriptors, changes while in use.
+import array
+import json
+import os
+import socket
+import subprocess
+import time
+
+import pytest
+
+from conftest import PATIENCE
+from qtest import Qtest
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+BINARY = os.environ.get("MYNAH", os.path.join(ROOT, "build", "mynah-system-riscv64"))
+UART = 0x10000000
+
+
+class Line:
+    """A machine whose guest is the test: bytes go out of and come into the first serial port."""
+
+    def __init__(self, start, tmp_path, *arguments):
+        path = str(tmp_path / "qt")
+        self.machine = start("-M", "virt", "-accel", "qtest", "-display", "none", "-qtest", f"unix:{path},server=on,wait=off", *arguments,
+                             qmp=True, serial=False)
+        self.qmp = self.machine.qmp
+        connection = socket.socket(socket.AF_UNIX)
+        connection.connect(path)
+        self.qtest = Qtest(connection)
+
+    def send(self, data):
+        for byte in data:
+            self.qtest.writeb(UART, byte)
+
+    def receive(self, count):
+        data, end = b"", time.monotonic() + 20 * PATIENCE
+        while len(data) < count:
+            assert time.monotonic() < end, data
+            if self.qtest.readb(UART + 5) & 1:
+                data += bytes([self.qtest.readb(UART)])
+        return data
+
+
+def udp_socket():
+    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    s.bind(("127.0.0.1", 0))
+    s.settimeout(20 * PATIENCE)
+    return s, s.getsockname()[1]
+
+
+def free_port():
+    s, port = udp_socket()
+    s.close()
+    return port
+
+
+def udp_backend(port, own):
+    address = lambda p: {"type": "inet", "data": {"host": "127.0.0.1", "port": str(p)}}
+    return {"type": "udp", "data": {"remote": address(port), "local": address(own)}}
+
+
+@pytest.mark.parametrize("form", ["chardev", "legacy", "qmp"])
+def test_udp(start, tmp_path, form):
+    """Both ways; a datagram that is larger than the FIFO arrives whole and the next one after it."""
+    peer, port = udp_socket()
+    own = free_port()
+    arguments = {"chardev": ["-chardev", f"udp,id=u,host=127.0.0.1,port={port},localaddr=127.0.0.1,localport={own}", "-serial", "chardev:u"],
+                 "legacy": ["-serial", f"udp:127.0.0.1:{port}@127.0.0.1:{own}"],
+                 "qmp": ["-chardev", "null,id=u", "-serial", "chardev:u"]}[form]
+    line = Line(start, tmp_path, *arguments)
+    if form == "qmp":
+        line.qmp.command("chardev-change", id="u", backend=udp_backend(port, own))
+    line.send(b"x")
+    assert peer.recv(100) == b"x"
+    text = bytes(range(33, 127)) * 20
+    peer.sendto(text, ("127.0.0.1", own))
+    peer.sendto(b"", ("127.0.0.1", own))
+    peer.sendto(b"next", ("127.0.0.1", own))
+    assert line.receive(len(text) + 4) == text + b"next"
+    peer.close()
+    line.send(b"nobody listens")
+    assert line.qmp.command("query-status")
+
+
+def test_log_files(start, tmp_path):
+    log = tmp_path / "log"
+    log.write_text("old ")
+    line = Line(start, tmp_path, "-chardev", "null,id=c,logfile=log,logappend=on", "-serial", "chardev:c")
+    line.send(b"one ")
+    assert log.read_text() == "old one "
+    line.qmp.command("chardev-change", id="c", backend={"type": "ringbuf", "data": {"logfile": str(log), "logappend": False}})
+    line.send(b"two")
+    assert log.read_text() == "two"
+    assert line.qmp.command("ringbuf-read", device="c", size=100) == "two"
+
+
+def test_change_and_break(start, tmp_path):
+    """The serial port's back end becomes another one while it is in use; nothing changes when the new one cannot be made."""
+    line = Line(start, tmp_path, "-chardev", "ringbuf,id=c", "-serial", "chardev:c", "-chardev", "null,id=m,mux=on")
+    line.send(b"first")
+    with pytest.raises(RuntimeError, match="No such file"):
+        line.qmp.command("chardev-change", id="c", backend={"type": "file", "data": {"out": "/nonexistent/x"}})
+    assert line.qmp.command("ringbuf-read", device="c", size=100) == "first"
+    line.qmp.command("chardev-change", id="c", backend={"type": "file", "data": {"out": "out"}})
+    line.send(b"second")
+    assert (tmp_path / "out").read_bytes() == b"second"
+    assert [c["frontend-open"] for c in line.qmp.command("query-chardev") if c["label"] == "c"] == [True]
+    line.qmp.command("chardev-send-break", id="c")
+    assert line.qtest.readb(UART + 5) & 0x10
+    with pytest.raises(RuntimeError, match="a mux cannot be changed"):
+        line.qmp.command("chardev-change", id="m", backend={"type": "null", "data": {}})
+    with pytest.raises(RuntimeError, match="carries this monitor"):
+        line.qmp.command("chardev-change", id="compat_monitor0", backend={"type": "null", "data": {}})
+    with pytest.raises(RuntimeError, match="chardev 'c' is busy"):
+        line.qmp.command("chardev-remove", id="c")
+
+
+def test_input_path(start, tmp_path):
+    (tmp_path / "in").write_bytes(b"typed")
+    line = Line(start, tmp_path, "-chardev", "file,id=f,path=out,input-path=in", "-serial", "chardev:f")
+    assert line.receive(5) == b"typed"
+    line.send(b"said")
+    assert (tmp_path / "out").read_bytes() == b"said"
+
+
+def test_mux_over_tcp(start, tmp_path):
+    """A guest and a monitor share a socket; Ctrl-T as escape character."""
+    line = Line(start, tmp_path, "-echr", "0x14", "-chardev", "socket,id=s,host=127.0.0.1,port=0,server=on,wait=off", "-chardev",
+                "mux,id=m,chardev=s", "-serial", "chardev:m", "-mon", "chardev=m")
+    name = next(c["filename"] for c in line.qmp.command("query-chardev") if c["label"] == "s")
+    client = socket.create_connection(("127.0.0.1", int(name.split(":")[-1].split(",")[0])), 20 * PATIENCE)
+    client.sendall(b"ab\x01")
+    assert line.receive(3) == b"ab\x01"
+    client.sendall(b"\x14cinfo name\n")
+    seen = b""
+    while b"info name" not in seen:
+        seen += client.recv(1000)
+    line.qmp.command("chardev-add", id="n", backend={"type": "null", "data": {}})
+    line.qmp.command("chardev-add", id="n2", backend={"type": "mux", "data": {"chardev": "n"}})
+    with pytest.raises(RuntimeError, match="chardev 'n' is in use"):
+        line.qmp.command("chardev-add", id="n3", backend={"type": "mux", "data": {"chardev": "n"}})
+    line.qmp.command("chardev-remove", id="n2")
+    line.qmp.command("chardev-remove", id="n")
+
+
+def send_with_fd(qmp, fd, name, **arguments):
+    request = json.dumps({"execute": name, "arguments": arguments}).encode() + b"\n"
+    qmp.socket.sendmsg([request], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [fd]))])
+    answer = qmp.read(time.monotonic() + 20 * PATIENCE)
+    return answer.get("return", answer.get("error"))
+
+
+def test_descriptor_sets(start, tmp_path):
+    line = Line(start, tmp_path, "-chardev", "null,id=c", "-serial", "chardev:c")
+    with open(tmp_path / "passed", "wb") as passed, open(tmp_path / "passed", "rb") as reader:
+        info = send_with_fd(line.qmp, passed.fileno(), "add-fd", opaque="wr:passed")
+        assert info["fdset-id"] == 0
+        assert send_with_fd(line.qmp, reader.fileno(), "add-fd", **{"fdset-id": 7})["fdset-id"] == 7
+    sets = line.qmp.command("query-fdsets")
+    assert [(s["fdset-id"], [f.get("opaque") for f in s["fds"]]) for s in sets] == [(0, ["wr:passed"]), (7, [None])]
+    with pytest.raises(RuntimeError, match="Permission denied"):
+        line.qmp.command("chardev-change", id="c", backend={"type": "file", "data": {"out": "/dev/fdset/7"}})
+    with pytest.raises(RuntimeError, match="No such file"):
+        line.qmp.command("chardev-change", id="c", backend={"type": "file", "data": {"out": "/dev/fdset/8"}})
+    line.qmp.command("chardev-change", id="c", backend={"type": "file", "data": {"out": "/dev/fdset/0"}})
+    line.qmp.command("remove-fd", **{"fdset-id": 0, "fd": info["fd"]})
+    line.send(b"still open")
+    assert (tmp_path / "passed").read_bytes() == b"still open"
+    with pytest.raises(RuntimeError, match="fdset-id:0, fd:"):
+        line.qmp.command("remove-fd", **{"fdset-id": 0, "fd": info["fd"]})
+    with pytest.raises(RuntimeError, match="No file descriptor supplied"):
+        line.qmp.command("add-fd")
+    line.qmp.command("remove-fd", **{"fdset-id": 7})
+    assert line.qmp.command("query-fdsets") == []
+
+
+def test_passed_socket(start, tmp_path):
+    """A connected socket that came by getfd is a chardev."""
+    line = Line(start, tmp_path, "-chardev", "null,id=c", "-serial", "chardev:c")
+    ours, theirs = socket.socketpair()
+    assert send_with_fd(line.qmp, theirs.fileno(), "getfd", fdname="line") == {}
+    theirs.close()
+    line.qmp.command("chardev-change", id="c", backend={"type": "socket", "data": {"server": False, "addr": {"type": "fd", "data": {"str": "line"}}}})
+    line.send(b"hello")
+    ours.settimeout(20 * PATIENCE)
+    assert ours.recv(100) == b"hello"
+    ours.sendall(b"back")
+    assert line.receive(4) == b"back"
+
+
+def test_inherited_descriptor(tmp_path):
+    """-add-fd: a log file that only the parent could open."""
+    with open(tmp_path / "inherited", "wb") as out:
+        fd = out.fileno()
+        done = subprocess.run([BINARY, "-M", "none", "-display", "none", "-add-fd", f"fd={fd},set=3", "-chardev",
+                               "stdio,id=m,logfile=/dev/fdset/3", "-mon", "chardev=m"], input=b"quit\n", pass_fds=[fd], capture_output=True,
+                              timeout=60 * PATIENCE, check=False)
+    assert done.returncode == 0 and b"(qemu) " in (tmp_path / "inherited").read_bytes()
+
+
+@pytest.mark.parametrize("arguments, text", [
+    (["-chardev", "udp,id=u"], "option 'port' is missing"),
+    (["-chardev", "udp,id=u,port=1,lokalport=2"], "did you mean 'localport'?"),
+    (["-chardev", "udp,id=u,host=256.1.1.1,port=1"], "cannot find address of host '256.1.1.1'"),
+    (["-chardev", "mux,id=m"], "option 'chardev' is missing"),
+    (["-chardev", "mux,id=m,chardev=x"], "chardev 'x' not found"),
+    (["-chardev", "file,id=f,path=/dev/fdset/1"], "cannot write '/dev/fdset/1': No such file"),
+    (["-add-fd", "fd=77,set=1"], "no such descriptor was inherited"),
+    (["-add-fd", "fd=1,set=1"], "standard input and output are not for that"),
+    (["-add-fd", "set=1"], "both fd=N and set=N are needed"),
+    (["-echr", "200"], "it is a number from 0 to 26"),
+])
+def test_mistakes(arguments, text):
+    done = subprocess.run([BINARY, "-M", "none", "-display", "none", *arguments], capture_output=True, timeout=60 * PATIENCE, check=False)
+    assert done.returncode == 1 and text in done.stderr.decode()
