@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 int host_fd_reopen_for_writing(int fd)
@@ -25,6 +26,19 @@ bool host_fd_is_writable(int fd)
     struct pollfd entry = {.fd = fd, .events = POLLOUT};
 
     return poll(&entry, 1, 0) == 1 && entry.revents;
+}
+
+u64 host_fd_raise_limit(void)
+{
+    struct rlimit limit = {.rlim_cur = 1024, .rlim_max = 1024};
+
+    getrlimit(RLIMIT_NOFILE, &limit);
+    if (limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+        getrlimit(RLIMIT_NOFILE, &limit);
+    }
+    return limit.rlim_cur;
 }
 
 bool host_fd_is_open(int fd)

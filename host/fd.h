@@ -15,6 +15,8 @@ int host_fd_reopen_for_writing(int fd);
 /* True when a write of a few bytes will not block now. */
 bool host_fd_is_writable(int fd);
 
+/* As many descriptors for the process as it may have; the number. */
+u64 host_fd_raise_limit(void);
 bool host_fd_is_open(int fd);
 bool host_fd_is_socket(int fd);
 bool host_fd_set_nonblocking(int fd, GError **error);
