@@ -61,3 +61,30 @@ bool host_fd_set_nonblocking(int fd, GError **error)
         return error_set(error, "file descriptor %d: %s", fd, strerror(errno));
     return true;
 }
+
+int host_fd_open_for_reading(const char *path, GError **error)
+{
+    int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+
+    if (fd < 0)
+        error_set(error, "cannot read '%s': %s", path, strerror(errno));
+    return fd;
+}
+
+s64 host_fd_read(int fd, void *to, u64 size)
+{
+    ssize_t got;
+
+    do {
+        got = read(fd, to, size);
+    } while (got < 0 && errno == EINTR);
+    if (got < 0)
+        return errno == EAGAIN || errno == EWOULDBLOCK ? -1 : 0;
+    return got;
+}
+
+void host_fd_close(int fd)
+{
+    if (fd >= 0)
+        close(fd);
+}

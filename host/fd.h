@@ -19,6 +19,13 @@ bool host_fd_is_writable(int fd);
 u64 host_fd_raise_limit(void);
 bool host_fd_is_open(int fd);
 bool host_fd_is_socket(int fd);
+
+/* Opens a file, device or named pipe for reading without blocking; -1 with error. */
+int host_fd_open_for_reading(const char *path, GError **error);
+/* Bytes read, 0 at the end or when it is broken, -1: nothing now. */
+s64 host_fd_read(int fd, void *to, u64 size);
+/* -1 is fine. */
+void host_fd_close(int fd);
 bool host_fd_set_nonblocking(int fd, GError **error);
 
 #endif

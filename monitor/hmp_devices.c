@@ -118,7 +118,8 @@ static void print_below(struct hmp *hmp, struct vm_object *object, int indent)
 {
     for (guint i = 0; i < object->children->len; i++) {
         struct vm_object *child = object->children->pdata[i];
-        bool device = vm_object_is_a(child, "device"), on_bus = vm_object_is_a(child, "pci-device");
+        bool device = vm_object_is_a(child, "device");
+        bool on_bus = vm_object_is_a(child, "declared-device") && ((const struct device *)child)->bus;
 
         if (vm_object_is_a(child, "bus")) {
             print_bus(hmp, (struct bus *)child, indent);

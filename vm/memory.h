@@ -23,6 +23,7 @@ struct ram_block {
     struct vm *vm;
     int fd;           /* memory file, or -1 */
     void *accel_data; /* accel/tcg's page descriptors */
+    u32 pins;         /* atomic: who needs `host` to stay; the creator is one */
 };
 
 struct ram_block *vm_ram_create(struct vm *vm, const char *name, u64 size, GError **error);
@@ -31,6 +32,9 @@ struct ram_block *vm_ram_create(struct vm *vm, const char *name, u64 size, GErro
 struct ram_block *vm_ram_create_file(struct vm *vm, const char *name, u64 size, int fd, u64 offset, bool share, u64 align,
                                      GError **error);
 void vm_ram_destroy(struct ram_block *block);
+/* DMA that is under way keeps a block's memory, also beyond vm_ram_destroy. Any thread. */
+void vm_ram_pin(struct ram_block *block);
+void vm_ram_unpin(struct ram_block *block);
 struct ram_block *vm_ram_find(struct vm *vm, const char *name);
 void vm_ram_foreach(struct vm *vm, void (*fn)(struct ram_block *block, void *opaque), void *opaque);
 /* Says that bytes of a block changed other than by a guest's store (DMA, loaders, debugger): translated code there is

@@ -67,6 +67,7 @@ struct vm_class {
     void (*unrealize)(struct vm_object *object);
     void (*finish)(struct vm_object *object);
     const void *data;            /* class-specific constant data: struct cpu_class, struct machine_class, device tables */
+    const void *variant;         /* what tells apart classes that take `data` from one parent */
 };
 
 /* Registers a class: VM_CLASS(goldfish_rtc) { .name = "goldfish_rtc", ... }; */

@@ -22,6 +22,7 @@ static struct ram_block *add(struct vm *vm, const char *name, u64 size, int fd, 
     block->fd = fd;
     block->index = vm->next_ram_index++;
     block->host = host;
+    block->pins = 1;
     g_ptr_array_add(vm->ram_blocks, block);
     return block;
 }
@@ -50,6 +51,18 @@ void vm_ram_destroy(struct ram_block *block)
     if (accel && accel->accel_class->ram_removed)
         accel->accel_class->ram_removed(block->vm, block);
     g_ptr_array_remove(block->vm->ram_blocks, block);
+    vm_ram_unpin(block);
+}
+
+void vm_ram_pin(struct ram_block *block)
+{
+    __atomic_add_fetch(&block->pins, 1, __ATOMIC_RELAXED);
+}
+
+void vm_ram_unpin(struct ram_block *block)
+{
+    if (__atomic_sub_fetch(&block->pins, 1, __ATOMIC_ACQ_REL))
+        return;
     host_map_free(block->host, block->size);
     host_map_close_file(block->fd);
     g_free(block->name);

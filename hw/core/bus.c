@@ -1,6 +1,7 @@
 /* hw/core/bus.c - buses as objects. */
 #include "hw/core/bus.h"
 #include "base/error.h"
+#include "hw/core/device.h"
 #include "vm/vm.h"
 #include <string.h>
 
@@ -20,7 +21,7 @@ VM_CLASS(bus) {
 
 struct count {
     const char *class_name;
-    u32 number;
+    u32 number, buses;
 };
 
 static void count_class(struct vm_object *object, void *opaque)
@@ -28,17 +29,21 @@ static void count_class(struct vm_object *object, void *opaque)
     struct count *count = opaque;
 
     count->number += !strcmp(object->class->name, count->class_name);
+    if (vm_object_is_a(object, "bus"))
+        count->buses = MAX(count->buses, ((struct bus *)object)->number + 1);
 }
 
 struct bus *bus_create(struct vm_object *device, const char *class_name, const char *name, GError **error)
 {
-    struct count count = { class_name, 0 };
+    struct count count = { class_name, 0, 0 };
     size_t length = strlen(name);
     bool numbered = g_str_has_suffix(name, "*");
 
     vm_object_foreach(vm_root(device->vm), count_class, &count);
     g_autofree char *full = numbered ? g_strdup_printf("%.*s%u", (int)length - 1, name, count.number) : g_strdup(name);
     struct vm_object *bus = vm_object_create(device->vm, class_name, device, full, error);
+    if (bus)
+        ((struct bus *)bus)->number = count.buses;
     if (bus && !vm_object_realize(bus, error)) {
         vm_object_destroy(bus);
         return NULL;
@@ -65,6 +70,58 @@ struct bus *bus_find(struct vm *vm, const char *name)
 
     vm_object_foreach(vm_root(vm), match, &search);
     return search.found;
+}
+
+struct choice {
+    const char *class_name;
+    struct bus *best;
+    u32 depth;
+};
+
+/* Buses between this one and the board. */
+static u32 depth_of(const struct bus *bus)
+{
+    u32 depth = 0;
+
+    for (const struct vm_object *o = bus->object.parent; o && depth < 256; depth++) {
+        struct bus *above = vm_object_is_a(o, "declared-device") ? ((const struct device *)o)->bus : NULL;
+
+        if (!above)
+            break;
+        o = above->object.parent;
+    }
+    return depth;
+}
+
+static void choose(struct vm_object *object, void *opaque)
+{
+    struct choice *choice = opaque;
+    struct bus *bus = (struct bus *)object;
+
+    if (!vm_object_is_a(object, choice->class_name) || (bus->most && bus->devices->len >= bus->most))
+        return;
+    u32 depth = depth_of(bus);
+    if (choice->best && (depth > choice->depth || (depth == choice->depth && bus->number < choice->best->number)))
+        return;
+    choice->best = bus;
+    choice->depth = depth;
+}
+
+struct bus *bus_for(struct device *device, const char *class_name, GError **error)
+{
+    struct choice choice = { class_name, NULL, 0 };
+
+    if (device->bus && vm_object_is_a(&device->bus->object, class_name))
+        return device->bus;
+    if (device->bus) {
+        error_set(error, "Device '%s' can't go on %s bus", device->object.class->name, device->bus->object.class->name);
+        return NULL;
+    }
+    vm_object_foreach(vm_root(device->object.vm), choose, &choice);
+    if (!choice.best)
+        error_set(error, "No '%s' bus found for device '%s'", class_name, device->object.class->name);
+    device->bus = choice.best;
+    return choice.best;
 }
 
 bool bus_plug(struct bus *bus, struct vm_object *device, GError **error)

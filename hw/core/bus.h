@@ -8,10 +8,14 @@
 
 #include "vm/object.h"
 
+struct device;
+
 struct bus {
     struct vm_object object;
     GPtrArray *devices; /* of struct vm_object, in order of plugging; not owned */
     u32 most;           /* devices that fit; 0: any number */
+    u32 number;         /* in order of creation, over all buses of the machine */
+    bool hotplug;       /* takes and gives devices while the machine runs */
 };
 
 /*
@@ -21,6 +25,11 @@ struct bus {
 struct bus *bus_create(struct vm_object *device, const char *class_name, const char *name, GError **error);
 /* By name; NULL: there is none. */
 struct bus *bus_find(struct vm *vm, const char *name);
+/*
+ * The bus that a device of this kind goes to: device->bus when it was chosen (it must be of the class), otherwise the one with
+ * room that is nearest to the board, of those the youngest; so buses fill up as in QEMU. Sets device->bus. NULL with error.
+ */
+struct bus *bus_for(struct device *device, const char *class_name, GError **error);
 bool bus_plug(struct bus *bus, struct vm_object *device, GError **error);
 void bus_unplug(struct bus *bus, struct vm_object *device);
 

@@ -1,6 +1,7 @@
 /* hw/core/device.c - instances of declared devices: life, reset, lines, timers, the busy token. */
 #include "hw/core/device.h"
 #include "base/error.h"
+#include "hw/core/bus.h"
 #include "hw/core/dispatch.h"
 #include "hw/core/trace.h"
 #include "vm/arena.h"
@@ -121,17 +122,23 @@ static void reset_values(struct device *device)
         timer_disarm(&((struct device_timer *)((u8 *)device + decl->timers[i].offset))->timer);
 }
 
-static void reset(void *opaque)
+void device_reset(struct device *device)
 {
-    struct device *device = opaque;
+    bool inside = device->busy;
 
     g_array_set_size(device->queued, 0);
     reset_values(device);
-    if (device->decl->on_reset) {
-        device->busy = true;
-        device->decl->on_reset(device);
+    if (!device->decl->on_reset)
+        return;
+    device->busy = true;
+    device->decl->on_reset(device);
+    if (!inside)
         device_end(device);
-    }
+}
+
+static void reset(void *opaque)
+{
+    device_reset(opaque);
 }
 
 static void init_windows(struct device *device)
@@ -194,12 +201,19 @@ static void release(struct device *device)
     device->state = NULL;
 }
 
+static const struct device_decl *inherited_decl(const struct vm_class *class, u32 guest)
+{
+    while (class && !class->data)
+        class = class->parent ? vm_class_find(class->parent, guest) : NULL;
+    return class ? class->data : NULL;
+}
+
 static bool realize(struct vm_object *object, GError **error)
 {
     struct device *device = (struct device *)object;
     g_autofree char *path = vm_object_path(object);
 
-    device->decl = object->class->data;
+    device->decl = inherited_decl(object->class, vm_guest_of(object));
     device->state = vm_arena_alloc(vm_arena(object->vm), path, device->decl->state_size + device->decl->state_extra, 64, 0, error);
     if (!device->state)
         return false;
@@ -226,9 +240,31 @@ static void unrealize(struct vm_object *object)
     release(device);
 }
 
+static char *get_bus(struct vm_object *object, const struct vm_property *property)
+{
+    const struct bus *bus = ((struct device *)object)->bus;
+
+    return g_strdup(bus ? bus->object.name : "");
+}
+
+static bool set_bus(struct vm_object *object, const struct vm_property *property, const char *text, GError **error)
+{
+    struct bus *bus = bus_find(object->vm, text);
+
+    if (!bus)
+        return error_set_class(error, ERROR_DEVICE_NOT_FOUND, "Bus '%s' not found", text);
+    ((struct device *)object)->bus = bus;
+    return true;
+}
+
+static const struct vm_property device_properties[] = {
+    { .name = "bus", .type = VM_PROPERTY_CUSTOM, .class_name = "str", .description = "where it plugs in", .get_text = get_bus, .set_text = set_bus },
+    { 0 },
+};
+
 VM_CLASS(declared_device) {
     .name = "declared-device", .parent = "device", .abstract = true, .size = sizeof(struct device),
-    .description = "a device declared by rows", .realize = realize, .unrealize = unrealize,
+    .description = "a device declared by rows", .properties = device_properties, .realize = realize, .unrealize = unrealize,
 };
 
 VM_CLASS(sys_bus_device) {
@@ -252,19 +288,33 @@ static bool set_properties(struct vm_object *object, const char *properties, GEr
     return true;
 }
 
-struct device *device_create(struct vm *vm, const char *class_name, struct vm_object *parent, const char *name,
+static struct device *create(struct vm *vm, struct bus *bus, const char *class_name, struct vm_object *parent, const char *name,
                              const char *properties, GError **error)
 {
     struct vm_object *object = vm_object_create(vm, class_name, parent, name, error);
 
     if (!object)
         return NULL;
+    if (bus)
+        ((struct device *)object)->bus = bus;
     if ((properties && !set_properties(object, properties, error)) || !vm_object_realize(object, error)) {
         error_prefix(error, "%s", class_name);
         vm_object_destroy(object);
         return NULL;
     }
     return (struct device *)object;
+}
+
+struct device *device_create(struct vm *vm, const char *class_name, struct vm_object *parent, const char *name,
+                             const char *properties, GError **error)
+{
+    return create(vm, NULL, class_name, parent, name, properties, error);
+}
+
+struct device *device_create_on(struct bus *bus, const char *class_name, struct vm_object *parent, const char *name, const char *properties,
+                                GError **error)
+{
+    return create(parent->vm, bus, class_name, parent, name, properties, error);
 }
 
 struct device *device_create_unattached(struct vm *vm, const char *class_name, const char *properties, GError **error)
@@ -300,5 +350,5 @@ struct line *device_input(struct device *device, const char *input, u32 number)
 
 const struct device_decl *device_decl_of(const struct vm_class *class, u32 guest)
 {
-    return !class->abstract && vm_class_is_a(class, "declared-device", guest) ? class->data : NULL;
+    return !class->abstract && vm_class_is_a(class, "declared-device", guest) ? inherited_decl(class, guest) : NULL;
 }

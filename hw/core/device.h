@@ -30,6 +30,7 @@ struct device_reg {
     u8 width;             /* bytes of one element */
     u8 access;            /* enum device_access */
     u8 sizes;             /* access sizes taken, as a mask of 1|2|4|8; 0: width only */
+    bool parts;           /* instead: any aligned part of an element, nothing wider */
     bool stored;          /* has a field in the state; otherwise hooks do all (reads without a hook give `reset`) */
     u32 state_offset;
     u64 reset;
@@ -109,9 +110,12 @@ struct device_window {
     u8 *read_map, *write_map; /* small windows: row + 1 by offset; 0: nothing */
 };
 
+struct bus;
+
 /* Instances begin with this, then a pointer to the state (declare.inc). */
 struct device {
     struct vm_object object;
+    struct bus *bus; /* chosen before realize or by the kind of device; NULL: the board's */
     const struct device_decl *decl;
     struct device_window *window;
     void *state;
@@ -138,10 +142,23 @@ void device_end(struct device *device);
 /* Runs fn(device, number, level) now, or when the device is free. */
 void device_run(struct device *device, void (*fn)(void *device, u32 number, u32 level), u32 number, u32 level);
 
+/* Puts the declared values back and runs on_reset: the whole device as after power-on, but for what is kept. */
+void device_reset(struct device *device);
+
+/*
+ * The registers of a window that has .ops as well, for hooks that pass some accesses on; the caller holds the token. size
+ * 1, 2, 4 or 8; MEM_ERROR: the register does not take it.
+ */
+enum mem_result device_dispatch_read(struct device_window *window, u64 offset, unsigned size, u64 *value);
+enum mem_result device_dispatch_write(struct device_window *window, u64 offset, unsigned size, u64 value);
+
 /* Creates and realizes below parent; properties as "name=value;name=value" or NULL. */
 struct device *device_create(struct vm *vm, const char *class_name, struct vm_object *parent, const char *name,
                              const char *properties, GError **error);
-/* As above, below /machine/unattached. */
+/* As above, for a device that is plugged into a bus. */
+struct device *device_create_on(struct bus *bus, const char *class_name, struct vm_object *parent, const char *name, const char *properties,
+                                GError **error);
+/* As the first, below /machine/unattached. */
 struct device *device_create_unattached(struct vm *vm, const char *class_name, const char *properties, GError **error);
 /* Puts a window into the main address space. */
 void device_map(struct device *device, u32 window, u64 address);
@@ -150,7 +167,7 @@ void device_connect(struct device *device, const char *output, struct line *line
 /* An input, or NULL when there is no such one. */
 struct line *device_input(struct device *device, const char *input, u32 number);
 
-/* The decl of a class that was declared by rows, or NULL. */
+/* The decl of a class that was declared by rows, perhaps its parent's, or NULL. */
 const struct device_decl *device_decl_of(const struct vm_class *class, u32 guest);
 /* Reference text of a device: windows, registers, lines, hidden state. The caller frees. */
 char *device_describe(const struct device_decl *decl);

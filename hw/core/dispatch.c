@@ -132,8 +132,10 @@ static void reg_write(struct device *device, const struct device_reg *reg, u32 i
         reg->on_write(device, index, value);
 }
 
-static bool takes(const struct device_reg *reg, unsigned size)
+static bool takes(const struct device_reg *reg, u32 byte, unsigned size)
 {
+    if (reg->parts)
+        return byte + size <= reg->width;
     return (reg->sizes ? reg->sizes : reg->width) & size;
 }
 
@@ -148,7 +150,7 @@ static void complain(const struct device_window *window, const char *what, const
                        window->device->decl->windows[window->number].name, what, size, offset, why);
 }
 
-static enum mem_result do_read(struct device_window *window, u64 offset, unsigned size, u64 *value)
+enum mem_result device_dispatch_read(struct device_window *window, u64 offset, unsigned size, u64 *value)
 {
     struct device *device = window->device;
     u32 index, byte;
@@ -159,7 +161,7 @@ static enum mem_result do_read(struct device_window *window, u64 offset, unsigne
         complain(window, "read", "there is no such register", offset, size);
         return MEM_OK;
     }
-    if (!takes(reg, size)) {
+    if (!takes(reg, byte, size)) {
         complain(window, "read", "the register does not take this size", offset, size);
         return MEM_ERROR;
     }
@@ -169,7 +171,7 @@ static enum mem_result do_read(struct device_window *window, u64 offset, unsigne
     return MEM_OK;
 }
 
-static enum mem_result do_write(struct device_window *window, u64 offset, unsigned size, u64 value)
+enum mem_result device_dispatch_write(struct device_window *window, u64 offset, unsigned size, u64 value)
 {
     struct device *device = window->device;
     u32 index, byte;
@@ -179,7 +181,7 @@ static enum mem_result do_write(struct device_window *window, u64 offset, unsign
         complain(window, "write", "there is no such register", offset, size);
         return MEM_OK;
     }
-    if (!takes(reg, size)) {
+    if (!takes(reg, byte, size)) {
         complain(window, "write", "the register does not take this size", offset, size);
         return MEM_ERROR;
     }
@@ -204,7 +206,7 @@ static enum mem_result locked_read(void *opaque, u64 offset, unsigned size, u64 
         *value = ~UINT64_C(0);
         return MEM_OK;
     }
-    enum mem_result result = do_read(window, offset, size, value);
+    enum mem_result result = device_dispatch_read(window, offset, size, value);
     device_end(window->device);
     return result;
 }
@@ -217,19 +219,19 @@ static enum mem_result locked_write(void *opaque, u64 offset, unsigned size, u64
         complain(window, "write", "the device is busy", offset, size);
         return MEM_OK;
     }
-    enum mem_result result = do_write(window, offset, size, value);
+    enum mem_result result = device_dispatch_write(window, offset, size, value);
     device_end(window->device);
     return result;
 }
 
 static enum mem_result lockless_read(void *opaque, u64 offset, unsigned size, u64 *value)
 {
-    return do_read(opaque, offset, size, value);
+    return device_dispatch_read(opaque, offset, size, value);
 }
 
 static enum mem_result lockless_write(void *opaque, u64 offset, unsigned size, u64 value)
 {
-    return do_write(opaque, offset, size, value);
+    return device_dispatch_write(opaque, offset, size, value);
 }
 
 static const struct region_ops locked_ops = { .read = locked_read, .write = locked_write };
@@ -290,11 +292,20 @@ static u8 *make_map(const struct device_window *window, enum device_access way)
     return map;
 }
 
+static bool has_regs(const struct device_window *window)
+{
+    for (u32 i = 0; i < window->device->decl->reg_count; i++) {
+        if (window->device->decl->regs[i].window == window->number)
+            return true;
+    }
+    return false;
+}
+
 void device_dispatch_init(struct device_window *window)
 {
     const struct device_decl *decl = window->device->decl;
 
-    if (decl->windows[window->number].size > MAPPED_WINDOW || decl->reg_count > 254 || decl->windows[window->number].ops)
+    if (decl->windows[window->number].size > MAPPED_WINDOW || decl->reg_count > 254 || !has_regs(window))
         return;
     window->read_map = make_map(window, DEVICE_RO);
     window->write_map = make_map(window, DEVICE_WO);

@@ -50,7 +50,8 @@ static void list_one(const struct listing *listing, const struct device_decl *de
 static void list_class(const struct vm_class *class, void *opaque)
 {
     const struct listing *listing = opaque;
-    const struct device_decl *decl = device_decl_of(class, listing->guest);
+    bool declared = class->data && vm_class_is_a(class, "declared-device", listing->guest);
+    const struct device_decl *decl = declared ? class->data : NULL;
 
     if (!decl)
         return;

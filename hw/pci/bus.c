@@ -22,12 +22,36 @@ VM_CLASS(pcie_bus) { .name = "PCIE", .parent = "PCI", .size = sizeof(struct pci_
 struct pci_device {
     struct device device;
     void *state;
-    struct pci_function pci;
+#define DEVICE_ROWS "hw/pci/pci_device.rows"
+#define HOST(declaration_, ...) declaration_;
+#define PROP(id_, ctype_, ...)  ctype_ id_;
+#include "hw/core/rows.inc"
 };
+
+struct pci_bus *pci_device_bus(struct device *device, GError **error)
+{
+    return (struct pci_bus *)bus_for(device, "PCI", error);
+}
+
+/* After the device's own realize. */
+static bool realize_device(struct vm_object *object, GError **error)
+{
+    struct pci_device *device = (struct pci_device *)object;
+    struct pci_bus *bus = pci_device_bus(&device->device, error);
+    int devfn;
+
+    device->pci.multifunction = device->multifunction;
+    return bus && pci_parse_address(device->addr, &devfn, error) && pci_bus_plug(bus, &device->pci, devfn, error);
+}
+
+static void unrealize_device(struct vm_object *object)
+{
+    pci_bus_unplug(&((struct pci_device *)object)->pci);
+}
 
 VM_CLASS(pci_device) {
     .name = "pci-device", .parent = "declared-device", .abstract = true, .size = sizeof(struct pci_device),
-    .description = "a device on a PCI bus",
+    .description = "a device on a PCI bus", .realize = realize_device, .unrealize = unrealize_device,
 };
 
 struct pci_function *pci_device_function(struct vm_object *object)

@@ -1,7 +1,7 @@
 /* hw/pci/function.c - a PCI function: configuration space, BARs, its interrupt pin. */
 #include "base/bits.h"
 #include "base/error.h"
-#include "hw/pci/pci.h"
+#include "hw/pci/msix.h"
 #include <string.h>
 
 struct field {
@@ -183,10 +183,34 @@ void pci_function_set_intx(struct pci_function *function, bool level)
 
 /* Configuration space. */
 
-u32 pci_config_read(const struct pci_function *function, u32 offset, unsigned size)
+bool pci_function_may_dma(const struct pci_function *function)
+{
+    for (; function && function->bus; function = function->bus->bridge) {
+        if (!(get(function->config, PCI_COMMAND, 2) & PCI_COMMAND_MASTER))
+            return false;
+        if (!function->bus->bridge)
+            return true;
+    }
+    return false;
+}
+
+struct space *pci_function_space(const struct pci_function *function)
+{
+    return vm_memory(function->device->object.vm);
+}
+
+void pci_function_send_message(struct pci_function *function, u64 address, u32 data)
+{
+    if (pci_function_may_dma(function))
+        space_write(pci_function_space(function), address, 4, data);
+}
+
+u32 pci_config_read(struct pci_function *function, u32 offset, unsigned size)
 {
     if (offset + size > function->size)
         return UINT32_MAX;
+    if (function->reading)
+        function->reading(function->device, offset, size);
     return (u32)get(function->config, offset, size);
 }
 
@@ -202,6 +226,8 @@ void pci_config_write(struct pci_function *function, u32 offset, unsigned size, 
     }
     if (offset < PCI_HEADER_END)
         follow(function);
+    if (function->msix)
+        pci_msix_follow(function->msix);
     if (function->written)
         function->written(function->device, offset, size);
 }
@@ -212,5 +238,7 @@ void pci_function_reset(struct pci_function *function)
     for (u32 i = 0; i < function->size; i++)
         function->config[i] &= (u8)~(function->writable[i] | function->clearable[i]);
     write_identity(function);
+    if (function->msix)
+        pci_msix_reset(function->msix);
     follow(function);
 }

@@ -14,9 +14,13 @@ static struct pci_function *function_at(const struct gpex *gpex, u64 offset)
 
 static enum mem_result ecam_read(void *opaque, u64 offset, unsigned size, u64 *value)
 {
-    const struct pci_function *function = function_at(opaque, offset);
+    struct pci_function *function = function_at(opaque, offset);
 
-    *value = function ? pci_config_read(function, offset & 0xfff, size) : ~UINT64_C(0);
+    *value = ~UINT64_C(0);
+    if (!function || !device_begin(function->device))
+        return MEM_OK;
+    *value = pci_config_read(function, offset & 0xfff, size);
+    device_end(function->device);
     return MEM_OK;
 }
 
@@ -71,8 +75,7 @@ static bool realize(void *device, GError **error)
     gpex->bus->io = &gpex->device.window[WINDOW_pio].region;
     gpex->bus->set_intx = set_intx;
     gpex->bus->host = gpex;
-    struct device *root = device_create(object->vm, "gpex-root", object, "gpex_root", "addr=00.0", error);
-    return root && pci_bus_plug(gpex->bus, pci_device_function(&root->object), 0, error);
+    return device_create_on(&gpex->bus->bus, "gpex-root", object, "gpex_root", "addr=00.0", error) != NULL;
 }
 
 /* A window as the board shows it; size 0: not at all. */

@@ -14,7 +14,6 @@ static bool realize(void *device, GError **error)
 {
     struct gpex_root *root = device;
 
-    root->pci.multifunction = root->multifunction;
     pci_function_init(&root->pci, &root->device, root->state->config, PCI_CONFIG_BYTES, &identity);
     return true;
 }

@@ -7,7 +7,8 @@
  *     #include "hw/pci/pci_device.rows"              in X.dev, after CLASS
  *     #define DEVICE_PARENT "pci-device"             in X.c, and PCI_CONFIG_BYTES: 256, or 4096 for PCI Express
  *
- * In realize it calls pci_function_init and pci_function_add_bar; in on_reset, pci_function_reset.
+ * In realize it calls pci_function_init and pci_function_add_bar; in on_reset, pci_function_reset; in unrealize,
+ * pci_function_finish. It is plugged in after realize, where `addr` and `bus` say.
  * Thread: machine lock.
  */
 #ifndef HW_PCI_PCI_H
@@ -57,8 +58,10 @@ struct pci_function {
     struct pci_identity identity;
     u32 capability_end;     /* where the next capability may lie */
     struct pci_bar bar[PCI_BARS];
-    /* Optional: after a write to the configuration space. */
+    struct pci_msix *msix;  /* NULL: none */
+    /* Optional: after a write to the configuration space, before a read of it. */
     void (*written)(struct device *device, u32 offset, unsigned size);
+    void (*reading)(struct device *device, u32 offset, unsigned size);
 };
 
 /* config: `size` bytes of the device's state. */
@@ -74,14 +77,23 @@ bool pci_function_add_bar(struct pci_function *function, u32 number, struct regi
 u32 pci_function_add_capability(struct pci_function *function, u8 id, u32 size);
 void pci_function_set_intx(struct pci_function *function, bool level);
 
+/* The function, and all bridges above it, may master the bus: nothing else makes DMA and messages (PCI Local Bus, 6.2.2). */
+bool pci_function_may_dma(const struct pci_function *function);
+/* Where its DMA goes. */
+struct space *pci_function_space(const struct pci_function *function);
+/* A message-signalled interrupt: a write of 32 bits. */
+void pci_function_send_message(struct pci_function *function, u64 address, u32 data);
+
 /* size 1, 2 or 4, aligned; beyond the configuration space all ones. */
-u32 pci_config_read(const struct pci_function *function, u32 offset, unsigned size);
+u32 pci_config_read(struct pci_function *function, u32 offset, unsigned size);
 void pci_config_write(struct pci_function *function, u32 offset, unsigned size, u32 value);
 
 /* A bus, class "PCIE": made by its host with bus_create, which then sets the fields. */
 struct pci_bus {
     struct bus bus;
     struct region *memory, *io; /* in which BARs appear */
+    struct pci_function *bridge; /* NULL: the host's own bus */
+    bool msi;                   /* there is somebody who takes messages */
     u8 number;
     struct pci_function *function[PCI_FUNCTIONS];
     u32 intx_count[PCI_PINS];   /* functions that pull each line */
@@ -97,6 +109,8 @@ bool pci_parse_address(const char *text, int *devfn, GError **error);
 /* One paragraph a function, as the monitor shows them. The caller frees. */
 char *pci_bus_describe(const struct pci_bus *bus);
 
+/* Which bus a device of class "pci-device" goes to, also before it is plugged in. NULL with error. */
+struct pci_bus *pci_device_bus(struct device *device, GError **error);
 /* The function of an object of class "pci-device". */
 struct pci_function *pci_device_function(struct vm_object *object);
 

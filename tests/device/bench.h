@@ -37,11 +37,16 @@ static inline void bench_set_up(struct bench *bench, gconstpointer data)
         line_init(&bench->line[i], NULL, "bench", i, NULL, NULL);
 }
 
-/* Destroys the devices too. */
-static inline void bench_tear_down(struct bench *bench, gconstpointer data)
+/* Destroys the devices. */
+static inline void bench_empty(struct bench *bench)
 {
     while (vm_root(bench->vm)->children->len)
         vm_object_destroy(g_ptr_array_index(vm_root(bench->vm)->children, vm_root(bench->vm)->children->len - 1));
+}
+
+static inline void bench_tear_down(struct bench *bench, gconstpointer data)
+{
+    bench_empty(bench);
     region_finish(&bench->ram_region);
     vm_ram_destroy(bench->ram);
     vm_unlock(bench->vm);

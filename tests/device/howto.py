@@ -1,11 +1,10 @@
-# tests/device/howto.py - takes the C files out of the how-to page: howto.py PAGE FOLDER
+# tests/device/howto.py - takes the C files out of a how-to page: howto.py PAGE FOLDER PATH=OUTPUT...
 import os
 import re
 import sys
 
 page, folder = sys.argv[1:3]
-outputs = {"hw/misc/egg_timer.c": "howto_device.c", "tests/device/egg_timer.c": "howto_test.c",
-           "hw/misc/egg_timer.dev": "howto/hw/misc/egg_timer.dev"}
+outputs = dict(pair.split("=") for pair in sys.argv[3:])
 with open(page) as file:
     blocks = re.findall(r"```c\n(.*?)```", file.read(), re.S)
 for block in blocks:

@@ -203,12 +203,20 @@ def firmware():
 
 @pytest.fixture(scope="session")
 def linux(tmp_path_factory):
-    """Arguments that boot Debian's kernel; each word given is a shell command, then the guest powers off."""
+    """Arguments that boot Debian's kernel; each word given is a shell command, then the guest powers off. modules: names."""
     kernel, busybox = cached("linux-riscv64", "vmlinuz"), cached("linux-riscv64", "busybox")
-    initrd = str(tmp_path_factory.mktemp("linux") / "initramfs.gz")
-    subprocess.run([os.path.join(ROOT, "scripts", "make-initramfs"), busybox, initrd], check=True)
+    folder = tmp_path_factory.mktemp("linux")
+    initrds = {}
 
-    def arguments(*commands):
+    def initrd_with(modules):
+        if modules not in initrds:
+            initrds[modules] = str(folder / f"initramfs{len(initrds)}.gz")
+            wanted = ["-m", cached("linux-riscv64", "modules"), *modules] if modules else []
+            subprocess.run(["/usr/bin/python3", os.path.join(ROOT, "scripts", "make-initramfs"), busybox, initrds[modules], *wanted], check=True)
+        return initrds[modules]
+
+    def arguments(*commands, modules=()):
+        initrd = initrd_with(tuple(modules))
         words = " ".join(f'"{c}"' for c in commands)
         return ["-kernel", kernel, "-initrd", initrd, "-append", f"console=ttyS0 quiet --{' ' if words else ''}{words}".removesuffix(" --")]
 
