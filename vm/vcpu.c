@@ -70,6 +70,20 @@ bool vcpu_init(struct vcpu *vcpu, const struct cpu_class *cpu, GError **error)
     return true;
 }
 
+static void finish_work(struct vcpu *vcpu, struct work *work)
+{
+    if (work->pending) {
+        /* The waiter watches its own counter under exclusive_lock. */
+        host_lock_take(&vcpu->vm->exclusive_lock);
+        __atomic_sub_fetch(work->pending, 1, __ATOMIC_SEQ_CST);
+        host_cond_wake_all(&vcpu->vm->exclusive_cond);
+        host_lock_drop(&vcpu->vm->exclusive_lock);
+    }
+    if (work->free_opaque)
+        work->free_opaque(work->opaque);
+    g_free(work);
+}
+
 void vcpu_finish(struct vcpu *vcpu)
 {
     struct accel *accel;
@@ -80,6 +94,8 @@ void vcpu_finish(struct vcpu *vcpu)
     if (accel && vcpu->accel && accel->accel_class->vcpu_destroy)
         accel->accel_class->vcpu_destroy(vcpu);
     g_ptr_array_remove(vcpu->vm->vcpus, vcpu);
+    for (struct work *work; (work = g_queue_pop_head(&vcpu->work));)
+        finish_work(vcpu, work);
     vm_arena_free(vcpu->vm->arena, (u8 *)vcpu->state - VCPU_STATE_PREFIX);
     host_lock_finish(&vcpu->lock);
     host_cond_finish(&vcpu->wake);
@@ -123,21 +139,7 @@ void vcpu_halt(struct vcpu *vcpu)
     __atomic_store_n(&vcpu->host->exit_request, 1, __ATOMIC_SEQ_CST);
 }
 
-static void finish_work(struct vcpu *vcpu, struct work *work)
-{
-    if (work->pending) {
-        /* The waiter watches its own counter under exclusive_lock. */
-        host_lock_take(&vcpu->vm->exclusive_lock);
-        __atomic_sub_fetch(work->pending, 1, __ATOMIC_SEQ_CST);
-        host_cond_wake_all(&vcpu->vm->exclusive_cond);
-        host_lock_drop(&vcpu->vm->exclusive_lock);
-    }
-    if (work->free_opaque)
-        work->free_opaque(work->opaque);
-    g_free(work);
-}
-
-/* Own thread. vcpu->lock held, dropped around each function. */
+/* Own thread and inside, or main while it is stopped. vcpu->lock held, dropped around each function. */
 static void run_posted(struct vcpu *vcpu)
 {
     struct work *work;
@@ -161,24 +163,32 @@ void vcpu_enter_outside(struct vcpu *vcpu)
     host_lock_drop(&vcpu->lock);
 }
 
+static void wait_for_exclusive(struct vm *vm)
+{
+    host_lock_take(&vm->exclusive_lock);
+    while (__atomic_load_n(&vm->exclusive, __ATOMIC_SEQ_CST))
+        host_cond_wait(&vm->exclusive_cond, &vm->exclusive_lock);
+    host_lock_drop(&vm->exclusive_lock);
+}
+
+/*
+ * Inside first, then what was posted: it works on what handshakes and exclusives work on while the vCPU is outside. The question is
+ * asked under the lock under which an exclusive looks at `outside`: it has said so before, or will find this vCPU inside.
+ */
 void vcpu_leave_outside(struct vcpu *vcpu)
 {
     struct vm *vm = vcpu->vm;
 
-    for (;;) {
-        host_lock_take(&vcpu->lock);
-        run_posted(vcpu);
-        vcpu->outside = false;
-        epoch_enter(vm->epoch, vcpu->reader);
+    host_lock_take(&vcpu->lock);
+    while (__atomic_load_n(&vm->exclusive, __ATOMIC_SEQ_CST)) {
         host_lock_drop(&vcpu->lock);
-        if (likely(!__atomic_load_n(&vm->exclusive, __ATOMIC_SEQ_CST)))
-            return;
-        vcpu_enter_outside(vcpu);
-        host_lock_take(&vm->exclusive_lock);
-        while (__atomic_load_n(&vm->exclusive, __ATOMIC_SEQ_CST))
-            host_cond_wait(&vm->exclusive_cond, &vm->exclusive_lock);
-        host_lock_drop(&vm->exclusive_lock);
+        wait_for_exclusive(vm);
+        host_lock_take(&vcpu->lock);
     }
+    vcpu->outside = false;
+    epoch_enter(vm->epoch, vcpu->reader);
+    run_posted(vcpu);
+    host_lock_drop(&vcpu->lock);
 }
 
 bool vcpu_safepoint(struct vcpu *vcpu)
@@ -209,27 +219,44 @@ void vcpu_post(struct vcpu *vcpu, void (*fn)(struct vcpu *vcpu, void *opaque), v
     vcpu_kick(vcpu);
 }
 
+enum service { SERVED, POSTED, NOT_NOW };
+
 /*
  * Outside vCPUs are served here and now: their lock keeps them from coming in. Others get the work posted, under the same lock:
- * a vCPU that goes outside afterwards finds it first. True when it was posted.
+ * a vCPU that goes outside afterwards finds it first. Not now: an exclusive has them all.
  */
-static bool serve_or_post(struct vcpu *vcpu, void (*fn)(struct vcpu *vcpu, void *opaque), void *opaque, u32 *pending)
+static enum service serve_or_post(struct vcpu *vcpu, void (*fn)(struct vcpu *vcpu, void *opaque), void *opaque, u32 *pending)
 {
-    struct work *work = NULL;
+    enum service service = POSTED;
 
     host_lock_take(&vcpu->lock);
-    if (vcpu->outside) {
-        fn(vcpu, opaque);
-    } else {
-        work = g_new(struct work, 1);
+    if (!vcpu->outside) {
+        struct work *work = g_new(struct work, 1);
+
         *work = (struct work){ .fn = fn, .opaque = opaque, .pending = pending };
         __atomic_add_fetch(pending, 1, __ATOMIC_SEQ_CST);
         g_queue_push_tail(&vcpu->work, work);
+    } else if (__atomic_load_n(&vcpu->vm->exclusive, __ATOMIC_SEQ_CST)) {
+        service = NOT_NOW;
+    } else {
+        fn(vcpu, opaque);
+        service = SERVED;
     }
     host_lock_drop(&vcpu->lock);
-    if (work)
+    if (service == POSTED)
         vcpu_kick(vcpu);
-    return work != NULL;
+    return service;
+}
+
+/* Lets an exclusive have its way: self is inside, or NULL. */
+static void give_way(struct vm *vm, struct vcpu *self)
+{
+    if (self) {
+        vcpu_enter_outside(self);
+        vcpu_leave_outside(self);
+    } else {
+        wait_for_exclusive(vm);
+    }
 }
 
 static void wait_for(struct vm *vm, u32 *pending)
@@ -251,9 +278,12 @@ void vm_handshake(struct vm *vm, void (*fn)(struct vcpu *vcpu, void *opaque), vo
 
         if (vcpu == self) {
             fn(vcpu, opaque);
-        } else {
-            posted |= serve_or_post(vcpu, fn, opaque, &pending);
+            continue;
         }
+        enum service service;
+        while ((service = serve_or_post(vcpu, fn, opaque, &pending)) == NOT_NOW)
+            give_way(vm, self);
+        posted |= service == POSTED;
     }
     if (!posted)
         return;
@@ -364,7 +394,6 @@ static void sleep_until(struct vcpu *vcpu, s64 host_deadline)
 static bool ready(struct vcpu *vcpu)
 {
     __atomic_store_n(&vcpu->host->exit_request, 0, __ATOMIC_SEQ_CST);
-    run_posted(vcpu);
     if (vcpu->quit)
         return true;
     if (vcpu->stop) {
@@ -378,8 +407,8 @@ static bool ready(struct vcpu *vcpu)
     vcpu->stopped = false;
     /* While stopped, the alarm went off in vain, or was set for another host time than the deadline now means. */
     vcpu->armed = INT64_MAX;
-    if (!__atomic_load_n(&vcpu->halted, __ATOMIC_ACQUIRE)) {
-        __atomic_store_n(&vcpu->host->exit_request, 1, __ATOMIC_SEQ_CST); /* the first safepoint runs the timers */
+    if (!__atomic_load_n(&vcpu->halted, __ATOMIC_ACQUIRE) || !g_queue_is_empty(&vcpu->work)) {
+        __atomic_store_n(&vcpu->host->exit_request, 1, __ATOMIC_SEQ_CST); /* the first safepoint runs the timers, or comes back */
         return true;
     }
     host_lock_drop(&vcpu->lock);
@@ -485,6 +514,9 @@ void vm_vcpus_reset(struct vm *vm)
 
         __atomic_store_n(&vcpu->halted, false, __ATOMIC_RELEASE);
         vcpu->cpu->reset(vcpu);
+        host_lock_take(&vcpu->lock);
+        run_posted(vcpu); /* by devices that were reset before: they mean the vCPU as it is now */
+        host_lock_drop(&vcpu->lock);
         if (vm->accel && vcpu->accel && vm->accel->accel_class->vcpu_state_changed)
             vm->accel->accel_class->vcpu_state_changed(vcpu);
     }

@@ -247,14 +247,14 @@ void vcpu_halt(struct vcpu *vcpu);
  * and must hold no lock of rank >= MACHINE but may hold the machine lock.
  */
 void vm_handshake(struct vm *vm, void (*fn)(struct vcpu *vcpu, void *opaque), void *opaque);
-/* As above, but does not wait; fn runs before the vCPU executes on. */
+/* As above, but does not wait; fn runs before the vCPU executes on, in its thread (in main's when it is reset first). */
 void vcpu_post(struct vcpu *vcpu, void (*fn)(struct vcpu *vcpu, void *opaque), void *opaque, GDestroyNotify free_opaque);
 /*
  * vCPU thread, at a safepoint with exit_request set: clears it, runs what was posted, parks for exclusives, fires timers.
  * False: vcpu_run must return (stop, halt, reset, end).
  */
 bool vcpu_safepoint(struct vcpu *vcpu);
-/* All vCPUs parked outside guest code while fn runs. Any vCPU thread or the main loop. */
+/* All vCPUs parked outside guest code while fn runs, and nobody shakes hands. fn takes no lock that others hold meanwhile. Any vCPU thread or the main loop. */
 void vm_exclusive(struct vm *vm, void (*fn)(void *opaque), void *opaque);
 /* vCPU thread: declares itself outside (before a lock, a sleep, a blocking call), and comes back (may wait for exclusives). */
 void vcpu_enter_outside(struct vcpu *vcpu);
