@@ -75,6 +75,13 @@ struct tcg_runtime {
     u64 (*store)(void *vcpu, u64 va, u64 value, u64 mem, s64 where); /* returns leave */
     struct tcg_result (*amo)(void *vcpu, u64 va, u64 value, u64 mem_and_op /* mem | op << 16 */, s64 where);
     struct tcg_result (*cas)(void *vcpu, u64 va, u64 expected, u64 desired, u64 mem_and_where /* mem | where << 16 */);
+    /*
+     * After something left: the state's pc says where to go on, perhaps in another address space. Returns the base pointer to go
+     * on with, or NULL: the dispatcher must look. May be NULL: always the dispatcher.
+     */
+    void *(*resume)(void *vcpu);
+    /* The indirect entry for va in the active context, which the jump cache knows from now on; NULL: the dispatcher. May be NULL. */
+    const void *(*find)(void *vcpu, u64 va);
 };
 
 /* Why generated code came back. */

@@ -73,6 +73,7 @@ void tcg_contexts_destroy(struct tcg_vcpu *v)
     }
     v->context_count = 0;
     v->context = NULL;
+    memset(v->recent, 0, sizeof(v->recent));
 }
 
 static void note(struct fill_log *log, u32 index)
@@ -118,6 +119,22 @@ static bool same(const struct mmu_context *a, const struct mmu_context *b)
     return a->root == b->root && a->asid == b->asid && a->mode == b->mode;
 }
 
+static struct context **recent(struct tcg_vcpu *v, const struct mmu_context *key)
+{
+    u64 mixed = (key->root ^ (u64)key->mode << 40 ^ (u64)key->asid << 20) * UINT64_C(0x9e3779b97f4a7c15);
+
+    return &v->recent[mixed >> 58];
+}
+
+static struct context *find(struct tcg_vcpu *v, const struct mmu_context *key)
+{
+    for (u32 i = 0; i < v->context_count; i++) {
+        if (same(&v->contexts[i]->key, key))
+            return v->contexts[i];
+    }
+    return NULL;
+}
+
 /* A new context while there is room, then the one that was not used for longest. */
 static struct context *take(struct tcg_vcpu *v)
 {
@@ -140,17 +157,17 @@ static struct context *take(struct tcg_vcpu *v)
 
 struct context *tcg_context_activate(struct tcg_vcpu *v, const struct mmu_context *key)
 {
-    struct context *context = NULL;
+    struct context **guess = recent(v, key), *context = *guess;
 
-    for (u32 i = 0; i < v->context_count && !context; i++) {
-        if (same(&v->contexts[i]->key, key))
-            context = v->contexts[i];
-    }
-    if (!context) {
-        context = take(v);
-        if (!context)
-            return NULL;
-        context->key = *key;
+    if (!context || !same(&context->key, key)) {
+        context = find(v, key);
+        if (!context) {
+            context = take(v);
+            if (!context)
+                return NULL;
+            context->key = *key;
+        }
+        *guess = context;
     }
     if (context->stale)
         clear(v->tcg, context);

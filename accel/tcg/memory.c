@@ -453,5 +453,5 @@ static struct tcg_result tcg_cas(void *vcpu, u64 va, u64 expected, u64 desired, 
 
 void tcg_runtime_init(struct tcg_runtime *runtime)
 {
-    *runtime = (struct tcg_runtime){ .load = tcg_load, .store = tcg_store, .amo = tcg_amo, .cas = tcg_cas };
+    *runtime = (struct tcg_runtime){ .load = tcg_load, .store = tcg_store, .amo = tcg_amo, .cas = tcg_cas, .resume = tcg_resume, .find = tcg_find };
 }

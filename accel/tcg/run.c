@@ -2,18 +2,13 @@
 #include "accel/tcg/tcg.h"
 #include "host/clock.h"
 
-static bool may_cache(const struct block *block)
-{
-    return !block->next_page && !(block->mode & MODE_ONE_INSN) && !__atomic_load_n(&block->dead, __ATOMIC_ACQUIRE);
-}
-
 /* Links a direct exit inside its page to the block it wanted. */
 static void link_blocks(struct tcg_vcpu *v, struct tcg_link *link, struct block *to)
 {
     struct tcg *tcg = v->tcg;
     struct block *from = link->owner;
 
-    if (!link->same_page || !may_cache(to) || !may_cache(from) || from->page != to->page || log_wants(vm_log(tcg->vm), LOG_NOCHAIN))
+    if (!link->same_page || !tcg_may_cache(to) || !tcg_may_cache(from) || from->page != to->page || log_wants(vm_log(tcg->vm), LOG_NOCHAIN))
         return;
     tcg_translate_lock(v);
     if (!from->dead && !to->dead && !link->to) {
@@ -51,18 +46,6 @@ static bool stop_at_breakpoint(struct tcg_vcpu *v, u64 pc, bool *skip)
     }
     vcpu_debug_stop(vcpu, &(struct vcpu_stop){ .kind = VCPU_STOP_BREAKPOINT, .address = pc });
     return true;
-}
-
-/* The address space of the present state. False: out of memory for another context. */
-static bool enter_context(struct tcg_vcpu *v)
-{
-    struct mmu_context key;
-
-    v->vcpu->cpu->context(v->vcpu, &key);
-    if (likely(v->context && v->context->key.mode == key.mode && v->context->key.root == key.root &&
-               v->context->key.asid == key.asid && !v->context->stale))
-        return true;
-    return tcg_context_activate(v, &key) != NULL;
 }
 
 static u32 variant_for(struct tcg_vcpu *v, u64 pc)
@@ -110,7 +93,7 @@ static void run(struct tcg_vcpu *v)
             epoch_quiesce(tcg->code_epoch, v->code_reader);
         if (vcpu->cpu->take_interrupt(vcpu) || left == TCG_LEAVE_PC)
             link = NULL;
-        if (!enter_context(v))
+        if (!tcg_enter_context(v))
             return;
         u64 pc = vcpu->cpu->get_pc(vcpu);
         v->one_insn = step == VCPU_STEP_ONE || v->watch_pending;
@@ -128,7 +111,7 @@ static void run(struct tcg_vcpu *v)
         }
         if (link)
             link_blocks(v, link, block);
-        else if (left == TCG_LEAVE_MISS && may_cache(block))
+        else if (left == TCG_LEAVE_MISS && tcg_may_cache(block))
             tcg_jump_fill(v, pc, block);
         if (log_wants(vm_log(tcg->vm), LOG_EXEC | LOG_CPU))
             log_entry(v, block, pc);

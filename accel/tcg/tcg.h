@@ -25,6 +25,7 @@ enum {
     ITLB_SIZE = 256,
     WALK_SIZE = 512,    /* walk results kept per context */
     MAX_CONTEXTS = 32,  /* per vCPU */
+    RECENT = 64,        /* contexts by a hash of their key */
     FILL_LOG = 2048,
     FRACTURES = 4,
     CHUNKS = 16,        /* of the code buffer: the unit of recycling */
@@ -113,6 +114,7 @@ struct tcg_vcpu {
     struct context *context;                /* the active one */
     struct context *contexts[MAX_CONTEXTS];
     u32 context_count;
+    struct context *recent[RECENT];         /* where a key was found last; the key in it is compared */
     u64 tick;
     struct epoch_reader *code_reader;
     bool one_insn;        /* run one instruction, then come back */
@@ -121,7 +123,7 @@ struct tcg_vcpu {
     struct vcpu_stop watch_hit;
     struct ir_block *ir;
     /* statistics */
-    u64 dispatches, misses, links, walks, flushes, page_flushes, slow_loads, slow_stores, mmio;
+    u64 dispatches, resumes, misses, finds, links, walks, flushes, page_flushes, slow_loads, slow_stores, mmio;
 };
 
 struct chunk {
@@ -202,6 +204,8 @@ void tcg_translate_lock(struct tcg_vcpu *v);
 void tcg_translate_unlock(struct tcg_vcpu *v);
 /* The block at pc in the active context, translated when needed; NULL: a fault was taken or a safepoint is due, the state's pc says where to go on. */
 struct block *tcg_block_get(struct tcg_vcpu *v, u64 pc, u32 variant);
+/* The block at pc in the active context if it exists already and jump caches may have it; else NULL, nothing happened. */
+struct block *tcg_block_known(struct tcg_vcpu *v, u64 pc);
 void tcg_block_kill(struct tcg *tcg, struct block *block);
 void tcg_kill_all(struct tcg *tcg);
 
@@ -212,6 +216,18 @@ bool tcg_chunk_next(struct tcg *tcg);
 
 /* run.c */
 void tcg_vcpu_run(struct vcpu *vcpu);
+
+/* resume.c */
+/* Makes the context of the present state the active one. False: out of memory for another. */
+bool tcg_enter_context(struct tcg_vcpu *v);
+/* See struct tcg_runtime. */
+void *tcg_resume(void *vcpu);
+const void *tcg_find(void *vcpu, u64 va);
+
+static inline bool tcg_may_cache(const struct block *block)
+{
+    return !block->next_page && !(block->mode & MODE_ONE_INSN) && !__atomic_load_n(&block->dead, __ATOMIC_ACQUIRE);
+}
 
 /* describe.c */
 char *tcg_describe(struct vm *vm);

@@ -471,6 +471,19 @@ struct block *tcg_block_get(struct tcg_vcpu *v, u64 pc, u32 variant)
     return block && site.edges && !may_fetch_rest(v, pc, block) ? NULL : block;
 }
 
+struct block *tcg_block_known(struct tcg_vcpu *v, u64 pc)
+{
+    const struct walk_entry *walk;
+    struct itlb_entry here;
+    struct mmu_page page;
+    struct block *block;
+
+    if (!fetch_page(v, pc, &here, &page, &walk) || !here.page || (walk && walk->page.uncached))
+        return NULL;
+    block = tcg_page_find(here.page, pc & 4095, v->context->key.mode);
+    return block && tcg_may_cache(block) ? block : NULL;
+}
+
 static void remove_incoming(struct tcg_link *link)
 {
     struct block *to = (struct block *)link->to;

@@ -33,9 +33,9 @@ struct x86_stubs {
     u32 enter;        /* struct { u64 leave, link } enter(base, target, va) */
     u32 leave_pc;     /* state pc is set: leave with TCG_LEAVE_PC */
     u32 leave_rax;    /* rax is the pc: leave with TCG_LEAVE_PC */
-    u32 leave_miss;   /* rax is the pc: leave with TCG_LEAVE_MISS */
+    u32 leave_miss;   /* rax is the pc: goes on at what the runtime finds, or leaves with TCG_LEAVE_MISS */
     u32 leave_link;   /* called; a struct tcg_link * lies behind the call */
-    u32 leave_saved;  /* pinned registers are in the state already: leave with TCG_LEAVE_PC */
+    u32 leave_saved;  /* pinned registers and pc are in the state: goes on where the runtime says, or leaves with TCG_LEAVE_PC */
     u32 load, store, amo, cas; /* slow paths, see stubs.c */
     u32 group_load[2], group_store; /* the same for the first access of a group; [write table] */
 };

@@ -68,6 +68,58 @@ static void emit_leave_to(struct tcg_engine *e, enum tcg_leave why, bool pc_in_r
     emit_return(e, why);
 }
 
+/* rax: address whose entry is not in the jump cache. Asks the runtime before it leaves. */
+static void emit_leave_miss(struct tcg_engine *e)
+{
+    struct x86_code *c = &e->code;
+    x86_fixup none;
+
+    e->stubs.leave_miss = here(e);
+    x86_mov_mr(c, 3, x86_base(e->layout->pc), RAX);
+    if (!e->runtime->find) {
+        emit_leave_to(e, TCG_LEAVE_MISS, false);
+        return;
+    }
+    store_pinned(e, CALLER_SAVED);
+    x86_mov_rm(c, true, RDI, x86_base(e->layout->vcpu));
+    x86_mov_rr(c, true, RSI, RAX);
+    x86_mov_ri(c, RAX, (u64)(uintptr_t)e->runtime->find);
+    x86_call_r(c, RAX);
+    x86_test_rr(c, true, RAX, RAX);
+    none = x86_jcc(c, CC_E);
+    x86_mov_rr(c, true, RCX, RAX);
+    load_pinned(e, CALLER_SAVED);
+    x86_mov_rm(c, true, RAX, x86_base(e->layout->pc));
+    x86_jmp_r(c, RCX);
+    x86_fix(none, c->p);
+    store_pinned(e, ~(u32)CALLER_SAVED);
+    emit_return(e, TCG_LEAVE_MISS);
+}
+
+/* Pinned registers and the pc are in the state: goes on there, in the context that the runtime names, or leaves. */
+static void emit_leave_saved(struct tcg_engine *e)
+{
+    struct x86_code *c = &e->code;
+    x86_fixup none;
+
+    e->stubs.leave_saved = here(e);
+    if (!e->runtime->resume) {
+        emit_return(e, TCG_LEAVE_PC);
+        return;
+    }
+    x86_mov_rm(c, true, RDI, x86_base(e->layout->vcpu));
+    x86_mov_ri(c, RAX, (u64)(uintptr_t)e->runtime->resume);
+    x86_call_r(c, RAX);
+    x86_test_rr(c, true, RAX, RAX);
+    none = x86_jcc(c, CC_E);
+    x86_mov_rr(c, true, RBP, RAX);
+    load_pinned(e, ~0u);
+    x86_mov_rm(c, true, RAX, x86_base(e->layout->pc));
+    x86_emit_probe(e);
+    x86_fix(none, c->p);
+    emit_return(e, TCG_LEAVE_PC);
+}
+
 /* Called by an exit that is not linked; the link's address lies behind the call. */
 static void emit_leave_link(struct tcg_engine *e)
 {
@@ -404,10 +456,8 @@ bool x86_stubs_emit(struct tcg_engine *e, GError **error)
     emit_leave_to(e, TCG_LEAVE_PC, false);
     e->stubs.leave_rax = here(e);
     emit_leave_to(e, TCG_LEAVE_PC, true);
-    e->stubs.leave_miss = here(e);
-    emit_leave_to(e, TCG_LEAVE_MISS, true);
-    e->stubs.leave_saved = here(e);
-    emit_return(e, TCG_LEAVE_PC);
+    emit_leave_miss(e);
+    emit_leave_saved(e);
     emit_leave_link(e);
     emit_slow_paths(e);
     emit_group_stubs(e);
