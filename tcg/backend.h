@@ -20,6 +20,46 @@ struct tcg_tlb_entry {
     u64 host; /* host address of the page */
 };
 
+/*
+ * An entry of the L2 TLB, which all contexts of a vCPU share. `code` leads to what says whether the page has translated code: *code
+ * is NULL, or points to a u64 that is 0 when it has none.
+ */
+struct tcg_l2_entry {
+    u64 va;    /* of the page | enum tcg_l2_bits */
+    u64 space; /* number of the address space it belongs to, or the number for all of them; 0: empty */
+    u64 host;  /* host address of the page */
+    const u64 *const *code;
+};
+
+enum tcg_l2_bits {
+    TCG_L2_KIND = 31,          /* which bit of may_read, may_write ... tells */
+    TCG_L2_DEVICE = 1 << 5,    /* not RAM */
+    TCG_L2_READ_ONLY = 1 << 6, /* ROM */
+};
+
+enum { TCG_L2_WAYS = 4, TCG_L2_BITS = 11, TCG_FILL_LOG = 2000 };
+
+/* Which entries of an L1 are in use, so that clearing it costs what was used. */
+struct tcg_fill_log {
+    u32 count; /* above TCG_FILL_LOG: any entry may be */
+    u16 index[TCG_FILL_LOG];
+};
+
+/* What refilling an L1 from the L2 needs to know of the context; it lies behind the context's tables. */
+struct tcg_refill {
+    struct tcg_l2_entry *l2;      /* 1 << TCG_L2_BITS sets of TCG_L2_WAYS; NULL: none */
+    u64 space, shared;            /* numbers that match here */
+    u64 salt;                     /* into the number of the set, for addresses in the lower half */
+    u32 may_read, may_write, may_fetch;
+    struct tcg_fill_log read_log, write_log;
+};
+
+/* The set for an address: the upper half is mostly the same in all spaces, the lower half is not. */
+static inline u32 tcg_l2_set(u64 salt, u64 va)
+{
+    return (u32)(va >> TCG_PAGE_BITS ^ ((s64)va < 0 ? 0 : salt)) & ((1u << TCG_L2_BITS) - 1);
+}
+
 struct tcg_jump_entry {
     u64 va;    /* guest virtual address of a block's first instruction */
     u64 code;  /* its indirect entry (host address) */
@@ -56,6 +96,7 @@ struct code_layout {
     s32 l0;           /* struct tcg_tlb_entry per pinned register, filled from write-capable entries; 0: none. An L0 is not indexed by
                          the address, so an empty one must point at the `never` page of a non-canonical address: see docs/decisions when added */
     s32 jump_cache;   /* struct tcg_jump_entry[1 << jump_bits] */
+    s32 refill;       /* struct tcg_refill; 0: none */
     u8 l1_bits, jump_bits;
 };
 

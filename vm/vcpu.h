@@ -22,10 +22,12 @@ enum mmu_access { MMU_READ, MMU_WRITE, MMU_FETCH };
 
 /* Where a vCPU's addresses are translated: all that decides what an address means and what code may do. */
 struct mmu_context {
-    u64 root;   /* root table and paging mode (riscv: satp without ASID) */
+    u64 root;   /* root table and paging mode (riscv: satp without ASID); 0: addresses are physical, fences do not matter */
     u32 asid;
     u32 mode;   /* privilege, effective privilege, SUM, MXR, FP off, breakpoints ...: the guest's own bits */
 };
+
+enum { MMU_KINDS = 32, MMU_NO_KIND = 255 };
 
 /* What one address means. Pages are 4 KiB. */
 struct mmu_page {
@@ -33,6 +35,9 @@ struct mmu_page {
     u64 leaf_size;     /* bytes of the leaf that maps it (4096, 2 MiB ...); a fence on any address in it drops it */
     bool read, write, execute; /* what may be cached for this context; write is false while D must still be set */
     bool uncached;     /* permissions change inside the page (PMP): check every access, cache nothing */
+    bool global;       /* the leaf is the same in all address spaces: a fence for one of them leaves it */
+    u8 kind;           /* 0..31: a number for the leaf's own permissions, which cpu_class.permissions explains for each mode;
+                          MMU_NO_KIND: they hold for this context alone */
     u32 fault;         /* 0: fine; else the guest's cause, for cpu_class.fault */
     u64 fault_info;    /* guest's own: second address of a nested fault ... */
 };
@@ -43,6 +48,7 @@ struct mmu_flush {
     u64 address;
     bool one_asid;
     u32 asid;
+    bool everything; /* what protects physical addresses changed too */
 };
 
 /* Code bytes for the front end. */
@@ -96,6 +102,8 @@ struct cpu_class {
     void (*context)(struct vcpu *vcpu, struct mmu_context *context);
     /* Walks for an access of `size` bytes that lies within one page. debug: no A/D updates, no permission checks, no side effects. */
     void (*walk)(struct vcpu *vcpu, u64 address, unsigned size, enum mmu_access access, bool debug, struct mmu_page *page);
+    /* Which kinds of leaves (bits by mmu_page.kind) a context of this mode may read, write, fetch from: may[enum mmu_access]. NULL: none. */
+    void (*permissions)(u32 mode, u32 may[3]);
     /* Takes the trap for a failed access; the state's pc is that of the instruction. */
     void (*fault)(struct vcpu *vcpu, u64 address, enum mmu_access access, const struct mmu_page *page);
     /* Cause for an access that reached nothing or was refused by a device (`page` gets fault). */

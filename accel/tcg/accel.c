@@ -100,7 +100,7 @@ static bool vcpu_create_tcg(struct vcpu *vcpu, GError **error)
     v->ir = ir_block_create(IR_MAX_OPS);
     v->code_reader = epoch_reader_add(tcg->code_epoch);
     vcpu->accel = v;
-    return true;
+    return tcg_l2_create(v) || error_set(error, "no memory for the TLB of a vCPU");
 }
 
 static void vcpu_destroy_tcg(struct vcpu *vcpu)
@@ -108,6 +108,7 @@ static void vcpu_destroy_tcg(struct vcpu *vcpu)
     struct tcg_vcpu *v = tcg_of(vcpu);
 
     tcg_contexts_destroy(v);
+    tcg_l2_destroy(v);
     epoch_reader_remove(v->tcg->code_epoch, v->code_reader);
     ir_block_destroy(v->ir);
     g_free(v);

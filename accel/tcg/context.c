@@ -1,6 +1,6 @@
 /*
  * accel/tcg/context.c - translation contexts. The region of one context is
- *   [ host part and architectural state: an alias of the vCPU's arena slot | L1 read | L1 write | jump cache ]
+ *   [ host part and architectural state: an alias of the vCPU's arena slot | L1 read | L1 write | jump cache | refill ]
  * so that one base pointer reaches all, and another address space is another base pointer. Tables start as untouched zero
  * pages: a zero tag can be matched by page 0 alone, whose entry 0 gets a tag that indexes elsewhere.
  */
@@ -9,7 +9,11 @@
 #include "vm/arena.h"
 #include <string.h>
 
-enum { L1_BYTES = (1 << L1_BITS) * sizeof(struct tcg_tlb_entry), JUMP_BYTES = (1 << JUMP_BITS) * sizeof(struct tcg_jump_entry) };
+enum {
+    L1_BYTES = (1 << L1_BITS) * sizeof(struct tcg_tlb_entry),
+    JUMP_BYTES = (1 << JUMP_BITS) * sizeof(struct tcg_jump_entry),
+    REFILL_BYTES = (sizeof(struct tcg_refill) + 4095) & ~4095,
+};
 
 bool tcg_layout_init(struct tcg *tcg, const struct cpu_class *cpu)
 {
@@ -17,7 +21,7 @@ bool tcg_layout_init(struct tcg *tcg, const struct cpu_class *cpu)
     s32 host = -(s32)sizeof(struct vcpu_host);
 
     tcg->state_size = VCPU_STATE_PREFIX + ((cpu->state_size + 4095) & ~UINT64_C(4095));
-    tcg->region_size = tcg->state_size + 2 * L1_BYTES + JUMP_BYTES;
+    tcg->region_size = tcg->state_size + 2 * L1_BYTES + JUMP_BYTES + REFILL_BYTES;
     *layout = (struct code_layout){
         .reg = cpu->regs,
         .reg_count = cpu->reg_count,
@@ -34,6 +38,7 @@ bool tcg_layout_init(struct tcg *tcg, const struct cpu_class *cpu)
     };
     layout->l1_write = layout->l1_read + (s32)L1_BYTES;
     layout->jump_cache = layout->l1_write + (s32)L1_BYTES;
+    layout->refill = layout->jump_cache + (s32)JUMP_BYTES;
     memcpy(layout->pinned, cpu->pinned, cpu->pinned_count * sizeof(cpu->pinned[0]));
     return cpu->pinned_count <= TCG_MAX_PINNED;
 }
@@ -61,7 +66,8 @@ static struct context *create(struct tcg_vcpu *v)
     context->l1_read = (struct tcg_tlb_entry *)(context->base + tcg->layout.l1_read);
     context->l1_write = (struct tcg_tlb_entry *)(context->base + tcg->layout.l1_write);
     context->jump = (struct tcg_jump_entry *)(context->base + tcg->layout.jump_cache);
-    seal(tcg, context);
+    context->refill = (struct tcg_refill *)(context->base + tcg->layout.refill);
+    context->stale = true;
     return context;
 }
 
@@ -76,21 +82,21 @@ void tcg_contexts_destroy(struct tcg_vcpu *v)
     memset(v->recent, 0, sizeof(v->recent));
 }
 
-static void note(struct fill_log *log, u32 index)
+static void note(struct tcg_fill_log *log, u32 index)
 {
-    if (log->count < FILL_LOG)
+    if (log->count < TCG_FILL_LOG)
         log->index[log->count] = (u16)index;
-    if (log->count <= FILL_LOG)
+    if (log->count <= TCG_FILL_LOG)
         log->count++;
 }
 
-static void clear_table(struct fill_log *log, void *table, u32 entries)
+static void clear_table(struct tcg_fill_log *log, void *table, u32 entries)
 {
     struct tcg_tlb_entry *entry = table;
 
-    if (log->count > FILL_LOG)
+    if (log->count > TCG_FILL_LOG)
         memset(table, 0, entries * sizeof(*entry));
-    for (u32 i = 0; i < log->count && log->count <= FILL_LOG; i++)
+    for (u32 i = 0; i < log->count && log->count <= TCG_FILL_LOG; i++)
         entry[log->index[i]] = (struct tcg_tlb_entry){ 0 };
     log->count = 0;
 }
@@ -104,13 +110,10 @@ static void clear_jumps(struct tcg *tcg, struct context *context)
 
 static void clear(struct tcg *tcg, struct context *context)
 {
-    clear_table(&context->read_log, context->l1_read, 1 << L1_BITS);
-    clear_table(&context->write_log, context->l1_write, 1 << L1_BITS);
+    clear_table(&context->refill->read_log, context->l1_read, 1 << L1_BITS);
+    clear_table(&context->refill->write_log, context->l1_write, 1 << L1_BITS);
     clear_jumps(tcg, context);
     memset(context->itlb, 0, sizeof(context->itlb));
-    for (u32 i = 0; i < WALK_SIZE; i++)
-        context->walk[i].va = 0;
-    context->fracture_count = 0;
     context->stale = false;
 }
 
@@ -169,24 +172,22 @@ struct context *tcg_context_activate(struct tcg_vcpu *v, const struct mmu_contex
         }
         *guess = context;
     }
-    if (context->stale)
-        clear(v->tcg, context);
     context->last_use = ++v->tick;
+    if (context->stale) {
+        clear(v->tcg, context);
+        tcg_space_enter(v, context);
+    }
+    if (context->space)
+        context->space->last_use = v->tick;
     return v->context = context;
 }
 
-void tcg_context_mark_stale(struct context *context)
+void tcg_context_drop(struct tcg_vcpu *v, struct context *context)
 {
-    context->stale = true;
-}
-
-void tcg_flush_all(struct tcg_vcpu *v)
-{
-    v->flushes++;
-    for (u32 i = 0; i < v->context_count; i++)
-        v->contexts[i]->stale = true;
-    if (v->context)
-        clear(v->tcg, v->context);
+    if (context == v->context)
+        clear(v->tcg, context);
+    else
+        context->stale = true;
 }
 
 static unsigned jump_page_bit(u64 page)
@@ -215,94 +216,31 @@ static void flush_jump_page(struct tcg *tcg, struct context *context, u64 page)
     }
 }
 
-static bool in_fracture(const struct context *context, u64 va)
-{
-    for (u32 i = 0; i < context->fracture_count; i++) {
-        if (va >= context->fracture[i].first && va <= context->fracture[i].last)
-            return true;
-    }
-    return false;
-}
-
-static void flush_page(struct tcg *tcg, struct context *context, u64 va)
+void tcg_context_drop_page(struct tcg *tcg, struct context *context, u64 va)
 {
     u64 page = va & ~UINT64_C(4095);
     u32 index = (va >> 12) & ((1 << L1_BITS) - 1);
     struct itlb_entry *itlb = &context->itlb[(va >> 12) % ITLB_SIZE];
-    struct walk_entry *walk = &context->walk[(va >> 12) % WALK_SIZE];
 
-    if (in_fracture(context, va)) {
-        /* The leaf is larger than a page: its other fragments may lie anywhere in the tables. */
-        clear(tcg, context);
-        return;
-    }
     if (context->l1_read[index].tag == page)
         context->l1_read[index].tag = index ? 0 : tcg_tlb_never(0);
     if (context->l1_write[index].tag == page)
         context->l1_write[index].tag = index ? 0 : tcg_tlb_never(0);
     if (itlb->va == (page | 1))
         itlb->va = 0;
-    if ((walk->va & ~UINT64_C(4095)) == page)
-        walk->va = 0;
     flush_jump_page(tcg, context, page);
-}
-
-void tcg_flush(struct tcg_vcpu *v, const struct mmu_flush *flush)
-{
-    if (flush->one_address)
-        v->page_flushes++;
-    else
-        v->flushes++;
-    for (u32 i = 0; i < v->context_count; i++) {
-        struct context *context = v->contexts[i];
-
-        if (context->stale || (flush->one_asid && context->key.asid != flush->asid))
-            continue;
-        if (flush->one_address)
-            flush_page(v->tcg, context, flush->address);
-        else if (context == v->context)
-            clear(v->tcg, context);
-        else
-            context->stale = true;
-    }
 }
 
 void tcg_context_fill(struct context *context, u64 va, bool write, const u8 *host)
 {
     u32 index = (va >> 12) & ((1 << L1_BITS) - 1);
     struct tcg_tlb_entry *entry = write ? &context->l1_write[index] : &context->l1_read[index];
-    struct fill_log *log = write ? &context->write_log : &context->read_log;
+    struct tcg_fill_log *log = write ? &context->refill->write_log : &context->refill->read_log;
 
     if (!entry->host)
         note(log, index);
     entry->tag = va & ~UINT64_C(4095);
     entry->host = (u64)(uintptr_t)host;
-}
-
-void tcg_context_fracture(struct context *context, u64 va, u64 leaf_size)
-{
-    u64 first = va & ~(leaf_size - 1), last = first + (leaf_size - 1);
-    u32 nearest = 0;
-    u64 least = UINT64_MAX;
-
-    for (u32 i = 0; i < context->fracture_count; i++) {
-        u64 low = MIN(first, context->fracture[i].first), high = MAX(last, context->fracture[i].last);
-
-        if (low == context->fracture[i].first && high == context->fracture[i].last)
-            return;
-        if (high - low < least) {
-            least = high - low;
-            nearest = i;
-        }
-    }
-    /* Ranges that are close grow together; far ones get their own while there is room. */
-    if (context->fracture_count < FRACTURES && least > 64 * GIB) {
-        context->fracture[context->fracture_count].first = first;
-        context->fracture[context->fracture_count++].last = last;
-        return;
-    }
-    context->fracture[nearest].first = MIN(first, context->fracture[nearest].first);
-    context->fracture[nearest].last = MAX(last, context->fracture[nearest].last);
 }
 
 void tcg_jump_fill(struct tcg_vcpu *v, u64 va, const struct block *block)
@@ -329,18 +267,18 @@ void tcg_drop_write_tags(struct tcg_vcpu *v, const u8 *host_page)
     for (u32 c = 0; c < v->context_count; c++) {
         struct context *context = v->contexts[c];
         struct tcg_tlb_entry *table = context->l1_write;
-        u32 count = context->write_log.count;
+        u32 count = context->refill->write_log.count;
 
         if (context->stale)
             continue;
-        if (count > FILL_LOG) {
+        if (count > TCG_FILL_LOG) {
             /* Too many to know: drop them all, they come back one by one. */
-            clear_table(&context->write_log, table, 1 << L1_BITS);
+            clear_table(&context->refill->write_log, table, 1 << L1_BITS);
             table[0].tag = tcg_tlb_never(0);
             continue;
         }
         for (u32 i = 0; i < count; i++) {
-            u32 index = context->write_log.index[i];
+            u32 index = context->refill->write_log.index[i];
 
             if (table[index].host == (u64)(uintptr_t)host_page)
                 table[index].tag = index ? 0 : tcg_tlb_never(0);

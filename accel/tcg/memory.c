@@ -14,49 +14,6 @@ struct part {
     u64 physical;
 };
 
-static bool permitted(const struct mmu_page *page, enum mmu_access access)
-{
-    return access == MMU_READ ? page->read : access == MMU_WRITE ? page->write : page->execute;
-}
-
-static void look_up(struct vm *vm, struct walk_entry *entry)
-{
-    struct space_hit hit = space_lookup(vm_memory(vm), entry->page.physical);
-
-    entry->host = hit.ram && hit.left >= 4096 ? hit.ram->host + hit.ram_offset : NULL;
-    entry->ram = entry->host ? hit.ram : NULL;
-    entry->ram_offset = hit.ram_offset;
-    entry->writable = entry->host && hit.writable;
-}
-
-const struct walk_entry *tcg_walk(struct tcg_vcpu *v, u64 va, unsigned size, enum mmu_access access, struct mmu_page *page)
-{
-    struct context *context = v->context;
-    struct walk_entry *entry = &context->walk[(va >> 12) % WALK_SIZE];
-    u64 page_va = va & ~UINT64_C(4095);
-
-    if ((entry->va & ~UINT64_C(4095)) == page_va && (entry->va & BIT64(access)))
-        return entry;
-    v->walks++;
-    *page = (struct mmu_page){ 0 };
-    v->vcpu->cpu->walk(v->vcpu, va, size, access, false, page);
-    if (page->fault)
-        return NULL;
-    entry->va = page_va;
-    entry->page = *page;
-    entry->page.physical &= ~UINT64_C(4095);
-    look_up(v->vcpu->vm, entry);
-    if (page->uncached)
-        return entry; /* no valid bit: asked again every time */
-    for (unsigned a = MMU_READ; a <= MMU_FETCH; a++) {
-        if (permitted(page, a))
-            entry->va |= BIT64(a);
-    }
-    if (page->leaf_size > 4096)
-        tcg_context_fracture(context, va, page->leaf_size);
-    return entry;
-}
-
 static void set_pc(struct tcg_vcpu *v, s64 where)
 {
     v->vcpu->cpu->set_pc(v->vcpu, v->vcpu->host->pc_page + (u64)where);
@@ -77,34 +34,33 @@ static void bus_error(struct tcg_vcpu *v, u64 va, enum mmu_access access, s64 wh
 }
 
 /* Puts the page into the L1 where fast accesses to it are right. */
-static void refill(struct tcg_vcpu *v, u64 va, const struct walk_entry *entry)
+static void refill(struct tcg_vcpu *v, u64 va, const struct walk *walk)
 {
     struct vm *vm = v->vcpu->vm;
 
-    if (!entry->host || entry->page.uncached || v->one_insn || vm_has_watchpoint_in_page(vm, va & ~UINT64_C(4095)))
+    if (!walk->host || walk->page.uncached || v->one_insn || vm_has_watchpoint_in_page(vm, va & ~UINT64_C(4095)))
         return;
-    if (entry->page.read)
-        tcg_context_fill(v->context, va, false, entry->host);
-    if (entry->page.write && entry->writable && !tcg_has_code(entry->ram, entry->ram_offset, 4096))
-        tcg_context_fill(v->context, va, true, entry->host);
+    if (walk->page.read)
+        tcg_context_fill(v->context, va, false, walk->host);
+    if (walk->page.write && walk->writable && !tcg_has_code(walk->ram, walk->ram_offset, 4096))
+        tcg_context_fill(v->context, va, true, walk->host);
 }
 
 /* Resolves the bytes of an access that lie in one page. False: a fault was taken. */
 static bool resolve(struct tcg_vcpu *v, u64 va, unsigned size, enum mmu_access access, s64 where, struct part *part)
 {
-    struct mmu_page page;
-    const struct walk_entry *entry = tcg_walk(v, va, size, access, &page);
+    struct walk walk;
 
-    if (!entry) {
-        take_fault(v, va, access, &page, where);
+    if (!tcg_walk(v, va, size, access, &walk)) {
+        take_fault(v, va, access, &walk.page, where);
         return false;
     }
-    refill(v, va, entry);
-    part->physical = entry->page.physical | (va & 4095);
-    bool direct = entry->host && (access != MMU_WRITE || entry->writable);
-    part->host = direct ? entry->host + (va & 4095) : NULL;
-    part->ram = entry->ram;
-    part->ram_offset = entry->ram_offset + (va & 4095);
+    refill(v, va, &walk);
+    part->physical = walk.page.physical | (va & 4095);
+    bool direct = walk.host && (access != MMU_WRITE || walk.writable);
+    part->host = direct ? walk.host + (va & 4095) : NULL;
+    part->ram = walk.ram;
+    part->ram_offset = walk.ram_offset + (va & 4095);
     return true;
 }
 

@@ -8,10 +8,23 @@ static struct code_page **pages_of(struct ram_block *ram, bool create)
     struct code_page **pages = __atomic_load_n((struct code_page ***)&ram->accel_data, __ATOMIC_ACQUIRE);
 
     if (!pages && create) {
-        pages = host_map_anonymous((ram->size >> 12) * sizeof(*pages), false, NULL);
-        __atomic_store_n((struct code_page ***)&ram->accel_data, pages, __ATOMIC_RELEASE);
+        struct code_page **made = host_map_anonymous((ram->size >> 12) * sizeof(*made), false, NULL);
+
+        /* vCPUs that fill their L2 may be here at the same time. */
+        if (__atomic_compare_exchange_n((struct code_page ***)&ram->accel_data, &pages, made, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+            return made;
+        host_map_free(made, (ram->size >> 12) * sizeof(*made));
     }
     return pages;
+}
+
+_Static_assert(offsetof(struct code_page, lines) == 0, "a pointer to a page is one to its lines");
+
+const u64 *const *tcg_code_of(struct ram_block *ram, u64 offset)
+{
+    struct code_page **pages = pages_of(ram, true);
+
+    return pages ? (const u64 *const *)&pages[offset >> 12] : NULL;
 }
 
 /* Creating needs translate_lock. */

@@ -23,11 +23,10 @@ enum {
     JUMP_BITS = 12,
     CODE_BUCKETS = 32,  /* of a page, by offset */
     ITLB_SIZE = 256,
-    WALK_SIZE = 512,    /* walk results kept per context */
+    MAX_SPACES = 64,    /* address spaces per vCPU that the L2 tells apart */
     MAX_CONTEXTS = 32,  /* per vCPU */
     RECENT = 64,        /* contexts by a hash of their key */
-    FILL_LOG = 2048,
-    FRACTURES = 4,
+    FRACTURES = 12,
     CHUNKS = 16,        /* of the code buffer: the unit of recycling */
     LINE_SHIFT = 6,     /* 64-byte lines of code */
     MAX_BLOCK_INSNS = 64,
@@ -76,8 +75,8 @@ struct itlb_entry {
     const u8 *host;
 };
 
-struct walk_entry {
-    u64 va;                /* page address | valid accesses in the low bits: bit enum mmu_access */
+/* What one page means to an access: from the L2 or by a walk. */
+struct walk {
     struct mmu_page page;
     u8 *host;              /* RAM that reads may use; NULL: a device or nothing */
     struct ram_block *ram;
@@ -85,13 +84,22 @@ struct walk_entry {
     bool writable;         /* RAM that writes may use */
 };
 
-struct fill_log {
-    u32 count;             /* above FILL_LOG: everything may be filled */
-    u16 index[FILL_LOG];
+/* Virtual ranges that may hold leaves larger than a page: their fragments may lie anywhere in the tables. */
+struct fractures {
+    struct { u64 first, last; } range[FRACTURES];
+    u32 count;
+};
+
+/* What L2 entries are tagged with. Its number changes when all that is known of it is dropped. */
+struct tlb_space {
+    u64 root, number, salt, last_use;
+    u32 asid;
+    struct fractures fractures;
 };
 
 struct context {
     struct mmu_context key;
+    struct tlb_space *space;   /* NULL: addresses are physical */
     u8 *base;              /* the base pointer of generated code */
     void *region;
     bool stale;            /* nothing in it is valid; cleared before it is used again */
@@ -99,12 +107,16 @@ struct context {
     u64 last_use;
     struct tcg_tlb_entry *l1_read, *l1_write;
     struct tcg_jump_entry *jump;
-    struct fill_log read_log, write_log, jump_log;
+    struct tcg_refill *refill;
+    struct tcg_fill_log jump_log;
     u64 jump_pages[64];    /* filter of code pages in the jump cache */
-    struct { u64 first, last; } fracture[FRACTURES]; /* virtual ranges whose leaves are larger than a page */
-    u32 fracture_count;
     struct itlb_entry itlb[ITLB_SIZE];
-    struct walk_entry walk[WALK_SIZE];
+};
+
+/* The part of an L2 entry that only C reads. */
+struct l2_ram {
+    struct ram_block *ram;
+    u64 offset, physical;
 };
 
 /* A vCPU as this accelerator sees it. */
@@ -116,6 +128,14 @@ struct tcg_vcpu {
     u32 context_count;
     struct context *recent[RECENT];         /* where a key was found last; the key in it is compared */
     u64 tick;
+    struct tlb_space space[MAX_SPACES];
+    u32 space_count;
+    struct fractures shared_fractures;      /* of leaves that are in all spaces */
+    u64 shared;                             /* their number in the L2 */
+    u64 last_number;
+    struct tcg_l2_entry *l2;
+    struct l2_ram *l2_ram;                  /* by place in l2 */
+    u32 victim;                             /* way to be replaced next */
     struct epoch_reader *code_reader;
     bool one_insn;        /* run one instruction, then come back */
     bool watch_pending;   /* a watchpoint was hit: run the instruction without, then stop */
@@ -123,7 +143,7 @@ struct tcg_vcpu {
     struct vcpu_stop watch_hit;
     struct ir_block *ir;
     /* statistics */
-    u64 dispatches, resumes, misses, finds, links, walks, flushes, page_flushes, slow_loads, slow_stores, mmio;
+    u64 dispatches, resumes, misses, finds, links, walks, l2_hits, flushes, page_flushes, slow_loads, slow_stores, mmio;
 };
 
 struct chunk {
@@ -171,24 +191,39 @@ static inline struct tcg_vcpu *tcg_of(struct vcpu *vcpu)
 bool tcg_layout_init(struct tcg *tcg, const struct cpu_class *cpu);
 struct context *tcg_context_activate(struct tcg_vcpu *v, const struct mmu_context *key);
 void tcg_contexts_destroy(struct tcg_vcpu *v);
-void tcg_context_mark_stale(struct context *context);
-void tcg_flush_all(struct tcg_vcpu *v);
-void tcg_flush(struct tcg_vcpu *v, const struct mmu_flush *flush);
+/* Nothing that a context remembers holds any more: now if it is the active one, else when it is used again. */
+void tcg_context_drop(struct tcg_vcpu *v, struct context *context);
+/* What a context remembers of one page, and of no other. */
+void tcg_context_drop_page(struct tcg *tcg, struct context *context, u64 va);
 void tcg_context_fill(struct context *context, u64 va, bool write, const u8 *host);
-void tcg_context_fracture(struct context *context, u64 va, u64 leaf_size);
 void tcg_jump_fill(struct tcg_vcpu *v, u64 va, const struct block *block);
 void tcg_jump_flush_all(struct tcg_vcpu *v);
 /* Drops every write tag of this vCPU for a page of RAM. */
 void tcg_drop_write_tags(struct tcg_vcpu *v, const u8 *host_page);
 
+/* l2.c */
+bool tcg_l2_create(struct tcg_vcpu *v);
+void tcg_l2_destroy(struct tcg_vcpu *v);
+/* Translates va in the active context for an access: from the L2, or by a walk. False: faulted, walk->page.fault. */
+bool tcg_walk(struct tcg_vcpu *v, u64 va, unsigned size, enum mmu_access access, struct walk *walk);
+/* Drops what the set of a space (by its salt) has for one page: entries of one number, or of any (0). */
+void tcg_l2_drop_page(struct tcg_vcpu *v, u64 salt, u64 va, u64 number);
+
+/* flush.c */
+/* The space of a context, for which the refill part is made ready. */
+void tcg_space_enter(struct tcg_vcpu *v, struct context *context);
+void tcg_flush_all(struct tcg_vcpu *v);
+void tcg_flush(struct tcg_vcpu *v, const struct mmu_flush *flush);
+void tcg_note_fracture(struct tcg_vcpu *v, u64 va, const struct mmu_page *page);
+
 /* memory.c */
 void tcg_runtime_init(struct tcg_runtime *runtime);
-/* Walks (or remembers) va for an access; NULL: faulted, fault in *page. */
-const struct walk_entry *tcg_walk(struct tcg_vcpu *v, u64 va, unsigned size, enum mmu_access access, struct mmu_page *page);
 
 /* page.c */
 struct code_page *tcg_code_page(struct tcg *tcg, struct ram_block *ram, u64 offset, bool create);
 bool tcg_has_code(struct ram_block *ram, u64 offset, u64 size);
+/* See tcg_l2_entry.code; NULL: out of memory. */
+const u64 *const *tcg_code_of(struct ram_block *ram, u64 offset);
 /* translate_lock held. */
 void tcg_page_protect(struct tcg_vcpu *v, struct code_page *page, u32 first, u32 last);
 void tcg_page_set_lines(struct code_page *page, u64 before, u32 first, u32 last);

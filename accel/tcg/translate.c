@@ -19,24 +19,25 @@ void tcg_translate_unlock(struct tcg_vcpu *v)
     host_lock_drop(&v->tcg->translate_lock);
 }
 
-/* The page of code at va, from this context's instruction TLB or by a walk. False: fault (in *page) or not RAM (*out NULL). */
-static bool fetch_page(struct tcg_vcpu *v, u64 va, struct itlb_entry *out, struct mmu_page *page, const struct walk_entry **walk)
+/*
+ * The page of code at va: as this context's instruction TLB remembers it, with the page of code alone in *walk, or by a walk.
+ * False: fault, in walk->page.
+ */
+static bool fetch_page(struct tcg_vcpu *v, u64 va, struct itlb_entry *out, struct walk *walk)
 {
     struct itlb_entry *entry = &v->context->itlb[(va >> 12) % ITLB_SIZE];
 
-    *walk = NULL;
     if (entry->va == ((va & ~UINT64_C(4095)) | 1)) {
         *out = *entry;
+        *walk = (struct walk){ .host = (u8 *)out->host, .ram = out->page->ram, .ram_offset = out->page->offset };
         return true;
     }
-    const struct walk_entry *found = tcg_walk(v, va, 2, MMU_FETCH, page);
-    if (!found)
+    if (!tcg_walk(v, va, 2, MMU_FETCH, walk))
         return false;
-    *walk = found;
-    *out = (struct itlb_entry){ .va = (va & ~UINT64_C(4095)) | 1, .host = found->host };
-    if (found->host)
-        out->page = tcg_code_page(v->tcg, found->ram, found->ram_offset, false);
-    if (out->page && !found->page.uncached)
+    *out = (struct itlb_entry){ .va = (va & ~UINT64_C(4095)) | 1, .host = walk->host };
+    if (walk->host)
+        out->page = tcg_code_page(v->tcg, walk->ram, walk->ram_offset, false);
+    if (out->page && !walk->page.uncached)
         *entry = *out;
     return true;
 }
@@ -192,18 +193,16 @@ struct site {
 static bool find_next_page(struct tcg_vcpu *v, struct site *site)
 {
     u64 va = (site->pc & ~UINT64_C(4095)) + 4096;
-    const struct walk_entry *walk;
-    struct mmu_page page;
+    struct walk walk;
 
-    walk = tcg_walk(v, va, 2, MMU_FETCH, &page);
-    if (!walk) {
+    if (!tcg_walk(v, va, 2, MMU_FETCH, &walk)) {
         v->vcpu->cpu->set_pc(v->vcpu, site->pc);
-        v->vcpu->cpu->fault(v->vcpu, va, MMU_FETCH, &page);
+        v->vcpu->cpu->fault(v->vcpu, va, MMU_FETCH, &walk.page);
         return false;
     }
-    site->there.host = walk->host;
-    site->next_ram = walk->ram;
-    site->next_offset = walk->ram_offset;
+    site->there.host = walk.host;
+    site->next_ram = walk.ram;
+    site->next_offset = walk.ram_offset;
     return true;
 }
 
@@ -314,19 +313,19 @@ static u32 fetch_parcel(struct tcg_vcpu *v, u64 va, u8 *to)
 {
     const struct cpu_class *cpu = v->vcpu->cpu;
     u32 size = va & 1 ? 1 : 2;
-    struct mmu_page page = { 0 };
-    const struct walk_entry *walk = tcg_walk(v, va, size, MMU_FETCH, &page);
+    struct walk walk;
+    bool walked = tcg_walk(v, va, size, MMU_FETCH, &walk);
     u64 value = 0;
 
-    if (walk && space_read(vm_memory(v->vcpu->vm), walk->page.physical | (va & 4095), size, &value) == MEM_OK) {
+    if (walked && space_read(vm_memory(v->vcpu->vm), walk.page.physical | (va & 4095), size, &value) == MEM_OK) {
         bits_store_le(to, size, value);
         return size;
     }
-    if (walk) {
-        page = (struct mmu_page){ 0 };
-        cpu->bus_error(v->vcpu, va, MMU_FETCH, &page);
+    if (walked) {
+        walk.page = (struct mmu_page){ 0 };
+        cpu->bus_error(v->vcpu, va, MMU_FETCH, &walk.page);
     }
-    cpu->fault(v->vcpu, va, MMU_FETCH, &page);
+    cpu->fault(v->vcpu, va, MMU_FETCH, &walk.page);
     return 0;
 }
 
@@ -393,24 +392,18 @@ static struct block *translate_uncached(struct tcg_vcpu *v, u64 pc)
 
 static bool describe_site(struct tcg_vcpu *v, u64 pc, u32 variant, struct site *site)
 {
-    const struct walk_entry *walk;
-    struct mmu_page page;
+    struct walk walk;
 
     *site = (struct site){ .pc = pc, .mode = v->context->key.mode, .variant = variant };
-    if (!fetch_page(v, pc, &site->here, &page, &walk)) {
+    if (!fetch_page(v, pc, &site->here, &walk)) {
         v->vcpu->cpu->set_pc(v->vcpu, pc);
-        v->vcpu->cpu->fault(v->vcpu, pc, MMU_FETCH, &page);
+        v->vcpu->cpu->fault(v->vcpu, pc, MMU_FETCH, &walk.page);
         return false;
     }
-    if (site->here.page) {
-        site->ram = site->here.page->ram;
-        site->ram_offset = site->here.page->offset;
-    } else if (walk) {
-        site->ram = walk->ram;
-        site->ram_offset = walk->ram_offset;
-    }
+    site->ram = walk.ram;
+    site->ram_offset = walk.ram_offset;
     /* Permissions that change inside the page: each instruction is fetched through the dispatcher. */
-    if (walk && walk->page.uncached) {
+    if (walk.page.uncached) {
         site->variant |= MODE_ONE_INSN;
         site->edges = true;
     }
@@ -449,12 +442,12 @@ static struct block *get_at(struct tcg_vcpu *v, struct site *site)
 /* Where permissions change inside the page, those of the instruction's first bytes are not those of the rest. */
 static bool may_fetch_rest(struct tcg_vcpu *v, u64 pc, const struct block *block)
 {
-    struct mmu_page page;
+    struct walk walk;
 
     for (u64 va = pc + 2; va < pc + block->byte_count; va += 2) {
-        if (tcg_walk(v, va, 2, MMU_FETCH, &page))
+        if (tcg_walk(v, va, 2, MMU_FETCH, &walk))
             continue;
-        v->vcpu->cpu->fault(v->vcpu, va, MMU_FETCH, &page);
+        v->vcpu->cpu->fault(v->vcpu, va, MMU_FETCH, &walk.page);
         return false;
     }
     return true;
@@ -473,12 +466,11 @@ struct block *tcg_block_get(struct tcg_vcpu *v, u64 pc, u32 variant)
 
 struct block *tcg_block_known(struct tcg_vcpu *v, u64 pc)
 {
-    const struct walk_entry *walk;
     struct itlb_entry here;
-    struct mmu_page page;
+    struct walk walk;
     struct block *block;
 
-    if (!fetch_page(v, pc, &here, &page, &walk) || !here.page || (walk && walk->page.uncached))
+    if (!fetch_page(v, pc, &here, &walk) || !here.page || walk.page.uncached)
         return NULL;
     block = tcg_page_find(here.page, pc & 4095, v->context->key.mode);
     return block && tcg_may_cache(block) ? block : NULL;

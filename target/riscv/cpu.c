@@ -121,6 +121,7 @@ static const struct cpu_class cpu_class = {
     .translate = translate,
     .context = riscv_mmu_context,
     .walk = riscv_mmu_walk,
+    .permissions = riscv_mmu_permissions,
     .fault = riscv_fault,
     .bus_error = riscv_bus_error,
     .misaligned = riscv_misaligned,

@@ -17,12 +17,16 @@ enum { PAGE_BITS = 12, PAGE_BYTES = 1 << PAGE_BITS, LEVEL_BITS = 9, PTE_PPN_SHIF
 #define PTE_W        BIT64(2)
 #define PTE_X        BIT64(3)
 #define PTE_U        BIT64(4)
+#define PTE_G        BIT64(5)
 #define PTE_A        BIT64(6)
 #define PTE_D        BIT64(7)
 #define PTE_PPN      (((BIT64(SATP_PPN_BITS)) - 1) << PTE_PPN_SHIFT)
 #define PTE_RESERVED (UINT64_C(0x7f) << 54)
 #define PTE_PBMT     (UINT64_C(3) << 61)
 #define PTE_N        BIT64(63)
+
+/* mmu_page.kind: what of a leaf's permissions does not depend on modes. W only with D. */
+enum { KIND_R = 1, KIND_W = 2, KIND_X = 4, KIND_U = 8, KIND_COUNT = 16 };
 
 /* One translation in progress. */
 struct walk {
@@ -73,10 +77,28 @@ void riscv_mmu_context(struct vcpu *vcpu, struct mmu_context *context)
         context->mode |= RISCV_MODE_CBO_ZERO_OFF;
 }
 
+/* Section 12.3.2, steps 5 and 6 of the algorithm, for every kind of leaf. */
+void riscv_mmu_permissions(u32 mode, u32 may[3])
+{
+    enum riscv_privilege data = mode >> RISCV_MODE_DATA_PRIVILEGE_SHIFT & 3, fetch = mode & RISCV_MODE_PRIVILEGE;
+
+    may[MMU_READ] = may[MMU_WRITE] = may[MMU_FETCH] = 0;
+    for (u32 kind = 0; kind < KIND_COUNT && data != RISCV_M; kind++) {
+        bool user = kind & KIND_U, mine = data == RISCV_U ? user : !user || (mode & RISCV_MODE_SUM);
+
+        if (mine && (kind & KIND_R || (mode & RISCV_MODE_MXR && kind & KIND_X)))
+            may[MMU_READ] |= 1u << kind;
+        if (mine && kind & KIND_W)
+            may[MMU_WRITE] |= 1u << kind;
+        if (fetch == data && user == (fetch == RISCV_U) && kind & KIND_X)
+            may[MMU_FETCH] |= 1u << kind;
+    }
+}
+
 void riscv_mmu_flush_all(struct riscv_cpu *cpu)
 {
     struct accel *accel = vm_accel(cpu->vcpu.vm);
-    struct mmu_flush flush = { 0 };
+    struct mmu_flush flush = { .everything = true };
 
     if (accel && cpu->vcpu.accel && accel->accel_class->mmu_flush)
         accel->accel_class->mmu_flush(&cpu->vcpu, &flush);
@@ -214,6 +236,8 @@ static void found_leaf(struct walk *walk, u64 pte, int level)
     page->physical = (ppn << PAGE_BITS) | (walk->address & (page->leaf_size - 1) & ~PAGE_OFFSET);
     if (!(pte & PTE_D))
         page->write = false;
+    page->global |= (pte & PTE_G) != 0;
+    page->kind = (pte & PTE_R ? KIND_R : 0) | (pte & PTE_W && pte & PTE_D ? KIND_W : 0) | (pte & PTE_X ? KIND_X : 0) | (pte & PTE_U ? KIND_U : 0);
 }
 
 /* Section 12.3.2, from the root table to a leaf. False: page->fault says why. */
@@ -241,6 +265,7 @@ static bool translate(struct walk *walk, int levels)
         }
         if (!(pte & (PTE_R | PTE_X))) {
             table = (pte & PTE_PPN) >> PTE_PPN_SHIFT << PAGE_BITS;
+            walk->page->global |= (pte & PTE_G) != 0; /* of everything below (section 12.3.1) */
             level--;
             continue;
         }
@@ -287,6 +312,8 @@ static void protect(struct walk *walk, unsigned size)
     static const u8 needed[] = { RISCV_PMP_R, RISCV_PMP_W, RISCV_PMP_X };
 
     page->uncached = split;
+    if ((bits & 7) != (RISCV_PMP_R | RISCV_PMP_W | RISCV_PMP_X))
+        page->kind = MMU_NO_KIND; /* no leaf's permissions alone */
     page->read &= (bits & RISCV_PMP_R) != 0;
     page->write &= (bits & RISCV_PMP_W) != 0;
     page->execute &= (bits & RISCV_PMP_X) != 0;
@@ -304,7 +331,7 @@ void riscv_mmu_walk(struct vcpu *vcpu, u64 address, unsigned size, enum mmu_acce
     };
     int levels = levels_of(&walk);
 
-    *page = (struct mmu_page){ .read = true, .write = true, .execute = true };
+    *page = (struct mmu_page){ .read = true, .write = true, .execute = true, .kind = MMU_NO_KIND };
     if (levels) {
         if (!translate(&walk, levels))
             return;
@@ -315,6 +342,7 @@ void riscv_mmu_walk(struct vcpu *vcpu, u64 address, unsigned size, enum mmu_acce
     protect(&walk, size);
     /* Under MPRV loads and fetches are translated as different modes: only the kind that was asked for holds. */
     if (data != state->privilege) {
+        page->kind = access == MMU_FETCH ? MMU_NO_KIND : page->kind;
         page->execute &= access == MMU_FETCH;
         page->read &= access != MMU_FETCH;
         page->write &= access != MMU_FETCH;

@@ -12,6 +12,7 @@
 /* struct cpu_class hooks. */
 void riscv_mmu_context(struct vcpu *vcpu, struct mmu_context *context);
 void riscv_mmu_walk(struct vcpu *vcpu, u64 address, unsigned size, enum mmu_access access, bool debug, struct mmu_page *page);
+void riscv_mmu_permissions(u32 mode, u32 may[3]);
 char *riscv_describe_mem(struct vcpu *vcpu);
 char *riscv_describe_tlb(struct vcpu *vcpu);
 
