@@ -132,6 +132,23 @@ static bool fits_stub(const struct tcg_engine *e, const struct x86_cold *cold)
            (cold->put == IR_NONE || e->layout->reg[cold->put].offset == (s16)e->layout->reg[cold->put].offset);
 }
 
+/* A check failed: repeated when the L2 knows the page. Behind this rcx is the address checked: base + disp. */
+static void begin_slow(struct tcg_engine *e, const struct x86_cold *cold, s32 disp)
+{
+    struct x86_code *c = &e->code;
+    bool write = cold->table == e->layout->l1_write;
+
+    x86_fix(cold->from, c->p);
+    if (e->layout->refill) {
+        x86_call_to(c, x86_at(e, write ? e->stubs.refill_write : e->stubs.refill_read));
+        x86_jcc_to(c, CC_E, cold->check);
+    } else if (cold->address != X86_NO_REG) {
+        x86_lea(c, true, RCX, x86_mem(cold->address, disp));
+    } else {
+        x86_alu_rm(c, X86_XOR, true, RCX, x86_mem_index(RBP, RAX, 0, cold->table));
+    }
+}
+
 static void emit_group(struct tcg_engine *e, const struct x86_cold *cold)
 {
     struct x86_code *c = &e->code;
@@ -145,11 +162,7 @@ static void emit_group(struct tcg_engine *e, const struct x86_cold *cold)
     x86_fixup crossing;
     unsigned pad;
 
-    x86_fix(cold->from, c->p);
-    if (cold->address != X86_NO_REG)
-        x86_lea(c, true, RCX, x86_mem(cold->address, cold->low));
-    else
-        x86_alu_rm(c, X86_XOR, true, RCX, x86_mem_index(RBP, RAX, 0, cold->table));
+    begin_slow(e, cold, cold->low);
     if (store)
         push(e, cold->value, 0);
     pad = x86_padding(c->p, 5 + sizeof(call) + 2);
@@ -175,13 +188,8 @@ static void emit_access(struct tcg_engine *e, const struct x86_cold *cold)
         emit_group(e, cold);
         return;
     }
-    if (cold->from) {
-        x86_fix(cold->from, c->p);
-        if (cold->address != X86_NO_REG)
-            x86_lea(c, true, RCX, x86_mem(cold->address, group ? cold->low : cold->disp));
-        else
-            x86_alu_rm(c, X86_XOR, true, RCX, x86_mem_index(RBP, RAX, 0, cold->table));
-    }
+    if (cold->from)
+        begin_slow(e, cold, group ? cold->low : cold->disp);
     if (cold->from_unaligned)
         x86_fix(cold->from_unaligned, c->p);
     if (group)

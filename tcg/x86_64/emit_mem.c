@@ -55,6 +55,7 @@ x86_fixup x86_check(struct tcg_engine *e, s32 table, unsigned bytes)
 /* From the address in rcx to the host address in rcx; rax is clobbered. */
 static void check(struct tcg_engine *e, struct x86_cold *cold, unsigned bytes, bool aligned)
 {
+    cold->check = e->code.p;
     if (aligned && bytes > 1) {
         x86_test8_ri(&e->code, RCX, (u8)(bytes - 1));
         cold->from_unaligned = x86_jcc(&e->code, CC_NE);

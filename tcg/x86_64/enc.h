@@ -340,6 +340,12 @@ static inline void x86_test_rr(struct x86_code *c, bool wide, enum host_reg a, e
     x86_rr(c, 0x85, wide, b, a);
 }
 
+/* CF = the bit of a that b names */
+static inline void x86_bt_rr(struct x86_code *c, bool wide, enum host_reg a, enum host_reg b)
+{
+    x86_rr(c, X86_0F | 0xa3, wide, b, a);
+}
+
 /* test of the low byte with a constant */
 static inline void x86_test8_ri(struct x86_code *c, enum host_reg a, u8 imm)
 {

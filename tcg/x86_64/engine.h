@@ -36,6 +36,7 @@ struct x86_stubs {
     u32 leave_miss;   /* rax is the pc: goes on at what the runtime finds, or leaves with TCG_LEAVE_MISS */
     u32 leave_link;   /* called; a struct tcg_link * lies behind the call */
     u32 leave_saved;  /* pinned registers and pc are in the state: goes on where the runtime says, or leaves with TCG_LEAVE_PC */
+    u32 refill_read, refill_write; /* refill.c; 0: none */
     u32 load, store, amo, cas; /* slow paths, see stubs.c */
     u32 group_load[2], group_store; /* the same for the first access of a group; [write table] */
 };
@@ -124,6 +125,7 @@ struct x86_cold {
     u32 extra;          /* AMO: the op; LINK, CROSS: the exit */
     x86_fixup from;     /* the jump that leads here */
     x86_fixup from_unaligned; /* a second one, taken while rcx still is the address; LINK: from a poll; or NULL */
+    u8 *check;          /* where the check begins, the address in rcx */
     u8 *back;           /* where to go on */
     /* Up to here cleared at first. */
     u32 recheck;        /* first of recheck_count in the engine's list */
@@ -183,6 +185,9 @@ struct tcg_engine {
 bool x86_stubs_emit(struct tcg_engine *e, GError **error);
 /* Offset of code that calls a helper with arguments from rax, rcx, scratch[0], scratch[1]; result in rax. 0: no room. */
 u32 x86_thunk_for(struct tcg_engine *e, const struct ir_helper *helper);
+
+/* --- refill.c --- */
+void x86_refill_emit(struct tcg_engine *e);
 
 /* --- analyse.c --- */
 void x86_analyse(struct tcg_engine *e);

@@ -459,6 +459,7 @@ bool x86_stubs_emit(struct tcg_engine *e, GError **error)
     emit_leave_miss(e);
     emit_leave_saved(e);
     emit_leave_link(e);
+    x86_refill_emit(e);
     emit_slow_paths(e);
     emit_group_stubs(e);
     e->stub_end = (here(e) + 15) & ~15u;
