@@ -87,6 +87,7 @@ struct code_layout {
     u32 pinned_count;
     /* Offsets from the base pointer. */
     s32 vcpu;         /* void *: first argument of helpers and runtime functions */
+    s32 base;         /* u64: the base pointer itself, for helpers that change it (IR_HELPER_SWITCHES); 0: none do */
     s32 pc;           /* u64: guest pc, valid outside generated code and where a helper needs it */
     s32 pc_page;      /* u64: virtual address of the page of the running block's first instruction */
     s32 exit_request; /* u32: non-zero: leave at the next poll */
@@ -197,9 +198,11 @@ struct tcg_backend {
 
     /* Atomically, with other threads running the code. to == NULL unlinks. */
     void (*set_link)(struct tcg_engine *engine, struct tcg_link *link, const struct tcg_code *to);
-    /* Makes the indirect entry lead to the dispatcher with TCG_LEAVE_PC (state pc = its va), after accel/tcg unlinked what links
-       to the direct one; threads inside run on. */
+    /* Makes the indirect entry leave with TCG_LEAVE_MISS or TCG_LEAVE_PC (state pc = its va), after accel/tcg unlinked what links to
+       the direct one; threads inside run on. */
     void (*kill)(struct tcg_engine *engine, struct tcg_code *code);
+    /* Whether an indirect entry, whose memory has not been used again, was not killed. Needed where runtime.find is called. */
+    bool (*alive)(const struct tcg_engine *engine, const void *indirect_entry);
     /* Host address -> readable listing of the block's code for -d out_asm; the caller frees. May be NULL. */
     char *(*disassemble)(struct tcg_engine *engine, const struct tcg_code *code);
 };

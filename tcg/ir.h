@@ -143,6 +143,7 @@ enum ir_helper_effect {
     IR_HELPER_WRITES = 1 << 1,    /* writes guest registers in the state (implies that they were stored before) */
     IR_HELPER_NEEDS_PC = 1 << 2,  /* the state's pc must be that of this instruction during the call */
     IR_HELPER_FLAGS = 1 << 4,     /* changes state that no get or put names (accrued FP flags): never dropped or merged */
+    IR_HELPER_SWITCHES = 1 << 5,  /* may change the base pointer (code_layout.base): data addresses mean something else behind it */
     IR_HELPER_MAY_LEAVE = 1 << 3, /* result != 0: leave to the dispatcher; the helper has set the state's pc. Implies NEEDS_PC, READS, WRITES */
 };
 

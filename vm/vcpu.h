@@ -58,7 +58,7 @@ struct code_source {
     const u8 *next_page;   /* bytes of the next page by virtual address, or NULL: not walked yet */
     u32 mode;              /* struct mmu_context.mode */
     u32 max_insns;         /* at most so many instructions (1: one-insn mode) */
-    bool single_memory;    /* no grouped checks: see accel/tcg */
+    bool single_memory;    /* no grouped checks and no shortcuts that would come back here: the variant for where those failed */
     /* Whether translation should stop before this offset (known entry, breakpoint). May be NULL. */
     bool (*stop_before)(void *opaque, u32 offset);
     void *opaque;
@@ -89,6 +89,7 @@ struct cpu_class {
     u64 state_size;          /* of the architectural state in the arena */
     u32 line_count;          /* inputs: interrupt numbers 0..line_count-1 */
     u32 timer_count;         /* of vcpu_timer slots */
+    u32 data_modes;          /* bits of mmu_context.mode that only loads and stores depend on: code is the same whatever they are */
     /* Offsets in the state, for accel/tcg. */
     s32 state_pc;            /* u64 */
     const struct ir_reg *regs; /* what translated code gets and puts */
@@ -141,7 +142,8 @@ struct cpu_class {
 struct vcpu_host {
     u64 scratch[4];
     s64 icount;
-    u64 jit_spare[4];
+    u8 *base;          /* base pointer of the active translation context */
+    u64 jit_spare[3];
     u64 pc_page;
     struct vcpu *vcpu;
     u32 exit_request;  /* atomic: non-zero: leave generated code at the next poll */
@@ -212,6 +214,9 @@ struct accel_class {
     void (*vcpu_state_changed)(struct vcpu *vcpu);
     /* The guest asked for an invalidation on this vCPU (own thread). */
     void (*mmu_flush)(struct vcpu *vcpu, const struct mmu_flush *flush);
+    /* What data addresses mean changed, and nothing else that code depends on (own thread, from a helper with IR_HELPER_SWITCHES).
+       False: code must be left. */
+    bool (*data_context_changed)(struct vcpu *vcpu);
     /* instruction fence of the guest (FENCE.I, IC IVAU, serialising instruction) */
     void (*instruction_fence)(struct vcpu *vcpu);
     /* Bytes of RAM changed behind translations. Any thread. */

@@ -100,7 +100,7 @@ static bool vcpu_create_tcg(struct vcpu *vcpu, GError **error)
     v->ir = ir_block_create(IR_MAX_OPS);
     v->code_reader = epoch_reader_add(tcg->code_epoch);
     vcpu->accel = v;
-    return tcg_l2_create(v) || error_set(error, "no memory for the TLB of a vCPU");
+    return (tcg_l2_create(v) && tcg_jump2_create(v)) || error_set(error, "no memory for the TLB of a vCPU");
 }
 
 static void vcpu_destroy_tcg(struct vcpu *vcpu)
@@ -109,6 +109,7 @@ static void vcpu_destroy_tcg(struct vcpu *vcpu)
 
     tcg_contexts_destroy(v);
     tcg_l2_destroy(v);
+    tcg_jump2_destroy(v);
     epoch_reader_remove(v->tcg->code_epoch, v->code_reader);
     ir_block_destroy(v->ir);
     g_free(v);
@@ -123,6 +124,11 @@ static void state_changed(struct vcpu *vcpu)
 static void mmu_flush(struct vcpu *vcpu, const struct mmu_flush *flush)
 {
     tcg_flush(tcg_of(vcpu), flush);
+}
+
+static bool data_context_changed(struct vcpu *vcpu)
+{
+    return tcg_enter_context(tcg_of(vcpu));
 }
 
 /* Stores invalidate as they happen, on every vCPU: nothing is left to do. */
@@ -149,6 +155,7 @@ static const struct accel_class tcg_class = {
     .vcpu_run = tcg_vcpu_run,
     .vcpu_state_changed = state_changed,
     .mmu_flush = mmu_flush,
+    .data_context_changed = data_context_changed,
     .instruction_fence = instruction_fence,
     .ram_changed = tcg_ram_changed,
     .ram_removed = tcg_ram_removed,

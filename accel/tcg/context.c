@@ -27,6 +27,7 @@ bool tcg_layout_init(struct tcg *tcg, const struct cpu_class *cpu)
         .reg_count = cpu->reg_count,
         .pinned_count = cpu->pinned_count,
         .vcpu = host + (s32)offsetof(struct vcpu_host, vcpu),
+        .base = host + (s32)offsetof(struct vcpu_host, base),
         .pc = cpu->state_pc,
         .pc_page = host + (s32)offsetof(struct vcpu_host, pc_page),
         .exit_request = host + (s32)offsetof(struct vcpu_host, exit_request),
@@ -68,6 +69,7 @@ static struct context *create(struct tcg_vcpu *v)
     context->jump = (struct tcg_jump_entry *)(context->base + tcg->layout.jump_cache);
     context->refill = (struct tcg_refill *)(context->base + tcg->layout.refill);
     context->stale = true;
+    context->index = v->context_count;
     return context;
 }
 
@@ -103,17 +105,18 @@ static void clear_table(struct tcg_fill_log *log, void *table, u32 entries)
 
 static void clear_jumps(struct tcg *tcg, struct context *context)
 {
+    if (context->jump_log.count)
+        memset(context->jump_pages, 0, sizeof(context->jump_pages));
     clear_table(&context->jump_log, context->jump, 1 << JUMP_BITS);
-    memset(context->jump_pages, 0, sizeof(context->jump_pages));
     seal(tcg, context);
 }
 
-static void clear(struct tcg *tcg, struct context *context)
+static void clear(struct tcg_vcpu *v, struct context *context)
 {
     clear_table(&context->refill->read_log, context->l1_read, 1 << L1_BITS);
     clear_table(&context->refill->write_log, context->l1_write, 1 << L1_BITS);
-    clear_jumps(tcg, context);
-    memset(context->itlb, 0, sizeof(context->itlb));
+    clear_jumps(v->tcg, context);
+    context->generation = ++v->last_number;
     context->stale = false;
 }
 
@@ -124,38 +127,30 @@ static bool same(const struct mmu_context *a, const struct mmu_context *b)
 
 static struct context **recent(struct tcg_vcpu *v, const struct mmu_context *key)
 {
-    u64 mixed = (key->root ^ (u64)key->mode << 40 ^ (u64)key->asid << 20) * UINT64_C(0x9e3779b97f4a7c15);
-
-    return &v->recent[mixed >> 58];
+    return &v->recent[tcg_recent(key->root, key->asid, key->mode)];
 }
 
-static struct context *find(struct tcg_vcpu *v, const struct mmu_context *key)
+/* The context for a key: the one that has it, a new one while there is room, the one that was not used for longest. */
+static struct context *search(struct tcg_vcpu *v, const struct mmu_context *key)
 {
+    u32 oldest = 0;
+
     for (u32 i = 0; i < v->context_count; i++) {
-        if (same(&v->contexts[i]->key, key))
+        if (same(&v->slot[i].key, key))
             return v->contexts[i];
+        if (v->slot[i].last_use < v->slot[oldest].last_use)
+            oldest = i;
     }
-    return NULL;
-}
-
-/* A new context while there is room, then the one that was not used for longest. */
-static struct context *take(struct tcg_vcpu *v)
-{
-    struct context *oldest = NULL;
-
-    if (v->context_count < MAX_CONTEXTS) {
-        struct context *context = create(v);
-
-        if (context)
-            return v->contexts[v->context_count++] = context;
-    }
-    for (u32 i = 0; i < v->context_count; i++) {
-        if (!oldest || v->contexts[i]->last_use < oldest->last_use)
-            oldest = v->contexts[i];
-    }
-    if (oldest)
-        oldest->stale = true;
-    return oldest;
+    struct context *context = v->context_count < MAX_CONTEXTS ? create(v) : NULL;
+    if (context)
+        v->contexts[v->context_count++] = context;
+    else if (v->context_count)
+        context = v->contexts[oldest];
+    if (!context)
+        return NULL;
+    context->stale = true;
+    context->key = v->slot[context->index].key = *key;
+    return context;
 }
 
 struct context *tcg_context_activate(struct tcg_vcpu *v, const struct mmu_context *key)
@@ -163,29 +158,26 @@ struct context *tcg_context_activate(struct tcg_vcpu *v, const struct mmu_contex
     struct context **guess = recent(v, key), *context = *guess;
 
     if (!context || !same(&context->key, key)) {
-        context = find(v, key);
-        if (!context) {
-            context = take(v);
-            if (!context)
-                return NULL;
-            context->key = *key;
-        }
+        context = search(v, key);
+        if (!context)
+            return NULL;
         *guess = context;
     }
-    context->last_use = ++v->tick;
+    v->slot[context->index].last_use = ++v->tick;
     if (context->stale) {
-        clear(v->tcg, context);
+        clear(v, context);
         tcg_space_enter(v, context);
     }
     if (context->space)
         context->space->last_use = v->tick;
+    v->vcpu->host->base = context->base;
     return v->context = context;
 }
 
 void tcg_context_drop(struct tcg_vcpu *v, struct context *context)
 {
     if (context == v->context)
-        clear(v->tcg, context);
+        clear(v, context);
     else
         context->stale = true;
 }
@@ -195,28 +187,24 @@ static unsigned jump_page_bit(u64 page)
     return (page >> 12 ^ page >> 24) & 4095;
 }
 
-/* Jump-cache entries of one page of code. */
+_Static_assert(JUMP_BITS == 12, "addresses in one page agree in the highest bit of their index");
+
+/* Jump-cache entries of one page of code: they are in one half of the cache. */
 static void flush_jump_page(struct tcg *tcg, struct context *context, u64 page)
 {
     unsigned bit = jump_page_bit(page);
+    u32 first = tcg_jump_index(page, JUMP_BITS) & (1u << (JUMP_BITS - 1));
 
     if (!(context->jump_pages[bit / 64] & BIT64(bit % 64)))
         return;
-    for (u32 i = 0; i < 1 << JUMP_BITS; i++) {
+    for (u32 i = first; i < first + (1u << (JUMP_BITS - 1)); i++) {
         if ((context->jump[i].va & ~UINT64_C(4095)) == page)
             context->jump[i] = (struct tcg_jump_entry){ 0 };
     }
     seal(tcg, context);
-    context->jump_pages[bit / 64] &= ~BIT64(bit % 64);
-    for (u32 i = 0; i < 1 << JUMP_BITS; i++) {
-        if (context->jump[i].code && jump_page_bit(context->jump[i].va & ~UINT64_C(4095)) == bit && context->jump[i].va) {
-            context->jump_pages[bit / 64] |= BIT64(bit % 64);
-            break;
-        }
-    }
 }
 
-void tcg_context_drop_page(struct tcg *tcg, struct context *context, u64 va)
+void tcg_context_drop_page(struct tcg_vcpu *v, struct context *context, u64 va)
 {
     u64 page = va & ~UINT64_C(4095);
     u32 index = (va >> 12) & ((1 << L1_BITS) - 1);
@@ -226,9 +214,9 @@ void tcg_context_drop_page(struct tcg *tcg, struct context *context, u64 va)
         context->l1_read[index].tag = index ? 0 : tcg_tlb_never(0);
     if (context->l1_write[index].tag == page)
         context->l1_write[index].tag = index ? 0 : tcg_tlb_never(0);
-    if (itlb->va == (page | 1))
-        itlb->va = 0;
-    flush_jump_page(tcg, context, page);
+    if (itlb->va == page)
+        itlb->generation = 0;
+    flush_jump_page(v->tcg, context, page);
 }
 
 void tcg_context_fill(struct context *context, u64 va, bool write, const u8 *host)
@@ -243,7 +231,7 @@ void tcg_context_fill(struct context *context, u64 va, bool write, const u8 *hos
     entry->host = (u64)(uintptr_t)host;
 }
 
-void tcg_jump_fill(struct tcg_vcpu *v, u64 va, const struct block *block)
+void tcg_jump_fill(struct tcg_vcpu *v, u64 va, const void *entry)
 {
     struct context *context = v->context;
     u32 index = tcg_jump_index(va, JUMP_BITS);
@@ -252,7 +240,7 @@ void tcg_jump_fill(struct tcg_vcpu *v, u64 va, const struct block *block)
     if (!context->jump[index].code || !context->jump[index].va)
         note(&context->jump_log, index);
     context->jump[index].va = va;
-    context->jump[index].code = (u64)(uintptr_t)block->code.indirect_entry;
+    context->jump[index].code = (u64)(uintptr_t)entry;
     context->jump_pages[bit / 64] |= BIT64(bit % 64);
 }
 
@@ -260,6 +248,7 @@ void tcg_jump_flush_all(struct tcg_vcpu *v)
 {
     for (u32 i = 0; i < v->context_count; i++)
         clear_jumps(v->tcg, v->contexts[i]);
+    tcg_jump2_drop_all(v);
 }
 
 void tcg_drop_write_tags(struct tcg_vcpu *v, const u8 *host_page)

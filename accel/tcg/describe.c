@@ -6,10 +6,10 @@ static void describe_vcpu(GString *text, const struct tcg_vcpu *v)
     g_string_append_printf(text, "vCPU %u: contexts %u, dispatches %" G_GUINT64_FORMAT ", jump misses %" G_GUINT64_FORMAT
                            ", links %" G_GUINT64_FORMAT ", walks %" G_GUINT64_FORMAT ", slow loads %" G_GUINT64_FORMAT
                            ", slow stores %" G_GUINT64_FORMAT ", device accesses %" G_GUINT64_FORMAT
-                           ", L2 hits %" G_GUINT64_FORMAT ", resumed %" G_GUINT64_FORMAT ", found %" G_GUINT64_FORMAT
+                           ", L2 hits %" G_GUINT64_FORMAT ", resumed %" G_GUINT64_FORMAT ", found %" G_GUINT64_FORMAT " and %" G_GUINT64_FORMAT
                            ", full flushes %" G_GUINT64_FORMAT ", page flushes %" G_GUINT64_FORMAT "\n",
                            v->vcpu->index, v->context_count, v->dispatches, v->misses, v->links, v->walks, v->slow_loads, v->slow_stores,
-                           v->mmio, v->l2_hits, v->resumes, v->finds, v->flushes, v->page_flushes);
+                           v->mmio, v->l2_hits, v->resumes, v->finds2, v->finds, v->flushes, v->page_flushes);
 }
 
 char *tcg_describe(struct vm *vm)

@@ -26,21 +26,43 @@ static struct tlb_space *unused_space(struct tcg_vcpu *v)
     return oldest;
 }
 
+static bool is_space(const struct tlb_space *space, const struct mmu_context *key)
+{
+    return space && space->root == key->root && space->asid == key->asid;
+}
+
 static struct tlb_space *find_space(struct tcg_vcpu *v, const struct mmu_context *key)
 {
-    struct tlb_space *space;
+    struct tlb_space **guess = &v->recent_space[tcg_recent(key->root, key->asid, 0)];
 
+    if (is_space(*guess, key))
+        return *guess;
     for (u32 i = 0; i < v->space_count; i++) {
-        space = &v->space[i];
-        if (space->root == key->root && space->asid == key->asid)
-            return space;
+        if (is_space(&v->space[i], key))
+            return *guess = &v->space[i];
     }
-    space = unused_space(v);
-    *space = (struct tlb_space){
+    *guess = unused_space(v);
+    **guess = (struct tlb_space){
         .root = key->root, .asid = key->asid, .number = ++v->last_number,
-        .salt = (u64)(space - v->space) * UINT64_C(0x9e3779b1) >> 3,
+        .salt = (u64)(*guess - v->space) * UINT64_C(0x9e3779b1) >> 3,
     };
-    return space;
+    v->fractures[*guess - v->space].count = 0;
+    return *guess;
+}
+
+static void set_masks(struct tcg_vcpu *v, struct context *context)
+{
+    u32 may[3] = { 0 };
+
+    if (context->has_masks && context->masks_mode == context->key.mode)
+        return;
+    if (v->vcpu->cpu->permissions)
+        v->vcpu->cpu->permissions(context->key.mode, may);
+    context->refill->may_read = may[MMU_READ];
+    context->refill->may_write = may[MMU_WRITE];
+    context->refill->may_fetch = may[MMU_FETCH];
+    context->masks_mode = context->key.mode;
+    context->has_masks = true;
 }
 
 void tcg_space_enter(struct tcg_vcpu *v, struct context *context)
@@ -52,12 +74,7 @@ void tcg_space_enter(struct tcg_vcpu *v, struct context *context)
     refill->shared = v->shared;
     if (!context->space)
         return;
-    u32 may[3] = { 0 };
-    if (v->vcpu->cpu->permissions)
-        v->vcpu->cpu->permissions(context->key.mode, may);
-    refill->may_read = may[MMU_READ];
-    refill->may_write = may[MMU_WRITE];
-    refill->may_fetch = may[MMU_FETCH];
+    set_masks(v, context);
     refill->space = context->space->number;
     refill->salt = context->space->salt;
     context->space->last_use = v->tick;
@@ -105,7 +122,7 @@ void tcg_note_fracture(struct tcg_vcpu *v, u64 va, const struct mmu_page *page)
     if (page->global)
         add_range(&v->shared_fractures, first, last);
     else if (space)
-        add_range(&space->fractures, first, last);
+        add_range(&v->fractures[space - v->space], first, last);
 }
 
 /* --- flushes --- */
@@ -113,7 +130,7 @@ void tcg_note_fracture(struct tcg_vcpu *v, u64 va, const struct mmu_page *page)
 static void renumber(struct tcg_vcpu *v, struct tlb_space *space)
 {
     space->number = ++v->last_number;
-    space->fractures.count = 0;
+    v->fractures[space - v->space].count = 0;
 }
 
 static void renumber_shared(struct tcg_vcpu *v)
@@ -179,16 +196,17 @@ static void flush_page(struct tcg_vcpu *v, const struct mmu_flush *flush)
 
         if (!is_meant(space, flush))
             continue;
-        if (in_range(&space->fractures, va))
+        if (in_range(&v->fractures[i], va))
             flush_space(v, space);
         else
             tcg_l2_drop_page(v, space->salt, va, flush->one_asid ? space->number : 0);
     }
+    tcg_jump2_drop_page(v, va);
     for (u32 i = 0; i < v->context_count; i++) {
-        struct context *context = v->contexts[i];
+        const struct mmu_context *key = &v->slot[i].key;
 
-        if (context->space && !context->stale && is_meant(context->space, flush))
-            tcg_context_drop_page(v->tcg, context, va);
+        if (key->root && (!flush->one_asid || key->asid == flush->asid) && !v->contexts[i]->stale)
+            tcg_context_drop_page(v, v->contexts[i], va);
     }
 }
 

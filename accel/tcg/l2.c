@@ -83,6 +83,7 @@ static bool remembered(struct tcg_vcpu *v, u64 va, enum mmu_access access, struc
     *walk = (struct walk){
         .page = { .read = refill->may_read >> kind & 1, .write = refill->may_write >> kind & 1, .execute = refill->may_fetch >> kind & 1 },
     };
+    walk->page.global = entry->space == refill->shared;
     if (!(access == MMU_READ ? walk->page.read : access == MMU_WRITE ? walk->page.write : walk->page.execute))
         return false; /* a fault, or D is not set: the tables decide */
     walk->page.physical = v->l2_ram[entry - v->l2].physical;

@@ -112,7 +112,7 @@ static void run(struct tcg_vcpu *v)
         if (link)
             link_blocks(v, link, block);
         else if (left == TCG_LEAVE_MISS && tcg_may_cache(block))
-            tcg_jump_fill(v, pc, block);
+            tcg_jump_fill(v, pc, block->code.indirect_entry);
         if (log_wants(vm_log(tcg->vm), LOG_EXEC | LOG_CPU))
             log_entry(v, block, pc);
         bool watched = v->watch_off;

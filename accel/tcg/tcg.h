@@ -21,6 +21,8 @@
 enum {
     L1_BITS = 14,
     JUMP_BITS = 12,
+    JUMP2_GROUPS = 256, /* of the L2 jump cache, by page; a page's entries are in one group */
+    JUMP2_GROUP = 64,
     CODE_BUCKETS = 32,  /* of a page, by offset */
     ITLB_SIZE = 256,
     MAX_SPACES = 64,    /* address spaces per vCPU that the L2 tells apart */
@@ -70,7 +72,8 @@ struct block {
 
 /* What a page of code is in this context. */
 struct itlb_entry {
-    u64 va;                /* page address | 1 when valid */
+    u64 va, generation;    /* valid while it is the context's */
+    bool global;           /* the same in all spaces */
     struct code_page *page;
     const u8 *host;
 };
@@ -94,7 +97,6 @@ struct fractures {
 struct tlb_space {
     u64 root, number, salt, last_use;
     u32 asid;
-    struct fractures fractures;
 };
 
 struct context {
@@ -102,15 +104,24 @@ struct context {
     struct tlb_space *space;   /* NULL: addresses are physical */
     u8 *base;              /* the base pointer of generated code */
     void *region;
+    u32 index;             /* among the vCPU's contexts */
     bool stale;            /* nothing in it is valid; cleared before it is used again */
-    bool used;
-    u64 last_use;
+    bool has_masks;        /* refill->may_* are those of masks_mode */
+    u32 masks_mode;
+    u64 generation;        /* of the itlb: never used before */
     struct tcg_tlb_entry *l1_read, *l1_write;
     struct tcg_jump_entry *jump;
     struct tcg_refill *refill;
     struct tcg_fill_log jump_log;
     u64 jump_pages[64];    /* filter of code pages in the jump cache */
     struct itlb_entry itlb[ITLB_SIZE];
+};
+
+/* Where code is that other contexts found: what a new context's jump cache is filled from. */
+struct jump2 {
+    u64 va, number;        /* number of the space or of all: as in the L2 TLB */
+    u64 mode;              /* of the code */
+    const void *entry;
 };
 
 /* The part of an L2 entry that only C reads. */
@@ -125,17 +136,22 @@ struct tcg_vcpu {
     struct tcg *tcg;
     struct context *context;                /* the active one */
     struct context *contexts[MAX_CONTEXTS];
+    struct { struct mmu_context key; u64 last_use; } slot[MAX_CONTEXTS]; /* of contexts: what searches look at */
     u32 context_count;
     struct context *recent[RECENT];         /* where a key was found last; the key in it is compared */
     u64 tick;
     struct tlb_space space[MAX_SPACES];
+    struct fractures fractures[MAX_SPACES]; /* by space */
     u32 space_count;
+    struct tlb_space *recent_space[RECENT]; /* as recent */
     struct fractures shared_fractures;      /* of leaves that are in all spaces */
     u64 shared;                             /* their number in the L2 */
     u64 last_number;
     struct tcg_l2_entry *l2;
     struct l2_ram *l2_ram;                  /* by place in l2 */
     u32 victim;                             /* way to be replaced next */
+    struct jump2 *jump2;                    /* JUMP2_GROUPS of JUMP2_GROUP */
+    u64 jump2_pages[64];                    /* filter of pages in it */
     struct epoch_reader *code_reader;
     bool one_insn;        /* run one instruction, then come back */
     bool watch_pending;   /* a watchpoint was hit: run the instruction without, then stop */
@@ -143,7 +159,7 @@ struct tcg_vcpu {
     struct vcpu_stop watch_hit;
     struct ir_block *ir;
     /* statistics */
-    u64 dispatches, resumes, misses, finds, links, walks, l2_hits, flushes, page_flushes, slow_loads, slow_stores, mmio;
+    u64 dispatches, resumes, misses, finds, finds2, links, walks, l2_hits, flushes, page_flushes, slow_loads, slow_stores, mmio;
 };
 
 struct chunk {
@@ -182,6 +198,18 @@ struct tcg {
     u64 blocks, live_blocks, insns, guest_bytes, host_bytes, sampled_ns, sampled_insns, invalidations, recycled, code_pages;
 };
 
+/* What code at the present place was made for. */
+static inline u32 tcg_code_mode(const struct tcg_vcpu *v)
+{
+    return v->context->key.mode & ~v->vcpu->cpu->data_modes;
+}
+
+/* A hash for `recent` and `recent_space`. */
+static inline u32 tcg_recent(u64 root, u32 asid, u32 mode)
+{
+    return (root ^ (u64)mode << 40 ^ (u64)asid << 20) * UINT64_C(0x9e3779b97f4a7c15) >> 58;
+}
+
 static inline struct tcg_vcpu *tcg_of(struct vcpu *vcpu)
 {
     return vcpu->accel;
@@ -194,9 +222,9 @@ void tcg_contexts_destroy(struct tcg_vcpu *v);
 /* Nothing that a context remembers holds any more: now if it is the active one, else when it is used again. */
 void tcg_context_drop(struct tcg_vcpu *v, struct context *context);
 /* What a context remembers of one page, and of no other. */
-void tcg_context_drop_page(struct tcg *tcg, struct context *context, u64 va);
+void tcg_context_drop_page(struct tcg_vcpu *v, struct context *context, u64 va);
 void tcg_context_fill(struct context *context, u64 va, bool write, const u8 *host);
-void tcg_jump_fill(struct tcg_vcpu *v, u64 va, const struct block *block);
+void tcg_jump_fill(struct tcg_vcpu *v, u64 va, const void *entry);
 void tcg_jump_flush_all(struct tcg_vcpu *v);
 /* Drops every write tag of this vCPU for a page of RAM. */
 void tcg_drop_write_tags(struct tcg_vcpu *v, const u8 *host_page);
@@ -239,8 +267,11 @@ void tcg_translate_lock(struct tcg_vcpu *v);
 void tcg_translate_unlock(struct tcg_vcpu *v);
 /* The block at pc in the active context, translated when needed; NULL: a fault was taken or a safepoint is due, the state's pc says where to go on. */
 struct block *tcg_block_get(struct tcg_vcpu *v, u64 pc, u32 variant);
-/* The block at pc in the active context if it exists already and jump caches may have it; else NULL, nothing happened. */
-struct block *tcg_block_known(struct tcg_vcpu *v, u64 pc);
+/*
+ * The block at pc in the active context if it exists already and jump caches may have it; else NULL, nothing happened. *global: the page
+ * is the same in all spaces.
+ */
+struct block *tcg_block_known(struct tcg_vcpu *v, u64 pc, bool *global);
 void tcg_block_kill(struct tcg *tcg, struct block *block);
 void tcg_kill_all(struct tcg *tcg);
 
@@ -256,6 +287,10 @@ void tcg_vcpu_run(struct vcpu *vcpu);
 /* Makes the context of the present state the active one. False: out of memory for another. */
 bool tcg_enter_context(struct tcg_vcpu *v);
 /* See struct tcg_runtime. */
+bool tcg_jump2_create(struct tcg_vcpu *v);
+void tcg_jump2_destroy(struct tcg_vcpu *v);
+void tcg_jump2_drop_page(struct tcg_vcpu *v, u64 va);
+void tcg_jump2_drop_all(struct tcg_vcpu *v);
 void *tcg_resume(void *vcpu);
 const void *tcg_find(void *vcpu, u64 va);
 

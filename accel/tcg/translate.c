@@ -27,14 +27,14 @@ static bool fetch_page(struct tcg_vcpu *v, u64 va, struct itlb_entry *out, struc
 {
     struct itlb_entry *entry = &v->context->itlb[(va >> 12) % ITLB_SIZE];
 
-    if (entry->va == ((va & ~UINT64_C(4095)) | 1)) {
+    if (entry->va == (va & ~UINT64_C(4095)) && entry->generation == v->context->generation) {
         *out = *entry;
         *walk = (struct walk){ .host = (u8 *)out->host, .ram = out->page->ram, .ram_offset = out->page->offset };
         return true;
     }
     if (!tcg_walk(v, va, 2, MMU_FETCH, walk))
         return false;
-    *out = (struct itlb_entry){ .va = (va & ~UINT64_C(4095)) | 1, .host = walk->host };
+    *out = (struct itlb_entry){ .va = va & ~UINT64_C(4095), .generation = v->context->generation, .global = walk->page.global, .host = walk->host };
     if (walk->host)
         out->page = tcg_code_page(v->tcg, walk->ram, walk->ram_offset, false);
     if (out->page && !walk->page.uncached)
@@ -264,6 +264,7 @@ static struct block *translate_locked(struct tcg_vcpu *v, struct site *site)
     if (block)
         return block; /* another vCPU was quicker */
     struct stopwatch watch = stopwatch_start(tcg);
+    source.single_memory = site->variant & (MODE_SINGLE | MODE_ONE_INSN);
     source.max_insns = site->variant & MODE_ONE_INSN || tcg->one_insn_per_tb ? 1 : MAX_BLOCK_INSNS;
     if (site->next_ram) {
         next = tcg_code_page(tcg, site->next_ram, site->next_offset, true);
@@ -332,7 +333,7 @@ static u32 fetch_parcel(struct tcg_vcpu *v, u64 va, u8 *to)
 /* Whether `count` bytes are a whole instruction: put at the end of a page, they make the front end ask for more otherwise. */
 static bool is_whole(struct tcg_vcpu *v, u8 *probe_page, const u8 *bytes, u32 count)
 {
-    struct code_source source = { .page = probe_page, .offset = 4096 - count, .mode = v->context->key.mode, .max_insns = 1 };
+    struct code_source source = { .page = probe_page, .offset = 4096 - count, .mode = tcg_code_mode(v), .max_insns = 1 };
 
     memcpy(probe_page + source.offset, bytes, count);
     ir_block_reset(v->ir, source.offset);
@@ -364,7 +365,7 @@ static struct block *translate_uncached(struct tcg_vcpu *v, u64 pc)
     struct tcg *tcg = v->tcg;
     g_autofree u8 *bytes = g_malloc0(8192);
     u32 offset = pc & 4095;
-    struct code_source source = { .page = bytes, .offset = offset, .next_page = bytes + 4096, .mode = v->context->key.mode, .max_insns = 1 };
+    struct code_source source = { .page = bytes, .offset = offset, .next_page = bytes + 4096, .mode = tcg_code_mode(v), .max_insns = 1 };
 
     if (!fetch_insn(v, pc, bytes))
         return NULL;
@@ -376,7 +377,7 @@ static struct block *translate_uncached(struct tcg_vcpu *v, u64 pc)
         block->offset = offset;
         block->byte_count = v->ir->byte_count;
         block->insn_count = v->ir->insn_count;
-        block->mode = v->context->key.mode | MODE_ONE_INSN;
+        block->mode = tcg_code_mode(v) | MODE_ONE_INSN;
         if (!emit(tcg, v->ir, block)) {
             g_free(block);
             block = NULL;
@@ -394,7 +395,7 @@ static bool describe_site(struct tcg_vcpu *v, u64 pc, u32 variant, struct site *
 {
     struct walk walk;
 
-    *site = (struct site){ .pc = pc, .mode = v->context->key.mode, .variant = variant };
+    *site = (struct site){ .pc = pc, .mode = tcg_code_mode(v), .variant = variant };
     if (!fetch_page(v, pc, &site->here, &walk)) {
         v->vcpu->cpu->set_pc(v->vcpu, pc);
         v->vcpu->cpu->fault(v->vcpu, pc, MMU_FETCH, &walk.page);
@@ -464,7 +465,7 @@ struct block *tcg_block_get(struct tcg_vcpu *v, u64 pc, u32 variant)
     return block && site.edges && !may_fetch_rest(v, pc, block) ? NULL : block;
 }
 
-struct block *tcg_block_known(struct tcg_vcpu *v, u64 pc)
+struct block *tcg_block_known(struct tcg_vcpu *v, u64 pc, bool *global)
 {
     struct itlb_entry here;
     struct walk walk;
@@ -472,7 +473,8 @@ struct block *tcg_block_known(struct tcg_vcpu *v, u64 pc)
 
     if (!fetch_page(v, pc, &here, &walk) || !here.page || walk.page.uncached)
         return NULL;
-    block = tcg_page_find(here.page, pc & 4095, v->context->key.mode);
+    *global = here.global;
+    block = tcg_page_find(here.page, pc & 4095, tcg_code_mode(v));
     return block && tcg_may_cache(block) ? block : NULL;
 }
 

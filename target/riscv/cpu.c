@@ -4,6 +4,7 @@
 #include "target/riscv/csr.h"
 #include "target/riscv/decode.h"
 #include "target/riscv/mmu.h"
+#include "target/riscv/mode.h"
 #include "target/riscv/pmp.h"
 #include "target/riscv/translate.h"
 #include "target/riscv/trap.h"
@@ -33,6 +34,10 @@ static const struct ir_reg regs[RISCV_REG_COUNT] = {
     { "sepc", IR_I64, offsetof(struct riscv_state, sepc) },
     { "scause", IR_I64, offsetof(struct riscv_state, scause) },
     { "stval", IR_I64, offsetof(struct riscv_state, stval) },
+    { "mstatus", IR_I64, offsetof(struct riscv_state, mstatus) },
+    { "lines", IR_I64, offsetof(struct riscv_state, lines) },
+    { "software", IR_I64, offsetof(struct riscv_state, software) },
+    { "mie", IR_I64, offsetof(struct riscv_state, mie) },
 };
 
 /* The hottest first: sp ra a0-a5 s0 s1 s2 s3, then a6 a7 t0 t1 where a host has more. */
@@ -112,6 +117,7 @@ static const struct cpu_class cpu_class = {
     .state_size = sizeof(struct riscv_state),
     .line_count = RISCV_INT_COUNT,
     .timer_count = RISCV_TIMER_COUNT,
+    .data_modes = RISCV_MODE_DATA,
     .state_pc = offsetof(struct riscv_state, pc),
     .regs = regs,
     .reg_count = RISCV_REG_COUNT,

@@ -2,7 +2,9 @@
 #include "target/riscv/csr.h"
 #include "target/riscv/helpers.h"
 #include "target/riscv/mmu.h"
+#include "target/riscv/mode.h"
 #include "target/riscv/trap.h"
+#include "vm/vm.h"
 #include <string.h>
 
 #define riscv_test_ALWAYS NULL
@@ -115,6 +117,14 @@ static bool may_access(struct riscv_cpu *cpu, const struct riscv_csr *row, u32 n
     return !row->allowed || row->allowed(cpu, number);
 }
 
+/* Goes on in another context for data. False: the accelerator cannot. */
+static bool switch_data(struct riscv_cpu *cpu)
+{
+    struct accel *accel = vm_accel(cpu->vcpu.vm);
+
+    return accel && cpu->vcpu.accel && accel->accel_class->data_context_changed && accel->accel_class->data_context_changed(&cpu->vcpu);
+}
+
 /* Whether code behind a write must not simply go on. */
 static bool must_leave(struct riscv_cpu *cpu, const struct riscv_csr *row, const struct mmu_context *before)
 {
@@ -123,8 +133,11 @@ static bool must_leave(struct riscv_cpu *cpu, const struct riscv_csr *row, const
     if (row->effect != RISCV_CSR_CHECK)
         return row->effect == RISCV_CSR_LEAVE;
     riscv_mmu_context(&cpu->vcpu, &after);
-    return after.mode != before->mode || after.root != before->root || after.asid != before->asid ||
-           riscv_interrupt_pending(cpu) >= 0;
+    if (riscv_interrupt_pending(cpu) >= 0)
+        return true;
+    if (after.root == before->root && after.asid == before->asid && after.mode == before->mode)
+        return false;
+    return ((after.mode ^ before->mode) & ~(u32)RISCV_MODE_DATA) || !switch_data(cpu);
 }
 
 /* raw: csr[31:20] rs1[19:15] funct3[14:12] rd[11:7]; a is rs1's value or the immediate. */

@@ -23,9 +23,14 @@
 #define MSTATUS_TW   BIT64(21)
 #define MSTATUS_TSR  BIT64(22)
 #define MSTATUS_UXL  (UINT64_C(2) << 32) /* 64 bits, fixed */
+#define MSTATUS_UXL_MASK (UINT64_C(3) << 32)
 #define MSTATUS_SXL  (UINT64_C(2) << 34)
 #define MSTATUS_SD   BIT64(63)
 enum { MSTATUS_MPP_SHIFT = 11, MSTATUS_FS_SHIFT = 13 };
+
+/* What sstatus shows of it (section 12.1.1). */
+#define SSTATUS_WRITE (MSTATUS_SIE | MSTATUS_SPIE | MSTATUS_SPP | MSTATUS_FS | MSTATUS_SUM | MSTATUS_MXR)
+#define SSTATUS_READ  (SSTATUS_WRITE | MSTATUS_UXL_MASK | MSTATUS_SD)
 
 /* menvcfg and senvcfg (sections 3.1.18 and 12.1.10). */
 #define ENVCFG_FIOM  BIT64(0)

@@ -10,9 +10,6 @@
 /* Fetch and access faults, misalignments, illegal, breakpoint, ecall from U and S, page faults: not ecall from M. */
 #define DELEGABLE UINT64_C(0xb3ff)
 
-#define SSTATUS_WRITE (MSTATUS_SIE | MSTATUS_SPIE | MSTATUS_SPP | MSTATUS_FS | MSTATUS_SUM | MSTATUS_MXR)
-#define SSTATUS_READ  (SSTATUS_WRITE | (UINT64_C(3) << 32) | MSTATUS_SD)
-
 static u64 merge(u64 old, u64 value, u64 mask)
 {
     return (old & ~mask) | (value & mask);

@@ -5,6 +5,8 @@
 #define EFFECT_FLAGS IR_HELPER_FLAGS
 #define EFFECT_LEAVE (IR_HELPER_MAY_LEAVE | IR_HELPER_NEEDS_PC | IR_HELPER_READS | IR_HELPER_WRITES)
 
+#define EFFECT_SWITCH (EFFECT_LEAVE | IR_HELPER_SWITCHES)
+
 #define HELPER(helper, arguments, value, effect)                                                   \
     const struct ir_helper riscv_ir_##helper = {                                                   \
         .name = #helper,                                                                           \

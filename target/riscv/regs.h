@@ -17,6 +17,11 @@ enum riscv_reg {
     RISCV_REG_SEPC,
     RISCV_REG_SCAUSE,
     RISCV_REG_STVAL,
+    /* For sstatus.SIE. The lines change at any time: a value read earlier in the block is as good, the change asks for a poll. */
+    RISCV_REG_MSTATUS,             /* struct riscv_state.mstatus: FS and SD need fp_dirty */
+    RISCV_REG_LINES,
+    RISCV_REG_SOFTWARE,
+    RISCV_REG_MIE,
     RISCV_REG_COUNT
 };
 

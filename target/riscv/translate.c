@@ -42,6 +42,11 @@ void translate_set_w(struct translation *t, unsigned reg, ir_value value)
     translate_set_x(t, reg, ir_sext(t->b, IR_I64, value));
 }
 
+ir_value translate_length(struct translation *t)
+{
+    return translate_const(t, t->next - t->pc);
+}
+
 /* Helpers that leave may write any register, so nothing is known behind them. */
 void translate_call(struct translation *t, const struct ir_helper *helper, ir_value a, ir_value b, ir_value c,
                     ir_value d)
@@ -140,7 +145,7 @@ static bool goes_on(const struct translation *t, const struct code_source *sourc
 
 enum translate_result riscv_translate(struct ir_block *block, const struct code_source *source, u64 guards)
 {
-    struct translation t = { .b = block, .guards = guards, .mode = source->mode };
+    struct translation t = { .b = block, .guards = guards, .mode = source->mode, .careful = source->single_memory };
     u32 raw;
 
     for (unsigned reg = 0; reg < 32; reg++)

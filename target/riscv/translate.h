@@ -24,6 +24,7 @@ struct translation {
     s32 pc;        /* of the instruction, less pc_page */
     s32 next;      /* of the one behind it */
     bool done;     /* the block has its end */
+    bool careful;  /* the variant of the block where shortcuts were not good enough (code_source.single_memory) */
     bool fp_dirty; /* this block has marked the floating-point state as written */
     /* Constants and code addresses that x registers are known to hold, or IR_NONE. */
     ir_value known[32];
@@ -38,6 +39,10 @@ void translate_set_w(struct translation *t, unsigned reg, ir_value value);
 /* A call that may leave. */
 void translate_call(struct translation *t, const struct ir_helper *helper, ir_value a, ir_value b, ir_value c, ir_value d);
 ir_value translate_const(struct translation *t, s64 value);
+/* Bytes of the instruction, for helpers that set the pc behind it. */
+ir_value translate_length(struct translation *t);
+/* Whether a jump target may be misaligned: without compressed instructions (chapter 2, "Control Transfer"). */
+bool translate_may_misalign(const struct translation *t);
 /* Ends the block after a helper that always leaves. */
 void translate_leave(struct translation *t);
 /* Goes on behind this instruction, in another block. */
@@ -76,11 +81,13 @@ void translate_fence(struct translation *t, const struct riscv_insn *i);
 void translate_fence_tso(struct translation *t);
 void translate_cbo_zero(struct translation *t, const struct riscv_insn *i);
 
+/* translate_csr.c */
+void translate_csr(struct translation *t, const struct riscv_insn *i, bool is_imm);
+
 /* translate_control.c */
 void translate_branch(struct translation *t, const struct riscv_insn *i, enum ir_cond cond);
 void translate_jal(struct translation *t, const struct riscv_insn *i);
 void translate_jalr(struct translation *t, const struct riscv_insn *i);
-void translate_csr(struct translation *t, const struct riscv_insn *i, bool is_imm);
 void translate_ecall(struct translation *t);
 void translate_ebreak(struct translation *t);
 /* Instructions that are one call: the helper takes (raw) or (raw, next). */

@@ -3,15 +3,14 @@
 
 enum { CAUSE_MISALIGNED_FETCH = 0, CAUSE_BREAKPOINT = 3 };
 
-/* Without compressed instructions a target must be a multiple of 4 (chapter 2, "Control Transfer"). */
-static bool may_be_misaligned(const struct translation *t)
+bool translate_may_misalign(const struct translation *t)
 {
     return !(t->guards >> riscv_row_info[RISCV_C_NOP].guard & 1);
 }
 
 static bool is_misaligned(const struct translation *t, s32 target)
 {
-    return (target & 2) && may_be_misaligned(t);
+    return (target & 2) && translate_may_misalign(t);
 }
 
 static void raise_misaligned(struct translation *t, s32 target)
@@ -83,90 +82,12 @@ void translate_jalr(struct translation *t, const struct riscv_insn *i)
     enum ir_exit_hint hint = is_link(i->rd) ? IR_HINT_CALL : is_link(i->rs1) ? IR_HINT_RETURN : IR_HINT_NONE;
 
     target = ir_binary_imm(t->b, IR_AND, target, -2);
-    if (may_be_misaligned(t))
+    if (translate_may_misalign(t))
         translate_call(t, &riscv_ir_check_target, target, IR_NONE, IR_NONE, IR_NONE);
     if (i->rd != 0)
         translate_set_x(t, i->rd, ir_pc_add(t->b, t->next));
     ir_exit_to(t->b, target, hint, t->next);
     t->done = true;
-}
-
-static ir_value length_of(struct translation *t)
-{
-    return translate_const(t, t->next - t->pc);
-}
-
-/* csrrs and csrrc with x0 (or 0) do not write (Zicsr). */
-static bool writes_csr(const struct riscv_insn *i, bool is_imm)
-{
-    bool is_swap = i->row == RISCV_CSRRW || i->row == RISCV_CSRRWI;
-
-    return is_swap || (is_imm ? i->imm != 0 : i->rs1 != 0);
-}
-
-/*
- * The helper leaves when something changed that matters to translation or interrupts. fflags, counters and scratch
- * registers never do, so that the block goes on behind them; other writes end it, because they leave often.
- */
-static bool is_harmless(u16 number)
-{
-    switch (number) {
-    case 0x001:                         /* fflags */
-    case 0x140: case 0x141: case 0x142: case 0x143: /* sscratch, sepc, scause, stval */
-    case 0x340: case 0x341: case 0x342: /* mscratch, mepc, mcause */
-        return true;
-    default:
-        return false;
-    }
-}
-
-/* The register of a CSR that is plain storage in this mode, or RISCV_REG_COUNT. */
-static unsigned plain_csr(const struct translation *t, u16 number)
-{
-    bool has_supervisor = t->guards >> riscv_row_info[RISCV_SRET].guard & 1;
-
-    if (!has_supervisor || may_be_misaligned(t) || (t->mode & RISCV_MODE_PRIVILEGE) == 0)
-        return RISCV_REG_COUNT;
-    switch (number) {
-    case 0x140:
-        return RISCV_REG_SSCRATCH;
-    case 0x141:
-        return RISCV_REG_SEPC;
-    case 0x142:
-        return RISCV_REG_SCAUSE;
-    case 0x143:
-        return RISCV_REG_STVAL;
-    default:
-        return RISCV_REG_COUNT;
-    }
-}
-
-static void access_plain_csr(struct translation *t, const struct riscv_insn *i, unsigned reg, ir_value value, bool writes)
-{
-    unsigned function = i->raw >> 12 & 3; /* 1 write, 2 set, 3 clear */
-    ir_value old = ir_get(t->b, IR_I64, reg);
-
-    if (function == 2)
-        value = ir_binary(t->b, IR_OR, old, value);
-    else if (function == 3)
-        value = ir_binary(t->b, IR_ANDN, old, value);
-    if (writes)
-        ir_put(t->b, IR_I64, reg, reg == RISCV_REG_SEPC ? ir_binary_imm(t->b, IR_AND, value, -2) : value);
-    translate_set_x(t, i->rd, old);
-}
-
-void translate_csr(struct translation *t, const struct riscv_insn *i, bool is_imm)
-{
-    ir_value value = is_imm ? translate_const(t, i->imm) : translate_x(t, i->rs1);
-    unsigned plain = plain_csr(t, i->csr);
-
-    if (plain != RISCV_REG_COUNT) {
-        access_plain_csr(t, i, plain, value, writes_csr(i, is_imm));
-        return;
-    }
-    translate_call(t, &riscv_ir_csr, value, translate_const(t, i->raw), length_of(t), IR_NONE);
-    if (writes_csr(i, is_imm) && !is_harmless(i->csr))
-        translate_next_block(t);
 }
 
 void translate_ecall(struct translation *t)
@@ -187,7 +108,7 @@ void translate_system(struct translation *t, const struct riscv_insn *i, const s
 {
     ir_value raw = translate_const(t, i->raw);
 
-    translate_call(t, helper, raw, helper->arg_count > 1 ? length_of(t) : IR_NONE, IR_NONE, IR_NONE);
+    translate_call(t, helper, raw, helper->arg_count > 1 ? translate_length(t) : IR_NONE, IR_NONE, IR_NONE);
     if (always_leaves)
         translate_leave(t);
     else
@@ -198,13 +119,13 @@ void translate_sfence_vma(struct translation *t, const struct riscv_insn *i)
 {
     ir_value address = translate_x(t, i->rs1), asid = translate_x(t, i->rs2);
 
-    translate_call(t, &riscv_ir_sfence_vma, address, asid, translate_const(t, i->raw), length_of(t));
+    translate_call(t, &riscv_ir_sfence_vma, address, asid, translate_const(t, i->raw), translate_length(t));
     translate_leave(t);
 }
 
 void translate_fence_i(struct translation *t)
 {
-    translate_call(t, &riscv_ir_fence_i, length_of(t), IR_NONE, IR_NONE, IR_NONE);
+    translate_call(t, &riscv_ir_fence_i, translate_length(t), IR_NONE, IR_NONE, IR_NONE);
     translate_leave(t);
 }
 

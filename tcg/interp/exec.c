@@ -289,6 +289,8 @@ L_CALL: {
     if (helper->effects & IR_HELPER_MAY_LEAVE) {
         if (result)
             return TCG_LEAVE_PC;
+        if (helper->effects & IR_HELPER_SWITCHES && layout->base)
+            base = (void *)(uintptr_t)STATE(u64, base);
         NEXT;
     }
     s[ip->d] = result;

@@ -132,15 +132,23 @@ static void engine_set_link(struct tcg_engine *e, struct tcg_link *link, const s
     store_rel32(e, link->site, to ? tcg_buffer_offset(e->buffer, to->entry) : link->unlinked);
 }
 
-/* The first instruction (six bytes, aligned) becomes jmp leave_rax. */
+enum { JMP_REL32 = 0xe9 };
+
+/* The first instruction (six bytes, aligned) becomes jmp leave_miss. */
 static void engine_kill(struct tcg_engine *e, struct tcg_code *code)
 {
     u64 *word = (u64 *)(e->buffer->write + code->start);
     u64 value = __atomic_load_n(word, __ATOMIC_RELAXED);
-    u32 rel = e->stubs.leave_rax - (code->start + 5);
+    u32 rel = e->stubs.leave_miss - (code->start + 5);
 
-    value = (value & ~UINT64_C(0xffffffffff)) | 0xe9 | (u64)rel << 8;
+    value = (value & ~UINT64_C(0xffffffffff)) | JMP_REL32 | (u64)rel << 8;
     __atomic_store_n(word, value, __ATOMIC_RELEASE);
+}
+
+static bool engine_alive(const struct tcg_engine *e, const void *indirect_entry)
+{
+    (void)e;
+    return __atomic_load_n((const u8 *)indirect_entry, __ATOMIC_RELAXED) != JMP_REL32;
 }
 
 const struct tcg_backend tcg_backend_x86_64 = {
@@ -155,5 +163,6 @@ const struct tcg_backend tcg_backend_x86_64 = {
     .run = engine_run,
     .set_link = engine_set_link,
     .kill = engine_kill,
+    .alive = engine_alive,
     .disassemble = x86_disassemble,
 };

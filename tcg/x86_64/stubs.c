@@ -403,6 +403,8 @@ static void emit_thunk(struct tcg_engine *e, const struct ir_helper *helper)
         x86_rr(c, 0x84, false, RAX, RAX); /* test al, al: the result is a bool */
         leaves = x86_jcc8(c, CC_NE);
     }
+    if (helper->effects & IR_HELPER_SWITCHES && e->layout->base)
+        x86_mov_rm(c, true, RBP, x86_base(e->layout->base));
     load_pinned(e, writes ? ~0u : CALLER_SAVED);
     x86_ret(c);
     if (leaves) {

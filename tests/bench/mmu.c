@@ -112,7 +112,7 @@ static u64 fence_one(u64 count)
 static u64 interrupts_off_on(u64 count)
 {
     for (u64 i = 0; i < count; i++)
-        __asm__ volatile("csrrci t0, sstatus, 2\n csrs sstatus, t0" ::: "t0", "memory");
+        __asm__ volatile("csrrci t0, sstatus, 2\n andi t0, t0, 2\n csrs sstatus, t0" ::: "t0", "memory");
     return 0;
 }
 

@@ -169,7 +169,8 @@ static void test_kill(struct world *w)
     expect(w, leave == TCG_LEAVE_LINK && w->m->state.a[5] == 0, "links to a killed block are gone");
     w->m->state.a[1] = va_of(1);
     leave = run(w, 2, 10, &link);
-    expect(w, leave == TCG_LEAVE_PC && w->m->host.pc == va_of(1) && w->m->state.a[5] == 0, "a killed block leaves at its entry");
+    expect(w, (leave == TCG_LEAVE_PC || leave == TCG_LEAVE_MISS) && w->m->host.pc == va_of(1) && w->m->state.a[5] == 0,
+           "a killed block leaves at its entry");
 }
 
 unsigned test_links(const struct test_options *options)

@@ -138,6 +138,8 @@ static void check_pair(struct fixture *f, bool w, unsigned a, unsigned b)
     expect(f, "mov %s, %s", reg(w, a), reg(w, b));
     x86_test_rr(begin(f), w, a, b);
     expect(f, "test %s, %s", reg(w, a), reg(w, b));
+    x86_bt_rr(begin(f), w, a, b);
+    expect(f, "bt %s, %s", reg(w, a), reg(w, b));
     x86_imul_rr(begin(f), w, a, b);
     expect(f, "imul %s, %s", reg(w, a), reg(w, b));
     x86_imul_rri(begin(f), w, a, b, 100);
