@@ -2,8 +2,10 @@
  * raw. */
 #include "host/terminal.h"
 #include <pty.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <termios.h>
 #include <unistd.h>
@@ -56,93 +58,121 @@ static G_GNUC_NORETURN void child(const struct death *death)
     exit(7);
 }
 
+struct session {
+    int master, slave;
+    pid_t shell, program; /* both our children */
+};
+
+/*
+ * A terminal with a program in the foreground, and a leader of the session that outlives it: the leader's death would hang the
+ * terminal up.
+ */
+static struct session start_session(const struct death *death)
+{
+    struct session session;
+    int report[2];
+
+    g_assert_cmpint(openpty(&session.master, &session.slave, NULL, NULL, NULL), ==, 0);
+    g_assert_true(is_cooked(session.slave));
+    g_assert_cmpint(pipe(report), ==, 0);
+    session.shell = fork();
+    if (session.shell == 0) {
+        close(session.master);
+        login_tty(session.slave);
+        pid_t program = syscall(SYS_clone, CLONE_PARENT | SIGCHLD, 0, 0, 0, 0);
+        if (program == 0)
+            child(death);
+        if (write(report[1], &program, sizeof(program)) != sizeof(program))
+            _exit(97);
+        for (;;)
+            pause();
+    }
+    g_assert_cmpint(read(report[0], &session.program, sizeof(pid_t)), ==, sizeof(pid_t));
+    close(report[0]);
+    close(report[1]);
+    wait_for_mode(session.slave, false);
+    return session;
+}
+
+static void end_session(struct session *session)
+{
+    kill(session->shell, SIGKILL);
+    waitpid(session->shell, NULL, 0);
+    close(session->master);
+    close(session->slave);
+}
+
+/* Types a key now and then: one that arrives while the line discipline changes its mode may stay in the line buffer for ever. */
+static int wait_for_death(pid_t pid, int typed_into)
+{
+    gint64 deadline = g_get_monotonic_time() + 20 * G_USEC_PER_SEC;
+    int status;
+
+    while (waitpid(pid, &status, WNOHANG) != pid) {
+        g_assert_cmpint(g_get_monotonic_time(), <, deadline);
+        if (typed_into >= 0)
+            g_assert_cmpint(write(typed_into, "x", 1), ==, 1);
+        g_usleep(5000);
+    }
+    return status;
+}
+
 static void test_death(gconstpointer data)
 {
     const struct death *death = data;
-    int master, slave, status;
-    struct termios mode;
+    struct session session = start_session(death);
 
-    g_assert_cmpint(openpty(&master, &slave, NULL, NULL, NULL), ==, 0);
-    tcgetattr(slave, &mode);
-    g_assert_true(is_cooked(slave));
-    pid_t pid = fork();
-    if (pid == 0) {
-        close(master);
-        login_tty(slave);
-        child(death);
-    }
-    wait_for_mode(slave, false);
-    g_usleep(20000); /* raw_now is set just after the mode */
-    if (death->from_inside)
-        g_assert_cmpint(write(master, "x", 1), ==, 1);
-    else
-        kill(pid, death->signal);
-    g_assert_cmpint(waitpid(pid, &status, 0), ==, pid);
+    if (!death->from_inside)
+        kill(session.program, death->signal);
+    int status = wait_for_death(session.program, death->from_inside ? session.master : -1);
     if (death->signal)
         g_assert_true(WIFSIGNALED(status) && WTERMSIG(status) == death->signal);
     else
         g_assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 7);
     if (death->signal == SIGKILL)
-        wait_for_mode(slave, true); /* by the guard, a moment later */
-    g_assert_true(is_cooked(slave));
-    close(master);
-    close(slave);
+        wait_for_mode(session.slave, true); /* by the guard, a moment later */
+    g_assert_true(is_cooked(session.slave));
+    end_session(&session);
 }
 
-/* A mode set by somebody else after our death (a shell's line editor) is not touched by the guard.
- */
+/* A mode set by somebody else after our death (a shell's line editor) is not touched by the guard. */
 static void test_guard_is_careful(void)
 {
-    static const struct death kill_it = {"kill", SIGKILL, false};
-    int master, slave, status;
+    static const struct death kill_it = { "kill", SIGKILL, false };
+    struct session session = start_session(&kill_it);
     struct termios mode, other;
 
-    g_assert_cmpint(openpty(&master, &slave, NULL, NULL, NULL), ==, 0);
-    pid_t pid = fork();
-    if (pid == 0) {
-        close(master);
-        login_tty(slave);
-        child(&kill_it);
-    }
-    wait_for_mode(slave, false);
-    tcgetattr(slave, &mode);
+    tcgetattr(session.slave, &mode);
     mode.c_lflag ^= NOFLSH;
-    tcsetattr(slave, TCSANOW, &mode);
-    kill(pid, SIGKILL);
-    waitpid(pid, &status, 0);
+    tcsetattr(session.slave, TCSANOW, &mode);
+    kill(session.program, SIGKILL);
+    wait_for_death(session.program, -1);
     g_usleep(100000);
-    tcgetattr(slave, &other);
+    tcgetattr(session.slave, &other);
     g_assert_cmpuint(other.c_lflag, ==, mode.c_lflag);
-    close(master);
-    close(slave);
+    end_session(&session);
 }
 
 /* Ctrl-Z and fg: the shell puts its mode back meanwhile, and it comes back with us. */
 static void test_stop_and_continue(void)
 {
     static const struct death end = { "term", SIGTERM, false };
-    int master, slave, status;
-    struct termios cooked;
+    struct session session = start_session(&end);
+    struct termios cooked = {0};
+    int status;
 
-    g_assert_cmpint(openpty(&master, &slave, NULL, NULL, NULL), ==, 0);
-    tcgetattr(slave, &cooked);
-    pid_t pid = fork();
-    if (pid == 0) {
-        close(master);
-        login_tty(slave);
-        child(&end);
-    }
-    wait_for_mode(slave, false);
-    kill(pid, SIGSTOP);
-    g_assert_cmpint(waitpid(pid, &status, WUNTRACED), ==, pid);
-    tcsetattr(slave, TCSANOW, &cooked);
-    kill(pid, SIGCONT);
-    wait_for_mode(slave, false);
-    kill(pid, SIGTERM);
-    g_assert_cmpint(waitpid(pid, &status, 0), ==, pid);
-    g_assert_true(is_cooked(slave));
-    close(master);
-    close(slave);
+    tcgetattr(session.slave, &cooked);
+    cooked.c_lflag |= ICANON | ECHO | ISIG;
+    cooked.c_iflag |= ICRNL;
+    kill(session.program, SIGSTOP);
+    g_assert_cmpint(waitpid(session.program, &status, WUNTRACED), ==, session.program);
+    tcsetattr(session.slave, TCSANOW, &cooked);
+    kill(session.program, SIGCONT);
+    wait_for_mode(session.slave, false);
+    kill(session.program, SIGTERM);
+    wait_for_death(session.program, -1);
+    g_assert_true(is_cooked(session.slave));
+    end_session(&session);
 }
 
 int main(int argc, char **argv)
