@@ -195,6 +195,7 @@ const struct hmp_command hmp_info_pages[] = {
     { "mem", "", "virtual memory that is mapped", info_mem },
     { "memdev", "", "memory backends", hmp_info_memdev },
     { "memory_size_summary", "", "how much memory the guest has", hmp_info_memory_size },
+    { "mice", "", "pointers", hmp_info_mice },
     { "mtree", "", "the map of physical memory", info_mtree },
     { "name", "", "the guest's name", info_name },
     { "numa", "", "NUMA nodes of the guest", hmp_info_numa },

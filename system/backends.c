@@ -6,6 +6,7 @@
 #include "host/fdset.h"
 #include "monitor/monitor.h"
 #include "system/system.h"
+#include "ui/ui.h"
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -203,10 +204,12 @@ bool system_create_backends(struct mynah_system *s, GError **error)
     s->chardevs = chardev_set_create(vm_context(s->vm), &owner);
     s->monitors = monitor_set_create(s->vm, s->chardevs);
     vm_set_backend(s->vm, "chardevs", 0, s->chardevs);
+    s->ui = ui_create();
+    vm_set_backend(s->vm, "ui", 0, s->ui);
     s->fdsets = host_fdsets_create();
     chardev_set_fdsets(s->chardevs, s->fdsets);
     vm_set_backend(s->vm, "fdsets", 0, s->fdsets);
-    return add_descriptors(s, error) && choose_escape(s, error) && create_chardevs(s, error) && create_serials(s, error);
+    return add_descriptors(s, error) && choose_escape(s, error) && system_create_fsdevs(s, error) && create_chardevs(s, error) && create_serials(s, error);
 }
 
 bool system_create_monitors(struct mynah_system *s, GError **error)

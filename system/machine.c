@@ -276,6 +276,18 @@ static bool create_one(struct mynah_system *s, struct api_option_use *use, GErro
     return vm_user_create(s->vm, &request, error) ? true : error_prefix(error, "%s %s", use->spelling, use->text);
 }
 
+/* The device half of -virtfs. */
+static bool create_virtfs(struct mynah_system *s, struct api_option_use *use, GError **error)
+{
+    const char *const pairs[] = { "fsdev", api_keyval_get(use->keyval, "id"), "mount_tag", api_keyval_get(use->keyval, "mount_tag"), NULL };
+    const struct vm_user_request request = {
+        .ancestor = "device", .type = "virtio-9p-pci", .parent = vm_object_child(&s->machine->object, "peripheral-anon"),
+        .anonymous = "device[*]", .pairs = pairs,
+    };
+
+    return vm_user_create(s->vm, &request, error) ? true : error_prefix(error, "%s %s", use->spelling, use->text);
+}
+
 static bool create_all(struct mynah_system *s, enum api_option_id id, GError **error)
 {
     bool ok = true;
@@ -286,6 +298,8 @@ static bool create_all(struct mynah_system *s, enum api_option_id id, GError **e
 
         if (use->id == id)
             ok = create_one(s, use, error);
+        else if (use->id == API_OPTION_VIRTFS && id == API_OPTION_DEVICE)
+            ok = create_virtfs(s, use, error);
     }
     vm_unlock(s->vm);
     return ok;

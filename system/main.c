@@ -3,7 +3,9 @@
 #include "base/error.h"
 #include "host/daemon.h"
 #include "host/process.h"
+#include "fs/devices.h"
 #include "system/system.h"
+#include "ui/ui.h"
 #include "vm/vcpu.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -98,6 +100,8 @@ static void bring_down(struct mynah_system *s, int status)
     if (s->vm)
         system_destroy_backends(s, status);
     vm_destroy(s->vm);
+    ui_destroy(s->ui); /* the devices are gone */
+    fs_devices_destroy(s->fsdevs);
     host_process_remove_pid(s->pidfile);
     host_daemon_free(s->daemon);
     api_option_list_destroy(s->options);

@@ -11,6 +11,8 @@ struct monitor_set;
 struct gdbstub;
 struct qtest;
 struct host_fdsets;
+struct fs_devices;
+struct ui;
 
 struct mynah_system {
     const char *program;
@@ -20,6 +22,8 @@ struct mynah_system {
     struct machine *machine;
     struct chardev_set *chardevs;
     struct host_fdsets *fdsets;
+    struct fs_devices *fsdevs;
+    struct ui *ui;
     struct monitor_set *monitors;
     GPtrArray *gdbs;              /* struct gdbstub */
     GPtrArray *monitored_serials; /* struct chardev: "mon:" was asked for */
@@ -40,6 +44,9 @@ bool system_help(struct mynah_system *s);
 bool system_create_objects(struct mynah_system *s, GError **error); /* before the machine: it may need them */
 bool system_create_machine(struct mynah_system *s, GError **error);
 bool system_create_devices(struct mynah_system *s, GError **error);
+
+/* fsdev.c: shared folders. */
+bool system_create_fsdevs(struct mynah_system *s, GError **error);
 
 /* numa.c: after the machine's CPUs and memory are known, before it is realized. */
 bool system_create_numa(struct mynah_system *s, GError **error);

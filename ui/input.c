@@ -1,0 +1,143 @@
+/* ui/input.c - keys and pointers, to the device that takes them. */
+#include "ui/internal.h"
+#include <string.h>
+
+#define KEY(name, linux, at) {name, linux, at},
+const struct input_key input_keys[] = {
+#include "ui/keys.def"
+};
+#undef KEY
+const unsigned input_key_count = ARRAY_SIZE(input_keys);
+
+int input_key_find(const char *name)
+{
+    for (unsigned i = 0; i < input_key_count; i++) {
+        if (!strcmp(input_keys[i].name, name))
+            return (int)i;
+    }
+    return -1;
+}
+
+int input_key_find_number(u32 at_code)
+{
+    for (unsigned i = 0; i < input_key_count && at_code; i++) {
+        if (input_keys[i].at_code == at_code)
+            return (int)i;
+    }
+    return -1;
+}
+
+void input_add(struct ui *ui, struct input_handler *handler)
+{
+    if (!ui)
+        return;
+    handler->number = ui->next_number++;
+    ui->handlers = g_list_prepend(ui->handlers, handler);
+}
+
+void input_remove(struct ui *ui, struct input_handler *handler)
+{
+    if (ui)
+        ui->handlers = g_list_remove(ui->handlers, handler);
+}
+
+bool input_choose(struct ui *ui, u32 number)
+{
+    for (GList *at = ui->handlers; at; at = at->next) {
+        struct input_handler *handler = at->data;
+
+        if (handler->number != number || !(handler->kinds & (INPUT_MOVE | INPUT_PLACE)))
+            continue;
+        ui->handlers = g_list_delete_link(ui->handlers, at);
+        ui->handlers = g_list_prepend(ui->handlers, handler);
+        return true;
+    }
+    return false;
+}
+
+GList *input_handlers(struct ui *ui)
+{
+    return g_list_copy(ui->handlers);
+}
+
+static struct input_handler *taker(struct ui *ui, enum input_kind kind)
+{
+    for (GList *at = ui->handlers; at; at = at->next) {
+        struct input_handler *handler = at->data;
+
+        if (handler->kinds & kind)
+            return handler;
+    }
+    return NULL;
+}
+
+bool input_accepts(struct ui *ui, enum input_kind kind)
+{
+    return taker(ui, kind) != NULL;
+}
+
+bool input_send(struct ui *ui, const struct input_event *event)
+{
+    struct input_handler *handler = taker(ui, event->kind);
+
+    if (!handler)
+        return false;
+    handler->event(handler->opaque, event);
+    handler->touched = true;
+    return true;
+}
+
+void input_sync(struct ui *ui)
+{
+    for (GList *at = ui->handlers; at; at = at->next) {
+        struct input_handler *handler = at->data;
+
+        if (handler->touched && handler->sync)
+            handler->sync(handler->opaque);
+        handler->touched = false;
+    }
+}
+
+/* Keys that are held down for a while. */
+struct hold {
+    struct ui *ui;
+    GSource *source; /* the context's */
+    unsigned count;
+    u16 keys[];
+};
+
+static void send_key(struct ui *ui, u16 key, bool down)
+{
+    const struct input_event event = {.kind = INPUT_KEY, .code = key, .down = down};
+
+    input_send(ui, &event);
+    input_sync(ui);
+}
+
+static gboolean let_go(gpointer data)
+{
+    struct hold *hold = data;
+
+    for (unsigned i = hold->count; i-- > 0;)
+        send_key(hold->ui, hold->keys[i], false);
+    hold->ui->holds = g_list_remove(hold->ui->holds, hold->source);
+    return G_SOURCE_REMOVE;
+}
+
+bool input_press(struct ui *ui, GMainContext *context, const u16 *keys, unsigned count, unsigned hold_ms)
+{
+    if (!input_accepts(ui, INPUT_KEY))
+        return false;
+    struct hold *hold = g_malloc0(sizeof(*hold) + count * sizeof(u16));
+    GSource *source = g_timeout_source_new(hold_ms);
+
+    *hold = (struct hold){.ui = ui, .source = source, .count = count};
+    memcpy(hold->keys, keys, count * sizeof(u16));
+    for (unsigned i = 0; i < count; i++)
+        send_key(ui, keys[i], true);
+    g_source_set_callback(source, let_go, hold, g_free);
+    g_source_attach(source, context);
+    ui->holds = g_list_prepend(ui->holds, source);
+    g_source_unref(source);
+    return true;
+}

@@ -1,0 +1,24 @@
+/* ui/internal.h - what the files of ui/ share. */
+#ifndef UI_INTERNAL_H
+#define UI_INTERNAL_H
+
+#include "ui/ui.h"
+
+struct console {
+    struct ui *ui;
+    char *device;
+    u32 head;
+    const struct console_ops *ops;
+    void *opaque;
+    pixman_image_t *image; /* NULL: nothing yet */
+    u64 generation;
+};
+
+struct ui {
+    GPtrArray *consoles; /* of struct console, in order of creation */
+    GList *handlers;     /* of struct input_handler, asked in this order */
+    u32 next_number;
+    GList *holds;        /* of GSource: keys to be let go */
+};
+
+#endif
