@@ -80,7 +80,8 @@ bool qmp_send_key(struct monitor *monitor, const struct api_args_send_key *args,
     }
     if (ui_of(monitor) && input_press(ui_of(monitor), vm_context(monitor->set->vm), keys, args->keys->len, (unsigned)hold))
         return true;
-    return error_set(error, "this machine has no keyboard");
+    return error_set(error, ui_of(monitor) && input_accepts(ui_of(monitor), INPUT_KEY) ? "too many keys wait to be pressed"
+                                                                                      : "this machine has no keyboard");
 }
 
 /* What the schema says to what the core takes. */

@@ -20,11 +20,7 @@ void ui_destroy(struct ui *ui)
     while (ui->consoles->len)
         console_destroy(ui->consoles->pdata[0]);
     g_ptr_array_unref(ui->consoles);
-    g_list_free(ui->handlers);
-    while (ui->holds) {
-        g_source_destroy(ui->holds->data);
-        ui->holds = g_list_delete_link(ui->holds, ui->holds);
-    }
+    input_finish(ui);
     g_free(ui);
 }
 

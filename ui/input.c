@@ -98,13 +98,13 @@ void input_sync(struct ui *ui)
     }
 }
 
-/* Keys that are held down for a while. */
+/* Keys that are held down for a while: the first of the queue is down. */
 struct hold {
-    struct ui *ui;
-    GSource *source; /* the context's */
-    unsigned count;
+    unsigned count, ms;
     u16 keys[];
 };
+
+enum { HOLDS_MAX = 256 };
 
 static void send_key(struct ui *ui, u16 key, bool down)
 {
@@ -114,30 +114,58 @@ static void send_key(struct ui *ui, u16 key, bool down)
     input_sync(ui);
 }
 
+static gboolean let_go(gpointer data);
+
+static void press_first(struct ui *ui)
+{
+    const struct hold *hold = g_queue_peek_head(&ui->holds);
+
+    for (unsigned i = 0; i < hold->count; i++)
+        send_key(ui, hold->keys[i], true);
+    ui->timer = g_timeout_source_new(hold->ms);
+    g_source_set_callback(ui->timer, let_go, ui, NULL);
+    g_source_attach(ui->timer, ui->context);
+}
+
+static void end_timer(struct ui *ui)
+{
+    if (!ui->timer)
+        return;
+    g_source_destroy(ui->timer);
+    g_source_unref(g_steal_pointer(&ui->timer));
+}
+
 static gboolean let_go(gpointer data)
 {
-    struct hold *hold = data;
+    struct ui *ui = data;
+    g_autofree struct hold *hold = g_queue_pop_head(&ui->holds);
 
+    end_timer(ui);
     for (unsigned i = hold->count; i-- > 0;)
-        send_key(hold->ui, hold->keys[i], false);
-    hold->ui->holds = g_list_remove(hold->ui->holds, hold->source);
+        send_key(ui, hold->keys[i], false);
+    if (!g_queue_is_empty(&ui->holds))
+        press_first(ui);
     return G_SOURCE_REMOVE;
 }
 
 bool input_press(struct ui *ui, GMainContext *context, const u16 *keys, unsigned count, unsigned hold_ms)
 {
-    if (!input_accepts(ui, INPUT_KEY))
+    if (!input_accepts(ui, INPUT_KEY) || g_queue_get_length(&ui->holds) >= HOLDS_MAX)
         return false;
     struct hold *hold = g_malloc0(sizeof(*hold) + count * sizeof(u16));
-    GSource *source = g_timeout_source_new(hold_ms);
-
-    *hold = (struct hold){.ui = ui, .source = source, .count = count};
+    hold->count = count;
+    hold->ms = hold_ms;
     memcpy(hold->keys, keys, count * sizeof(u16));
-    for (unsigned i = 0; i < count; i++)
-        send_key(ui, keys[i], true);
-    g_source_set_callback(source, let_go, hold, g_free);
-    g_source_attach(source, context);
-    ui->holds = g_list_prepend(ui->holds, source);
-    g_source_unref(source);
+    g_queue_push_tail(&ui->holds, hold);
+    ui->context = context;
+    if (!ui->timer)
+        press_first(ui);
     return true;
+}
+
+void input_finish(struct ui *ui)
+{
+    end_timer(ui);
+    g_queue_clear_full(&ui->holds, g_free);
+    g_list_free(ui->handlers);
 }

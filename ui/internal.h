@@ -18,7 +18,11 @@ struct ui {
     GPtrArray *consoles; /* of struct console, in order of creation */
     GList *handlers;     /* of struct input_handler, asked in this order */
     u32 next_number;
-    GList *holds;        /* of GSource: keys to be let go */
+    GQueue holds;        /* of struct hold (input.c): keys that are down, or will be */
+    GSource *timer;      /* until the first of them is let go */
+    GMainContext *context;
 };
+
+void input_finish(struct ui *ui);
 
 #endif

@@ -85,7 +85,7 @@ void input_sync(struct ui *ui);
 
 /*
  * Presses keys (indices into input_keys), one after the other, and lets them go in reverse order hold_ms milliseconds later, by a
- * source of the context. False: nobody takes keys.
+ * source of the context; after the keys of earlier calls have been let go. False: nobody takes keys, or too many wait.
  */
 bool input_press(struct ui *ui, GMainContext *context, const u16 *keys, unsigned count, unsigned hold_ms);
 

@@ -4,7 +4,11 @@
  * reset brings back exactly the state after power-on. Devices appear here by being declared; those that need properties have a row.
  */
 #include "tests/device/virtio_driver.h"
+#include "fs/devices.h"
 #include "hw/virtio/internal.h"
+#include "ui/ui.h"
+#include "vm/machine.h"
+#include <glib/gstdio.h>
 #include <string.h>
 
 enum { ROUNDS = 40, STEPS = 60 };
@@ -12,6 +16,7 @@ enum { ROUNDS = 40, STEPS = 60 };
 static const char *properties_of(const char *class_name)
 {
     static const struct { const char *class_name, *properties; } rows[] = {
+        { "virtio-9p-device", "fsdev=share;mount_tag=tag" },
         { "virtio-rng-device", "max-bytes=100;period=1" },
     };
 
@@ -173,11 +178,41 @@ static void storm_on(struct storm *s)
     }
 }
 
+/* What devices are connected to: a folder, and somebody who looks. */
+struct backends {
+    char *folder;
+    struct fs_devices *folders;
+    struct ui *ui;
+};
+
+static void backends_init(struct backends *backends, struct bench *bench)
+{
+    struct fs_options options = { .id = (char *)"share", .readonly = true };
+
+    options.path = backends->folder = g_dir_make_tmp("mynah-storm-XXXXXX", NULL);
+    backends->folders = fs_devices_create();
+    fs_devices_add(backends->folders, &options, NULL);
+    backends->ui = ui_create();
+    vm_set_backend(bench->vm, "fsdevs", 0, backends->folders);
+    vm_set_backend(bench->vm, "ui", 0, backends->ui);
+}
+
+static void backends_finish(struct backends *backends)
+{
+    fs_devices_destroy(backends->folders);
+    ui_destroy(backends->ui);
+    g_rmdir(backends->folder);
+    g_free(backends->folder);
+}
+
 static void storm(struct bench *bench, gconstpointer data)
 {
     const char *class_name = data;
     g_autofree char *name = g_strndup(class_name, strlen(class_name) - strlen("-device"));
     struct storm s = { .rand = g_rand_new_with_seed(4711) };
+    struct backends backends;
+
+    backends_init(&backends, bench);
 
     for (enum driver_transport transport = 0; transport < TRANSPORTS; transport++) {
         g_autofree char *properties = g_strconcat("packed=on;in_order=on", *properties_of(class_name) ? ";" : "", properties_of(class_name), NULL);
@@ -189,6 +224,7 @@ static void storm(struct bench *bench, gconstpointer data)
         driver_settle(&s.driver);
     }
     g_rand_free(s.rand);
+    backends_finish(&backends);
 }
 
 static void collect(const struct vm_class *class, void *opaque)

@@ -146,7 +146,16 @@ static void test_input(void)
     taker_check(&keyboard, down);
     g_main_context_iteration(context, TRUE);
     taker_check(&keyboard, up);
-    g_assert_true(input_press(ui, context, keys, 1, 60000)); /* still held at the end */
+    g_assert_true(input_press(ui, context, keys, 1, 1)); /* one after the other */
+    g_assert_true(input_press(ui, context, keys, 1, 1));
+    g_autofree char *first = g_strdup_printf("1:%u:1 | ", keys[0]), *second = g_strdup_printf("1:%u:0 | 1:%u:1 | ", keys[0], keys[0]);
+    taker_check(&keyboard, first);
+    g_main_context_iteration(context, TRUE);
+    taker_check(&keyboard, second);
+    unsigned waiting = 0;
+    while (input_press(ui, context, keys, 1, 60000)) /* still held at the end */
+        waiting++;
+    g_assert_cmpuint(waiting, ==, 255);
     input_remove(ui, &mouse.handler);
     input_remove(ui, &tablet.handler);
     input_remove(ui, &keyboard.handler);
