@@ -48,6 +48,7 @@ static struct gdb_stop reason_of(const struct vcpu *vcpu)
         [VCPU_STOP_BREAKPOINT] = GDB_STOP_BREAKPOINT,
         [VCPU_STOP_WATCHPOINT] = GDB_STOP_WATCHPOINT,
         [VCPU_STOP_STEP] = GDB_STOP_STEP,
+        [VCPU_STOP_BUDGET] = GDB_STOP_INTERRUPT,
     };
     const struct vcpu_stop *reason = &vcpu->stop_reason;
 

@@ -179,3 +179,26 @@ bool vcpu_write_memory(struct vcpu *vcpu, u64 address, const void *from, u64 siz
 {
     return transfer(vcpu, address, (u8 *)from, size, true);
 }
+
+bool vcpu_count(struct vcpu *vcpu, s64 budget)
+{
+    const struct accel_class *class = vcpu->vm->accel ? vcpu->vm->accel->accel_class : NULL;
+
+    if (!class || !class->counts)
+        return false;
+    if (!vcpu->counting) {
+        vcpu->counting_since = vm_clock_now(vcpu->vm, VM_CLOCK_VIRTUAL);
+        vcpu->host->icount = 0;
+        vcpu->granted = 0;
+        vcpu->counting = true;
+        class->vcpu_state_changed(vcpu); /* code of the other flavour may be at hand */
+    }
+    vcpu->granted = vcpu_retired(vcpu) + (u64)budget;
+    vcpu->host->icount = budget;
+    return true;
+}
+
+u64 vcpu_retired(const struct vcpu *vcpu)
+{
+    return vcpu->granted - (u64)vcpu->host->icount;
+}

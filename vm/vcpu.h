@@ -157,7 +157,7 @@ enum vm_watch { VM_WATCH_READ = 1, VM_WATCH_WRITE = 2, VM_WATCH_ACCESS = 3 };
 
 /* Why a vCPU stopped last, for gdb. */
 struct vcpu_stop {
-    enum { VCPU_STOP_NONE, VCPU_STOP_BREAKPOINT, VCPU_STOP_WATCHPOINT, VCPU_STOP_STEP } kind;
+    enum { VCPU_STOP_NONE, VCPU_STOP_BREAKPOINT, VCPU_STOP_WATCHPOINT, VCPU_STOP_STEP, VCPU_STOP_BUDGET } kind;
     u64 address;
     enum vm_watch watch;
 };
@@ -175,6 +175,9 @@ struct vcpu {
     void *accel;             /* the accelerator's own */
     struct epoch_reader *reader;
     u64 executed;            /* statistics */
+    bool counting;           /* instructions are counted; set while stopped */
+    u64 granted;             /* of all budgets so far: host->icount of them are left */
+    s64 counting_since;      /* virtual ns */
 
     /* Life cycle; under `lock` unless atomic. */
     struct host_thread thread;
@@ -227,6 +230,7 @@ struct accel_class {
     void (*breakpoints_changed)(struct vm *vm);
     char *(*describe)(struct vm *vm);                    /* info jit; the caller frees */
     bool manual_clock;                                   /* qtest */
+    bool counts;                                         /* can count instructions: vcpu_count */
 };
 
 struct accel *vm_accel(struct vm *vm);
@@ -294,6 +298,21 @@ bool vm_watchpoint_remove(struct vm *vm, u64 address, u64 size, enum vm_watch ki
 bool vm_watchpoint_hit(const struct vm *vm, u64 va, u64 size, enum mmu_access access, u64 *address, enum vm_watch *kind);
 bool vm_has_watchpoint_in_page(const struct vm *vm, u64 page_address);
 void vm_debug_clear(struct vm *vm); /* all of both */
+/*
+ * Counts instructions exactly from now on, which is slower, and lets the vCPU execute `budget` (> 0) of them before it stops as for a
+ * debugger (VCPU_STOP_BUDGET); again: another budget. Counting lasts as long as the vCPU. Stopped. False: the accelerator cannot.
+ */
+bool vcpu_count(struct vcpu *vcpu, s64 budget);
+/*
+ * Instructions retired since then: one that traps is none. Own thread or stopped. From a helper of translated code the one that is under
+ * way is counted already; helpers that take a trap give it back by vcpu_not_retired.
+ */
+u64 vcpu_retired(const struct vcpu *vcpu);
+static inline void vcpu_not_retired(struct vcpu *vcpu)
+{
+    vcpu->host->icount += vcpu->counting;
+}
+
 /*
  * The vCPU's own thread, at a breakpoint, a watchpoint or after a step: notes why, ends stepping, makes this vCPU stop as
  * soon as vcpu_run returns and the machine soon after (VM_EVENT_DEBUG, then VM_EVENT_STOP).

@@ -79,7 +79,7 @@ static bool start_engine(struct tcg *tcg, const struct cpu_class *cpu, GError **
     struct tcg_backend_options options = { .buffer_size = buffer_size(tcg), .split_wx = tcg->split_wx, .host_isa = tcg->host_isa };
 
     if (!tcg_layout_init(tcg, cpu))
-        return error_set(error, "the CPU names too many pinned registers");
+        return error_set(error, "the CPU names too many registers");
     tcg->engine = tcg->backend->create(&tcg->layout, &tcg->runtime, &options, error);
     if (!tcg->engine)
         return error_prefix(error, "-accel tcg");
@@ -161,6 +161,7 @@ static const struct accel_class tcg_class = {
     .ram_removed = tcg_ram_removed,
     .breakpoints_changed = breakpoints_changed,
     .describe = tcg_describe,
+    .counts = true,
 };
 
 static void init(struct vm_object *object)

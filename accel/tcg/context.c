@@ -18,13 +18,16 @@ enum {
 bool tcg_layout_init(struct tcg *tcg, const struct cpu_class *cpu)
 {
     struct code_layout *layout = &tcg->layout;
+
+    if (cpu->pinned_count > TCG_MAX_PINNED || cpu->reg_count >= IR_MAX_REGS)
+        return false;
     s32 host = -(s32)sizeof(struct vcpu_host);
 
     tcg->state_size = VCPU_STATE_PREFIX + ((cpu->state_size + 4095) & ~UINT64_C(4095));
     tcg->region_size = tcg->state_size + 2 * L1_BYTES + JUMP_BYTES + REFILL_BYTES;
     *layout = (struct code_layout){
-        .reg = cpu->regs,
-        .reg_count = cpu->reg_count,
+        .reg = tcg->regs,
+        .reg_count = cpu->reg_count + 1,
         .pinned_count = cpu->pinned_count,
         .vcpu = host + (s32)offsetof(struct vcpu_host, vcpu),
         .base = host + (s32)offsetof(struct vcpu_host, base),
@@ -40,8 +43,10 @@ bool tcg_layout_init(struct tcg *tcg, const struct cpu_class *cpu)
     layout->l1_write = layout->l1_read + (s32)L1_BYTES;
     layout->jump_cache = layout->l1_write + (s32)L1_BYTES;
     layout->refill = layout->jump_cache + (s32)JUMP_BYTES;
+    memcpy(tcg->regs, cpu->regs, cpu->reg_count * sizeof(tcg->regs[0]));
+    tcg->regs[cpu->reg_count] = (struct ir_reg){ "icount", IR_I64, layout->icount };
     memcpy(layout->pinned, cpu->pinned, cpu->pinned_count * sizeof(cpu->pinned[0]));
-    return cpu->pinned_count <= TCG_MAX_PINNED;
+    return true;
 }
 
 /* Entry 0 alone could match when zero. */

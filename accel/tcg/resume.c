@@ -17,12 +17,13 @@ bool tcg_enter_context(struct tcg_vcpu *v)
     return tcg_context_activate(v, &key) != NULL;
 }
 
-/* Steps and watchpoints are the dispatcher's; so is everything that asks for a safepoint. */
+/* Steps, watchpoints and budgets are the dispatcher's; so is everything that asks for a safepoint. */
 void *tcg_resume(void *vcpu)
 {
     struct tcg_vcpu *v = tcg_of(vcpu);
 
-    if (__atomic_load_n(&v->vcpu->host->exit_request, __ATOMIC_ACQUIRE) || v->one_insn || v->watch_pending)
+    if (__atomic_load_n(&v->vcpu->host->exit_request, __ATOMIC_ACQUIRE) || v->one_insn || v->watch_pending ||
+        v->vcpu->counting)
         return NULL;
     v->vcpu->cpu->take_interrupt(v->vcpu);
     if (!tcg_enter_context(v))
@@ -112,7 +113,7 @@ const void *tcg_find(void *vcpu, u64 va)
     struct vm *vm = v->vcpu->vm;
     const void *entry;
 
-    if (v->one_insn || vm_has_breakpoints(vm) || log_wants(vm_log(vm), LOG_EXEC | LOG_CPU))
+    if (v->one_insn || v->vcpu->counting || vm_has_breakpoints(vm) || log_wants(vm_log(vm), LOG_EXEC | LOG_CPU))
         return NULL;
     entry = remembered(v, va);
     if (entry) {

@@ -57,6 +57,22 @@ static u32 variant_for(struct tcg_vcpu *v, u64 pc)
     return 0;
 }
 
+/* The flavour of blocks that a counting vCPU runs; the last instructions of its budget one by one. */
+static u32 counting_variant(const struct vcpu *vcpu)
+{
+    if (likely(!vcpu->counting))
+        return 0;
+    return MODE_COUNT | (vcpu->host->icount < MAX_BLOCK_INSNS ? MODE_ONE_INSN : 0);
+}
+
+static bool budget_is_spent(struct vcpu *vcpu)
+{
+    if (likely(!vcpu->counting) || vcpu->host->icount > 0)
+        return false;
+    vcpu_debug_stop(vcpu, &(struct vcpu_stop){ .kind = VCPU_STOP_BUDGET });
+    return true;
+}
+
 /* What the pending single step or watchpoint does around one instruction. True: stop now. */
 static bool step_done(struct tcg_vcpu *v, enum vcpu_step step, bool watched)
 {
@@ -95,6 +111,8 @@ static void run(struct tcg_vcpu *v)
             link = NULL;
         if (!tcg_enter_context(v))
             return;
+        if (budget_is_spent(vcpu))
+            return;
         u64 pc = vcpu->cpu->get_pc(vcpu);
         v->one_insn = step == VCPU_STEP_ONE || v->watch_pending;
         v->watch_off = v->watch_pending;
@@ -102,6 +120,7 @@ static void run(struct tcg_vcpu *v)
         if (variant && !v->one_insn && stop_at_breakpoint(v, pc, &skip_breakpoint))
             return;
         skip_breakpoint = false;
+        variant |= counting_variant(vcpu);
         v->dispatches++;
         struct block *block = tcg_block_get(v, pc, variant | (link && link->single ? MODE_SINGLE : 0));
         if (!block) {

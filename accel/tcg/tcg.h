@@ -42,6 +42,7 @@ enum { TCG_BACKEND_JIT, TCG_BACKEND_INTERP };
 enum {
     MODE_ONE_INSN = 1u << 31,
     MODE_SINGLE = 1u << 30, /* memory accesses checked one by one: where a check of several failed */
+    MODE_COUNT = 1u << 29,  /* instructions are counted and have a budget (count.c) */
 };
 
 /* Translated code in one page of a RAM block. Made once, lives as long as the RAM block. */
@@ -180,6 +181,7 @@ struct tcg {
     const struct tcg_backend *backend;
     struct tcg_engine *engine;
     struct code_layout layout;
+    struct ir_reg regs[IR_MAX_REGS]; /* the guest's, then icount */
     struct tcg_runtime runtime;
     u64 region_size;       /* of a context's mapping */
     u64 state_size;        /* prefix included */
@@ -274,6 +276,10 @@ struct block *tcg_block_get(struct tcg_vcpu *v, u64 pc, u32 variant);
 struct block *tcg_block_known(struct tcg_vcpu *v, u64 pc, bool *global);
 void tcg_block_kill(struct tcg *tcg, struct block *block);
 void tcg_kill_all(struct tcg *tcg);
+
+/* count.c */
+/* Makes the counting flavour of a block of the front end. May set b->overflow. */
+void tcg_count_insns(const struct tcg *tcg, struct ir_block *b);
 
 /* chunk.c */
 void tcg_chunks_init(struct tcg *tcg);

@@ -240,12 +240,14 @@ static void stopwatch_stop(struct tcg *tcg, const struct stopwatch *watch, u32 i
 }
 
 /* Shorter blocks until one fits. */
-static bool front_end(struct tcg_vcpu *v, struct code_source *source)
+static bool front_end(struct tcg_vcpu *v, struct code_source *source, u32 variant)
 {
     for (; source->max_insns; source->max_insns /= 2) {
         ir_block_reset(v->ir, source->offset);
         if (v->vcpu->cpu->translate(v->vcpu, v->ir, source) != TRANSLATE_OK)
             return false;
+        if (variant & MODE_COUNT && !v->ir->overflow)
+            tcg_count_insns(v->tcg, v->ir);
         if (!v->ir->overflow)
             return true;
     }
@@ -274,7 +276,7 @@ static struct block *translate_locked(struct tcg_vcpu *v, struct site *site)
     /* An upper bound of what the block may cover, before a byte is read; the lines behind its end are given back. */
     u64 lines = page->lines;
     tcg_page_protect(v, page, offset, MIN(4095, offset + source.max_insns * 16 - 1));
-    if (!front_end(v, &source))
+    if (!front_end(v, &source, site->variant))
         return NULL;
     v->ir->single_memory = site->variant & MODE_SINGLE;
     run_passes(tcg, v->ir);
@@ -360,7 +362,7 @@ static bool fetch_insn(struct tcg_vcpu *v, u64 pc, u8 *page)
  * Code of which a part lies outside RAM (devices, flash in command mode): its bytes are read as data into scratch memory owned
  * by nobody, translated as one instruction, and the block is forgotten after it ran. The state's pc is pc.
  */
-static struct block *translate_uncached(struct tcg_vcpu *v, u64 pc)
+static struct block *translate_uncached(struct tcg_vcpu *v, u64 pc, u32 variant)
 {
     struct tcg *tcg = v->tcg;
     g_autofree u8 *bytes = g_malloc0(8192);
@@ -371,13 +373,13 @@ static struct block *translate_uncached(struct tcg_vcpu *v, u64 pc)
         return NULL;
     tcg_translate_lock(v);
     struct block *block = NULL;
-    if (front_end(v, &source)) {
+    if (front_end(v, &source, variant)) {
         run_passes(tcg, v->ir);
         block = new_block(v->ir);
         block->offset = offset;
         block->byte_count = v->ir->byte_count;
         block->insn_count = v->ir->insn_count;
-        block->mode = tcg_code_mode(v) | MODE_ONE_INSN;
+        block->mode = tcg_code_mode(v) | MODE_ONE_INSN | (variant & MODE_COUNT);
         if (!emit(tcg, v->ir, block)) {
             g_free(block);
             block = NULL;
@@ -420,13 +422,13 @@ static struct block *get_at(struct tcg_vcpu *v, struct site *site)
     if (block && !block->next_page)
         return block;
     if (!site->here.host)
-        return translate_uncached(v, site->pc);
+        return translate_uncached(v, site->pc, site->variant);
     /* Both pages of a crossing instruction are checked at every entry. */
     if (block || crosses(v, site)) {
         if (!find_next_page(v, site))
             return NULL;
         if (!site->there.host)
-            return translate_uncached(v, site->pc);
+            return translate_uncached(v, site->pc, site->variant);
         if (block && block->next_page->ram == site->next_ram && block->next_page->offset == site->next_offset)
             return block;
     }

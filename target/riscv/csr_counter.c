@@ -1,7 +1,8 @@
 /*
  * target/riscv/csr_counter.c - counters and time (Privileged manual, sections 3.1.10 to 3.1.12, chapter "Sstc").
  *
- * cycle and instret run with the virtual clock at 1 GHz (the counting flavour will count); the others count no event.
+ * cycle and instret run with the virtual clock at 1 GHz; on a vCPU that counts (vcpu_count) both are the number of instructions retired.
+ * The others count no event.
  */
 #include "target/riscv/csr.h"
 #include "target/riscv/trap.h"
@@ -47,21 +48,34 @@ bool riscv_test_stimecmp(struct riscv_cpu *cpu, u32 number)
     return state->privilege == RISCV_M || ((state->mcounteren & 2) && (state->menvcfg & ENVCFG_STCE));
 }
 
+/* What a counter that runs is relative to, behind the instruction that is under way, if any. */
 static u64 running(struct riscv_cpu *cpu, u32 index)
 {
-    return riscv_state_of(cpu)->mcountinhibit >> index & 1 ? 0 : (u64)vm_clock_now(cpu->vcpu.vm, VM_CLOCK_VIRTUAL);
+    if (riscv_state_of(cpu)->mcountinhibit >> index & 1)
+        return 0;
+    if (cpu->vcpu.counting)
+        return (u64)cpu->vcpu.counting_since + vcpu_retired(&cpu->vcpu);
+    return (u64)vm_clock_now(cpu->vcpu.vm, VM_CLOCK_VIRTUAL);
+}
+
+/* A counter shows what was before the instruction that reads it, which does not count what it writes (Zicntr; section 3.1.10). */
+static u64 under_way(const struct riscv_cpu *cpu, u32 index)
+{
+    bool inhibited = riscv_state_of((struct riscv_cpu *)cpu)->mcountinhibit >> index & 1;
+
+    return cpu->vcpu.counting && !inhibited && vcpu_current() == &cpu->vcpu;
 }
 
 u64 riscv_read_counter(struct riscv_cpu *cpu, const struct riscv_csr *row, u32 number)
 {
-    return riscv_state_of(cpu)->counter[number & 31] + running(cpu, number & 31);
+    return riscv_state_of(cpu)->counter[number & 31] + running(cpu, number & 31) - under_way(cpu, number & 31);
 }
 
 void riscv_write_counter(struct riscv_cpu *cpu, const struct riscv_csr *row, u32 number, u64 value, u64 mask)
 {
     u64 clock = running(cpu, number & 31), *counter = &riscv_state_of(cpu)->counter[number & 31];
 
-    *counter = (((*counter + clock) & ~mask) | (value & mask)) - clock;
+    *counter = (((*counter + clock - under_way(cpu, number & 31)) & ~mask) | (value & mask)) - clock;
 }
 
 u64 riscv_read_time(struct riscv_cpu *cpu, const struct riscv_csr *row, u32 number)

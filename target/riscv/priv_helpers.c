@@ -151,6 +151,6 @@ u64 riscv_helper_cbo(void *vcpu, u64 address, u64 raw)
         riscv_mmu_walk(vcpu, block, 1, MMU_WRITE, false, &page);
     if (!page.fault)
         return STAYED;
-    riscv_fault(vcpu, address, MMU_WRITE, &page);
+    riscv_trap(cpu, page.fault, address);
     return LEFT;
 }

@@ -61,7 +61,7 @@ static void enter_m(struct riscv_state *state, u32 cause, u64 tval)
     state->privilege = RISCV_M;
 }
 
-void riscv_trap(struct riscv_cpu *cpu, u32 cause, u64 tval)
+static void take(struct riscv_cpu *cpu, u32 cause, u64 tval)
 {
     struct riscv_state *state = riscv_state_of(cpu);
     u64 delegated = cause & RISCV_CAUSE_INTERRUPT ? state->mideleg : state->medeleg;
@@ -74,6 +74,13 @@ void riscv_trap(struct riscv_cpu *cpu, u32 cause, u64 tval)
         enter_s(state, cause, tval);
     else
         enter_m(state, cause, tval);
+}
+
+void riscv_trap(struct riscv_cpu *cpu, u32 cause, u64 tval)
+{
+    if (!(cause & RISCV_CAUSE_INTERRUPT))
+        vcpu_not_retired(&cpu->vcpu);
+    take(cpu, cause, tval);
 }
 
 u64 riscv_mip(struct riscv_cpu *cpu)
@@ -161,5 +168,5 @@ void riscv_misaligned(struct vcpu *vcpu, u64 address, enum mmu_access access, st
 
 void riscv_fault(struct vcpu *vcpu, u64 address, enum mmu_access access, const struct mmu_page *page)
 {
-    riscv_trap(riscv_cpu_of(vcpu), page->fault, address);
+    take(riscv_cpu_of(vcpu), page->fault, address);
 }
