@@ -110,16 +110,10 @@ bool qmp_query_cpus_fast(struct monitor *monitor, GPtrArray **ret, GError **erro
     return true;
 }
 
-/* What follows the model in the name of a CPU's class. */
-static const char *cpu_suffix(u32 guest)
-{
-    return guest == VM_GUEST_AARCH64 ? "-arm-cpu" : guest == VM_GUEST_X86_64 ? "-x86_64-cpu" : "-riscv-cpu";
-}
-
 static void add_cpu(const struct vm_class *class, void *opaque)
 {
     struct class_list *found = opaque;
-    const char *suffix = cpu_suffix(found->guest);
+    const char *suffix = vm_guest_cpu_suffix(found->guest);
     struct api_cpu_definition_info *info;
 
     if (class->abstract || !vm_class_is_a(class, "cpu", found->guest) || !g_str_has_suffix(class->name, suffix))
@@ -172,7 +166,7 @@ bool qmp_query_cpu_model_expansion(struct monitor *monitor, const struct api_arg
                                    struct api_cpu_model_expansion_info **ret, GError **error)
 {
     struct vm *vm = monitor->set->vm;
-    g_autofree char *name = g_strconcat(args->model->name, cpu_suffix(vm_guest(vm)), NULL);
+    g_autofree char *name = g_strconcat(args->model->name, vm_guest_cpu_suffix(vm_guest(vm)), NULL);
     struct vm_object *cpu;
 
     if (args->type != API_CPU_MODEL_EXPANSION_TYPE_FULL)

@@ -34,7 +34,7 @@ static void list_class(const struct vm_class *class, void *opaque)
 static void list_cpu(const struct vm_class *class, void *opaque)
 {
     const struct listing *listing = opaque;
-    const char *end = g_strrstr(class->name, "-riscv-cpu");
+    const char *end = g_strrstr(class->name, vm_guest_cpu_suffix(listing->guest));
 
     if (!class->abstract && vm_class_is_a(class, "cpu", listing->guest))
         printf("  %.*s\n", end ? (int)(end - class->name) : (int)strlen(class->name), class->name);
@@ -102,8 +102,8 @@ static bool show_properties(struct mynah_system *s, const char *name, const char
 
 static bool help_for(struct mynah_system *s, struct api_option_use *use)
 {
-    static const struct { enum api_option_id id; const char *key, *suffix, *ancestor; } rows[] = {
-        { API_OPTION_MACHINE, "type", "-machine", "machine" }, { API_OPTION_CPU, "model", "-riscv-cpu", "cpu" },
+    const struct { enum api_option_id id; const char *key, *suffix, *ancestor; } rows[] = {
+        { API_OPTION_MACHINE, "type", "-machine", "machine" }, { API_OPTION_CPU, "model", vm_guest_cpu_suffix(s->guest), "cpu" },
         { API_OPTION_DEVICE, "driver", "", "device" },         { API_OPTION_OBJECT, "qom-type", "", "user-creatable" },
         { API_OPTION_ACCEL, "accel", "-accel", "accel" },
     };

@@ -538,7 +538,8 @@ void vm_vcpus_quit(struct vm *vm)
 struct vcpu *vcpu_create(struct vm *vm, const char *model, struct vm_object *parent, const char *name, GError **error)
 {
     g_auto(GStrv) parts = g_strsplit(model, ",", -1);
-    g_autofree char *class_name = g_strdup_printf("%s-riscv-cpu", parts[0]);
+    const char *suffix = vm_guest_cpu_suffix(vm->guest);
+    g_autofree char *class_name = g_strconcat(parts[0], suffix, NULL);
     struct vm_object *object;
 
     if (!vm_class_find(class_name, vm->guest)) {
@@ -546,7 +547,7 @@ struct vcpu *vcpu_create(struct vm *vm, const char *model, struct vm_object *par
 
         error_set(error, "unknown CPU model '%s'", parts[0]);
         if (near)
-            error_hint(error, "did you mean '%.*s'? '-cpu help' lists the models", (int)(strlen(near) - strlen("-riscv-cpu")), near);
+            error_hint(error, "did you mean '%.*s'? '-cpu help' lists the models", (int)(strlen(near) - strlen(suffix)), near);
         return NULL;
     }
     object = vm_object_create(vm, class_name, parent, name, error);

@@ -109,6 +109,11 @@ const char *vm_guest_name(const struct vm *vm)
     return vm->guest == VM_GUEST_AARCH64 ? "aarch64" : vm->guest == VM_GUEST_X86_64 ? "x86_64" : "riscv64";
 }
 
+const char *vm_guest_cpu_suffix(u32 guest)
+{
+    return guest == VM_GUEST_AARCH64 ? "-arm-cpu" : guest == VM_GUEST_X86_64 ? "-x86_64-cpu" : "-riscv-cpu";
+}
+
 struct log *vm_log(struct vm *vm)
 {
     return vm->log;

@@ -53,6 +53,7 @@ void vm_destroy(struct vm *vm);                  /* stops the vCPUs first */
 
 u32 vm_guest(const struct vm *vm);
 const char *vm_guest_name(const struct vm *vm); /* "riscv64" */
+const char *vm_guest_cpu_suffix(u32 guest);      /* "-riscv-cpu": what follows the model in the name of a CPU's class */
 struct log *vm_log(struct vm *vm);
 struct epoch *vm_epoch(struct vm *vm);
 struct vm_arena *vm_arena(struct vm *vm);
