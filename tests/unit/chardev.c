@@ -526,7 +526,7 @@ static void test_mux(struct bench *bench, gconstpointer data)
     send_text(ends[1], "\1t");
     run_a_while();
     chardev_write(&a.front, "t\n", 2);
-    expect_text(ends[1], "[00:00:00.0");
+    expect_text(ends[1], "[00:0"); /* minutes and seconds of the test so far */
     /* Input waits for a front end that takes none, and the escape still works. */
     a.room = 0;
     send_text(ends[1], "later\1cnow");
