@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_READ 22
 #define MADV_POPULATE_WRITE 23
 #endif
 
@@ -174,6 +175,11 @@ bool host_map_populate(void *address, u64 size, unsigned threads, GError **error
         failed = parts[i].error ? parts[i].error : failed;
     }
     return !failed || error_set(error, "cannot take %" G_GUINT64_FORMAT " MiB from the host now: %s", size / MIB, strerror(failed));
+}
+
+void host_map_expect(const void *address, u64 size, bool write)
+{
+    madvise((void *)address, size, write ? MADV_POPULATE_WRITE : MADV_POPULATE_READ);
 }
 
 void host_map_merge(void *address, u64 size)

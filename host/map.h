@@ -28,7 +28,8 @@ void host_map_close_file(int fd); /* -1 is fine */
 /* Takes all pages of a writable mapping from the host now, without changing what they hold; several threads share the work. */
 bool host_map_populate(void *address, u64 size, unsigned threads, GError **error);
 
-/* Wishes for a range, which the host may ignore: merge equal pages; leave it out of core dumps. */
+/* Wishes for a range, which the host may ignore: be ready for accesses soon; merge equal pages; leave it out of core dumps. */
+void host_map_expect(const void *address, u64 size, bool write);
 void host_map_merge(void *address, u64 size);
 void host_map_no_dump(void *address, u64 size);
 /* Gives the blocks of a shared file back; they read zero again. */

@@ -142,7 +142,6 @@ struct tcg_link {
     struct tcg_code *from;
     struct tcg_code *to;       /* NULL: not linked */
     struct tcg_link *next_in;  /* list of links into `to` */
-    void *owner;               /* accel/tcg's own */
     u32 site;                  /* back end: offset in the buffer of the patchable field */
     u32 unlinked;              /* back end: offset of the stub that the field reaches when not linked */
     s32 pc;                    /* target less pc_page */

@@ -52,6 +52,19 @@ struct tcg_buffer *tcg_buffer_create(u64 size, bool split_wx, GError **error)
     return b;
 }
 
+void tcg_buffer_extend(struct tcg_buffer *b, u64 end)
+{
+    enum { STEP = 256 * 1024 };
+    u64 from = b->ready, to = MIN(bits_align_up(MAX(end, from + STEP), host_page_size()), b->size);
+
+    if (from >= to)
+        return;
+    b->ready = to;
+    host_map_expect(b->write + from, to - from, true);
+    if (b->exec != b->write)
+        host_map_expect(b->exec + from, to - from, false);
+}
+
 void tcg_buffer_destroy(struct tcg_buffer *b)
 {
     if (!b)

@@ -184,6 +184,7 @@ static void finish(struct vm_object *object)
     if (tcg->engine)
         tcg_kill_all(tcg);
     epoch_destroy(tcg->code_epoch);
+    tcg_pool_finish(&tcg->pool);
     if (tcg->engine)
         tcg->backend->destroy(tcg->engine);
     host_perf_close(tcg->perf);

@@ -6,7 +6,7 @@
 static void link_blocks(struct tcg_vcpu *v, struct tcg_link *link, struct block *to)
 {
     struct tcg *tcg = v->tcg;
-    struct block *from = link->owner;
+    struct block *from = container_of(link->from, struct block, code);
 
     if (!link->same_page || !tcg_may_cache(to) || !tcg_may_cache(from) || from->page != to->page || log_wants(vm_log(tcg->vm), LOG_NOCHAIN))
         return;

@@ -56,19 +56,32 @@ struct code_page {
     struct block *second; /* blocks of which this is the second page */
 };
 
+/* What finding a block reads comes first: one cache line. */
 struct block {
     struct tcg_code code; /* first: the back end's part */
-    struct code_page *page, *next_page; /* next_page: of a block that crosses; else NULL */
     u32 offset;           /* of the first byte in the page */
     u32 mode;
-    u32 byte_count, insn_count;
+    struct block *next;   /* in the bucket; given back: in the pool */
+    struct code_page *page, *next_page; /* next_page: of a block that crosses; else NULL */
+    u16 byte_count, insn_count;
     bool dead;            /* atomic */
     u8 chunk;
-    struct block *next;          /* in the bucket */
     struct block *next_second;   /* in next_page->second */
-    struct block *next_in_chunk, *previous_in_chunk;
+    union {
+        struct block *next_in_chunk;
+        struct tcg_pool *pool;   /* of a dead block */
+    };
+    struct block *previous_in_chunk;
     struct tcg_link *incoming;
     struct tcg_link link[];
+};
+
+/* Memory for blocks. Taking needs translate_lock, giving back does not. */
+struct tcg_pool {
+    struct tcg_slab *slabs;
+    u8 *at, *end;                           /* of the slab being filled */
+    struct block *free[IR_MAX_EXITS + 1];   /* by number of links */
+    struct block *returned;                 /* atomic */
 };
 
 /* What a page of code is in this context. */
@@ -190,6 +203,7 @@ struct tcg {
     struct host_perf *perf; /* -perfmap, -jitdump; NULL: neither */
     struct chunk chunk[CHUNKS];
     u32 current_chunk, at;
+    struct tcg_pool pool;
     /* thread=single */
     struct host_lock turn_lock;
     struct host_cond turn_cond;
@@ -285,6 +299,14 @@ void tcg_count_insns(const struct tcg *tcg, struct ir_block *b);
 void tcg_chunks_init(struct tcg *tcg);
 /* Room for another block in the current chunk; moves on to the next one when `need` bytes do not fit. False: not free yet. */
 bool tcg_chunk_next(struct tcg *tcg);
+
+/* pool.c */
+/* A block with room for so many direct exits (at most IR_MAX_EXITS), zeroed. */
+struct block *tcg_pool_take(struct tcg_pool *pool, u32 links);
+/* Any thread, once nobody can reach the block any more. */
+void tcg_pool_give(struct tcg_pool *pool, struct block *block);
+/* Blocks and all. */
+void tcg_pool_finish(struct tcg_pool *pool);
 
 /* run.c */
 void tcg_vcpu_run(struct vcpu *vcpu);

@@ -110,27 +110,38 @@ static void log_block(struct tcg_vcpu *v, struct block *block, const struct code
     }
 }
 
-static struct block *new_block(const struct ir_block *ir)
+static struct block *new_block(struct tcg *tcg, const struct ir_block *ir)
 {
     u32 links = 0, next = 0;
     struct block *block;
 
     for (u32 i = 0; i < ir->exit_count; i++)
         links += ir->exit[i].kind == IR_EXIT_DIRECT;
-    block = g_malloc0(sizeof(*block) + links * sizeof(struct tcg_link));
-    block->code.link = block->link;
-    block->code.link_count = links;
+    block = tcg_pool_take(&tcg->pool, links);
     for (u32 i = 0; i < ir->exit_count; i++) {
         if (ir->exit[i].kind != IR_EXIT_DIRECT)
             continue;
         struct tcg_link *link = &block->link[next++];
         link->from = &block->code;
-        link->owner = block;
         link->pc = ir->exit[i].pc;
         link->single = ir->exit[i].single;
         link->same_page = (u32)link->pc < TCG_PAGE_SIZE;
     }
     return block;
+}
+
+static void give_back(void *opaque)
+{
+    struct block *block = opaque;
+
+    tcg_pool_give(block->pool, block);
+}
+
+/* A dead block that nobody finds any more: freed when every vCPU has left the code it was in. */
+static void retire(struct tcg *tcg, struct block *block)
+{
+    block->pool = &tcg->pool;
+    epoch_retire(tcg->code_epoch, block, give_back);
 }
 
 /* Emits into the current chunk; moves on when it is full. False: no room just now. */
@@ -281,15 +292,15 @@ static struct block *translate_locked(struct tcg_vcpu *v, struct site *site)
     v->ir->single_memory = site->variant & MODE_SINGLE;
     run_passes(tcg, v->ir);
     tcg_page_set_lines(page, lines, offset, MIN(4095, offset + v->ir->byte_count - 1));
-    block = new_block(v->ir);
+    block = new_block(tcg, v->ir);
     block->page = page;
     block->next_page = v->ir->byte_count + offset > 4096 ? next : NULL;
     block->offset = offset;
     block->mode = mode;
-    block->byte_count = v->ir->byte_count;
-    block->insn_count = v->ir->insn_count;
+    block->byte_count = (u16)v->ir->byte_count;
+    block->insn_count = (u16)v->ir->insn_count;
     if (!emit(tcg, v->ir, block)) {
-        g_free(block);
+        tcg_pool_give(&tcg->pool, block);
         return NULL;
     }
     publish(tcg, block);
@@ -375,18 +386,18 @@ static struct block *translate_uncached(struct tcg_vcpu *v, u64 pc, u32 variant)
     struct block *block = NULL;
     if (front_end(v, &source, variant)) {
         run_passes(tcg, v->ir);
-        block = new_block(v->ir);
+        block = new_block(tcg, v->ir);
         block->offset = offset;
-        block->byte_count = v->ir->byte_count;
-        block->insn_count = v->ir->insn_count;
+        block->byte_count = (u16)v->ir->byte_count;
+        block->insn_count = (u16)v->ir->insn_count;
         block->mode = tcg_code_mode(v) | MODE_ONE_INSN | (variant & MODE_COUNT);
         if (!emit(tcg, v->ir, block)) {
-            g_free(block);
+            tcg_pool_give(&tcg->pool, block);
             block = NULL;
         } else {
             /* In no page: nobody finds it. Retired at once, freed when this vCPU has left the code. */
             block->dead = true;
-            epoch_retire(tcg->code_epoch, block, g_free);
+            retire(tcg, block);
         }
     }
     tcg_translate_unlock(v);
@@ -518,7 +529,7 @@ void tcg_block_kill(struct tcg *tcg, struct block *block)
     if (block->next_in_chunk)
         block->next_in_chunk->previous_in_chunk = block->previous_in_chunk;
     tcg->live_blocks--;
-    epoch_retire(tcg->code_epoch, block, g_free);
+    retire(tcg, block);
 }
 
 void tcg_kill_all(struct tcg *tcg)

@@ -140,6 +140,7 @@ u32 x86_emit_block(struct tcg_engine *e, const struct ir_block *block, struct tc
 
     if ((u64)start + 256 > limit)
         return 0;
+    tcg_buffer_prepare(e->buffer, start);
     e->block = block;
     e->out = out;
     e->code = (struct x86_code){

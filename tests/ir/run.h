@@ -33,6 +33,7 @@ struct test_options {
     const char *backend;
     u64 seed, count, length;
     const char *dump; /* a log of -d ir, for speed */
+    const char *image; /* RISC-V code, for speed; --seed first page, --length pages, --count rounds */
     bool verbose;
 };
 
@@ -43,6 +44,7 @@ unsigned test_links(const struct test_options *options);
 unsigned test_text(const struct test_options *options);
 unsigned test_faults(const struct test_options *options);
 unsigned test_speed(const struct test_options *options);
+unsigned speed_image(const struct test_options *options);
 unsigned test_file(const char *path);
 
 #endif

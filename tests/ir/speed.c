@@ -1,6 +1,7 @@
 /*
  * tests/ir/speed.c - what passes and emission cost. For people; not part of make check. With --dump=FILE the blocks are those of a log
- * made with `-d ir`, which is how real guest code looks; otherwise random ones.
+ * made with `-d ir`, which is how real guest code looks; with --image=FILE everything is measured, from code to code (speed_image.c);
+ * otherwise random blocks.
  */
 #include "tests/ir/run.h"
 #include <string.h>
@@ -121,6 +122,8 @@ static void report(const struct speed *s)
 
 unsigned test_speed(const struct test_options *options)
 {
+    if (options->image)
+        return speed_image(options);
     struct runner *r = runner_create(options->backend);
     struct tcg_backend_options create = { .buffer_size = 4 * MIB, .split_wx = true };
     struct speed s = { 0 };

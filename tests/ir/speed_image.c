@@ -1,0 +1,109 @@
+/*
+ * tests/ir/speed_image.c - what translating costs, from guest code to host code. For people, and for callgrind; not part of make check.
+ * The code is a file of RISC-V instructions, such as a kernel's Image, swept from end to end: each block is translated once, as real
+ * code is, so that caches and branch predictors meet new work all the time.
+ */
+#include "target/riscv/cpu.h"
+#include "target/riscv/translate.h"
+#include "tests/ir/run.h"
+#include <string.h>
+#include <time.h>
+
+enum { MAX_INSNS = 64 };
+
+/* CPU time, since the machine may be busy with other work: ns. */
+static double now(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
+}
+
+struct image {
+    const u8 *bytes;
+    gsize size;
+    const struct tcg_backend *backend;
+    struct tcg_engine *engine;
+    const struct code_layout *layout;
+    struct ir_block *block;
+    struct tcg_link link[IR_MAX_EXITS];
+    u64 guards, blocks, insns, guest_bytes, host_bytes, ops;
+    u32 at;
+};
+
+static bool translate(struct image *s, u32 page, u32 offset)
+{
+    struct code_source source = { .page = s->bytes + page, .offset = offset, .mode = 1, .max_insns = MAX_INSNS };
+    struct ir_block *b = s->block;
+    struct tcg_code code = { .link = s->link };
+
+    ir_block_reset(b, offset);
+    if (riscv_translate(b, &source, s->guards) != TRANSLATE_OK || b->overflow)
+        return false;
+    for (const struct ir_pass *pass = ir_passes; pass->name; pass++)
+        pass->run(b, s->layout);
+    if (s->backend->prepare)
+        s->backend->prepare(s->engine, b);
+    for (u32 i = 0; i < b->exit_count; i++)
+        if (b->exit[i].kind == IR_EXIT_DIRECT)
+            s->link[code.link_count++] = (struct tcg_link){ .pc = b->exit[i].pc };
+    u32 end = s->backend->emit(s->engine, b, &code, s->at, s->backend->code_limit(s->engine));
+    s->blocks++;
+    s->insns += b->insn_count;
+    s->ops += b->count;
+    s->guest_bytes += b->byte_count;
+    s->host_bytes += end - s->at;
+    s->at = end;
+    return end != 0;
+}
+
+/* Every block once. */
+static void sweep(struct image *s, u64 first, u64 last)
+{
+    s->at = s->backend->code_first(s->engine);
+    for (u64 page = first; page < last && page + TCG_PAGE_SIZE <= s->size; page += TCG_PAGE_SIZE)
+        for (u32 offset = 0; offset < TCG_PAGE_SIZE && translate(s, (u32)page, offset); offset += s->block->byte_count)
+            continue;
+}
+
+unsigned speed_image(const struct test_options *options)
+{
+    static const u16 pinned[] = { 2, 1, 10, 11, 12, 13, 14, 15, 8, 9, 18, 19 };
+    struct runner *r = runner_create(options->backend);
+    struct tcg_backend_options create = { .buffer_size = 64 * MIB, .split_wx = true };
+    struct code_layout layout = machine_layout;
+    struct image s = { .layout = &layout, .backend = r->backend, .block = ir_block_create(IR_MAX_OPS) };
+    struct ir_reg reg[256];
+    g_autofree char *bytes = NULL;
+    bool on[RISCV_EXT_COUNT];
+    double best = 0;
+
+    if (!g_file_get_contents(options->image, &bytes, &s.size, NULL)) {
+        g_printerr("cannot read %s\n", options->image);
+        return 1;
+    }
+    s.bytes = (const u8 *)bytes;
+    memset(on, 1, sizeof(on));
+    s.guards = riscv_guards(on);
+    for (u32 i = 0; i < ARRAY_SIZE(reg); i++)
+        reg[i] = (struct ir_reg){ .name = "x", .type = IR_I64, .offset = (s32)(8 * i) };
+    layout.reg = reg;
+    layout.reg_count = RISCV_REG_COUNT;
+    memcpy(layout.pinned, pinned, sizeof(pinned));
+    s.engine = s.backend->create(&layout, &machine_runtime, &create, NULL);
+    for (u64 round = 0; round < options->count; round++) {
+        double start = now();
+
+        s.blocks = s.insns = s.guest_bytes = s.host_bytes = s.ops = 0;
+        sweep(&s, options->seed * TCG_PAGE_SIZE, options->length ? (options->seed + options->length) * TCG_PAGE_SIZE : s.size);
+        double each = (now() - start) / (double)s.insns;
+        best = best == 0 || each < best ? each : best;
+    }
+    g_print("%" G_GUINT64_FORMAT " blocks, %" G_GUINT64_FORMAT " insns, %.2f ops left each, %.2f bytes per byte, best round %.1f ns each\n", s.blocks,
+            s.insns, (double)s.ops / (double)s.insns, (double)s.host_bytes / (double)s.guest_bytes, best);
+    s.backend->destroy(s.engine);
+    ir_block_destroy(s.block);
+    runner_destroy(r);
+    return 0;
+}
