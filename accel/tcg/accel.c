@@ -171,7 +171,8 @@ static void init(struct vm_object *object)
 
 static void forget_ram(struct ram_block *ram, void *opaque)
 {
-    tcg_ram_removed(opaque, ram);
+    (void)opaque;
+    tcg_pages_destroy(ram);
 }
 
 static void finish(struct vm_object *object)
@@ -180,9 +181,7 @@ static void finish(struct vm_object *object)
 
     if (!tcg->code_epoch)
         return;
-    vm_ram_foreach(tcg->vm, forget_ram, tcg->vm);
-    if (tcg->engine)
-        tcg_kill_all(tcg);
+    vm_ram_foreach(tcg->vm, forget_ram, NULL);
     epoch_destroy(tcg->code_epoch);
     tcg_pool_finish(&tcg->pool);
     if (tcg->engine)

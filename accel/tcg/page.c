@@ -2,18 +2,28 @@
 #include "accel/tcg/tcg.h"
 #include "host/map.h"
 
-/* Per RAM block: a lazily backed array of pointers, one per page. */
+/* Per RAM block: a lazily backed array of pointers, one per page, and behind them the head of the list of those in use. */
+static u64 table_bytes(const struct ram_block *ram)
+{
+    return ((ram->size >> 12) + 1) * sizeof(struct code_page *);
+}
+
+static struct code_page **list_of(const struct ram_block *ram, struct code_page **pages)
+{
+    return &pages[ram->size >> 12];
+}
+
 static struct code_page **pages_of(struct ram_block *ram, bool create)
 {
     struct code_page **pages = __atomic_load_n((struct code_page ***)&ram->accel_data, __ATOMIC_ACQUIRE);
 
     if (!pages && create) {
-        struct code_page **made = host_map_anonymous((ram->size >> 12) * sizeof(*made), false, NULL);
+        struct code_page **made = host_map_anonymous(table_bytes(ram), false, NULL);
 
         /* vCPUs that fill their L2 may be here at the same time. */
         if (__atomic_compare_exchange_n((struct code_page ***)&ram->accel_data, &pages, made, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
             return made;
-        host_map_free(made, (ram->size >> 12) * sizeof(*made));
+        host_map_free(made, table_bytes(ram));
     }
     return pages;
 }
@@ -40,6 +50,8 @@ struct code_page *tcg_code_page(struct tcg *tcg, struct ram_block *ram, u64 offs
     page = g_new0(struct code_page, 1);
     page->ram = ram;
     page->offset = offset & ~UINT64_C(4095);
+    page->next_in_ram = *list_of(ram, pages);
+    *list_of(ram, pages) = page;
     tcg->code_pages++;
     __atomic_store_n(&pages[offset >> 12], page, __ATOMIC_RELEASE);
     return page;
@@ -233,21 +245,33 @@ static void forget_contexts(struct vcpu *vcpu, void *opaque)
 void tcg_ram_removed(struct vm *vm, struct ram_block *ram)
 {
     struct tcg *tcg = container_of(vm_accel(vm), struct tcg, accel);
-    struct code_page **pages = pages_of(ram, false);
+    struct code_page **pages = pages_of(ram, false), *page, *next;
 
     if (!pages)
         return;
     host_lock_take(&tcg->translate_lock);
-    for (u64 i = 0; i < ram->size >> 12; i++) {
-        if (pages[i])
-            invalidate_lines(tcg, pages[i], ~UINT64_C(0));
-    }
+    for (page = *list_of(ram, pages); page; page = page->next_in_ram)
+        invalidate_lines(tcg, page, ~UINT64_C(0));
     host_lock_drop(&tcg->translate_lock);
     vm_handshake(vm, forget_contexts, NULL); /* instruction TLBs point to the pages */
-    for (u64 i = 0; i < ram->size >> 12; i++) {
-        if (pages[i])
-            epoch_retire(tcg->code_epoch, pages[i], g_free);
+    for (page = *list_of(ram, pages); page; page = next) {
+        next = page->next_in_ram;
+        epoch_retire(tcg->code_epoch, page, g_free);
     }
     ram->accel_data = NULL;
-    host_map_free(pages, (ram->size >> 12) * sizeof(*pages));
+    host_map_free(pages, table_bytes(ram));
+}
+
+void tcg_pages_destroy(struct ram_block *ram)
+{
+    struct code_page **pages = pages_of(ram, false), *page, *next;
+
+    if (!pages)
+        return;
+    for (page = *list_of(ram, pages); page; page = next) {
+        next = page->next_in_ram;
+        g_free(page);
+    }
+    ram->accel_data = NULL;
+    host_map_free(pages, table_bytes(ram));
 }

@@ -54,6 +54,7 @@ struct code_page {
     u64 starts[32];     /* atomic: bit per halfword at which some block begins; spares most searches */
     struct block *bucket[CODE_BUCKETS]; /* atomic heads; by page[0] */
     struct block *second; /* blocks of which this is the second page */
+    struct code_page *next_in_ram;
 };
 
 /* What finding a block reads comes first: one cache line. */
@@ -276,6 +277,8 @@ void tcg_page_add(struct block *block);
 void tcg_page_remove(struct block *block);
 void tcg_invalidate_range(struct tcg *tcg, struct ram_block *ram, u64 offset, u64 size);
 void tcg_ram_removed(struct vm *vm, struct ram_block *ram);
+/* At the end, when nothing runs and nobody looks for blocks any more. */
+void tcg_pages_destroy(struct ram_block *ram);
 void tcg_ram_changed(struct vm *vm, struct ram_block *ram, u64 offset, u64 size);
 
 /* translate.c */
@@ -289,7 +292,6 @@ struct block *tcg_block_get(struct tcg_vcpu *v, u64 pc, u32 variant);
  */
 struct block *tcg_block_known(struct tcg_vcpu *v, u64 pc, bool *global);
 void tcg_block_kill(struct tcg *tcg, struct block *block);
-void tcg_kill_all(struct tcg *tcg);
 
 /* count.c */
 /* Makes the counting flavour of a block of the front end. May set b->overflow. */
