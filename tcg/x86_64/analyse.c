@@ -12,6 +12,7 @@ static void reset_block(struct tcg_engine *e)
         e->value_capacity = b->count * 2;
         e->value = g_renew(struct x86_value, e->value, e->value_capacity);
         e->group_of = g_renew(u16, e->group_of, e->value_capacity);
+        e->work = g_renew(u16, e->work, e->value_capacity);
     }
     memset(e->home_of, 0xff, e->layout->reg_count * sizeof(e->home_of[0])); /* IR_NONE */
     memset(e->current, 0xff, e->layout->reg_count * sizeof(e->current[0]));
@@ -92,24 +93,42 @@ static bool is_extended(const struct tcg_engine *e, ir_value v, bool is_signed)
     }
 }
 
-static void name_op(struct tcg_engine *e, u32 i, const struct ir_op *op)
+/* What analysis and emission ask about an op. */
+enum op_kind {
+    NAMES = 1 << 0,       /* may be another name of a value, or a constant: name_op decides */
+    CAN_LEAVE = 1 << 1,
+    ARITHMETIC = 1 << 2,  /* its result may be computed in place of its first operand */
+    COMMUTES = 1 << 3,
+};
+
+static const u8 kinds[IR_OPCODE_COUNT] = {
+    [IR_GET] = NAMES, [IR_PUT] = NAMES, [IR_TRUNC] = NAMES,
+    [IR_ZEXT] = NAMES | ARITHMETIC, [IR_SEXT] = NAMES | ARITHMETIC,
+    [IR_ADD] = ARITHMETIC | COMMUTES, [IR_SUB] = ARITHMETIC, [IR_AND] = ARITHMETIC | COMMUTES,
+    [IR_OR] = ARITHMETIC | COMMUTES, [IR_XOR] = ARITHMETIC | COMMUTES, [IR_ANDN] = ARITHMETIC, [IR_ORN] = ARITHMETIC,
+    [IR_XNOR] = ARITHMETIC | COMMUTES, [IR_NOT] = ARITHMETIC, [IR_NEG] = ARITHMETIC, [IR_SHL] = ARITHMETIC,
+    [IR_SHR] = ARITHMETIC, [IR_SAR] = ARITHMETIC, [IR_ROL] = ARITHMETIC, [IR_ROR] = ARITHMETIC,
+    [IR_LD] = NAMES | CAN_LEAVE, [IR_ST] = NAMES | CAN_LEAVE, [IR_AMO] = NAMES | CAN_LEAVE, [IR_CAS] = NAMES | CAN_LEAVE,
+    [IR_CALL] = NAMES | CAN_LEAVE,
+    [IR_EXIT_IF] = CAN_LEAVE, [IR_EXIT] = CAN_LEAVE, [IR_EXIT_TO] = CAN_LEAVE, [IR_LEAVE] = CAN_LEAVE,
+};
+
+/* Ops of kind NAMES. False: the op emits nothing, its value is another's or a constant. */
+static bool name_op(struct tcg_engine *e, u32 i, const struct ir_op *op)
 {
     struct x86_value *x = &e->value[i], *a;
 
     switch (op->code) {
-    case IR_CONST:
-        set_const(x, narrow(op->type, true, op->imm));
-        break;
     case IR_GET:
         x->computed = op->type != IR_I64;
         name_get(e, i, op);
-        break;
+        return x->root == i;
     case IR_PUT:
         e->current[op->aux] = op->type == IR_I64 ? x86_root(e, op->arg[0]) : IR_NONE;
-        break;
+        return true;
     case IR_TRUNC:
         x->root = x86_root(e, op->arg[0]);
-        break;
+        return false;
     case IR_ZEXT:
     case IR_SEXT:
         a = &e->value[x86_root(e, op->arg[0])];
@@ -117,71 +136,45 @@ static void name_op(struct tcg_engine *e, u32 i, const struct ir_op *op)
             set_const(x, narrow(op->type, true, narrow(op->aux, op->code == IR_SEXT, a->imm)));
         else if (op->aux == IR_I32 && is_extended(e, op->arg[0], op->code == IR_SEXT))
             x->root = a->root;
-        break;
+        else
+            return true;
+        return false;
     case IR_CALL:
         if (writes_guest(op))
-            for (u32 g = 0; g < e->layout->reg_count; g++)
-                e->current[g] = IR_NONE;
-        break;
-    default:
-        break;
+            memset(e->current, 0xff, e->layout->reg_count * sizeof(e->current[0]));
+        x86_group_note(e, i, op);
+        return true;
+    default: /* memory */
+        x86_group_note(e, i, op);
+        return true;
     }
-}
-
-/* Ops that emit nothing read nothing. */
-static bool reads_operands(const struct tcg_engine *e, u32 i, const struct ir_op *op)
-{
-    return op->code != IR_TRUNC && e->value[i].place != PLACE_CONST &&
-           !((op->code == IR_ZEXT || op->code == IR_SEXT) && e->value[i].root != i);
 }
 
 static void name_values(struct tcg_engine *e)
 {
     const struct ir_block *b = e->block;
+    struct x86_value *value = e->value;
+    u16 *work = e->work;
 
     for (u32 i = 0; i < b->count; i++) {
         const struct ir_op *op = &b->op[i];
 
         if (op->code == IR_NOP || op->code == IR_INSN)
             continue; /* no value, no operands */
-        e->value[i] = (struct x86_value){
+        value[i] = (struct x86_value){
             .place = PLACE_NONE, .hint = X86_NO_REG, .computed = true, .home = IR_NONE, .root = (u16)i
         };
-        name_op(e, i, op);
-        if (!reads_operands(e, i, op))
+        if (op->code == IR_CONST) {
+            set_const(&value[i], narrow(op->type, true, op->imm));
             continue;
+        }
+        if (kinds[op->code] & NAMES && !name_op(e, i, op))
+            continue;
+        *work++ = (u16)i;
         for (unsigned k = 0; k < 4 && op->arg[k] != IR_NONE; k++)
-            e->value[x86_root(e, op->arg[k])].left++;
+            value[value[op->arg[k]].root].left++;
     }
-}
-
-static bool can_leave(const struct ir_op *op)
-{
-    switch (op->code) {
-    case IR_LD:
-    case IR_ST:
-    case IR_AMO:
-    case IR_CAS:
-    case IR_CALL:
-    case IR_EXIT_IF:
-    case IR_EXIT:
-    case IR_EXIT_TO:
-    case IR_LEAVE:
-        return true;
-    default:
-        return false;
-    }
-}
-
-/* An op whose result may be computed in place of its first operand. */
-static bool is_arithmetic(unsigned code)
-{
-    return code >= IR_ZEXT && code <= IR_ROR;
-}
-
-static bool is_commutative(unsigned code)
-{
-    return code == IR_ADD || code == IR_AND || code == IR_OR || code == IR_XOR || code == IR_XNOR;
+    e->work_count = (u32)(work - e->work);
 }
 
 struct hints {
@@ -291,9 +284,9 @@ static void hint_definition(struct tcg_engine *e, struct hints *h, u32 i, const 
     }
     if (reg == X86_NO_REG)
         return;
-    if (!is_arithmetic(op->code) || op->arg[0] == IR_NONE)
+    if (!(kinds[op->code] & ARITHMETIC))
         return;
-    if (!inherit(e, h, op->arg[0], reg) && is_commutative(op->code))
+    if (!inherit(e, h, op->arg[0], reg) && kinds[op->code] & COMMUTES)
         inherit(e, h, op->arg[1], reg);
 }
 
@@ -307,11 +300,10 @@ static void find_hints(struct tcg_engine *e)
     struct hints h;
 
     forget_all(&h);
-    for (u32 i = b->count; i-- > 0;) {
+    for (u32 n = e->work_count; n-- > 0;) {
+        u32 i = e->work[n];
         const struct ir_op *op = &b->op[i];
 
-        if (op->code == IR_NOP || op->code == IR_INSN || op->code == IR_CONST)
-            continue;
         if (e->value[i].left)
             hint_definition(e, &h, i, op);
         note_readers(e, i, op);
@@ -319,7 +311,7 @@ static void find_hints(struct tcg_engine *e)
             hint_put(e, &h, i, op);
         else if (op->code == IR_GET && e->pin_of[op->aux] != X86_NO_REG)
             forget(&h, e->pin_of[op->aux]);
-        else if (can_leave(op))
+        else if (kinds[op->code] & CAN_LEAVE)
             forget_all(&h);
     }
 }

@@ -91,18 +91,18 @@ static void emit_ops(struct tcg_engine *e)
 {
     const struct ir_block *b = e->block;
 
-    for (u32 i = 0; i < b->count; i++) {
+    for (u32 n = 0; n < e->work_count; n++) {
+        u32 i = e->work[n];
         const struct ir_op *op = &b->op[i];
         const struct rule *rule = &rules[op->code];
 
         e->index = i;
-        if (!rule->emit || e->value[i].place == PLACE_CONST || e->value[i].root != i)
-            continue; /* a constant, or another name of a value */
         if (rule->pure && !e->value[i].left)
             drop_unread(e, op);
         else
             rule->emit(e, op);
-        free_dying_slots(e);
+        if (e->dying_count)
+            free_dying_slots(e);
     }
 }
 

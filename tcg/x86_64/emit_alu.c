@@ -23,8 +23,6 @@ void x86_emit_get(struct tcg_engine *e, const struct ir_op *op)
         x86_define(e, d);
         return;
     }
-    if (x->root != e->index)
-        return;
     x->home = op->aux;
     e->home_of[op->aux] = (u16)e->index;
     if (pin == X86_NO_REG) {

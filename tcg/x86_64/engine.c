@@ -47,6 +47,7 @@ static void engine_destroy(struct tcg_engine *e)
     g_free(e->current);
     g_free(e->value);
     g_free(e->group_of);
+    g_free(e->work);
     g_free(e->cold);
     g_free(e->recheck);
     g_free(e);

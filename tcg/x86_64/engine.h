@@ -106,6 +106,13 @@ struct x86_group {
 
 enum { X86_MAX_GROUPS = 32, X86_OPEN_GROUPS = 4 };
 
+/* The search for groups, group.c. */
+struct x86_finder {
+    u16 open[X86_OPEN_GROUPS]; /* groups that may get more members */
+    u32 open_count;
+    u16 members[X86_MAX_GROUPS];
+};
+
 /* A check to be repeated in cold code, because C ran and may have changed tables. */
 struct x86_recheck {
     struct x86_operand base;
@@ -162,6 +169,8 @@ struct tcg_engine {
     u32 index;                  /* of the op being emitted */
     struct x86_value *value;    /* per op */
     u32 value_capacity;
+    u16 *work;                  /* ops that emit something, in order; analysis */
+    u32 work_count;
     u16 owner[X86_REG_COUNT];   /* value in a host register, or IR_NONE; it is there only while it has readers left */
     u16 *home_of;               /* per guest register: the value whose home it is, or IR_NONE */
     u16 *current;               /* per guest register: the value that get gives (analysis) */
@@ -170,6 +179,8 @@ struct tcg_engine {
     u32 dying_count;
     bool prepared;              /* groups belong to the block that emit gets next */
     bool analysed;              /* so do values */
+    bool finding;               /* analysis looks for groups */
+    struct x86_finder finder;
     struct x86_group group[X86_MAX_GROUPS];
     u32 group_count;
     u16 *group_of;              /* per op: its group, or IR_NONE; valid while prepared */
@@ -195,6 +206,13 @@ void x86_analyse(struct tcg_engine *e);
 /* --- group.c --- */
 /* See tcg_backend.prepare. */
 void x86_prepare(struct tcg_engine *e, struct ir_block *block);
+/* Analysis meets an op that accesses memory or calls a helper: `finding` is looked at here. */
+void x86_group_find(struct tcg_engine *e, u32 i, const struct ir_op *op);
+static inline void x86_group_note(struct tcg_engine *e, u32 i, const struct ir_op *op)
+{
+    if (e->finding)
+        x86_group_find(e, i, op);
+}
 /* The put of access i's result when that, or nothing, is all that is left of its guest instruction; else *ok is false. */
 const struct ir_op *x86_rest_of_insn(const struct ir_block *block, u32 i, bool *ok);
 

@@ -10,15 +10,6 @@
 
 enum { MAX_SPAN = 1024 };
 
-struct finder {
-    struct tcg_engine *e;
-    struct ir_block *block;
-    u16 open[X86_OPEN_GROUPS]; /* groups that may get more members */
-    u32 open_count;
-    bool clean; /* nothing of the present guest instruction has happened yet */
-    u16 members[X86_MAX_GROUPS];
-};
-
 static bool is_access(const struct ir_op *op)
 {
     return (op->code == IR_LD || op->code == IR_ST) && !(op->aux & IR_MEM_ALIGNED) && !(op->aux >> IR_MEM_SPACE_SHIFT) &&
@@ -51,39 +42,61 @@ static bool reads_all(const struct ir_op *op)
     return op->code == IR_LD ? op->type == IR_I64 : true;
 }
 
-static void close_all(struct finder *f)
+static void close_all(struct tcg_engine *e)
 {
-    f->open_count = 0;
+    e->finder.open_count = 0;
 }
 
-static void open_group(struct finder *f, u32 i, const struct ir_op *op, ir_value base)
+/* Nothing of the guest instruction has happened before op i. */
+static bool is_clean(const struct ir_block *b, u32 i)
 {
-    struct tcg_engine *e = f->e;
-    struct x86_group *g;
+    while (i-- > 0) {
+        switch (b->op[i].code) {
+        case IR_INSN:
+            return true;
+        case IR_LD:
+        case IR_ST:
+        case IR_PUT:
+        case IR_AMO:
+        case IR_CAS:
+        case IR_CALL:
+            return false;
+        default:
+            break;
+        }
+    }
+    return false;
+}
 
-    if (e->group_count == X86_MAX_GROUPS || e->group_count + f->block->exit_count == IR_MAX_EXITS)
+static void open_group(struct tcg_engine *e, u32 i, const struct ir_op *op, ir_value base)
+{
+    struct x86_finder *f = &e->finder;
+    u32 n = e->group_count;
+
+    if (n == X86_MAX_GROUPS || n + e->block->exit_count == IR_MAX_EXITS)
         return;
     if (f->open_count == X86_OPEN_GROUPS) {
         memmove(f->open, f->open + 1, sizeof(f->open) - sizeof(f->open[0]));
         f->open_count--;
     }
-    g = &e->group[e->group_count];
-    *g = (struct x86_group){
+    e->group[n] = (struct x86_group){
         .base = base, .exit = IR_NONE, .first = i, .last = i, .low = (s32)op->imm,
         .high = (s32)op->imm + (s32)ir_mem_bytes(op->aux), .write = op->code == IR_ST || op->aux & IR_MEM_WRITE_INTENT,
         .slot = X86_NO_SLOT,
     };
-    f->members[e->group_count] = 1;
-    e->group_of[i] = (u16)e->group_count;
-    f->open[f->open_count++] = (u16)e->group_count++;
+    f->members[n] = 1;
+    e->group_of[i] = (u16)n;
+    f->open[f->open_count++] = (u16)n;
+    e->group_count++;
 }
 
-static bool join(struct finder *f, u32 i, const struct ir_op *op, ir_value base)
+static bool join(struct tcg_engine *e, u32 i, const struct ir_op *op, ir_value base)
 {
+    const struct x86_finder *f = &e->finder;
     s32 low = (s32)op->imm, high = low + (s32)ir_mem_bytes(op->aux);
 
     for (u32 k = 0; k < f->open_count; k++) {
-        struct x86_group *g = &f->e->group[f->open[k]];
+        struct x86_group *g = &e->group[f->open[k]];
         s32 all_low = MIN(low, g->low), all_high = MAX(high, g->high);
 
         if (g->base != base || all_high - all_low > MAX_SPAN)
@@ -92,68 +105,34 @@ static bool join(struct finder *f, u32 i, const struct ir_op *op, ir_value base)
         g->high = all_high;
         g->last = i;
         g->write |= op->code == IR_ST || op->aux & IR_MEM_WRITE_INTENT;
-        f->members[f->open[k]]++;
-        f->e->group_of[i] = f->open[k];
+        e->finder.members[f->open[k]]++;
+        e->group_of[i] = f->open[k];
         return true;
     }
     return false;
 }
 
-static void add_access(struct finder *f, u32 i, const struct ir_op *op)
+static void add_access(struct tcg_engine *e, u32 i, const struct ir_op *op)
 {
-    ir_value base = x86_root(f->e, op->arg[0]);
-    bool simple;
+    ir_value base = x86_root(e, op->arg[0]);
+    bool may_share = e->value[base].place != PLACE_CONST && is_access(op), simple;
 
-    if (f->e->value[base].place != PLACE_CONST && is_access(op) && join(f, i, op, base))
+    e->group_of[i] = IR_NONE;
+    if (may_share && join(e, i, op, base))
         return;
-    x86_rest_of_insn(f->block, i, &simple);
-    if (!simple || !reads_all(op)) {
-        close_all(f); /* could not leave behind it */
-        return;
-    }
-    if (f->clean && is_access(op) && f->e->value[base].place != PLACE_CONST)
-        open_group(f, i, op, base);
+    x86_rest_of_insn(e->block, i, &simple);
+    if (!simple || !reads_all(op))
+        close_all(e); /* could not leave behind it */
+    else if (may_share && is_clean(e->block, i))
+        open_group(e, i, op, base);
 }
 
-static bool is_pure_call(const struct ir_op *op)
+void x86_group_find(struct tcg_engine *e, u32 i, const struct ir_op *op)
 {
-    return op->code == IR_CALL && op->helper->effects == IR_HELPER_PURE;
-}
-
-static void scan(struct finder *f)
-{
-    struct ir_block *b = f->block;
-
-    for (u32 i = 0; i < b->count; i++) {
-        const struct ir_op *op = &b->op[i];
-
-        f->e->group_of[i] = IR_NONE;
-        switch (op->code) {
-        case IR_INSN:
-            f->clean = true;
-            break;
-        case IR_LD:
-        case IR_ST:
-            add_access(f, i, op);
-            f->clean = false;
-            break;
-        case IR_PUT:
-            f->clean = false;
-            break;
-        case IR_AMO:
-        case IR_CAS:
-            close_all(f);
-            f->clean = false;
-            break;
-        case IR_CALL:
-            if (!is_pure_call(op))
-                close_all(f);
-            f->clean = false;
-            break;
-        default:
-            break;
-        }
-    }
+    if (op->code == IR_LD || op->code == IR_ST)
+        add_access(e, i, op);
+    else if (op->code != IR_CALL || op->helper->effects != IR_HELPER_PURE)
+        close_all(e);
 }
 
 static void add_exit(struct ir_block *b, struct x86_group *g)
@@ -167,15 +146,13 @@ static void add_exit(struct ir_block *b, struct x86_group *g)
 }
 
 /* A group of one is none. */
-static void keep_real_groups(struct finder *f)
+static void keep_real_groups(struct tcg_engine *e, struct ir_block *block)
 {
-    struct tcg_engine *e = f->e;
-
     for (u32 i = 0; i < e->group_count; i++) {
         struct x86_group *g = &e->group[i];
 
-        if (f->members[i] > 1)
-            add_exit(f->block, g);
+        if (e->finder.members[i] > 1)
+            add_exit(block, g);
         else
             e->group_of[g->first] = IR_NONE;
     }
@@ -183,15 +160,12 @@ static void keep_real_groups(struct finder *f)
 
 void x86_prepare(struct tcg_engine *e, struct ir_block *block)
 {
-    struct finder f = {.e = e, .block = block};
-
     e->block = block;
     e->group_count = 0;
-    e->prepared = !block->single_memory && block->insn_count > 1;
+    e->prepared = e->finding = !block->single_memory && block->insn_count > 1;
+    close_all(e);
     x86_analyse(e);
     e->analysed = true;
-    if (!e->prepared)
-        return;
-    scan(&f);
-    keep_real_groups(&f);
+    e->finding = false;
+    keep_real_groups(e, block);
 }
