@@ -64,6 +64,15 @@ static inline ir_value ir_last(const struct ir_block *b)
     return (ir_value)(b->count - 1);
 }
 
+/* The next op can leave, or needs what was put before it. */
+static inline void ir_note_leave(struct ir_block *b)
+{
+    b->last_leave = b->count;
+}
+
+/* What calling a helper does to what is known. builder.c */
+void ir_track_call(struct ir_block *b, const struct ir_helper *helper);
+
 /* Puts a comparison in order (constants right, fewest conditions). 1 or 0 when it is decided, else -1. builder.c */
 int ir_fold_compare(struct ir_block *b, enum ir_cond *cond, ir_value *x, ir_value *y);
 

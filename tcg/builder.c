@@ -1,12 +1,15 @@
 /*
  * tcg/builder.c - how front ends write IR.
  *
- * Folds what one look at the operands shows: constants, identities, conversions of conversions. What needs to see
- * through guest registers is left to tcg/opt/.
+ * Folds what one look at the operands shows: constants, identities, conversions of conversions; in a block that tracks guest registers
+ * also through these: lui+addi becomes a constant, auipc+addi one pc_add. Back ends name values by registers in the same way, so this
+ * lengthens no live range by itself; where folding would (trunc of an extension, idioms of several ops) it is left or asks first.
  */
 #include "tcg/builder.h"
 #include "tcg/append.h"
 #include "tcg/eval.h"
+#include "tcg/idioms.h"
+#include <string.h>
 
 ir_value ir_const(struct ir_block *b, enum ir_type type, s64 imm)
 {
@@ -16,14 +19,24 @@ ir_value ir_const(struct ir_block *b, enum ir_type type, s64 imm)
 
 ir_value ir_get(struct ir_block *b, enum ir_type type, unsigned reg)
 {
+    if (b->tracking && b->current[reg] != IR_NONE)
+        return b->current[reg];
     ir_append(b, IR_GET, type)->aux = (u16)reg;
+    if (b->tracking)
+        b->current[reg] = ir_last(b);
     return ir_last(b);
 }
 
 void ir_put(struct ir_block *b, enum ir_type type, unsigned reg, ir_value v)
 {
-    struct ir_op *op = ir_append(b, IR_PUT, type);
+    struct ir_op *op;
 
+    if (b->tracking) {
+        if (b->current[reg] == v)
+            return;
+        b->current[reg] = v;
+    }
+    op = ir_append(b, IR_PUT, type);
     op->aux = (u16)reg;
     op->arg[0] = v;
 }
@@ -56,6 +69,8 @@ ir_value ir_trunc(struct ir_block *b, enum ir_type to, ir_value v)
         return convert(b, IR_TRUNC, to, IR_VOID, op->arg[0]);
     case IR_ZEXT:
     case IR_SEXT:
+        if (b->tracking) /* the extension is where the value lives */
+            return convert(b, IR_TRUNC, to, IR_VOID, v);
         if (op->aux == to)
             return op->arg[0];
         return convert(b, op->aux > to ? IR_TRUNC : (enum ir_opcode)op->code, to, (enum ir_type)op->aux,
@@ -211,7 +226,7 @@ static bool commutes(enum ir_opcode code)
 ir_value ir_binary_imm(struct ir_block *b, enum ir_opcode code, ir_value x, s64 imm)
 {
     enum ir_type type = ir_value_type(b, x);
-    ir_value folded;
+    ir_value folded, value;
 
     imm = ir_const_wrap(type, imm);
     folded = fold_imm(b, code, type, x, imm);
@@ -221,7 +236,28 @@ ir_value ir_binary_imm(struct ir_block *b, enum ir_opcode code, ir_value x, s64 
         code = IR_ADD;
         imm = ir_const_wrap(type, (s64)(0 - (u64)imm));
     }
-    return append_binary(b, code, type, x, ir_const(b, type, imm));
+    value = ir_const(b, type, imm);
+    if (b->tracking && (code == IR_SHR || code == IR_SAR)) {
+        folded = ir_idiom_shift(b, code, type, x, value);
+        if (folded != IR_NONE)
+            return folded;
+    }
+    return append_binary(b, code, type, x, value);
+}
+
+static ir_value find_idiom(struct ir_block *b, enum ir_opcode code, enum ir_type type, ir_value x, ir_value y)
+{
+    switch (code) {
+    case IR_SHR:
+    case IR_SAR:
+        return ir_idiom_shift(b, code, type, x, y);
+    case IR_ADD:
+    case IR_OR:
+    case IR_XOR:
+        return ir_idiom_rotate(b, type, x, y);
+    default:
+        return IR_NONE;
+    }
 }
 
 ir_value ir_binary(struct ir_block *b, enum ir_opcode code, ir_value x, ir_value y)
@@ -233,6 +269,12 @@ ir_value ir_binary(struct ir_block *b, enum ir_opcode code, ir_value x, ir_value
 
         x = y;
         y = swap;
+    }
+    if (b->tracking) {
+        ir_value idiom = find_idiom(b, code, type, x, y);
+
+        if (idiom != IR_NONE)
+            return idiom;
     }
     if (unlikely(ir_is_const(b, y))) {
         ir_value folded;
@@ -301,6 +343,8 @@ ir_value ir_setcc(struct ir_block *b, enum ir_cond cond, ir_value x, ir_value y)
 {
     int known;
 
+    if (b->tracking)
+        ir_idiom_compare(b, &cond, &x, &y);
     known = ir_fold_compare(b, &cond, &x, &y);
     if (known >= 0)
         return ir_const(b, IR_I64, known);
@@ -314,6 +358,8 @@ ir_value ir_select(struct ir_block *b, enum ir_cond cond, ir_value x, ir_value y
     struct ir_op *op;
     int known;
 
+    if (b->tracking)
+        ir_idiom_compare(b, &cond, &x, &y);
     known = ir_fold_compare(b, &cond, &x, &y);
     if (known >= 0)
         return known ? yes : no;
@@ -330,8 +376,10 @@ ir_value ir_select(struct ir_block *b, enum ir_cond cond, ir_value x, ir_value y
 
 ir_value ir_load(struct ir_block *b, enum ir_type type, u32 mem, ir_value base, s64 disp)
 {
-    struct ir_op *op = ir_append(b, IR_LD, type);
+    struct ir_op *op;
 
+    ir_note_leave(b);
+    op = ir_append(b, IR_LD, type);
     op->aux = (u16)mem;
     op->arg[0] = base;
     op->imm = disp;
@@ -340,8 +388,10 @@ ir_value ir_load(struct ir_block *b, enum ir_type type, u32 mem, ir_value base, 
 
 void ir_store(struct ir_block *b, u32 mem, ir_value base, s64 disp, ir_value v)
 {
-    struct ir_op *op = ir_append(b, IR_ST, ir_value_type(b, v));
+    struct ir_op *op;
 
+    ir_note_leave(b);
+    op = ir_append(b, IR_ST, ir_value_type(b, v));
     op->aux = (u16)mem;
     op->arg[0] = base;
     op->arg[1] = v;
@@ -350,8 +400,10 @@ void ir_store(struct ir_block *b, u32 mem, ir_value base, s64 disp, ir_value v)
 
 ir_value ir_amo(struct ir_block *b, enum ir_amo amo, u32 mem, ir_value address, ir_value v)
 {
-    struct ir_op *op = ir_append(b, IR_AMO, ir_value_type(b, v));
+    struct ir_op *op;
 
+    ir_note_leave(b);
+    op = ir_append(b, IR_AMO, ir_value_type(b, v));
     op->aux = (u16)mem;
     op->arg[0] = address;
     op->arg[1] = v;
@@ -361,8 +413,10 @@ ir_value ir_amo(struct ir_block *b, enum ir_amo amo, u32 mem, ir_value address, 
 
 ir_value ir_cas(struct ir_block *b, u32 mem, ir_value address, ir_value expected, ir_value desired)
 {
-    struct ir_op *op = ir_append(b, IR_CAS, ir_value_type(b, desired));
+    struct ir_op *op;
 
+    ir_note_leave(b);
+    op = ir_append(b, IR_CAS, ir_value_type(b, desired));
     op->aux = (u16)mem;
     op->arg[0] = address;
     op->arg[1] = expected;
@@ -375,11 +429,23 @@ void ir_fence(struct ir_block *b, u32 orders)
     ir_append(b, IR_FENCE, IR_VOID)->imm = orders;
 }
 
+void ir_track_call(struct ir_block *b, const struct ir_helper *helper)
+{
+    u8 effects = helper->effects;
+
+    if (effects & (IR_HELPER_READS | IR_HELPER_WRITES | IR_HELPER_NEEDS_PC | IR_HELPER_MAY_LEAVE))
+        ir_note_leave(b);
+    if (b->tracking && effects & (IR_HELPER_WRITES | IR_HELPER_MAY_LEAVE))
+        ir_block_track(b, b->tracked);
+}
+
 ir_value ir_call(struct ir_block *b, const struct ir_helper *helper, ir_value a0, ir_value a1, ir_value a2,
                  ir_value a3)
 {
-    struct ir_op *op = ir_append(b, IR_CALL, (enum ir_type)helper->result);
+    struct ir_op *op;
 
+    ir_track_call(b, helper);
+    op = ir_append(b, IR_CALL, (enum ir_type)helper->result);
     op->arg[0] = a0;
     op->arg[1] = a1;
     op->arg[2] = a2;
@@ -409,8 +475,11 @@ void ir_exit_if(struct ir_block *b, enum ir_cond cond, ir_value x, ir_value y, s
 {
     struct ir_op *op;
 
+    if (b->tracking)
+        ir_idiom_compare(b, &cond, &x, &y);
     if (ir_fold_compare(b, &cond, &x, &y) == 0)
         return;
+    ir_note_leave(b);
     op = ir_append(b, IR_EXIT_IF, ir_value_type(b, x));
     op->aux = (u16)cond;
     op->arg[0] = x;
@@ -427,8 +496,14 @@ void ir_exit(struct ir_block *b, s32 pc, enum ir_exit_hint hint, s32 return_pc)
 
 void ir_exit_to(struct ir_block *b, ir_value address, enum ir_exit_hint hint, s32 return_pc)
 {
-    struct ir_op *op = ir_append(b, IR_EXIT_TO, IR_I64);
+    const struct ir_op *target = &b->op[address];
+    struct ir_op *op;
 
+    if (b->tracking && target->code == IR_PC_ADD && target->imm == (s32)target->imm) {
+        ir_exit(b, (s32)target->imm, hint, return_pc); /* auipc+jalr: known relative to the page after all */
+        return;
+    }
+    op = ir_append(b, IR_EXIT_TO, IR_I64);
     op->arg[0] = address;
     op->imm = ir_append_exit(b, IR_EXIT_INDIRECT, 0, hint, return_pc);
 }

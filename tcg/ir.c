@@ -1,6 +1,7 @@
 /* tcg/ir.c - the table of ops, types, conditions, and blocks. */
 #include "tcg/ir.h"
 #include "tcg/append.h"
+#include <string.h>
 
 enum result { NONE, SAME, I64 };
 enum effect {
@@ -149,4 +150,13 @@ void ir_block_reset(struct ir_block *block, u32 first_pc)
     block->insn_count = 0;
     block->single_memory = false;
     block->overflow = false;
+    block->tracking = false;
+    block->last_leave = 0;
+}
+
+void ir_block_track(struct ir_block *block, u32 reg_count)
+{
+    block->tracking = true;
+    block->tracked = reg_count;
+    memset(block->current, 0xff, reg_count * sizeof(block->current[0])); /* IR_NONE */
 }

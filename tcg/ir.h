@@ -124,6 +124,11 @@ struct ir_block {
     u32 insn_count;
     bool single_memory; /* back ends must not check several accesses at once (the variant that a failed group check wants) */
     bool overflow;    /* sticky: an op, exit or snapshot did not fit; the block is void */
+    /* What the builder knows while it folds through guest registers: ir_block_track. */
+    bool tracking;
+    u32 tracked;      /* registers */
+    u32 last_leave;   /* latest op that can leave or needs guest registers in their places */
+    ir_value current[IR_MAX_REGS]; /* the value in a guest register, IR_NONE: not known */
     struct ir_op *spare; /* for passes: capacity ops to rewrite into, then exchange with op */
     ir_value *map;       /* for passes: by old value; map[IR_NONE] is IR_NONE, so operands need no test */
 };
@@ -169,6 +174,11 @@ struct ir_block *ir_block_create(u32 capacity);
 void ir_block_destroy(struct ir_block *block);
 /* Empties a block for the code at first_pc (less pc_page). */
 void ir_block_reset(struct ir_block *block, u32 first_pc);
+/*
+ * From here on the builder knows what guest registers hold: a get of a known value is that value, a put of what is there is nothing, and
+ * idioms of several instructions become one op (tcg/idioms.h). Off in an empty block; the pass `forward` does it for blocks built without.
+ */
+void ir_block_track(struct ir_block *block, u32 reg_count);
 
 /* Text form, one op a line; parses back. Registers by name from the table. The caller frees. */
 char *ir_print(const struct ir_block *block, const struct ir_reg *regs, u32 reg_count);

@@ -17,19 +17,13 @@ ir_value translate_x(struct translation *t, unsigned reg)
 {
     if (reg == 0)
         return translate_const(t, 0);
-    if (t->known[reg] != IR_NONE)
-        return t->known[reg];
     return ir_get(t->b, IR_I64, RISCV_REG_X + reg);
 }
 
 void translate_set_x(struct translation *t, unsigned reg, ir_value value)
 {
-    u8 code = t->b->op[value].code;
-
-    if (reg == 0)
-        return;
-    ir_put(t->b, IR_I64, RISCV_REG_X + reg, value);
-    t->known[reg] = code == IR_CONST || code == IR_PC_ADD ? value : IR_NONE;
+    if (reg != 0)
+        ir_put(t->b, IR_I64, RISCV_REG_X + reg, value);
 }
 
 ir_value translate_w(struct translation *t, unsigned reg)
@@ -47,13 +41,10 @@ ir_value translate_length(struct translation *t)
     return translate_const(t, t->next - t->pc);
 }
 
-/* Helpers that leave may write any register, so nothing is known behind them. */
 void translate_call(struct translation *t, const struct ir_helper *helper, ir_value a, ir_value b, ir_value c,
                     ir_value d)
 {
     ir_call(t->b, helper, a, b, c, d);
-    for (unsigned reg = 0; reg < 32; reg++)
-        t->known[reg] = IR_NONE;
 }
 
 void translate_leave(struct translation *t)
@@ -148,8 +139,7 @@ enum translate_result riscv_translate(struct ir_block *block, const struct code_
     struct translation t = { .b = block, .guards = guards, .mode = source->mode, .careful = source->single_memory };
     u32 raw;
 
-    for (unsigned reg = 0; reg < 32; reg++)
-        t.known[reg] = IR_NONE;
+    ir_block_track(block, RISCV_REG_COUNT);
     t.next = (s32)(source->offset & ~1u); /* only a debugger can make it odd */
     if (fetch_insn(source, (u32)t.next, &raw) == FETCH_CROSSES) {
         if (!source->next_page)

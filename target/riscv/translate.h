@@ -26,8 +26,6 @@ struct translation {
     bool done;     /* the block has its end */
     bool careful;  /* the variant of the block where shortcuts were not good enough (code_source.single_memory) */
     bool fp_dirty; /* this block has marked the floating-point state as written */
-    /* Constants and code addresses that x registers are known to hold, or IR_NONE. */
-    ir_value known[32];
 };
 
 /* The value of an x register; x0 is the constant 0. */

@@ -1,22 +1,21 @@
 /*
- * tcg/opt/forward.c - know what guest registers hold, fold through them, recognise idioms.
+ * tcg/opt/forward.c - know what guest registers hold, fold through them, recognise idioms: for blocks that were built without.
  *
- * Builds the block anew: a get of a register whose value is known becomes that value, and every op goes through the
- * builder again, which now sees through registers: lui+addi becomes a constant, auipc+addi one pc_add. Back ends name values
- * by registers in the same way, so this lengthens no live range by itself; where folding would (trunc of an extension,
- * idioms of several ops) it asks opt_is_at_hand(). Memory ops, calls and their order are not touched.
+ * Builds the block anew by the builder, which now tracks registers. Memory ops, calls and their order are not touched.
  */
 #include "tcg/opt/passes.h"
 #include "tcg/append.h"
 #include "tcg/builder.h"
-#include <string.h>
+#include "tcg/idioms.h"
 
 enum { SPARE_OPS = 8 }; /* no op becomes more than this many */
 
-static void forget(struct forward *f, const struct code_layout *layout)
-{
-    memset(f->current, 0xff, layout->reg_count * sizeof f->current[0]);
-}
+/* The walk: it reads the old ops in order. */
+struct forward {
+    struct ir_block *b; /* of the new ops */
+    ir_value *map;      /* old value -> new value */
+    u32 exits;          /* rows of the exit table that are in use again */
+};
 
 /* An op without operands. */
 static inline ir_value copy_plain(struct forward *f, const struct ir_op *op)
@@ -51,7 +50,7 @@ static inline ir_value copy(struct forward *f, const struct ir_op *op)
 
 static ir_value copy_leaving(struct forward *f, const struct ir_op *op)
 {
-    f->last_leave = f->b->count;
+    ir_note_leave(f->b);
     return copy(f, op);
 }
 
@@ -68,81 +67,27 @@ static ir_value copy_exit(struct forward *f, const struct ir_op *op)
 
 static ir_value do_get(struct forward *f, const struct ir_op *op)
 {
-    ir_value v = f->current[op->aux];
+    ir_value *current = &f->b->current[op->aux];
 
-    if (v != IR_NONE)
-        return v;
-    return f->current[op->aux] = copy_plain(f, op);
+    if (*current == IR_NONE)
+        *current = copy_plain(f, op);
+    return *current;
 }
 
 static ir_value do_put(struct forward *f, const struct ir_op *op)
 {
-    ir_value v = f->map[op->arg[0]];
+    ir_value *current = &f->b->current[op->aux], v = f->map[op->arg[0]];
 
-    if (f->current[op->aux] == v)
-        return IR_NONE;
-    copy(f, op);
-    f->current[op->aux] = v;
+    if (*current != v)
+        copy(f, op);
+    *current = v;
     return IR_NONE;
 }
 
-static ir_value do_call(struct forward *f, const struct ir_op *op, const struct code_layout *layout)
+static ir_value do_call(struct forward *f, const struct ir_op *op)
 {
-    u8 effects = op->helper->effects;
-    ir_value v = effects & IR_HELPER_MAY_LEAVE ? copy_leaving(f, op) : copy(f, op);
-
-    if (effects & (IR_HELPER_READS | IR_HELPER_WRITES | IR_HELPER_NEEDS_PC))
-        f->last_leave = v; /* puts before it are needed */
-    if (effects & (IR_HELPER_WRITES | IR_HELPER_MAY_LEAVE))
-        forget(f, layout);
-    return v;
-}
-
-static ir_value do_binary(struct forward *f, const struct ir_op *op)
-{
-    ir_value x = f->map[op->arg[0]], y = f->map[op->arg[1]], v = IR_NONE;
-    enum ir_opcode code = (enum ir_opcode)op->code;
-
-    switch (code) {
-    case IR_SHR:
-    case IR_SAR:
-        v = opt_idiom_shift(f, code, (enum ir_type)op->type, x, y);
-        break;
-    case IR_ADD:
-    case IR_OR:
-    case IR_XOR:
-        v = opt_idiom_rotate(f, (enum ir_type)op->type, x, y);
-        break;
-    default:
-        break;
-    }
-    return v != IR_NONE ? v : ir_binary(f->b, code, x, y);
-}
-
-/* The extension is where the value lives, so trunc(sext x) stays. */
-static ir_value do_trunc(struct forward *f, const struct ir_op *op)
-{
-    ir_value x = f->map[op->arg[0]];
-
-    return ir_is_const(f->b, x) ? ir_const(f->b, (enum ir_type)op->type, f->b->op[x].imm) : copy(f, op);
-}
-
-static ir_value do_setcc(struct forward *f, const struct ir_op *op)
-{
-    ir_value x = f->map[op->arg[0]], y = f->map[op->arg[1]];
-    enum ir_cond cond = (enum ir_cond)op->aux;
-
-    opt_idiom_compare(f, &cond, &x, &y);
-    return ir_setcc(f->b, cond, x, y);
-}
-
-static ir_value do_select(struct forward *f, const struct ir_op *op)
-{
-    ir_value x = f->map[op->arg[0]], y = f->map[op->arg[1]];
-    enum ir_cond cond = (enum ir_cond)(op->aux & 0xff);
-
-    opt_idiom_compare(f, &cond, &x, &y);
-    return ir_select(f->b, cond, x, y, f->map[op->arg[2]], f->map[op->arg[3]]);
+    ir_track_call(f->b, op->helper);
+    return copy(f, op);
 }
 
 static ir_value do_exit_if(struct forward *f, const struct ir_op *op)
@@ -150,7 +95,7 @@ static ir_value do_exit_if(struct forward *f, const struct ir_op *op)
     ir_value x = f->map[op->arg[0]], y = f->map[op->arg[1]], v;
     enum ir_cond cond = (enum ir_cond)op->aux;
 
-    opt_idiom_compare(f, &cond, &x, &y);
+    ir_idiom_compare(f->b, &cond, &x, &y);
     if (ir_fold_compare(f->b, &cond, &x, &y) == 0)
         return IR_NONE;
     v = copy_exit(f, op);
@@ -178,8 +123,10 @@ static ir_value do_exit_to(struct forward *f, const struct ir_op *op)
     return v;
 }
 
-static ir_value rebuild(struct forward *f, const struct ir_op *op, const struct code_layout *layout)
+static ir_value rebuild(struct forward *f, const struct ir_op *op)
 {
+    const ir_value *map = f->map;
+
     switch (op->code) {
     case IR_NOP:
         return IR_NONE;
@@ -193,7 +140,7 @@ static ir_value rebuild(struct forward *f, const struct ir_op *op, const struct 
     case IR_PUT:
         return do_put(f, op);
     case IR_TRUNC:
-        return do_trunc(f, op);
+        return ir_trunc(f->b, (enum ir_type)op->type, map[op->arg[0]]);
     case IR_ZEXT:
         return ir_zext(f->b, (enum ir_type)op->type, f->map[op->arg[0]]);
     case IR_SEXT:
@@ -206,11 +153,11 @@ static ir_value rebuild(struct forward *f, const struct ir_op *op, const struct 
     case IR_BSWAP:
         return ir_unary(f->b, (enum ir_opcode)op->code, f->map[op->arg[0]]);
     case IR_SETCC:
-        return do_setcc(f, op);
+        return ir_setcc(f->b, (enum ir_cond)op->aux, map[op->arg[0]], map[op->arg[1]]);
     case IR_SELECT:
-        return do_select(f, op);
+        return ir_select(f->b, (enum ir_cond)(op->aux & 0xff), map[op->arg[0]], map[op->arg[1]], map[op->arg[2]], map[op->arg[3]]);
     case IR_CALL:
-        return do_call(f, op, layout);
+        return do_call(f, op);
     case IR_EXIT_IF:
         return do_exit_if(f, op);
     case IR_EXIT_TO:
@@ -224,7 +171,7 @@ static ir_value rebuild(struct forward *f, const struct ir_op *op, const struct 
     case IR_EXIT:
         return copy_exit(f, op);
     default:
-        return do_binary(f, op);
+        return ir_binary(f->b, (enum ir_opcode)op->code, map[op->arg[0]], map[op->arg[1]]);
     }
 }
 
@@ -237,18 +184,16 @@ static bool has_exit(const struct ir_op *op)
 
 void opt_forward(struct ir_block *b, const struct code_layout *layout)
 {
-    struct forward f; /* not cleared: the registers' part is large */
+    struct forward f = { .b = b, .map = b->map };
     u32 count = b->count;
     const struct ir_op *old = b->op;
     ir_value *map = b->map;
     bool roomy = count * 4 + SPARE_OPS <= b->capacity; /* else ops are copied when room gets short */
 
-    f.b = b;
-    f.last_leave = 0;
-    f.exits = 0;
-    f.reg_count = layout->reg_count;
-    f.map = map;
-    forget(&f, layout);
+    if (b->tracking) /* the builder did it */
+        return;
+    b->last_leave = 0;
+    ir_block_track(b, layout->reg_count);
     b->op = b->spare;
     b->spare = (struct ir_op *)old;
     b->count = 0;
@@ -256,7 +201,7 @@ void opt_forward(struct ir_block *b, const struct code_layout *layout)
         const struct ir_op *op = &old[i];
         bool has_room = roomy || b->count + (count - i) + SPARE_OPS <= b->capacity;
 
-        map[i] = likely(has_room) ? rebuild(&f, op, layout) : has_exit(op) ? copy_exit(&f, op) : copy(&f, op);
+        map[i] = likely(has_room) ? rebuild(&f, op) : has_exit(op) ? copy_exit(&f, op) : copy(&f, op);
     }
     b->exit_count = f.exits;
 }
