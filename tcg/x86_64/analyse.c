@@ -99,6 +99,7 @@ enum op_kind {
     CAN_LEAVE = 1 << 1,
     ARITHMETIC = 1 << 2,  /* its result may be computed in place of its first operand */
     COMMUTES = 1 << 3,
+    MANY = 1 << 4,        /* may have more than two operands */
 };
 
 static const u8 kinds[IR_OPCODE_COUNT] = {
@@ -108,8 +109,9 @@ static const u8 kinds[IR_OPCODE_COUNT] = {
     [IR_OR] = ARITHMETIC | COMMUTES, [IR_XOR] = ARITHMETIC | COMMUTES, [IR_ANDN] = ARITHMETIC, [IR_ORN] = ARITHMETIC,
     [IR_XNOR] = ARITHMETIC | COMMUTES, [IR_NOT] = ARITHMETIC, [IR_NEG] = ARITHMETIC, [IR_SHL] = ARITHMETIC,
     [IR_SHR] = ARITHMETIC, [IR_SAR] = ARITHMETIC, [IR_ROL] = ARITHMETIC, [IR_ROR] = ARITHMETIC,
-    [IR_LD] = NAMES | CAN_LEAVE, [IR_ST] = NAMES | CAN_LEAVE, [IR_AMO] = NAMES | CAN_LEAVE, [IR_CAS] = NAMES | CAN_LEAVE,
-    [IR_CALL] = NAMES | CAN_LEAVE,
+    [IR_LD] = NAMES | CAN_LEAVE, [IR_ST] = NAMES | CAN_LEAVE, [IR_AMO] = NAMES | CAN_LEAVE, [IR_CAS] = NAMES | CAN_LEAVE | MANY,
+    [IR_CALL] = NAMES | CAN_LEAVE | MANY,
+    [IR_SELECT] = MANY,
     [IR_EXIT_IF] = CAN_LEAVE, [IR_EXIT] = CAN_LEAVE, [IR_EXIT_TO] = CAN_LEAVE, [IR_LEAVE] = CAN_LEAVE,
 };
 
@@ -150,29 +152,42 @@ static bool name_op(struct tcg_engine *e, u32 i, const struct ir_op *op)
     }
 }
 
+static void count_reader(struct x86_value *value, ir_value arg)
+{
+    value[value[arg].root].left++;
+}
+
 static void name_values(struct tcg_engine *e)
 {
-    const struct ir_block *b = e->block;
-    struct x86_value *value = e->value;
+    const struct ir_op *op = e->block->op, *end = op + e->block->count;
+    struct x86_value *value = e->value, *x = value;
     u16 *work = e->work;
 
-    for (u32 i = 0; i < b->count; i++) {
-        const struct ir_op *op = &b->op[i];
+    for (u32 i = 0; op < end; op++, x++, i++) {
+        u8 kind;
 
         if (op->code == IR_NOP || op->code == IR_INSN)
             continue; /* no value, no operands */
-        value[i] = (struct x86_value){
+        *x = (struct x86_value){
             .place = PLACE_NONE, .hint = X86_NO_REG, .computed = true, .home = IR_NONE, .root = (u16)i
         };
         if (op->code == IR_CONST) {
-            set_const(&value[i], narrow(op->type, true, op->imm));
+            set_const(x, narrow(op->type, true, op->imm));
             continue;
         }
-        if (kinds[op->code] & NAMES && !name_op(e, i, op))
+        kind = kinds[op->code];
+        if (kind & NAMES && !name_op(e, i, op))
             continue;
         *work++ = (u16)i;
-        for (unsigned k = 0; k < 4 && op->arg[k] != IR_NONE; k++)
-            value[value[op->arg[k]].root].left++;
+        if (op->arg[0] == IR_NONE)
+            continue;
+        count_reader(value, op->arg[0]);
+        if (op->arg[1] == IR_NONE)
+            continue;
+        count_reader(value, op->arg[1]);
+        if (unlikely(kind & MANY))
+            for (unsigned k = 2; k < 4 && op->arg[k] != IR_NONE; k++)
+                count_reader(value, op->arg[k]);
     }
     e->work_count = (u32)(work - e->work);
 }
@@ -261,14 +276,27 @@ static void borrow_register(struct tcg_engine *e, struct hints *h, u32 i)
     }
 }
 
+static void note_reader(struct x86_value *value, ir_value arg, u32 i)
+{
+    struct x86_value *x = &value[value[arg].root];
+
+    if (!x->last)
+        x->last = (u16)i;
+}
+
 static void note_readers(struct tcg_engine *e, u32 i, const struct ir_op *op)
 {
-    for (unsigned k = 0; k < 4 && op->arg[k] != IR_NONE; k++) {
-        struct x86_value *x = &e->value[x86_root(e, op->arg[k])];
+    struct x86_value *value = e->value;
 
-        if (!x->last)
-            x->last = (u16)i;
-    }
+    if (op->arg[0] == IR_NONE)
+        return;
+    note_reader(value, op->arg[0], i);
+    if (op->arg[1] == IR_NONE)
+        return;
+    note_reader(value, op->arg[1], i);
+    if (unlikely(kinds[op->code] & MANY))
+        for (unsigned k = 2; k < 4 && op->arg[k] != IR_NONE; k++)
+            note_reader(value, op->arg[k], i);
 }
 
 static void hint_definition(struct tcg_engine *e, struct hints *h, u32 i, const struct ir_op *op)
@@ -296,15 +324,17 @@ static void hint_definition(struct tcg_engine *e, struct hints *h, u32 i, const 
  */
 static void find_hints(struct tcg_engine *e)
 {
-    const struct ir_block *b = e->block;
+    const struct ir_op *ops = e->block->op;
+    const struct x86_value *value = e->value;
+    const u16 *work = e->work;
     struct hints h;
 
     forget_all(&h);
     for (u32 n = e->work_count; n-- > 0;) {
-        u32 i = e->work[n];
-        const struct ir_op *op = &b->op[i];
+        u32 i = work[n];
+        const struct ir_op *op = &ops[i];
 
-        if (e->value[i].left)
+        if (value[i].left)
             hint_definition(e, &h, i, op);
         note_readers(e, i, op);
         if (op->code == IR_PUT)

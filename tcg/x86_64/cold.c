@@ -32,8 +32,8 @@ static void push(struct tcg_engine *e, struct x86_operand o, s32 shift)
         x86_push_r(c, RAX);
     } else {
         if (o.place == PLACE_STACK)
-            o.mem.disp += shift;
-        x86_push_m(c, o.mem);
+            o.disp += shift;
+        x86_push_m(c, x86_operand_mem(o));
     }
 }
 

@@ -88,6 +88,10 @@ void x86_emit_put(struct tcg_engine *e, const struct ir_op *op)
         x86_release(e, v);
         return;
     }
+    if (x->place == PLACE_REG && x->reg == pin) { /* computed where it belongs */
+        x86_adopt_home(e, g, v);
+        return;
+    }
     x86_evict_home(e, g, v, x86_operand_mask(x86_operand_of(e, v)));
     o = x86_take(e, v);
     if (pin == X86_NO_REG)
@@ -120,7 +124,7 @@ static void extend(struct tcg_engine *e, unsigned size, bool is_signed, bool wid
     if (a.place == PLACE_REG)
         x86_extend_rr(&e->code, size, is_signed, wide, d, a.reg);
     else
-        x86_extend_rm(&e->code, size, is_signed, wide, d, a.mem);
+        x86_extend_rm(&e->code, size, is_signed, wide, d, x86_operand_mem(a));
 }
 
 void x86_emit_extend(struct tcg_engine *e, const struct ir_op *op)
@@ -160,7 +164,7 @@ static void alu(struct tcg_engine *e, enum x86_alu alu_op, bool wide, enum host_
     else if (b.place == PLACE_REG)
         x86_alu_rr(&e->code, alu_op, wide, d, b.reg);
     else
-        x86_alu_rm(&e->code, alu_op, wide, d, b.mem);
+        x86_alu_rm(&e->code, alu_op, wide, d, x86_operand_mem(b));
 }
 
 /* A constant that an instruction cannot hold goes to a temporary. */
@@ -320,7 +324,7 @@ void x86_emit_mul(struct tcg_engine *e, const struct ir_op *op)
         if (b.place == PLACE_REG)
             x86_imul_rr(&e->code, wide, d, b.reg);
         else
-            x86_imul_rm(&e->code, wide, d, b.mem);
+            x86_imul_rm(&e->code, wide, d, x86_operand_mem(b));
     }
     x86_define(e, d);
 }
@@ -346,7 +350,7 @@ static enum host_reg shift_const(struct tcg_engine *e, enum x86_shift shift, boo
         if (a.place == PLACE_REG)
             x86_rorx_rr(&e->code, wide, d, a.reg, right);
         else
-            x86_rorx_rm(&e->code, wide, d, a.mem, right);
+            x86_rorx_rm(&e->code, wide, d, x86_operand_mem(a), right);
         return d;
     }
     if (moves && shift == X86_SHL && count == 1 && a.place == PLACE_REG) {
@@ -374,7 +378,7 @@ static enum host_reg shift_free(struct tcg_engine *e, enum x86_shift shift, bool
     if (a.place == PLACE_REG)
         x86_shiftx_rr(&e->code, shift, wide, d, a.reg, count);
     else
-        x86_shiftx_rm(&e->code, shift, wide, d, a.mem, count);
+        x86_shiftx_rm(&e->code, shift, wide, d, x86_operand_mem(a), count);
     return d;
 }
 
@@ -508,9 +512,9 @@ void x86_compare_emit(struct tcg_engine *e, const struct x86_compare *c)
     else if (c->a.place == PLACE_REG)
         alu(e, X86_CMP, wide, c->a.reg, c->b);
     else if (c->b.place == PLACE_CONST)
-        x86_alu_mi(&e->code, X86_CMP, wide, c->a.mem, (s32)c->b.imm);
+        x86_alu_mi(&e->code, X86_CMP, wide, x86_operand_mem(c->a), (s32)c->b.imm);
     else
-        x86_alu_mr(&e->code, X86_CMP, wide, c->a.mem, c->b.reg);
+        x86_alu_mr(&e->code, X86_CMP, wide, x86_operand_mem(c->a), c->b.reg);
 }
 
 void x86_emit_setcc(struct tcg_engine *e, const struct ir_op *op)
@@ -555,7 +559,7 @@ void x86_emit_select(struct tcg_engine *e, const struct ir_op *op)
     if (yes.place == PLACE_REG)
         x86_cmov_rr(&e->code, cc, wide, d, yes.reg);
     else
-        x86_cmov_rm(&e->code, cc, wide, d, yes.mem);
+        x86_cmov_rm(&e->code, cc, wide, d, x86_operand_mem(yes));
     x86_define(e, d);
 }
 
@@ -597,6 +601,6 @@ void x86_emit_min_max(struct tcg_engine *e, const struct ir_op *op)
     if (b.place == PLACE_REG)
         x86_cmov_rr(&e->code, replace_cc(op->code), wide, d, b.reg);
     else
-        x86_cmov_rm(&e->code, replace_cc(op->code), wide, d, b.mem);
+        x86_cmov_rm(&e->code, replace_cc(op->code), wide, d, x86_operand_mem(b));
     x86_define(e, d);
 }

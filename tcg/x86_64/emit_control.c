@@ -146,7 +146,7 @@ static void store_scratch(struct tcg_engine *e, struct x86_operand o, enum ir_ty
     if (o.place == PLACE_REG) {
         x86_mov_mr(c, 3, x86_base(at), o.reg);
     } else {
-        x86_push_m(c, o.mem);
+        x86_push_m(c, x86_operand_mem(o));
         x86_pop_m(c, x86_base(at));
     }
     if (type == IR_I32)

@@ -159,7 +159,7 @@ void x86_emit_mul_high(struct tcg_engine *e, const struct ir_op *op)
     if (b.place == PLACE_REG)
         x86_unary_r(&e->code, mul, true, b.reg);
     else
-        x86_unary_m(&e->code, mul, true, b.mem);
+        x86_unary_m(&e->code, mul, true, x86_operand_mem(b));
     define_rdx(e);
 }
 
@@ -254,7 +254,7 @@ static struct x86_operand scan_operand(struct tcg_engine *e, const struct ir_op 
         else if (a.place == PLACE_REG)
             x86_extend_rr(&e->code, op->type - IR_I8, false, false, d, a.reg);
         else
-            x86_extend_rm(&e->code, op->type - IR_I8, false, false, d, a.mem);
+            x86_extend_rm(&e->code, op->type - IR_I8, false, false, d, x86_operand_mem(a));
         if (op->code == IR_CTZ)
             x86_alu_ri(&e->code, X86_OR, false, d, 1 << bits);
     } else if (a.place != PLACE_REG || (x86_is_temp(a.reg) && a.reg != d)) {

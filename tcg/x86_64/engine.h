@@ -73,11 +73,11 @@ struct x86_value {
     s64 imm;    /* PLACE_CONST: sign-extended */
 };
 
-/* An operand, ready to be encoded. */
+/* An operand, ready to be encoded. Small enough for the host to hand around in registers. */
 struct x86_operand {
     u8 place;
-    u8 reg;
-    struct x86_mem mem; /* PLACE_STATE, PLACE_STACK */
+    u8 reg;   /* PLACE_STATE, PLACE_STACK: the base of its address */
+    s32 disp;
     s64 imm;
 };
 

@@ -6,21 +6,28 @@ static struct x86_mem slot_mem(unsigned slot)
     return x86_mem(RSP, (s32)slot * 8);
 }
 
+static void in_memory(struct x86_operand *o, enum x86_place place, struct x86_mem m)
+{
+    o->place = (u8)place;
+    o->reg = m.base;
+    o->disp = m.disp;
+}
+
 struct x86_operand x86_operand_of(struct tcg_engine *e, ir_value v)
 {
     const struct x86_value *x = &e->value[v];
     struct x86_operand o = {.place = x->place, .reg = x->reg, .imm = x->imm};
 
     if (x->place == PLACE_STATE)
-        o.mem = x86_state_of(e, x->home);
+        in_memory(&o, PLACE_STATE, x86_state_of(e, x->home));
     else if (x->place == PLACE_STACK)
-        o.mem = slot_mem(x->slot);
+        in_memory(&o, PLACE_STACK, slot_mem(x->slot));
     else if (x->place == PLACE_CONST && !x86_fits32(x->imm) && x->home != IR_NONE && e->home_of[x->home] == v) {
         /* a long constant that some guest register holds */
         if (e->pin_of[x->home] != X86_NO_REG)
             o = (struct x86_operand){.place = PLACE_REG, .reg = e->pin_of[x->home]};
         else
-            o = (struct x86_operand){.place = PLACE_STATE, .mem = x86_state_of(e, x->home)};
+            in_memory(&o, PLACE_STATE, x86_state_of(e, x->home));
     }
     return o;
 }
@@ -192,6 +199,14 @@ static void disown_home(struct tcg_engine *e, unsigned g)
     e->home_of[g] = IR_NONE;
 }
 
+void x86_adopt_home(struct tcg_engine *e, unsigned g, ir_value v)
+{
+    disown_home(e, g);
+    e->home_of[g] = v;
+    e->value[v].home = (u16)g;
+    x86_release(e, v);
+}
+
 enum host_reg x86_result_temp(struct tcg_engine *e, u32 avoid, unsigned prefer)
 {
     if (prefer != X86_NO_REG && x86_is_temp(prefer) && !(avoid >> prefer & 1) && !x86_live(e, e->owner[prefer]) &&
@@ -231,7 +246,7 @@ void x86_load(struct tcg_engine *e, bool wide, enum host_reg reg, struct x86_ope
             x86_mov_rr(&e->code, wide, reg, o.reg);
         break;
     default:
-        x86_mov_rm(&e->code, wide, reg, o.mem);
+        x86_mov_rm(&e->code, wide, reg, x86_operand_mem(o));
         break;
     }
 }

@@ -80,8 +80,16 @@ void x86_load(struct tcg_engine *e, bool wide, enum host_reg reg, struct x86_ope
 /* The operand in a register: its own, or the temporary given. */
 enum host_reg x86_in_reg(struct tcg_engine *e, bool wide, struct x86_operand o, enum host_reg temp);
 
+/* Value v, an operand being released, is where guest register g lives and is its value from here on. */
+void x86_adopt_home(struct tcg_engine *e, unsigned g, ir_value v);
 /* Guest register g is about to get another value: whoever lives there moves out. avoid: registers not to move to. */
 void x86_evict_home(struct tcg_engine *e, unsigned g, ir_value incoming, u32 avoid);
+
+/* PLACE_STATE, PLACE_STACK */
+static inline struct x86_mem x86_operand_mem(struct x86_operand o)
+{
+    return x86_mem(o.reg, o.disp);
+}
 
 static inline bool x86_operand_uses(struct x86_operand o, unsigned reg)
 {
