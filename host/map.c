@@ -182,6 +182,14 @@ void host_map_expect(const void *address, u64 size, bool write)
     madvise((void *)address, size, write ? MADV_POPULATE_WRITE : MADV_POPULATE_READ);
 }
 
+void host_map_expect_heap(void *address, u64 size)
+{
+    uintptr_t huge = 2 * MIB, first = ((uintptr_t)address + huge - 1) & -huge, last = ((uintptr_t)address + size) & -huge;
+
+    if (first < last)
+        madvise((void *)first, last - first, MADV_HUGEPAGE);
+}
+
 void host_map_merge(void *address, u64 size)
 {
     madvise(address, size, MADV_MERGEABLE);

@@ -30,6 +30,8 @@ bool host_map_populate(void *address, u64 size, unsigned threads, GError **error
 
 /* Wishes for a range, which the host may ignore: be ready for accesses soon; merge equal pages; leave it out of core dumps. */
 void host_map_expect(const void *address, u64 size, bool write);
+/* Memory of malloc's that is about to be filled: huge pages where it is large. */
+void host_map_expect_heap(void *address, u64 size);
 void host_map_merge(void *address, u64 size);
 void host_map_no_dump(void *address, u64 size);
 /* Gives the blocks of a shared file back; they read zero again. */

@@ -2,6 +2,7 @@
 #include "hw/core/loader.h"
 #include "base/bits.h"
 #include "base/error.h"
+#include "host/map.h"
 #include "hw/core/loader_formats.h"
 #include <errno.h>
 #include <stdio.h>
@@ -27,6 +28,15 @@ char *loader_find(char **folders, const char *name)
     return g_file_test(name, G_FILE_TEST_EXISTS) ? g_strdup(name) : NULL;
 }
 
+/* The file's size and one byte more, so that reading it ends; a first guess for what has none. */
+static u64 expected_size(FILE *file)
+{
+    long size = fseek(file, 0, SEEK_END) ? -1 : ftell(file);
+
+    rewind(file);
+    return size > 0 ? MIN((u64)size, 256 * MIB) + 1 : 64 * KIB; /* a folder says LONG_MAX */
+}
+
 /* At most max + 1 bytes, so that the caller sees that there was more. */
 static u8 *read_stream(FILE *file, u64 max, u64 *size)
 {
@@ -35,8 +45,9 @@ static u8 *read_stream(FILE *file, u64 max, u64 *size)
 
     do {
         if (used == room) {
-            room = MIN(max + 1, MAX(64 * KIB, room * 2));
+            room = MIN(max + 1, room ? room * 2 : expected_size(file));
             data = g_realloc(data, room);
+            host_map_expect_heap(data + used, room - used); /* page by page costs more than reading */
         }
         size_t got = fread(data + used, 1, room - used, file);
         if (!got)
@@ -93,6 +104,7 @@ u8 *loader_gunzip(const u8 *data, u64 size, u64 max, u64 *out_size, GError **err
         if (used == room) {
             room = MIN(max + 1, MAX(MIN(size * 4, 64 * MIB), room * 2));
             out = g_realloc(out, room);
+            host_map_expect_heap(out + used, room - used);
         }
         uInt step = (uInt)MIN(room - used, UINT32_MAX / 2);
         stream.next_out = out + used;
