@@ -223,6 +223,22 @@ static bool store_to_code(struct tcg_vcpu *v, u64 va, unsigned size, u64 value, 
     return done;
 }
 
+/*
+ * After a store to lines without code in a page that has other code: a translator that took the lines meanwhile shook no hands. It sets
+ * them before it reads the bytes, and here the bytes were stored before the lines are asked: one of both notices.
+ */
+static void check_code_again(struct tcg_vcpu *v, const struct part *part, unsigned size)
+{
+    if (likely(!tcg_has_code(part->ram, part->ram_offset & ~UINT64_C(4095), 4096)))
+        return;
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    if (likely(!tcg_has_code(part->ram, part->ram_offset, size)))
+        return;
+    tcg_translate_lock(v);
+    tcg_invalidate_range(v->tcg, part->ram, part->ram_offset, size);
+    tcg_translate_unlock(v);
+}
+
 static bool store_in_page(struct tcg_vcpu *v, u64 va, unsigned size, u64 value, s64 where)
 {
     struct part part;
@@ -239,6 +255,7 @@ static bool store_in_page(struct tcg_vcpu *v, u64 va, unsigned size, u64 value, 
     if (tcg_has_code(part.ram, part.ram_offset, size))
         return store_to_code(v, va, size, value, where);
     host_store(part.host, size, value);
+    check_code_again(v, &part, size);
     return true;
 }
 
@@ -386,6 +403,8 @@ static struct tcg_result tcg_amo(void *vcpu, u64 va, u64 value, u64 mem_and_op, 
         old = seen;
     if (locked)
         tcg_translate_unlock(v);
+    else
+        check_code_again(v, &part, size);
     return (struct tcg_result){ (u64)bits_sign_extend(old, 8 * size), 0 };
 }
 
@@ -404,6 +423,8 @@ static struct tcg_result tcg_cas(void *vcpu, u64 va, u64 expected, u64 desired, 
     u64 old = exchange_if(part.host, size, expected, desired);
     if (locked)
         tcg_translate_unlock(v);
+    else
+        check_code_again(v, &part, size);
     return (struct tcg_result){ (u64)bits_sign_extend(old, 8 * size), 0 };
 }
 

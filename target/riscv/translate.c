@@ -103,10 +103,10 @@ static void translate_insn(struct translation *t, u32 raw)
         translate_illegal(t, &insn);
 }
 
-/* Instruction parcels are little-endian on every hart. */
+/* Instruction parcels are little-endian on every hart. Another one may be storing there: then this translation is invalidated. */
 static u32 load_half(const u8 *bytes)
 {
-    return bytes[0] | (u32)bytes[1] << 8;
+    return GUINT16_FROM_LE(__atomic_load_n((const u16 *)bytes, __ATOMIC_RELAXED));
 }
 
 static u32 load_word(const u8 *bytes)
