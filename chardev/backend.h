@@ -33,6 +33,7 @@ struct chardev_class {
     void (*detach)(struct chardev *chardev, struct chardev_front *front);
     bool (*add_client)(struct chardev *chardev, int fd, GError **error);
     void (*disconnect)(struct chardev *chardev);
+    int (*take_over)(struct chardev *chardev); /* chardev_take_over; NULL: not possible */
 };
 
 struct chardev {

@@ -360,6 +360,17 @@ void chardev_disconnect(struct chardev *chardev)
         chardev->class->disconnect(chardev);
 }
 
+int chardev_take_over(struct chardev_front *front, GError **error)
+{
+    struct chardev *chardev = front->chardev;
+    int fd = chardev && chardev->class->take_over ? chardev->class->take_over(chardev) : -1;
+
+    if (fd < 0)
+        error_set(error, chardev && chardev->class->take_over ? "chardev '%s' is not connected" : "chardev '%s' is no socket",
+                  chardev ? chardev->id : "");
+    return fd;
+}
+
 void chardev_send_break(struct chardev *chardev)
 {
     chardev_event(chardev, CHARDEV_BREAK);

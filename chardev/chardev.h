@@ -155,6 +155,12 @@ void chardev_disconnect(struct chardev *chardev);
 /* chardev-send-break: the front end gets a serial break. */
 void chardev_send_break(struct chardev *chardev);
 
+/*
+ * The connected socket of a socket chardev, for a front end that speaks a protocol with descriptors by itself: the chardev does not
+ * read or write it any more. Stays the chardev's, which closes it. -1 with *error: no socket, or nobody is connected.
+ */
+int chardev_take_over(struct chardev_front *front, GError **error);
+
 /* mux: gives the input to this front end. */
 void chardev_take_focus(struct chardev_front *front);
 

@@ -376,6 +376,15 @@ static void disconnect(struct chardev *chardev)
         disconnected(&self->stream);
 }
 
+static int take_over(struct chardev *chardev)
+{
+    struct socket_chardev *self = (struct socket_chardev *)chardev;
+
+    if (self->fd >= 0)
+        stream_stop(&self->stream);
+    return self->fd;
+}
+
 static const struct chardev_option socket_options[] = {
     {"path", OPTION_STRING, "unix socket"},
     {"abstract", OPTION_BOOL, "path is a name without a file (Linux)"},
@@ -409,4 +418,5 @@ const struct chardev_class chardev_class_socket = {
     .filename = filename,
     .add_client = add_client,
     .disconnect = disconnect,
+    .take_over = take_over,
 };

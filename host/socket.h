@@ -54,4 +54,9 @@ void host_socket_set_nodelay(int fd);
 ssize_t host_socket_receive(int fd, void *data, size_t size, GArray *fds);
 ssize_t host_socket_send(int fd, const void *data, size_t size);
 
+/* All of it, in at most that time; descriptors (16 at most) go with it. Waits. */
+bool host_socket_send_message(int fd, const void *data, size_t size, const int *fds, unsigned count, unsigned timeout_ms, GError **error);
+/* Exactly so many bytes, likewise. */
+bool host_socket_receive_message(int fd, void *data, size_t size, unsigned timeout_ms, GError **error);
+
 #endif

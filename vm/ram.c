@@ -3,7 +3,15 @@
 #include "base/error.h"
 #include "host/map.h"
 #include "vm/internal.h"
+#include "vm/ram.h"
 #include <string.h>
+
+/* What only few ask about a block. */
+struct ram {
+    struct ram_block block;
+    u64 offset;
+    bool shared;
+};
 
 /* Takes fd over; host is NULL with *error set when mapping failed. */
 static struct ram_block *add(struct vm *vm, const char *name, u64 size, int fd, void *host, GError **error)
@@ -15,7 +23,8 @@ static struct ram_block *add(struct vm *vm, const char *name, u64 size, int fd, 
         error_prefix(error, "RAM '%s'", name);
         return NULL;
     }
-    block = g_new0(struct ram_block, 1);
+    struct ram *ram = g_new0(struct ram, 1);
+    block = &ram->block;
     block->vm = vm;
     block->name = g_strdup(name);
     block->size = size;
@@ -39,7 +48,12 @@ struct ram_block *vm_ram_create_file(struct vm *vm, const char *name, u64 size, 
     unsigned access = HOST_MAP_READ | HOST_MAP_WRITE | (share ? 0 : HOST_MAP_PRIVATE);
 
     size = bits_align_up(size, 4096);
-    return add(vm, name, size, fd, host_map_file_aligned(fd, offset, size, access, align, error), error);
+    struct ram_block *block = add(vm, name, size, fd, host_map_file_aligned(fd, offset, size, access, align, error), error);
+    if (block) {
+        container_of(block, struct ram, block)->offset = offset;
+        container_of(block, struct ram, block)->shared = share;
+    }
+    return block;
 }
 
 void vm_ram_destroy(struct ram_block *block)
@@ -66,7 +80,15 @@ void vm_ram_unpin(struct ram_block *block)
     host_map_free(block->host, block->size);
     host_map_close_file(block->fd);
     g_free(block->name);
-    g_free(block);
+    g_free(container_of(block, struct ram, block));
+}
+
+bool vm_ram_is_shared(const struct ram_block *block, u64 *offset)
+{
+    const struct ram *ram = container_of(block, struct ram, block);
+
+    *offset = ram->offset;
+    return ram->shared;
 }
 
 struct ram_block *vm_ram_find(struct vm *vm, const char *name)

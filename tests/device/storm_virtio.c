@@ -229,6 +229,8 @@ static void storm(struct bench *bench, gconstpointer data)
 
 static void collect(const struct vm_class *class, void *opaque)
 {
+    if (g_str_has_prefix(class->name, "vhost-user-")) /* need another process: tests/device/vhost_user.c */
+        return;
     if (!class->abstract && vm_class_is_a(class, "virtio-device", VM_GUEST_RISCV64))
         g_ptr_array_add(opaque, (gpointer)class->name);
 }

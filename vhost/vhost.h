@@ -1,0 +1,52 @@
+/*
+ * vhost/vhost.h - the front end's side of the vhost-user protocol (qemu.org/docs/master/interop/vhost-user.html): another process
+ * does the work of a virtio device. Knows no device.
+ *
+ * The other process never sees the guest's rings: a device hands over single requests, whose buffers are pieces of shared
+ * memory; they go through a ring of our own (vhost/ring.h). So everything that a ring of the guest may be (packed, indirect, legacy) is dealt
+ * with in one place, and it is known which bytes of the guest's memory were written.
+ *
+ * The other process is trusted with the shared memory, not to keep the protocol: what it sends is checked, and waiting for it has
+ * an end (VHOST_TIMEOUT_MS). After the first failure the connection is broken for good.
+ *
+ * Thread: main loop.
+ */
+#ifndef VHOST_VHOST_H
+#define VHOST_VHOST_H
+
+#include "base/types.h"
+#include <glib.h>
+
+enum { VHOST_TIMEOUT_MS = 5000, VHOST_REGIONS_MAX = 8, VHOST_CONFIG_MAX = 256 };
+
+/* Memory that the other process maps; addresses that it is told are those of this process. */
+struct vhost_region {
+    const u8 *host;
+    u64 size, offset; /* bytes; offset in the file */
+    int fd;
+};
+
+struct vhost;
+
+/* socket stays the caller's, and nobody else uses it. Says hello; NULL with *error. */
+struct vhost *vhost_create(int socket, GError **error);
+void vhost_destroy(struct vhost *vhost); /* NULL is fine */
+
+u64 vhost_features(const struct vhost *vhost);   /* virtio features that the other process offers */
+u32 vhost_max_queues(const struct vhost *vhost); /* 1 when it does not say */
+bool vhost_set_features(struct vhost *vhost, u64 features, GError **error);
+bool vhost_set_memory(struct vhost *vhost, const struct vhost_region *regions, u32 count, GError **error);
+/* Bytes of the device's configuration space. */
+bool vhost_get_config(struct vhost *vhost, void *data, u32 size, GError **error);
+
+/* A ring in memory that is one of the regions; it begins at entry `base`. kick: set by us; call: set by the other. */
+struct vhost_ring_place {
+    u32 index, size;
+    const void *descriptors, *available, *used;
+    int kick, call;
+};
+bool vhost_start_ring(struct vhost *vhost, const struct vhost_ring_place *place, u16 base, GError **error);
+/* The other process is done with it when this returns. */
+bool vhost_stop_ring(struct vhost *vhost, u32 index, GError **error);
+
+#endif
