@@ -171,6 +171,7 @@ void tcg_flush_all(struct tcg_vcpu *v)
 {
     v->flushes++;
     flush_spaces(v);
+    tcg_jump2_drop_all(v); /* pages of code may be about to go */
     for (u32 i = 0; i < v->context_count; i++) {
         if (!v->contexts[i]->space)
             tcg_context_drop(v, v->contexts[i]);

@@ -34,16 +34,19 @@ void *tcg_resume(void *vcpu)
 
 /* --- the L2 jump cache --- */
 
-enum { JUMP2_BYTES = JUMP2_GROUPS * JUMP2_GROUP * sizeof(struct jump2) };
+enum { JUMP2_BYTES = JUMP2_GROUPS * JUMP2_GROUP * sizeof(struct jump2), JUMP3_BYTES = sizeof(struct jump3) << JUMP3_BITS };
 
 bool tcg_jump2_create(struct tcg_vcpu *v)
 {
-    return (v->jump2 = host_map_anonymous(JUMP2_BYTES, false, NULL)) != NULL;
+    v->jump2 = host_map_anonymous(JUMP2_BYTES, false, NULL);
+    v->jump3 = host_map_anonymous(JUMP3_BYTES, false, NULL);
+    return v->jump2 && v->jump3;
 }
 
 void tcg_jump2_destroy(struct tcg_vcpu *v)
 {
     host_map_free(v->jump2, JUMP2_BYTES);
+    host_map_free(v->jump3, JUMP3_BYTES);
 }
 
 static struct jump2 *group_of(struct tcg_vcpu *v, u64 va)
@@ -79,10 +82,16 @@ void tcg_jump2_drop_page(struct tcg_vcpu *v, u64 va)
 void tcg_jump2_drop_all(struct tcg_vcpu *v)
 {
     memset(v->jump2, 0, JUMP2_BYTES);
+    memset(v->jump3, 0, JUMP3_BYTES);
     memset(v->jump2_pages, 0, sizeof(v->jump2_pages));
 }
 
 /* Code that was killed is found patched: its entry leads here again. */
+static bool alive(struct tcg_vcpu *v, const void *entry)
+{
+    return v->tcg->backend->alive(v->tcg->engine, entry);
+}
+
 static const void *remembered(struct tcg_vcpu *v, u64 va)
 {
     const struct jump2 *jump = place_of(v, va);
@@ -91,7 +100,7 @@ static const void *remembered(struct tcg_vcpu *v, u64 va)
     if (jump->va != va || jump->mode != tcg_code_mode(v) || !v->context->space ||
         (jump->number != refill->space && jump->number != refill->shared))
         return NULL;
-    return v->tcg->backend->alive(v->tcg->engine, jump->entry) ? jump->entry : NULL;
+    return alive(v, jump->entry) ? jump->entry : NULL;
 }
 
 static void remember(struct tcg_vcpu *v, u64 va, const void *entry, bool global)
@@ -104,6 +113,22 @@ static void remember(struct tcg_vcpu *v, u64 va, const void *entry, bool global)
         .va = va, .number = global ? v->context->refill->shared : v->context->refill->space, .mode = tcg_code_mode(v), .entry = entry,
     };
     v->jump2_pages[bit / 64] |= BIT64(bit % 64);
+}
+
+/* Whatever address the page of code has here. NULL: there is no such block yet, or jump caches may not have it. */
+static const void *find_in_page(struct tcg_vcpu *v, const struct code_page *page, u32 offset)
+{
+    u64 mixed = ((u64)(uintptr_t)page ^ (u64)offset << 48) * UINT64_C(0x9e3779b97f4a7c15);
+    struct jump3 *jump = &v->jump3[mixed >> (64 - JUMP3_BITS)];
+    u32 mode = tcg_code_mode(v);
+
+    if (jump->page == page && jump->offset == offset && jump->mode == mode && alive(v, jump->entry))
+        return jump->entry;
+    const struct block *block = tcg_page_find(page, offset, mode);
+    if (!block || !tcg_may_cache(block))
+        return NULL;
+    *jump = (struct jump3){ page, offset, mode, block->code.indirect_entry };
+    return jump->entry;
 }
 
 /* Pages with breakpoints run one instruction at a time, and logs want to see every entry: the dispatcher does that. */
@@ -120,12 +145,12 @@ const void *tcg_find(void *vcpu, u64 va)
         v->finds2++;
     } else {
         bool global;
-        struct block *block = tcg_block_known(v, va, &global);
+        const struct code_page *page = tcg_code_known(v, va, &global);
 
-        if (!block)
+        entry = page ? find_in_page(v, page, va & 4095) : NULL;
+        if (!entry)
             return NULL;
         v->finds++;
-        entry = block->code.indirect_entry;
         remember(v, va, entry, global);
     }
     tcg_jump_fill(v, va, entry);

@@ -23,6 +23,7 @@ enum {
     JUMP_BITS = 12,
     JUMP2_GROUPS = 256, /* of the L2 jump cache, by page; a page's entries are in one group */
     JUMP2_GROUP = 64,
+    JUMP3_BITS = 13,
     CODE_BUCKETS = 32,  /* of a page, by offset */
     ITLB_SIZE = 256,
     MAX_SPACES = 64,    /* address spaces per vCPU that the L2 tells apart */
@@ -139,6 +140,13 @@ struct jump2 {
     const void *entry;
 };
 
+/* The same by the page of code itself, for other processes that run it. */
+struct jump3 {
+    const struct code_page *page;
+    u32 offset, mode;
+    const void *entry;
+};
+
 /* The part of an L2 entry that only C reads. */
 struct l2_ram {
     struct ram_block *ram;
@@ -167,6 +175,7 @@ struct tcg_vcpu {
     u32 victim;                             /* way to be replaced next */
     struct jump2 *jump2;                    /* JUMP2_GROUPS of JUMP2_GROUP */
     u64 jump2_pages[64];                    /* filter of pages in it */
+    struct jump3 *jump3;                    /* 1 << JUMP3_BITS */
     struct epoch_reader *code_reader;
     bool one_insn;        /* run one instruction, then come back */
     bool watch_pending;   /* a watchpoint was hit: run the instruction without, then stop */
@@ -287,10 +296,10 @@ void tcg_translate_unlock(struct tcg_vcpu *v);
 /* The block at pc in the active context, translated when needed; NULL: a fault was taken or a safepoint is due, the state's pc says where to go on. */
 struct block *tcg_block_get(struct tcg_vcpu *v, u64 pc, u32 variant);
 /*
- * The block at pc in the active context if it exists already and jump caches may have it; else NULL, nothing happened. *global: the page
- * is the same in all spaces.
+ * The page of code at pc in the active context, when jump caches may have what is in it; NULL: there is none, or it must be looked at
+ * each time; nothing happened. *global: it is the same in all spaces.
  */
-struct block *tcg_block_known(struct tcg_vcpu *v, u64 pc, bool *global);
+const struct code_page *tcg_code_known(struct tcg_vcpu *v, u64 pc, bool *global);
 void tcg_block_kill(struct tcg *tcg, struct block *block);
 
 /* count.c */

@@ -481,17 +481,15 @@ struct block *tcg_block_get(struct tcg_vcpu *v, u64 pc, u32 variant)
     return block && site.edges && !may_fetch_rest(v, pc, block) ? NULL : block;
 }
 
-struct block *tcg_block_known(struct tcg_vcpu *v, u64 pc, bool *global)
+const struct code_page *tcg_code_known(struct tcg_vcpu *v, u64 pc, bool *global)
 {
     struct itlb_entry here;
     struct walk walk;
-    struct block *block;
 
-    if (!fetch_page(v, pc, &here, &walk) || !here.page || walk.page.uncached)
+    if (!fetch_page(v, pc, &here, &walk) || walk.page.uncached)
         return NULL;
     *global = here.global;
-    block = tcg_page_find(here.page, pc & 4095, tcg_code_mode(v));
-    return block && tcg_may_cache(block) ? block : NULL;
+    return here.page;
 }
 
 static void remove_incoming(struct tcg_link *link)

@@ -70,6 +70,31 @@ static u64 store(u64 va)
     return 0;
 }
 
+static u8 put_byte;
+static u32 put_word;
+
+static u64 load_byte(u64 va)
+{
+    return *(volatile u8 *)va;
+}
+
+static u64 store_byte(u64 va)
+{
+    *(volatile u8 *)va = put_byte;
+    return 0;
+}
+
+static u64 load_word(u64 va)
+{
+    return *(volatile u32 *)va;
+}
+
+static u64 store_word(u64 va)
+{
+    *(volatile u32 *)va = put_word;
+    return 0;
+}
+
 /* "li a0, n; ret" at the start of data page n, its number behind. n < 16 */
 static void fill(void)
 {
@@ -115,6 +140,7 @@ static void many_spaces(void)
             fence_page_asid(HIGH, i + 1);
             expect(seen(LOW), (i + round + 1) % DATA);
             expect(seen(HIGH), (i + 7 + round + 1) % DATA);
+            expect(in_mode(run, LOW, S), (i + round + 1) % DATA & 15);
             expect(in_mode(run, HIGH, S), (i + 7 + round + 1) % DATA & 15);
         }
     }
@@ -172,6 +198,7 @@ static void global(u64 va)
 
         enter(one, 1);
         expect(seen(va), 4 + i);
+        expect(in_mode(run, va, S), 4 + i);
         enter(two, 2);
         expect(seen(va), 4 + i);
         expect(in_mode(run, va, S), 4 + i);
@@ -377,6 +404,35 @@ static void protection(void)
     }
 }
 
+/* A device, and flash that reads as memory but takes commands: their loads and stores are never the RAM's. */
+static void devices(void)
+{
+    enum { UART = 0x10000000, FLASH = 0x20000000, LINE_STATUS = 5, SCRATCH = 7, READ_STATUS = 0x700070, READ_ARRAY = 0xff00ff };
+
+    used = 0;
+    u64 *root = space();
+    set(root, LOW, UART, 0, PTE_V | PTE_R | PTE_W | PTE_A | PTE_D);
+    set(root, LOW + 0x1000, FLASH, 0, PTE_V | PTE_R | PTE_W | PTE_A | PTE_D);
+    enter(root, 1);
+    fence_all();
+    u64 array = *(volatile u32 *)FLASH;
+    for (u64 i = 0; i < 3; i++) {
+        expect(in_mode(load_byte, LOW + LINE_STATUS, S) & 0x60, 0x60);
+        put_byte = 0x5a;
+        in_mode(store_byte, LOW + SCRATCH, S);
+        expect(in_mode(load_byte, LOW + SCRATCH, S), 0x5a);
+        *(volatile u8 *)(UART + SCRATCH) = 0;
+        expect(in_mode(load_byte, LOW + SCRATCH, S), 0);
+        expect(in_mode(load_word, LOW + 0x1000, S), array);
+        put_word = READ_STATUS;
+        in_mode(store_word, LOW + 0x1000, S);
+        expect(in_mode(load_word, LOW + 0x1000, S), 0x800080);
+        put_word = READ_ARRAY;
+        in_mode(store_word, LOW + 0x1000, S);
+        expect(in_mode(load_word, LOW + 0x1000, S), array);
+    }
+}
+
 /* The other hart's side of a shootdown: fences when asked, then must see the new page. */
 static volatile u64 asked, answered, told;
 
@@ -447,6 +503,7 @@ void main(u64 hart)
     capacity();
     fill();
     protection();
+    devices();
     fill();
     used = 0;
     shared_root = space();
