@@ -75,6 +75,12 @@ bool api_keyval_wants_help(const struct api_keyval *list);
 /* All pairs as a hash table of strings, which the caller unrefs; marks them as used. */
 GHashTable *api_keyval_table(struct api_keyval *list);
 
+/*
+ * The list as nested JSON (a.b=1 is {"a": {"b": "1"}}, a.0 and a.1 make a list); values are strings unless they came from
+ * JSON (api_coerce gives them types). Marks all as used. The caller's; NULL with *error set when a key is both value and group.
+ */
+struct json_object *api_keyval_nest(struct api_keyval *list, GError **error);
+
 /* The list as text, commas doubled. The caller frees. */
 char *api_keyval_print(const struct api_keyval *list);
 

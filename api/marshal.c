@@ -42,7 +42,7 @@ static const void *field(const void *value, u32 offset)
 
 static bool is_pointer(const struct api_type *type)
 {
-    return type->kind == API_STR || type->kind == API_ANY || type->kind == API_STRUCT || type->kind == API_LIST;
+    return type->kind == API_STR || type->kind == API_ANY || type->kind == API_ALTERNATE || type->kind == API_STRUCT || type->kind == API_LIST;
 }
 
 static bool is_present(const void *value, const struct api_member *member)
@@ -119,6 +119,7 @@ struct json_object *api_to_json(const struct api_type *type, const void *slot)
     case API_STR:
         return string_to_json(*(char *const *)slot);
     case API_ANY:
+    case API_ALTERNATE:
         return json_object_get(*(struct json_object *const *)slot);
     case API_ENUM:
         value = *(const u32 *)slot;
@@ -165,7 +166,7 @@ void api_clear(const struct api_type *type, void *slot)
         return;
     if (type->kind == API_STR)
         g_free(*pointer);
-    else if (type->kind == API_ANY)
+    else if (type->kind == API_ANY || type->kind == API_ALTERNATE)
         json_object_put(*pointer);
     else if (type->kind == API_LIST)
         clear_list(type, *pointer);

@@ -15,6 +15,7 @@ struct json_object;
 
 enum api_kind {
     API_BOOL, API_INT, API_UINT, API_NUMBER, API_STR, API_ANY, API_ENUM, API_STRUCT, API_LIST,
+    API_ALTERNATE, /* one of several types, told apart by the kind of JSON value; the slot holds the checked JSON */
 };
 
 struct api_type;
@@ -30,7 +31,7 @@ struct api_member {
 struct api_type {
     const char *name;
     enum api_kind kind;
-    u32 count;                  /* of values or members */
+    u32 count;                  /* of values or members (ALTERNATE: of types) */
     u32 size;                   /* STRUCT: bytes */
     const char *const *values;  /* ENUM: ends with NULL */
     const struct api_member *members;
@@ -51,6 +52,12 @@ struct json_object *api_to_json(const struct api_type *type, const void *slot);
  * the top). On failure the slot is zero again.
  */
 bool api_from_json(const struct api_type *type, const char *name, struct json_object *json, void *slot, GError **error);
+
+/*
+ * The same value with strings turned into what the type wants ("on" is true, "64K" is 65536), as for options written
+ * key=value. What cannot be turned stays a string, for api_from_json to refuse. The caller's.
+ */
+struct json_object *api_coerce(const struct api_type *type, struct json_object *json);
 
 /* Frees what the slot holds and zeroes it. */
 void api_clear(const struct api_type *type, void *slot);

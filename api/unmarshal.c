@@ -173,6 +173,47 @@ static bool read_struct(const struct api_type *type, const char *name, struct js
     return false;
 }
 
+static enum json_type json_type_of(const struct api_type *type)
+{
+    switch (type->kind) {
+    case API_BOOL:
+        return json_type_boolean;
+    case API_INT:
+    case API_UINT:
+        return json_type_int;
+    case API_NUMBER:
+        return json_type_double;
+    case API_STR:
+    case API_ENUM:
+        return json_type_string;
+    case API_LIST:
+        return json_type_array;
+    case API_STRUCT:
+        return json_type_object;
+    default:
+        return json_type_null;
+    }
+}
+
+/* Checks the value as the type that its kind chooses; the JSON itself is kept. */
+static bool read_alternate(const struct api_type *type, const char *name, struct json_object *json, struct json_object **out,
+                           GError **error)
+{
+    for (u32 i = 0; i < type->count; i++) {
+        const struct api_type *one = type->members[i].type;
+        u64 slot = 0;
+
+        if (json_type_of(one) != json_object_get_type(json))
+            continue;
+        if (!api_from_json(one, name, json, &slot, error))
+            return false;
+        api_clear(one, &slot);
+        *out = json_object_get(json);
+        return true;
+    }
+    return wrong_type(name, type->name, error);
+}
+
 bool api_from_json(const struct api_type *type, const char *name, struct json_object *json, void *slot, GError **error)
 {
     switch (type->kind) {
@@ -197,6 +238,8 @@ bool api_from_json(const struct api_type *type, const char *name, struct json_ob
         return true;
     case API_ENUM:
         return read_enum(type, name, json, slot, error);
+    case API_ALTERNATE:
+        return read_alternate(type, name, json, slot, error);
     case API_LIST:
         return read_list(type, name, json, slot, error);
     case API_STRUCT:

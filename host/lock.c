@@ -81,3 +81,8 @@ void host_cond_wake_all(struct host_cond *cond)
 {
     pthread_cond_broadcast(&cond->cond);
 }
+
+void host_cond_wake_one(struct host_cond *cond)
+{
+    pthread_cond_signal(&cond->cond);
+}

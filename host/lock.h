@@ -61,6 +61,7 @@ void host_cond_finish(struct host_cond *cond);
 void host_cond_wait(struct host_cond *cond, struct host_lock *lock);
 /* deadline in ns of host_clock_monotonic(); false when it passed. */
 bool host_cond_wait_until(struct host_cond *cond, struct host_lock *lock, s64 deadline);
+void host_cond_wake_one(struct host_cond *cond);
 void host_cond_wake_all(struct host_cond *cond);
 
 #endif

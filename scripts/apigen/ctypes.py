@@ -36,6 +36,8 @@ def c_type(schema, name):
         if name in table:
             return table[name][0]
     entry = schema.types[name]
+    if entry.kind == 'alternate':
+        return 'struct json_object *'
     return f'enum api_{snake(name)} ' if entry.kind == 'enum' else f'struct api_{snake(name)} *'
 
 
@@ -92,8 +94,9 @@ def header(schema):
     out = [banner('api/types.h', 'types of QMP.'), '#ifndef API_TYPES_H\n#define API_TYPES_H\n\n',
            '#include "api/marshal.h"\n\n']
     out += [declare_enum(e) for e in types if e.kind == 'enum']
-    out += [f'struct api_{snake(e.name)};\n' for e in types if e.kind != 'enum'] + ['\n']
-    out += [declare_struct(schema, e) for e in types if e.kind != 'enum']
+    structs = [e for e in types if e.kind not in ('enum', 'alternate')]
+    out += [f'struct api_{snake(e.name)};\n' for e in structs] + ['\n']
+    out += [declare_struct(schema, e) for e in structs]
     out += [f'extern const struct api_type {descriptor(e.name)};\n' for e in types]
     out += [f'extern const struct api_type {descriptor(name)};\n' for name in lists(schema)]
     out.append('\n/* Events. */\nextern const char *const api_event_names[]; /* ends with NULL */\n')
@@ -141,6 +144,13 @@ def define_struct(schema, entry):
     return ''.join(out)
 
 
+def define_alternate(entry):
+    rows = ''.join(f'    {{ {string(m.name)}, &{descriptor(m.type)}, 0, -1, false }},\n' for m in entry.members)
+    return (f'static const struct api_member members_{snake(entry.name)}[] = {{\n{rows}}};\n'
+            f'const struct api_type {descriptor(entry.name)} = {{\n    .name = {string(entry.name)}, .kind = API_ALTERNATE, '
+            f'.members = members_{snake(entry.name)}, .count = {len(entry.members)},\n}};\n\n')
+
+
 def define_event(schema, event):
     out = [f'{event_prototype(schema, event)}\n{{\n']
     if not event.members:
@@ -161,7 +171,7 @@ def source(schema):
         out.append(f'const struct api_type {descriptor(name)} = {{\n    .name = {string(name)}, .kind = API_LIST, '
                    f'.element = &{descriptor(name[1:-1])},\n}};\n')
     out.append('\n')
-    out += [define_struct(schema, e) for e in types if e.kind != 'enum']
+    out += [define_alternate(e) if e.kind == 'alternate' else define_struct(schema, e) for e in types if e.kind != 'enum']
     names = ''.join(f'    {string(e.name)},\n' for e in schema.events)
     out.append(f'const char *const api_event_names[] = {{\n{names}    NULL,\n}};\n\n')
     out += [define_event(schema, e) for e in schema.events]

@@ -60,6 +60,8 @@ class Numbering:
         if entry.kind == 'enum':
             values = [v for v, _ in entry.values]
             return {'name': number, 'members': [{'name': v} for v in values], 'meta-type': 'enum', 'values': values}
+        if entry.kind == 'alternate':
+            return {'name': number, 'members': [{'type': self.ref(m.type)} for m in entry.members], 'meta-type': 'alternate'}
         out = self.object(number, entry.members)
         if entry.cases:
             out['tag'] = entry.tag

@@ -1,6 +1,6 @@
 """scripts/apigen/parse.py - reads api/schema/*.api into plain Python objects.
 
-An entry starts in column 0 (`option`, `enum`, `struct`, `union`, `command`, `event`, `group`,
+An entry starts in column 0 (`option`, `enum`, `struct`, `union`, `alternate`, `command`, `event`, `group`,
 `missing`); everything indented below belongs to it: `! attribute value`, `name: type - help`,
 anything else is prose.
 """
@@ -85,7 +85,7 @@ def start(kind, rest, help_text, where):
         head_command(entry, words)
     elif kind == 'union':
         head_union(entry, words)
-    elif kind not in ('enum', 'struct', 'event', 'group'):
+    elif kind not in ('enum', 'struct', 'alternate', 'event', 'group'):
         raise SchemaError(f'{where}: unknown entry "{kind}"')
     return entry
 
@@ -108,7 +108,7 @@ def body(entry, line, where):
     if match:
         entry.members.append(Member(match[1], match[3], bool(match[2]), match[4] or ''))
         return
-    if entry.kind in ('struct', 'union') and ': ' in line:
+    if entry.kind in ('struct', 'union', 'alternate') and ': ' in line:
         raise SchemaError(f'{where}: cannot read member "{line}"')
     entry.doc.append(line)
 

@@ -1,0 +1,164 @@
+/* block/name.c - file names as people type them, and guessing formats. */
+#include "api/json.h"
+#include "block/driver.h"
+#include "base/error.h"
+#include "host/file.h"
+#include <string.h>
+
+const char *block_probe(struct block_node *node)
+{
+    const struct block_driver *best = &block_driver_raw;
+    u8 head[512] = { 0 };
+    int score = 0;
+
+    if (block_read_buffer(node, 0, head, sizeof(head)) < 0)
+        return best->name;
+    for (unsigned i = 0; block_drivers[i]; i++) {
+        int mine = block_drivers[i]->probe ? block_drivers[i]->probe(head, sizeof(head)) : 0;
+
+        if (mine > score) {
+            score = mine;
+            best = block_drivers[i];
+        }
+    }
+    return best->name;
+}
+
+static void add_bool(struct json_object *to, const char *name, bool value)
+{
+    json_object_object_add(to, name, json_object_new_boolean(value));
+}
+
+static bool is_device(const char *path)
+{
+    struct host_file_info info;
+    int fd = host_file_open(path, 0);
+    bool device = fd >= 0 && host_file_info(fd, false, &info) == 0 && info.is_device;
+
+    host_file_close(fd);
+    return device;
+}
+
+static bool has_protocol(const char *name)
+{
+    const char *colon = strpbrk(name, ":/");
+
+    return colon && *colon == ':' && !g_str_has_prefix(name, "file:");
+}
+
+static void add_cache(struct json_object *to, unsigned flags)
+{
+    struct json_object *cache = json_object_new_object();
+
+    add_bool(cache, "direct", flags & BLOCK_OPEN_DIRECT);
+    add_bool(cache, "no-flush", flags & BLOCK_OPEN_NO_FLUSH);
+    json_object_object_add(to, "cache", cache);
+}
+
+static void add_flags(struct json_object *to, unsigned flags)
+{
+    add_bool(to, "read-only", !(flags & BLOCK_OPEN_WRITE));
+    if (flags & BLOCK_OPEN_FORCE_SHARE)
+        add_bool(to, "force-share", true);
+    if (flags & (BLOCK_OPEN_DIRECT | BLOCK_OPEN_NO_FLUSH))
+        add_cache(to, flags);
+    if (flags & BLOCK_OPEN_UNMAP)
+        json_object_object_add(to, "discard", json_object_new_string("unmap"));
+}
+
+static struct json_object *protocol_options(const char *name)
+{
+    struct json_object *out = json_object_new_object();
+    const char *path = g_str_has_prefix(name, "file:") ? name + 5 : name;
+
+    json_object_object_add(out, "driver", json_object_new_string(is_device(path) ? "host_device" : "file"));
+    json_object_object_add(out, "filename", json_object_new_string(path));
+    return out;
+}
+
+struct json_object *block_name_options(const char *name, const char *format, unsigned flags, GError **error)
+{
+    struct json_object *out;
+
+    if (g_str_has_prefix(name, "json:")) {
+        struct json_object *text = api_json_parse(name + 5, strlen(name + 5), error);
+
+        if (!text)
+            return NULL;
+        out = api_coerce(&api_type_blockdev_options, text);
+        json_object_put(text);
+        add_flags(out, flags);
+        return out;
+    }
+    if (has_protocol(name)) {
+        error_set(error, "Unknown protocol '%.*s'", (int)strcspn(name, ":"), name);
+        error_hint(error, "a file whose name has a colon is written ./NAME or file:NAME");
+        return NULL;
+    }
+    out = json_object_new_object();
+    json_object_object_add(out, "driver", format ? json_object_new_string(format) : NULL);
+    json_object_object_add(out, "file", protocol_options(name));
+    add_flags(out, flags);
+    if (flags & BLOCK_OPEN_NO_BACKING)
+        json_object_object_add(out, "backing", NULL);
+    return out;
+}
+
+/* Opens the node below, looks at it, and completes the options. */
+static bool fill_format(struct block_graph *graph, struct json_object *options, GError **error)
+{
+    struct json_object *below = json_object_object_get(options, "file"), *child = json_object_new_object();
+    struct block_node *node;
+
+    json_object_object_foreach(below, key, value)
+        json_object_object_add(child, key, json_object_get(value));
+    add_bool(child, "read-only", true);
+    add_bool(child, "force-share", true);
+    node = block_open(graph, child, error);
+    json_object_put(child);
+    if (!node)
+        return false;
+    json_object_object_add(options, "driver", json_object_new_string(block_probe(node)));
+    block_unref(node);
+    return true;
+}
+
+bool block_options_complete(struct block_graph *graph, struct json_object *options, GError **error)
+{
+    struct json_object *driver = json_object_object_get(options, "driver");
+
+    if (!driver && !fill_format(graph, options, error))
+        return false;
+    driver = json_object_object_get(options, "driver");
+    if (!json_object_is_type(driver, json_type_string) || !block_driver_find(json_object_get_string(driver))) {
+        error_set(error, "Unknown driver '%s'", driver ? json_object_get_string(driver) : "");
+        return false;
+    }
+    if (strcmp(json_object_get_string(driver), "qcow2"))
+        json_object_object_del(options, "backing");
+    return true;
+}
+
+struct block_node *block_open_name(struct block_graph *graph, const char *name, const char *format, unsigned flags, GError **error)
+{
+    struct json_object *options = block_name_options(name, format, flags, error);
+    struct block_node *node = NULL;
+
+    if (!options)
+        return NULL;
+    if (block_options_complete(graph, options, error))
+        node = block_open(graph, options, error);
+    json_object_put(options);
+    return node;
+}
+
+char *block_path_beside(const char *image, const char *name)
+{
+    const char *slash = strrchr(image, '/');
+
+    if (*name == '/' || !slash || has_protocol(name) || g_str_has_prefix(name, "json:"))
+        return g_strdup(name);
+    if (g_str_has_prefix(name, "file:"))
+        name += 5;
+    return g_strdup_printf("%.*s%s", (int)(slash + 1 - image), image, name);
+}

@@ -1,0 +1,106 @@
+/* block/raw.c - raw images: the bytes of the node below, or a window of them. */
+#include "block/driver.h"
+#include "base/error.h"
+
+struct raw {
+    u64 offset;
+    bool window; /* has a size of its own */
+};
+
+static bool check_window(struct block_node *node, const struct api_blockdev_options_raw *options, GError **error)
+{
+    struct raw *raw = node->state;
+    u64 below = node->file->node->size;
+
+    raw->offset = options->offset;
+    raw->window = options->has_size || raw->offset;
+    if (raw->offset > below || (options->has_size && options->size > below - raw->offset)) {
+        error_set(error, "The sum of offset (%" G_GUINT64_FORMAT ") and size (%" G_GUINT64_FORMAT
+                         ") has to be smaller or equal to the actual size of the containing file (%" G_GUINT64_FORMAT ")",
+                  raw->offset, options->size, below);
+        return false;
+    }
+    if (raw->offset & (node->alignment - 1))
+        return error_set(error, "'offset' has to be a multiple of %u", node->alignment);
+    node->size = options->has_size ? options->size : below - raw->offset;
+    return true;
+}
+
+static bool raw_open(struct block_node *node, struct block_open_context *context, GError **error)
+{
+    if (!block_open_child(node, context, "file", error))
+        return false;
+    node->read_only |= node->file->node->read_only;
+    node->alignment = node->file->node->alignment;
+    return check_window(node, context->api->u.raw, error);
+}
+
+static struct block_node *below(struct block_node *node)
+{
+    return node->file->node;
+}
+
+static u64 shift(struct block_node *node)
+{
+    return ((struct raw *)node->state)->offset;
+}
+
+static int raw_read(struct block_node *node, u64 offset, struct block_data data)
+{
+    return block_read(below(node), shift(node) + offset, data);
+}
+
+static int raw_write(struct block_node *node, u64 offset, struct block_data data, u32 flags)
+{
+    return block_write(below(node), shift(node) + offset, data, flags);
+}
+
+static int raw_zeroes(struct block_node *node, u64 offset, u64 size, u32 flags)
+{
+    return block_write_zeroes(below(node), shift(node) + offset, size, flags);
+}
+
+static int raw_discard(struct block_node *node, u64 offset, u64 size)
+{
+    return block_discard(below(node), shift(node) + offset, size);
+}
+
+static int raw_flush(struct block_node *node)
+{
+    return block_flush(below(node));
+}
+
+static int raw_status(struct block_node *node, u64 offset, u64 size, struct block_status *out)
+{
+    int ret = block_status(below(node), shift(node) + offset, size, out);
+
+    out->flags &= ~BLOCK_EOF;
+    return ret;
+}
+
+static bool raw_truncate(struct block_node *node, u64 size, enum block_prealloc prealloc, GError **error)
+{
+    if (((struct raw *)node->state)->window)
+        return error_set(error, "Cannot resize fixed-size raw disks");
+    if (!block_truncate(below(node), size, prealloc, error))
+        return false;
+    block_set_size(node, below(node)->size);
+    return true;
+}
+
+const struct block_driver block_driver_raw = {
+    .name = "raw",
+    .is_format = true,
+    .is_filter = true,
+    .state_size = sizeof(struct raw),
+    .open = raw_open,
+    .read = raw_read,
+    .write = raw_write,
+    .handles_fua = true,
+    .write_zeroes = raw_zeroes,
+    .discard = raw_discard,
+    .flush = raw_flush,
+    .status = raw_status,
+    .truncate = raw_truncate,
+    .child_perm = block_perm_filter,
+};

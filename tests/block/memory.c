@@ -1,0 +1,151 @@
+/* tests/block/memory.c - a node in memory, its unflushed writes kept apart. */
+#include "tests/block/memory.h"
+#include <errno.h>
+#include <string.h>
+
+struct memory *memory_of(struct block_node *node)
+{
+    return node->state;
+}
+
+static void event(struct memory *m)
+{
+    m->events++;
+    if (m->hook)
+        m->hook(m->opaque);
+}
+
+static int memory_read(struct block_node *node, u64 offset, struct block_data data)
+{
+    block_data_put(data, memory_of(node)->now->data + offset);
+    return 0;
+}
+
+static void grow(GByteArray *bytes, u64 size)
+{
+    guint old = bytes->len;
+
+    if (size <= old)
+        return;
+    g_byte_array_set_size(bytes, (guint)size);
+    memset(bytes->data + old, 0, size - old);
+}
+
+static void remember(struct memory *m, u64 offset, u64 size)
+{
+    for (u64 sector = offset / SECTOR; sector * SECTOR < offset + size; sector++) {
+        struct pending p = { .sector = sector };
+
+        memcpy(p.data, m->now->data + sector * SECTOR, MIN(SECTOR, m->now->len - sector * SECTOR));
+        g_array_append_val(m->pending, p);
+    }
+}
+
+static int memory_write(struct block_node *node, u64 offset, struct block_data data, u32 flags)
+{
+    struct memory *m = memory_of(node);
+
+    if (offset + data.size > 1 << 28)
+        return -ENOSPC;
+    event(m);
+    grow(m->now, (offset + data.size + SECTOR - 1) / SECTOR * SECTOR);
+    block_data_get(data, m->now->data + offset);
+    remember(m, offset, data.size);
+    return 0;
+}
+
+static void apply(GByteArray *to, const struct pending *p)
+{
+    grow(to, (p->sector + 1) * SECTOR);
+    memcpy(to->data + p->sector * SECTOR, p->data, SECTOR);
+}
+
+static int memory_flush(struct block_node *node)
+{
+    struct memory *m = memory_of(node);
+
+    event(m);
+    if (m->drop_flushes)
+        return 0;
+    for (guint i = 0; i < m->pending->len; i++)
+        apply(m->stable, &g_array_index(m->pending, struct pending, i));
+    g_array_set_size(m->pending, 0);
+    return 0;
+}
+
+static bool memory_truncate(struct block_node *node, u64 size, enum block_prealloc prealloc, GError **error)
+{
+    struct memory *m = memory_of(node);
+
+    event(m);
+    if (size > m->now->len)
+        grow(m->now, size);
+    else
+        g_byte_array_set_size(m->now, (guint)size);
+    block_set_size(node, size);
+    return true;
+}
+
+static void memory_close(struct block_node *node)
+{
+    struct memory *m = memory_of(node);
+
+    g_byte_array_unref(m->now);
+    g_byte_array_unref(m->stable);
+    g_array_unref(m->pending);
+}
+
+static s64 memory_allocated(struct block_node *node)
+{
+    return memory_of(node)->now->len;
+}
+
+static const struct block_driver driver = {
+    .name = "memory", .grows = true, .read = memory_read, .write = memory_write, .flush = memory_flush,
+    .truncate = memory_truncate, .close = memory_close, .allocated_size = memory_allocated,
+};
+
+struct block_node *memory_create(struct block_graph *graph, const char *name, const void *content, size_t size)
+{
+    struct memory *m = g_new0(struct memory, 1);
+    struct block_node *node;
+
+    m->now = g_byte_array_new();
+    m->stable = g_byte_array_new();
+    m->pending = g_array_new(FALSE, FALSE, sizeof(struct pending));
+    if (content) {
+        g_byte_array_append(m->now, content, (guint)size);
+        g_byte_array_append(m->stable, content, (guint)size);
+    }
+    node = block_node_create(graph, &driver, name, m);
+    node->size = size;
+    return node;
+}
+
+GByteArray *memory_crash(struct memory *m, GRand *rand)
+{
+    GByteArray *out = g_byte_array_new();
+    double luck = g_rand_double(rand);
+
+    g_byte_array_append(out, m->stable->data, m->stable->len);
+    /* Later versions overwrite earlier ones, if both arrive at all. */
+    for (guint i = 0; i < m->pending->len; i++)
+        if (g_rand_double(rand) < luck)
+            apply(out, &g_array_index(m->pending, struct pending, i));
+    return out;
+}
+
+struct block_node *open_qcow2(struct block_graph *graph, const char *file, const char *backing, bool write, GError **error)
+{
+    struct json_object *options = json_object_new_object();
+    struct block_node *node;
+
+    json_object_object_add(options, "driver", json_object_new_string("qcow2"));
+    json_object_object_add(options, "file", json_object_new_string(file));
+    json_object_object_add(options, "backing", backing ? json_object_new_string(backing) : NULL);
+    json_object_object_add(options, "read-only", json_object_new_boolean(!write));
+    json_object_object_add(options, "discard", json_object_new_string("unmap"));
+    node = block_open(graph, options, error);
+    json_object_put(options);
+    return node;
+}

@@ -1,0 +1,32 @@
+/* tests/block/memory.h - a node in memory that knows what a power failure could leave of it. */
+#ifndef TESTS_BLOCK_MEMORY_H
+#define TESTS_BLOCK_MEMORY_H
+
+#include "block/driver.h"
+
+enum { SECTOR = 512 };
+
+/* One sector of a write that has not been flushed. */
+struct pending {
+    u64 sector;
+    u8 data[SECTOR];
+};
+
+struct memory {
+    GByteArray *now, *stable; /* as readers see it; as it is after a power failure without luck */
+    GArray *pending;          /* of struct pending, oldest first */
+    bool drop_flushes;        /* the planted bug: flushes do nothing */
+    u64 events;               /* writes and flushes so far */
+    void (*hook)(void *opaque); /* before each of them */
+    void *opaque;
+};
+
+/* The caller's reference. The state (struct memory) is the node's; content (may be NULL) is copied. */
+struct block_node *memory_create(struct block_graph *graph, const char *name, const void *content, size_t size);
+struct memory *memory_of(struct block_node *node);
+/* Stable content with some of what is pending: each sector in one of its versions. */
+GByteArray *memory_crash(struct memory *memory, GRand *rand);
+/* A qcow2 node on top of the node with this name. NULL with *error set. */
+struct block_node *open_qcow2(struct block_graph *graph, const char *file, const char *backing, bool write, GError **error);
+
+#endif

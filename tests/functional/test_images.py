@@ -1,0 +1,252 @@
+# tests/functional/test_images.py - disk images between mynah-img and Debian's qemu-img: content, checks, listings, both ways.
+"""Seeded random walks; MYNAH_SEEDS=FIRST,COUNT chooses others. Without qemu-utils they are skipped."""
+import json
+import os
+import random
+import shutil
+import subprocess
+
+import pytest
+
+TOOLS = os.path.join(os.path.dirname(os.path.abspath(os.environ.get("MYNAH", "build/mynah-system-riscv64"))), "tools")
+IMG, IO = os.path.join(TOOLS, "mynah-img"), os.path.join(TOOLS, "mynah-io")
+QEMU_IMG, QEMU_IO = shutil.which("qemu-img"), shutil.which("qemu-io")
+FIRST, COUNT = (int(n) for n in os.environ.get("MYNAH_SEEDS", "1,3").split(","))
+needs_qemu = pytest.mark.skipif(not QEMU_IMG or not QEMU_IO, reason="qemu-utils is not installed")
+
+
+def run(*command, ok=(0,)):
+    result = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert result.returncode in ok, f"{command}\n{result.stdout[-2000:]}\n{result.stderr[-2000:]}"
+    return result.stdout
+
+
+def same(one, two, one_format="qcow2", two_format="qcow2", tool=None):
+    run(tool or QEMU_IMG, "compare", "-f", one_format, "-F", two_format, one, two)
+
+
+def check(path):
+    run(QEMU_IMG, "check", path)
+    run(IMG, "check", path)
+
+
+def random_options(rand, refcounts=(16, 32, 64)):
+    cluster = rand.choice([512, 4096, 65536, 65536, 2 << 20])
+    options = [f"cluster_size={cluster}"]
+    if rand.random() < .2:
+        return [*options, "compat=0.10"]
+    options.append(f"refcount_bits={rand.choice(refcounts)}")
+    if rand.random() < .3:
+        options.append("lazy_refcounts=on")
+    if cluster >= 16384 and rand.random() < .5:
+        options.append("extended_l2=on")
+    options.append("compression_type=" + rand.choice(["zlib", "zstd"]))
+    return options
+
+
+def random_writes(rand, path, size, count):
+    commands = []
+    for _ in range(count):
+        offset = rand.randrange(0, size // 512) * 512
+        length = min(size - offset, rand.choice([512, 4096, 70144, 300 * 1024]))
+        kind = rand.choice([f"write -q -P {rand.randrange(1, 256)}"] * 4 + ["write -q -z", "write -q -zu"])
+        commands += ["-c", f"{kind} {offset} {length}"]
+    run(rand.choice([IO, QEMU_IO]), *commands, path)
+
+
+def requests(rand, model):
+    """Commands for mynah-io, and what they make of the model."""
+    size, commands = len(model), []
+    for _ in range(rand.randrange(1, 40)):
+        offset = rand.randrange(0, size)
+        length = min(size - offset, rand.choice([1, 300, 512, 4096, 5000, 65536, 200000, 1 << 20]))
+        pattern, kind = rand.randrange(1, 256), rand.random()
+        if kind < .55:
+            commands += [f"{rand.choice(['aio_write', 'write'])} -q -P {pattern} {offset} {length}", "aio_flush"]
+            model[offset:offset + length] = bytes([pattern]) * length
+        elif kind < .75:
+            offset = offset // 512 * 512
+            length = min(size - offset, (length + 511) // 512 * 512)
+            commands.append(f"write -q -z {rand.choice(['', '-u'])} {offset} {length}")
+            model[offset:offset + length] = bytes(length)
+        else:
+            commands.append("flush" if kind < .85 else f"read -q {offset} {length}")
+    return [word for command in commands for word in ("-c", command)]
+
+
+@needs_qemu
+@pytest.mark.parametrize("seed", range(FIRST, FIRST + COUNT))
+def test_requests_against_a_model(seed, tmp_path, monkeypatch):
+    """What mynah-io writes is what qemu-img reads, with backing files, preallocation, data files and snapshots."""
+    monkeypatch.chdir(tmp_path)
+    rand = random.Random(seed)
+    size = rand.choice([1 << 20, 3 * (1 << 20) + 512, 10 << 20])
+    options, model = random_options(rand, (1, 2, 4, 8, 16, 32, 64)), bytearray(size)
+    backing = rand.random() < .5
+    if "compat=0.10" not in options and rand.random() < .2:
+        options.append("data_file=d.raw" + ("" if backing else ",data_file_raw=on"))
+    if rand.random() < .3 and (not backing or "extended_l2=on" in options):
+        options.append("preallocation=" + rand.choice(["metadata", "falloc", "full"]))
+    create = [rand.choice([IMG, QEMU_IMG]), "create", "-q", "-f", "qcow2", "-o", ",".join(options)]
+    if backing:
+        length = rand.choice([size, size // 2 // 512 * 512])
+        run(QEMU_IMG, "create", "-q", "-f", "qcow2", "b.qcow2", str(length))
+        run(QEMU_IO, "-c", f"write -q -P 7 0 {length // 2}", "b.qcow2")
+        model[:length // 2] = b"\x07" * (length // 2)
+        create += ["-b", "b.qcow2", "-F", "qcow2"]
+    run(*create, "t.qcow2", str(size))
+    for turn in range(3):
+        run(IO, "-d", "unmap", *requests(rand, model), "t.qcow2")
+        check("t.qcow2")
+        (tmp_path / "m.raw").write_bytes(model)
+        same("t.qcow2", "m.raw", "qcow2", "raw")
+        same("t.qcow2", "m.raw", "qcow2", "raw", tool=IMG)
+        if rand.random() < .5 and "data_file" not in " ".join(options):
+            run(IMG, "snapshot", "-c", f"s{turn}", "t.qcow2", ok=(0, 1))  # 1: the counts are too narrow
+
+
+@needs_qemu
+@pytest.mark.parametrize("seed", range(FIRST, FIRST + COUNT))
+def test_images_both_ways(seed, tmp_path, monkeypatch):
+    """convert, map, info, check, measure: the other program sees the same, and says the same."""
+    monkeypatch.chdir(tmp_path)
+    rand = random.Random(seed)
+    size = rand.choice([1 << 20, 3 * (1 << 20) + 512, 10 << 20])
+    run(rand.choice([IMG, QEMU_IMG]), "create", "-q", "-f", "qcow2", "-o", ",".join(random_options(rand)), "a.qcow2", str(size))
+    random_writes(rand, "a.qcow2", size, 12)
+    options = ",".join(random_options(rand))
+    packed = ["-c"] if rand.random() < .5 else []
+    run(IMG, "convert", "-O", "qcow2", *packed, *rand.choice([[], ["-W"]]), "-m", str(rand.choice([1, 3, 8])), "-S", rand.choice(["4k", "0", "64k"]),
+        "-o", options, "a.qcow2", "b.qcow2")
+    check("b.qcow2")
+    same("a.qcow2", "b.qcow2")
+    run(QEMU_IMG, "convert", "-O", "qcow2", *packed, "-o", options, "a.qcow2", "q.qcow2")
+    run(IMG, "convert", "-O", "raw", "q.qcow2", "q.raw")
+    same("a.qcow2", "q.raw", "qcow2", "raw", tool=rand.choice([IMG, QEMU_IMG]))
+    assert run(IMG, "info", "q.qcow2") == run(QEMU_IMG, "info", "q.qcow2")
+    for path in ("a.qcow2", "b.qcow2", "q.qcow2", "q.raw"):
+        for command in (["info", "--output=json"], ["check", "--output=json"]):
+            mine, theirs = (run(tool, *command, path, ok=(0, 63)) for tool in (IMG, QEMU_IMG))
+            assert (json.loads(mine) if mine else None) == (json.loads(theirs) if theirs else None), (command, path)
+        for command in (["map", "--output=json"], ["measure", "-O", "qcow2"], ["measure", "-O", "raw"]):
+            assert run(IMG, *command, path) == run(QEMU_IMG, *command, path), (command, path)
+
+
+@needs_qemu
+@pytest.mark.parametrize("seed", range(FIRST, FIRST + COUNT))
+def test_chains_snapshots_and_sizes(seed, tmp_path, monkeypatch):
+    """commit and rebase keep what is seen; snapshots keep what was; resize keeps what remains."""
+    monkeypatch.chdir(tmp_path)
+    rand = random.Random(seed)
+    size = rand.choice([1 << 20, 3 * (1 << 20) + 512])
+    run(IMG, "create", "-q", "-f", "qcow2", "-o", ",".join(random_options(rand)), "a.qcow2", str(size))
+    random_writes(rand, "a.qcow2", size, 8)
+    run(IMG, "create", "-q", "-f", "qcow2", "-b", "a.qcow2", "-F", "qcow2", "-o", ",".join(random_options(rand)), "t.qcow2")
+    random_writes(rand, "t.qcow2", size, 8)
+    run(QEMU_IMG, "convert", "-O", "raw", "t.qcow2", "t.raw")
+    if rand.random() < .5:
+        run(IMG, "commit", *rand.choice([[], ["-d"]]), "t.qcow2")
+        same("a.qcow2", "t.raw", "qcow2", "raw")
+    else:
+        run(QEMU_IMG, "create", "-q", "-f", "qcow2", "n.qcow2", str(size))
+        random_writes(rand, "n.qcow2", size, 6)
+        run(IMG, "rebase", "-b", rand.choice(["n.qcow2", ""]), "-F", "qcow2", "t.qcow2")
+    check("t.qcow2")
+    same("t.qcow2", "t.raw", "qcow2", "raw")
+    snapshots = {}
+    for turn in range(4):
+        kind = rand.random()
+        tool = rand.choice([IMG, IMG, QEMU_IMG])
+        if kind < .4 or not snapshots:
+            run(tool, "snapshot", "-c", f"s{turn}", "a.qcow2")
+            run(QEMU_IMG, "convert", "-O", "raw", "a.qcow2", f"s{turn}.raw")
+            snapshots[f"s{turn}"] = size
+        elif kind < .7:
+            name = rand.choice(sorted(snapshots))
+            run(tool, "snapshot", "-a", name, "a.qcow2")
+            same("a.qcow2", name + ".raw", "qcow2", "raw")
+        else:
+            name = rand.choice(sorted(snapshots))
+            run(tool, "snapshot", "-d", name, "a.qcow2")
+            del snapshots[name]
+        random_writes(rand, "a.qcow2", size, 5)
+        check("a.qcow2")
+        for name in snapshots:
+            run(IMG, "convert", "-O", "raw", "-l", name, "a.qcow2", "x.raw")
+            same("x.raw", name + ".raw", "raw", "raw")
+        assert run(IMG, "snapshot", "-l", "a.qcow2") == run(QEMU_IMG, "snapshot", "-l", "a.qcow2")
+    for new in (size + (1 << 20), size // 2 // 512 * 512):
+        run(QEMU_IMG, "convert", "-O", "raw", "a.qcow2", "c.raw")
+        if run(IMG, "resize", "-q", "--shrink", "a.qcow2", str(new), ok=(0, 1)) == "" and json.loads(run(IMG, "info", "--output=json", "a.qcow2"))["virtual-size"] == new:
+            run(QEMU_IMG, "resize", "-q", "--shrink", "-f", "raw", "c.raw", str(new))
+            same("a.qcow2", "c.raw", "qcow2", "raw")
+            check("a.qcow2")
+
+
+@needs_qemu
+def test_locks_hold_between_programs(tmp_path, monkeypatch):
+    """An image that one program writes is refused by the other, in either order; -U looks anyway."""
+    monkeypatch.chdir(tmp_path)
+    run(IMG, "create", "-q", "-f", "qcow2", "a.qcow2", "1M")
+    for holder, other, img in ((QEMU_IO, IO, IMG), (IO, QEMU_IO, QEMU_IMG)):
+        with subprocess.Popen([holder, "a.qcow2"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
+            child.stdin.write("length\n")
+            child.stdin.flush()
+            while "1 MiB" not in (line := child.stdout.readline()):
+                assert line, "the holder has ended"
+            refused = subprocess.run([other, "-c", "write 0 512", "a.qcow2"], capture_output=True, text=True, check=False)
+            assert refused.returncode != 0 and "lock" in refused.stderr, refused
+            assert "Is another process using the image" in refused.stderr
+            refused = subprocess.run([img, "info", "a.qcow2"], capture_output=True, text=True, check=False)
+            assert refused.returncode == 1 and 'Failed to get shared "write" lock' in refused.stderr, refused
+            run(img, "info", "-U", "a.qcow2")
+            child.stdin.close()
+            child.wait()
+
+
+@pytest.mark.parametrize("arguments,status,text", [
+    (["check", "plain.raw"], 63, "This image format does not support checks"),
+    (["info", "missing"], 1, "Could not open 'missing': Could not open 'missing': No such file or directory"),
+    (["frobnicate"], 1, "Command not found: frobnicate"),
+    (["create", "x.qcow"], 1, "Image creation needs a size parameter"),
+    (["create", "-f", "qcow2", "-o", "clustersize=4k", "x.qcow2", "1M"], 1, "did you mean 'cluster_size'?"),
+    (["create", "-f", "qcow2", "-o", "cluster_size=3000", "x.qcow2", "1M"], 1, "Cluster size must be a power of two between 512 and 2048k"),
+    (["create", "-f", "vmdk", "x.vmdk", "1M"], 1, "Unknown file format 'vmdk'"),
+    (["resize", "-f", "raw", "plain.raw", "512"], 1, "Use the --shrink option to perform a shrink operation."),
+    (["compare", "plain.raw", "other.raw"], 1, ""),
+])
+def test_mistakes_get_a_clear_answer(arguments, status, text, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run(IMG, "create", "-q", "plain.raw", "1M")
+    run(IMG, "create", "-q", "other.raw", "1M")
+    run(IO, "-f", "raw", "-c", "write -q 0 512", "other.raw")
+    result = subprocess.run([IMG, *arguments], capture_output=True, text=True, check=False)
+    assert result.returncode == status and text in result.stdout + result.stderr, result
+
+
+@needs_qemu
+def test_an_unknown_feature_is_refused_by_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run(QEMU_IMG, "create", "-q", "-f", "qcow2", "a.qcow2", "1M")
+    image = bytearray((tmp_path / "a.qcow2").read_bytes())
+    image[72:80] = (1 << 6).to_bytes(8, "big")
+    table = image.index((0x6803f857).to_bytes(4, "big")) + 8
+    image[table:table + 48] = bytes([0, 6]) + b"time travel".ljust(46, b"\0")
+    (tmp_path / "a.qcow2").write_bytes(image)
+    result = subprocess.run([IMG, "info", "a.qcow2"], capture_output=True, text=True, check=False)
+    assert result.returncode == 1 and "Unsupported qcow2 feature(s): time travel" in result.stderr
+
+
+@needs_qemu
+def test_bitmaps_stay_until_the_first_write(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run(QEMU_IMG, "create", "-q", "-f", "qcow2", "a.qcow2", "1M")
+    run(QEMU_IMG, "bitmap", "--add", "a.qcow2", "b0")
+    assert run(IMG, "info", "a.qcow2") == run(QEMU_IMG, "info", "a.qcow2")
+    check("a.qcow2")
+    run(IMG, "snapshot", "-c", "s", "a.qcow2")
+    assert "b0" in run(QEMU_IMG, "info", "a.qcow2")
+    run(IO, "-c", "write -q 0 512", "a.qcow2")
+    assert "b0" not in run(QEMU_IMG, "info", "a.qcow2")
+    run(IMG, "check", "-r", "all", "a.qcow2")
+    check("a.qcow2")

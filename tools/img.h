@@ -1,0 +1,83 @@
+/* tools/img.h - what the commands of mynah-img share. Everything runs in one fiber of one loop. */
+#ifndef TOOLS_IMG_H
+#define TOOLS_IMG_H
+
+#include "block/node.h"
+#include <json-c/json.h>
+
+struct img {
+    struct block_graph *graph;
+    struct block_loop *loop;
+    int argc;
+    char **argv;
+    bool quiet, image_opts, force_share, progress;
+};
+
+/* Each returns the exit status. */
+int img_amend(struct img *img);
+int img_bench(struct img *img);
+int img_check(struct img *img);
+int img_commit(struct img *img);
+int img_compare(struct img *img);
+int img_convert(struct img *img);
+int img_create(struct img *img);
+int img_dd(struct img *img);
+int img_info(struct img *img);
+int img_map(struct img *img);
+int img_measure(struct img *img);
+int img_rebase(struct img *img);
+int img_resize(struct img *img);
+int img_snapshot(struct img *img);
+
+/* --- messages --- */
+
+/* "mynah-img: ..." on stderr, hint lines after it. Returns 1. */
+int img_fail(const char *format, ...) PRINTF_LIKE(1, 2);
+/* The error's text; frees it. Returns 1. */
+int img_fail_error(GError *error);
+/* Unless quiet. */
+void img_say(struct img *img, const char *format, ...) PRINTF_LIKE(2, 3);
+void img_progress(struct img *img, u64 done, u64 total);
+void img_progress_end(struct img *img);
+/* "1.5 GiB"; g_free. */
+char *img_size_text(u64 size);
+/* As QEMU lays it out: four spaces a level. Frees the object. */
+void img_print_json(struct json_object *object);
+
+/* --- arguments --- */
+
+/* A size with suffix; false with a message. */
+bool img_parse_size(const char *text, u64 *out);
+bool img_parse_number(const char *what, const char *text, u64 min, u64 max, u64 *out);
+/* none, writeback ... as flags of block_open_flags, *through: every write is flushed. */
+bool img_parse_cache(const char *text, unsigned *flags);
+bool img_parse_output(const char *text, bool *json);
+/* How many operands there are after options; a message when there are too few or too many. */
+bool img_operands(struct img *img, int min, int max);
+
+/* --- images --- */
+
+/* NULL after a message. */
+struct block_node *img_open(struct img *img, const char *name, const char *format, unsigned flags);
+/* The same for writing by this program alone, with a hold. */
+struct img_disk {
+    struct block_node *node;
+    struct block_edge *edge;
+};
+bool img_open_disk(struct img *img, const char *name, const char *format, unsigned flags, u32 perm, struct img_disk *disk);
+/* Flushes if it was written; false after a message. */
+bool img_close_disk(struct img_disk *disk, bool flush);
+
+/* Options of a new image ("-o"), merged; and creating it. */
+struct img_create_options {
+    GHashTable *options; /* name to value */
+    const char *backing, *backing_format;
+    bool unsafe;
+};
+bool img_add_create_options(struct img_create_options *o, const char *text, const char *format, bool *helped);
+/* size UINT64_MAX: that of the backing file. Prints "Formatting ..." unless quiet. */
+bool img_create_image(struct img *img, const char *name, const char *format, struct img_create_options *o, u64 size, bool quiet);
+struct qcow2_create;
+bool img_fill_qcow2_options(GHashTable *options, const char *name, struct qcow2_create *create, GError **error);
+
+#endif

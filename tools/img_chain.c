@@ -1,0 +1,329 @@
+/* tools/img_chain.c - commit, rebase, amend: images and their backing files. */
+#include "api/number.h"
+#include "base/bits.h"
+#include "base/error.h"
+#include "block/copy.h"
+#include "block/qcow2/image.h"
+#include "tools/img.h"
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { CHUNK = 1 << 20 };
+
+/* --- commit --- */
+
+struct commit {
+    struct img *img;
+    const char *name, *format, *base_name;
+    unsigned flags;
+    bool keep; /* -d */
+    GPtrArray *names, *formats; /* from the image down to the base */
+    GPtrArray *nodes;           /* the same, opened */
+};
+
+static bool is_qcow2(struct block_node *node)
+{
+    return !strcmp(block_driver_name(node), "qcow2");
+}
+
+/* The names from the image down to the base. */
+static bool find_chain(struct commit *c)
+{
+    g_autofree char *name = g_strdup(c->name), *format = g_strdup(c->format);
+
+    for (;;) {
+        struct block_node *node = img_open(c->img, name, format, BLOCK_OPEN_NO_BACKING | BLOCK_OPEN_FORCE_SHARE);
+        struct qcow2_info info = { 0 };
+
+        if (!node)
+            return false;
+        bool top = c->names->len == 0, base = !top && (!c->base_name || !strcmp(c->base_name, name));
+
+        if (is_qcow2(node))
+            info = qcow2_info(node);
+        if (!base && c->base_name && !top && info.backing && !strcmp(c->base_name, info.backing))
+            base = false;
+        g_ptr_array_add(c->names, g_strdup(name));
+        g_ptr_array_add(c->formats, g_strdup(block_driver_name(node)));
+        g_free(name);
+        g_free(format);
+        name = info.backing ? block_path_beside(g_ptr_array_index(c->names, c->names->len - 1), info.backing) : NULL;
+        format = g_strdup(info.backing_format);
+        block_unref(node);
+        if (base)
+            return true;
+        if (!name)
+            return c->base_name && !top ? (img_fail("Did not find '%s' in the backing chain of '%s'", c->base_name, c->name), false)
+                                        : (img_fail("Image does not have a backing file"), false);
+        if (c->names->len > 200)
+            return img_fail("The backing chain is too long"), false;
+    }
+}
+
+/* From the base up; each names the one below as its backing file. */
+static bool open_chain(struct commit *c)
+{
+    g_autoptr(GError) error = NULL;
+
+    for (unsigned i = c->names->len; i-- > 0;) {
+        bool write = i == 0 || i == c->names->len - 1;
+        struct json_object *options = block_name_options(c->names->pdata[i], c->formats->pdata[i], c->flags | (write ? BLOCK_OPEN_WRITE : 0), &error);
+        struct block_node *node = NULL;
+
+        if (options && i < c->names->len - 1)
+            json_object_object_add(options, "backing", json_object_new_string(block_name(c->nodes->pdata[i + 1])));
+        if (options)
+            node = block_open(c->img->graph, options, &error);
+        json_object_put(options);
+        c->nodes->pdata[i] = node;
+        if (!node)
+            return img_fail("Could not open '%s': %s", (char *)c->names->pdata[i], error->message), false;
+    }
+    return true;
+}
+
+static void show_progress(void *opaque, u64 done, u64 total)
+{
+    img_progress(opaque, done, total);
+}
+
+static int commit_nodes(struct commit *c)
+{
+    struct block_node *top = c->nodes->pdata[0], *base = c->nodes->pdata[c->nodes->len - 1];
+    g_autoptr(GError) error = NULL;
+    int ret;
+
+    if (block_size(top) > block_size(base) && !block_truncate(base, block_size(top), BLOCK_PREALLOC_OFF, &error))
+        return img_fail_error(g_steal_pointer(&error));
+    ret = block_commit(top, base, show_progress, c->img);
+    if (ret < 0)
+        return img_fail("Error while committing: %s", g_strerror(-ret));
+    if (!c->keep && is_qcow2(top) && !qcow2_make_empty(top, &error))
+        return img_fail_error(g_steal_pointer(&error));
+    img_progress_end(c->img);
+    img_say(c->img, "Image committed.\n");
+    return 0;
+}
+
+static int commit(struct commit *c)
+{
+    g_autoptr(GError) error = NULL;
+    struct block_edge *top = NULL, *base = NULL;
+    int status = 1;
+
+    if (!find_chain(c))
+        return 1;
+    g_ptr_array_set_size(c->nodes, (int)c->names->len);
+    c->keep |= c->base_name && c->names->len > 2;
+    block_graph_set_committing(c->img->graph, true);
+    if (!open_chain(c))
+        return 1;
+    u32 perm = BLOCK_READ | BLOCK_WRITE | BLOCK_RESIZE;
+
+    top = block_attach(c->nodes->pdata[0], perm, BLOCK_READ, "mynah-img", &error);
+    if (top)
+        base = block_attach(c->nodes->pdata[c->nodes->len - 1], perm, BLOCK_READ, "mynah-img", &error);
+    status = top && base ? commit_nodes(c) : img_fail("%s", error->message);
+    block_detach(base);
+    block_detach(top);
+    return status;
+}
+
+int img_commit(struct img *img)
+{
+    static const struct option options[] = { { "image-opts", no_argument, NULL, 256 }, { 0 } };
+    struct commit c = { .img = img, .flags = BLOCK_OPEN_UNMAP };
+    int o, status;
+
+    while ((o = getopt_long(img->argc, img->argv, "f:t:b:dpqr:", options, NULL)) >= 0) {
+        if ((o == 't' && !img_parse_cache(optarg, &c.flags)) || o == '?')
+            return 1;
+        if (o == 256)
+            return img_fail("commit does not take --image-opts yet");
+        if (o == 'f')
+            c.format = optarg;
+        if (o == 'b')
+            c.base_name = optarg;
+        c.keep |= o == 'd';
+        img->progress |= o == 'p';
+        img->quiet |= o == 'q';
+    }
+    if (!img_operands(img, 1, 1))
+        return 1;
+    c.name = img->argv[optind];
+    c.names = g_ptr_array_new_with_free_func(g_free);
+    c.formats = g_ptr_array_new_with_free_func(g_free);
+    c.nodes = g_ptr_array_new();
+    status = commit(&c);
+    for (unsigned i = 0; i < c.nodes->len; i++)
+        block_unref(c.nodes->pdata[i]);
+    g_ptr_array_unref(c.nodes);
+    g_ptr_array_unref(c.names);
+    g_ptr_array_unref(c.formats);
+    return status;
+}
+
+/* --- rebase --- */
+
+/* Writes what old and new backing file do not have in common where the image itself has nothing. */
+static int move_differences(struct img *img, struct block_node *top, struct block_node *fresh)
+{
+    g_autofree u8 *old_data = g_malloc(CHUNK), *new_data = g_malloc0(CHUNK);
+    struct block_node *old = block_backing(top);
+    u64 size = block_size(top);
+
+    for (u64 at = 0, n; at < size; at += n) {
+        struct block_status status;
+        int ret = block_status(top, at, MIN(size - at, CHUNK), &status);
+
+        n = ret < 0 ? 0 : status.size;
+        if (ret == 0 && !(status.flags & BLOCK_ALLOCATED)) {
+            memset(old_data, 0, n);
+            memset(new_data, 0, n);
+            ret = old ? block_read_buffer(old, at, old_data, n) : 0;
+            if (ret == 0 && fresh)
+                ret = block_read_buffer(fresh, at, new_data, n);
+            for (u64 k = 0, run; k < n && ret == 0; k += run) {
+                bool differs = memcmp(old_data + k, new_data + k, MIN(512, n - k)) != 0;
+
+                for (run = MIN(512, n - k); k + run < n && (memcmp(old_data + k + run, new_data + k + run, MIN(512, n - k - run)) != 0) == differs;)
+                    run += MIN(512, n - k - run);
+                if (differs)
+                    ret = block_write_buffer(top, at + k, old_data + k, run);
+            }
+        }
+        if (ret < 0)
+            return img_fail("error while rebasing at offset %" G_GUINT64_FORMAT ": %s", at, g_strerror(-ret));
+        img_progress(img, at + n, size);
+    }
+    img_progress_end(img);
+    return 0;
+}
+
+struct rebase {
+    struct img *img;
+    const char *backing, *format, *backing_format;
+    unsigned flags, source_flags;
+    bool unsafe;
+};
+
+static int rebase(struct rebase *r, struct block_node *top)
+{
+    const char *name = r->img->argv[optind];
+    g_autofree char *path = *r->backing ? block_path_beside(name, r->backing) : NULL;
+    g_autoptr(GError) error = NULL;
+    struct block_node *fresh = NULL;
+    int status = 0;
+
+    if (!is_qcow2(top))
+        return img_fail("Could not change the backing file to '%s': Operation not supported", r->backing);
+    if (path && !r->backing_format && !r->unsafe)
+        img_fail("warning: no format of the new backing file given; it will be guessed");
+    if (!r->unsafe) {
+        if (path) {
+            fresh = block_open_name(r->img->graph, path, r->backing_format, r->source_flags, &error);
+            if (!fresh)
+                return img_fail("Could not open new backing file '%s': %s", path, error->message);
+        }
+        status = move_differences(r->img, top, fresh);
+    }
+    if (!status && !qcow2_set_backing(top, *r->backing ? r->backing : NULL, *r->backing ? r->backing_format ? r->backing_format : fresh ? block_driver_name(fresh) : NULL : NULL, &error))
+        status = img_fail_error(g_steal_pointer(&error));
+    block_unref(fresh);
+    return status;
+}
+
+int img_rebase(struct img *img)
+{
+    static const struct option options[] = { { "image-opts", no_argument, NULL, 256 }, { "force-share", no_argument, NULL, 'U' }, { 0 } };
+    struct rebase r = { .img = img };
+    struct img_disk disk = { 0 };
+    int c, status;
+
+    while ((c = getopt_long(img->argc, img->argv, "f:F:b:upt:T:qU", options, NULL)) >= 0) {
+        if ((c == 't' && !img_parse_cache(optarg, &r.flags)) || (c == 'T' && !img_parse_cache(optarg, &r.source_flags)) || c == '?')
+            return 1;
+        if (c == 'f')
+            r.format = optarg;
+        if (c == 'F')
+            r.backing_format = optarg;
+        if (c == 'b')
+            r.backing = optarg;
+        r.unsafe |= c == 'u';
+        img->progress |= c == 'p';
+        img->quiet |= c == 'q';
+        img->force_share |= c == 'U';
+        img->image_opts |= c == 256;
+    }
+    if (!img_operands(img, 1, 1))
+        return 1;
+    if (!r.backing)
+        return img_fail("Must specify backing file (-b) or use simple rebase mode (-u)");
+    if (!img_open_disk(img, img->argv[optind], r.format, r.flags | BLOCK_OPEN_WRITE | (r.unsafe ? BLOCK_OPEN_NO_BACKING : 0), BLOCK_READ | BLOCK_WRITE, &disk))
+        return 1;
+    status = rebase(&r, disk.node);
+    return img_close_disk(&disk, true) ? status : 1;
+}
+
+/* --- amend --- */
+
+static int amend(struct block_node *node, GHashTable *options)
+{
+    g_autoptr(GError) error = NULL;
+    struct qcow2_create create;
+    GHashTableIter iter;
+    gpointer name, value;
+
+    if (!is_qcow2(node))
+        return img_fail("Format driver '%s' does not support option amendment", block_driver_name(node));
+    if (!img_fill_qcow2_options(options, "", &create, &error))
+        return img_fail_error(g_steal_pointer(&error));
+    g_hash_table_iter_init(&iter, options);
+    while (g_hash_table_iter_next(&iter, &name, &value))
+        if (strcmp(name, "compat") && strcmp(name, "lazy_refcounts") && strcmp(name, "backing_file") && strcmp(name, "backing_fmt") && strcmp(name, "size"))
+            return img_fail("Cannot amend option %s", (char *)name);
+    if (!qcow2_amend(node, g_hash_table_contains(options, "compat") ? create.version : 0,
+                     g_hash_table_contains(options, "lazy_refcounts") ? create.lazy_refcounts : -1, &error))
+        return img_fail_error(g_steal_pointer(&error));
+    if ((create.backing || create.backing_format) &&
+        !qcow2_set_backing(node, create.backing ? create.backing : qcow2_info(node).backing, create.backing_format ? create.backing_format : qcow2_info(node).backing_format, &error))
+        return img_fail_error(g_steal_pointer(&error));
+    const char *text = g_hash_table_lookup(options, "size");
+    u64 size;
+
+    if (text && (!img_parse_size(text, &size) || !block_truncate(node, size, BLOCK_PREALLOC_OFF, &error)))
+        return error ? img_fail_error(g_steal_pointer(&error)) : 1;
+    return 0;
+}
+
+int img_amend(struct img *img)
+{
+    static const struct option options[] = { { "image-opts", no_argument, NULL, 256 }, { "force", no_argument, NULL, 257 }, { 0 } };
+    struct img_create_options create = { 0 };
+    struct img_disk disk = { 0 };
+    const char *format = NULL;
+    unsigned flags = 0;
+    bool helped = false;
+    int c, status = 1;
+
+    while ((c = getopt_long(img->argc, img->argv, "f:t:o:pq", options, NULL)) >= 0) {
+        if ((c == 't' && !img_parse_cache(optarg, &flags)) || c == '?' || (c == 'o' && !img_add_create_options(&create, optarg, "qcow2", &helped)))
+            return 1;
+        if (c == 'f')
+            format = optarg;
+        img->progress |= c == 'p';
+        img->quiet |= c == 'q';
+        img->image_opts |= c == 256;
+    }
+    if (helped)
+        status = 0;
+    else if (!create.options)
+        status = img_fail("Must specify options (-o)");
+    else if (img_operands(img, 1, 1) && img_open_disk(img, img->argv[optind], format, flags | BLOCK_OPEN_WRITE, BLOCK_READ | BLOCK_WRITE | BLOCK_RESIZE, &disk))
+        status = amend(disk.node, create.options);
+    if (disk.node && !img_close_disk(&disk, true))
+        status = 1;
+    g_clear_pointer(&create.options, g_hash_table_unref);
+    return status;
+}

@@ -1,0 +1,232 @@
+/* tools/img_common.c - messages, arguments and opening, for all commands of mynah-img. */
+#include "api/keyval.h"
+#include "api/number.h"
+#include "api/types.h"
+#include "base/error.h"
+#include "host/clock.h"
+#include "tools/img.h"
+#include <getopt.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+int img_fail(const char *format, ...)
+{
+    va_list args;
+
+    fflush(stdout);
+    fputs("mynah-img: ", stderr);
+    va_start(args, format);
+    vfprintf(stderr, format, args);
+    va_end(args);
+    fputc('\n', stderr);
+    return 1;
+}
+
+int img_fail_error(GError *error)
+{
+    img_fail("%s", error->message);
+    g_error_free(error);
+    return 1;
+}
+
+void img_say(struct img *img, const char *format, ...)
+{
+    va_list args;
+
+    if (img->quiet)
+        return;
+    va_start(args, format);
+    vprintf(format, args);
+    va_end(args);
+}
+
+void img_progress(struct img *img, u64 done, u64 total)
+{
+    if (!img->progress)
+        return;
+    printf("    (%.2f/100%%)\r", total ? (double)MIN(done, total) * 100 / (double)total : 100.0);
+    fflush(stdout);
+}
+
+void img_progress_end(struct img *img)
+{
+    if (img->progress)
+        printf("    (100.00/100%%)\n");
+}
+
+char *img_size_text(u64 size)
+{
+    static const char *const units[] = { "", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei" };
+    int exponent;
+
+    /* The unit changes at 1000, so that three digits are enough. */
+    frexp((double)size / (1000.0 / 1024.0), &exponent);
+    exponent = CLAMP((exponent - 1) / 10, 0, 6);
+    return g_strdup_printf("%0.3g %sB", (double)size / (double)BIT64(exponent * 10), units[exponent]);
+}
+
+static void print_value(GString *out, struct json_object *value, unsigned level)
+{
+    bool first = true;
+
+    if (json_object_is_type(value, json_type_object)) {
+        g_string_append(out, "{");
+        json_object_object_foreach(value, name, member) {
+            g_string_append_printf(out, "%s\n%*s\"%s\": ", first ? "" : ",", (int)(level + 1) * 4, "", name);
+            print_value(out, member, level + 1);
+            first = false;
+        }
+        g_string_append_printf(out, "\n%*s}", (int)level * 4, "");
+    } else if (json_object_is_type(value, json_type_array)) {
+        g_string_append(out, "[");
+        for (size_t i = 0; i < json_object_array_length(value); i++) {
+            g_string_append_printf(out, "%s\n%*s", i ? "," : "", (int)(level + 1) * 4, "");
+            print_value(out, json_object_array_get_idx(value, i), level + 1);
+        }
+        g_string_append_printf(out, "\n%*s]", (int)level * 4, "");
+    } else {
+        g_string_append(out, json_object_to_json_string_ext(value, JSON_C_TO_STRING_NOSLASHESCAPE));
+    }
+}
+
+void img_print_json(struct json_object *object)
+{
+    g_autoptr(GString) out = g_string_new(NULL);
+
+    print_value(out, object, 0);
+    puts(out->str);
+    json_object_put(object);
+}
+
+bool img_parse_size(const char *text, u64 *out)
+{
+    if (api_parse_size("", text, 1, out, NULL) && *out <= INT64_MAX)
+        return true;
+    img_fail("Invalid image size specified. You may use k, M, G, T, P or E suffixes for");
+    img_fail("kilobytes, megabytes, gigabytes, terabytes, petabytes and exabytes.");
+    return false;
+}
+
+bool img_parse_number(const char *what, const char *text, u64 min, u64 max, u64 *out)
+{
+    if (api_parse_size("", text, 1, out, NULL) && *out >= min && *out <= max)
+        return true;
+    img_fail("Invalid %s '%s': it is a number from %" G_GUINT64_FORMAT " to %" G_GUINT64_FORMAT, what, text, min, max);
+    return false;
+}
+
+bool img_parse_cache(const char *text, unsigned *flags)
+{
+    *flags &= ~(unsigned)(BLOCK_OPEN_DIRECT | BLOCK_OPEN_NO_FLUSH);
+    if (!strcmp(text, "none") || !strcmp(text, "off") || !strcmp(text, "directsync"))
+        *flags |= BLOCK_OPEN_DIRECT;
+    else if (!strcmp(text, "unsafe"))
+        *flags |= BLOCK_OPEN_NO_FLUSH;
+    else if (strcmp(text, "writeback") && strcmp(text, "writethrough"))
+        return img_fail("Invalid cache option: %s", text), false;
+    return true;
+}
+
+bool img_parse_output(const char *text, bool *json)
+{
+    *json = !strcmp(text, "json");
+    if (*json || !strcmp(text, "human"))
+        return true;
+    img_fail("--output must be used with human or json as argument.");
+    return false;
+}
+
+bool img_operands(struct img *img, int min, int max)
+{
+    int count = img->argc - optind;
+
+    if (count >= min && count <= max)
+        return true;
+    img_fail("%s", count < min ? "Expecting a file name" : "Too many arguments");
+    fprintf(stderr, "Try 'mynah-img %s --help' for more information\n", img->argv[0]);
+    return false;
+}
+
+static struct json_object *options_of_text(const char *text, GError **error)
+{
+    static const struct api_keys keys = { .open = true, .json = true };
+    g_autoptr(api_keyval) list = api_keyval_parse(text, &keys, error);
+    struct json_object *nested, *out, *file;
+
+    if (!list || !(nested = api_keyval_nest(list, error)))
+        return NULL;
+    /* file.filename=x alone means a file; no driver at all: probed. */
+    if (json_object_object_get_ex(nested, "file", &file) && json_object_is_type(file, json_type_object) &&
+        !json_object_object_get_ex(file, "driver", NULL))
+        json_object_object_add(file, "driver", json_object_new_string("file"));
+    if (!json_object_object_get_ex(nested, "driver", NULL))
+        json_object_object_add(nested, "driver", NULL);
+    out = api_coerce(&api_type_blockdev_options, nested);
+    json_object_put(nested);
+    return out;
+}
+
+static void add_flag(struct json_object *options, const char *name, bool value)
+{
+    if (!json_object_object_get_ex(options, name, NULL))
+        json_object_object_add(options, name, json_object_new_boolean(value));
+}
+
+static struct block_node *open_options(struct img *img, const char *text, unsigned flags, GError **error)
+{
+    struct json_object *options = options_of_text(text, error);
+    struct block_node *node = NULL;
+
+    if (!options)
+        return NULL;
+    add_flag(options, "read-only", !(flags & BLOCK_OPEN_WRITE));
+    if (flags & BLOCK_OPEN_FORCE_SHARE)
+        add_flag(options, "force-share", true);
+    if (block_options_complete(img->graph, options, error))
+        node = block_open(img->graph, options, error);
+    json_object_put(options);
+    return node;
+}
+
+struct block_node *img_open(struct img *img, const char *name, const char *format, unsigned flags)
+{
+    g_autoptr(GError) error = NULL;
+    struct block_node *node;
+
+    flags |= img->force_share ? BLOCK_OPEN_FORCE_SHARE : 0;
+    node = img->image_opts ? open_options(img, name, flags, &error) : block_open_name(img->graph, name, format, flags, &error);
+    if (!node)
+        img_fail("Could not open '%s': %s", name, error->message);
+    return node;
+}
+
+bool img_open_disk(struct img *img, const char *name, const char *format, unsigned flags, u32 perm, struct img_disk *disk)
+{
+    g_autoptr(GError) error = NULL;
+    u32 shared = img->force_share ? BLOCK_ALL : BLOCK_ALL & ~(BLOCK_WRITE | BLOCK_RESIZE);
+
+    disk->edge = NULL;
+    disk->node = img_open(img, name, format, flags);
+    if (!disk->node)
+        return false;
+    disk->edge = block_attach(disk->node, perm, shared, "mynah-img", &error);
+    block_unref(disk->node);
+    if (disk->edge)
+        return true;
+    disk->node = NULL;
+    img_fail("Could not open '%s': %s", name, error->message);
+    return false;
+}
+
+bool img_close_disk(struct img_disk *disk, bool flush)
+{
+    int ret = flush && disk->node ? block_flush(disk->node) : 0;
+
+    block_detach(disk->edge);
+    *disk = (struct img_disk){ 0 };
+    if (ret < 0)
+        img_fail("Error while writing to the image: %s", g_strerror(-ret));
+    return ret == 0;
+}

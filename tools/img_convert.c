@@ -1,0 +1,415 @@
+/* tools/img_convert.c - convert: several fibers read ahead of each other and write in turn. */
+#include "base/bits.h"
+#include "base/error.h"
+#include "block/qcow2/image.h"
+#include "tools/img.h"
+#include <errno.h>
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { CHUNK = 2 << 20, MAX_SOURCES = 256 };
+
+enum piece_kind { PIECE_DATA, PIECE_ZERO, PIECE_BACKING };
+
+struct convert {
+    struct img *img;
+    struct block_loop *loop;
+    struct img_disk sources[MAX_SOURCES];
+    u64 starts[MAX_SOURCES + 1]; /* offsets of the sources in the target */
+    unsigned source_count;
+    struct img_disk target;
+    bool compress, target_zero, has_backing, out_of_order, salvage;
+    u64 min_sparse; /* bytes; 0: write everything */
+    u64 unit;       /* of compressed writes */
+    u64 next, total;
+    u64 write_turn; /* offset up to which writes have been done */
+    struct block_mutex taking;
+    struct block_queue turns;
+    u64 status_end; /* the last answer about the source holds until here */
+    enum piece_kind status_kind;
+    unsigned running;
+    struct block_queue finished;
+    int ret;
+};
+
+static unsigned source_at(const struct convert *c, u64 offset)
+{
+    unsigned i = 0;
+
+    while (i + 1 < c->source_count && offset >= c->starts[i + 1])
+        i++;
+    return i;
+}
+
+/* What is at the offset, and how far. */
+static int look(struct convert *c, u64 offset, u64 *size, enum piece_kind *kind)
+{
+    unsigned i = source_at(c, offset);
+    struct block_node *node = c->sources[i].node;
+    struct block_status status;
+    int ret;
+
+    if (offset < c->status_end) {
+        *size = c->status_end - offset;
+        *kind = c->status_kind;
+        return 0;
+    }
+    ret = c->has_backing ? block_status(node, offset - c->starts[i], c->starts[i + 1] - offset, &status)
+                         : block_status_above(node, NULL, offset - c->starts[i], c->starts[i + 1] - offset, &status, NULL);
+    if (ret < 0 && c->salvage) {
+        status = (struct block_status){ .flags = BLOCK_DATA, .size = MIN(c->starts[i + 1] - offset, 65536) };
+        ret = 0;
+    }
+    if (ret < 0)
+        return ret;
+    *kind = status.flags & BLOCK_ZERO ? PIECE_ZERO : status.flags & BLOCK_DATA ? PIECE_DATA : c->has_backing ? PIECE_BACKING : PIECE_DATA;
+    *size = status.size;
+    c->status_end = offset + status.size;
+    c->status_kind = *kind;
+    return 0;
+}
+
+static int read_piece(struct convert *c, u64 offset, u8 *buffer, u64 size)
+{
+    while (size) {
+        unsigned i = source_at(c, offset);
+        u64 n = MIN(size, c->starts[i + 1] - offset);
+        int ret = block_read_buffer(c->sources[i].node, offset - c->starts[i], buffer, n);
+
+        if (ret < 0 && c->salvage) {
+            memset(buffer, 0, n);
+            img_fail("warning: error while reading offset %" G_GUINT64_FORMAT ": %s", offset, g_strerror(-ret));
+            ret = 0;
+        }
+        if (ret < 0) {
+            img_fail("error while reading at byte %" G_GUINT64_FORMAT ": %s", offset, g_strerror(-ret));
+            return ret;
+        }
+        offset += n;
+        buffer += n;
+        size -= n;
+    }
+    return 0;
+}
+
+static int write_zero(struct convert *c, u64 offset, u64 size)
+{
+    return c->target_zero ? 0 : block_write_zeroes(c->target.node, offset, size, BLOCK_MAY_UNMAP);
+}
+
+/* Length of the run at the start of the buffer that is all zero or has no sparse-worthy zeros. */
+static u64 run_length(const u8 *buffer, u64 size, u64 unit, u64 offset, bool *zero)
+{
+    u64 n = MIN(unit - offset % unit, size);
+
+    *zero = block_is_zero(buffer, n);
+    while (n < size) {
+        u64 m = MIN(unit, size - n);
+
+        if (block_is_zero(buffer + n, m) != *zero)
+            break;
+        n += m;
+    }
+    return n;
+}
+
+static int write_sparse(struct convert *c, u64 offset, const u8 *buffer, u64 size)
+{
+    int ret = 0;
+
+    while (size && ret == 0) {
+        bool zero = false;
+        u64 n = c->min_sparse ? run_length(buffer, size, c->min_sparse, offset, &zero) : size;
+
+        ret = zero && !c->has_backing ? write_zero(c, offset, n) : block_write_buffer(c->target.node, offset, buffer, n);
+        offset += n;
+        buffer += n;
+        size -= n;
+    }
+    return ret;
+}
+
+static int write_compressed(struct convert *c, u64 offset, const u8 *buffer, u64 size)
+{
+    struct iovec iov;
+
+    if (!c->has_backing && c->min_sparse && block_is_zero(buffer, size))
+        return write_zero(c, offset, size);
+    return block_write(c->target.node, offset, block_data_one(&iov, (u8 *)buffer, size), BLOCK_COMPRESSED);
+}
+
+static void wait_turn(struct convert *c, u64 offset)
+{
+    while (!c->out_of_order && c->write_turn != offset && c->ret == 0)
+        block_queue_wait(&c->turns, c->loop);
+}
+
+static int do_piece(struct convert *c, u64 offset, u64 size, enum piece_kind kind, u8 *buffer)
+{
+    int ret = kind == PIECE_DATA ? read_piece(c, offset, buffer, size) : 0;
+
+    wait_turn(c, offset);
+    if (ret < 0 || c->ret < 0)
+        return ret;
+    if (kind == PIECE_DATA)
+        ret = c->compress ? write_compressed(c, offset, buffer, size) : write_sparse(c, offset, buffer, size);
+    else if (kind == PIECE_ZERO)
+        ret = c->has_backing ? block_write_zeroes(c->target.node, offset, size, BLOCK_MAY_UNMAP) : c->min_sparse ? write_zero(c, offset, size) : 0;
+    if (ret < 0)
+        img_fail("error while writing at byte %" G_GUINT64_FORMAT ": %s", offset, g_strerror(-ret));
+    return ret;
+}
+
+/* Takes the next piece of the source; with the mutex, since looking waits. */
+static bool take_next(struct convert *c, u64 *offset, u64 *size, enum piece_kind *kind)
+{
+    int ret;
+
+    if (c->ret < 0 || c->next >= c->total)
+        return false;
+    *offset = c->next;
+    ret = look(c, *offset, size, kind);
+    if (ret == 0 && c->compress) {
+        /* Whole clusters: what is partly data is data. */
+        u64 unit = MIN(c->unit, c->total - *offset);
+
+        if (*kind == PIECE_ZERO && *size >= unit && c->min_sparse)
+            *size = *size / c->unit ? *size / c->unit * c->unit : unit;
+        else if (*kind == PIECE_BACKING && *size >= unit)
+            *size = unit;
+        else
+            *kind = PIECE_DATA, *size = unit;
+    } else if (ret == 0) {
+        if (*kind == PIECE_ZERO && !c->min_sparse)
+            *kind = PIECE_DATA; /* -S 0: fully allocated */
+        if (*kind == PIECE_DATA)
+            *size = MIN(*size, CHUNK);
+    }
+    if (ret < 0) {
+        img_fail("error while reading block status at offset %" G_GUINT64_FORMAT ": %s", *offset, g_strerror(-ret));
+        c->ret = ret;
+        return false;
+    }
+    *size = MIN(*size, c->total - *offset);
+    c->next += *size;
+    return true;
+}
+
+static bool take(struct convert *c, u64 *offset, u64 *size, enum piece_kind *kind)
+{
+    bool more;
+
+    block_mutex_take(&c->taking, c->loop);
+    more = take_next(c, offset, size, kind);
+    block_mutex_drop(&c->taking);
+    return more;
+}
+
+static void worker(void *opaque)
+{
+    struct convert *c = opaque;
+    u64 offset, size;
+    enum piece_kind kind;
+    void *buffer = NULL;
+
+    if (posix_memalign(&buffer, 4096, MAX(CHUNK, c->unit)))
+        c->ret = -ENOMEM;
+    while (buffer && take(c, &offset, &size, &kind)) {
+        int ret = do_piece(c, offset, size, kind, buffer);
+
+        if (ret < 0)
+            c->ret = ret;
+        c->write_turn = c->out_of_order ? c->write_turn + size : offset + size;
+        img_progress(c->img, c->write_turn, c->total);
+        block_queue_wake_all(&c->turns);
+    }
+    free(buffer);
+    block_queue_wake_all(&c->turns);
+    if (!--c->running)
+        block_queue_wake_all(&c->finished);
+}
+
+static int copy(struct convert *c, unsigned workers)
+{
+    c->running = workers;
+    for (unsigned i = 0; i < workers; i++)
+        block_loop_spawn(c->loop, worker, c);
+    while (c->running)
+        block_queue_wait(&c->finished, c->loop);
+    return c->ret;
+}
+
+/* --- the command --- */
+
+struct arguments {
+    const char *format, *out_format, *backing, *backing_format, *snapshot;
+    struct img_create_options create;
+    const char *texts[64];
+    unsigned text_count;
+    unsigned cache, source_cache;
+    bool no_create;
+    u64 workers;
+    bool target_opts;
+};
+
+static bool open_sources(struct convert *c, struct arguments *a)
+{
+    struct img *img = c->img;
+    int count = img->argc - optind - 1;
+    g_autoptr(GError) error = NULL;
+
+    if (count > MAX_SOURCES)
+        return img_fail("Too many arguments"), false;
+    for (int i = 0; i < count; i++) {
+        struct img_disk *disk = &c->sources[i];
+
+        if (!img_open_disk(img, img->argv[optind + i], a->format, a->source_cache, BLOCK_READ, disk))
+            return false;
+        c->source_count++;
+        if (a->snapshot && (strcmp(block_driver_name(disk->node), "qcow2") || !qcow2_snapshot_load(disk->node, a->snapshot, &error)))
+            return img_fail("%s", error ? error->message : "Failed to load snapshot: the image has none"), false;
+        c->starts[i + 1] = c->starts[i] + block_size(disk->node);
+    }
+    c->total = c->starts[count];
+    return true;
+}
+
+static bool create_target(struct convert *c, struct arguments *a, const char *name)
+{
+    struct img_create_options *o = &a->create;
+    struct qcow2_create q;
+
+    o->backing = a->backing;
+    o->backing_format = a->backing_format;
+    if (a->no_create)
+        return true;
+    if (!img_create_image(c->img, name, a->out_format, o, c->total, true))
+        return false;
+    /* Zeros everywhere: unless storage below is a device, or clusters were allocated for content to come. */
+    c->target_zero = !a->backing && !(img_fill_qcow2_options(o->options, name, &q, NULL) && q.backing);
+    return true;
+}
+
+static bool open_target(struct convert *c, struct arguments *a, const char *name)
+{
+    bool image_opts = c->img->image_opts, share = c->img->force_share, ok;
+
+    c->img->image_opts = a->target_opts;
+    c->img->force_share = false;
+    ok = img_open_disk(c->img, name, a->target_opts ? NULL : a->out_format, a->cache | BLOCK_OPEN_WRITE | BLOCK_OPEN_UNMAP | (a->backing ? 0 : 0),
+                       BLOCK_READ | BLOCK_WRITE | BLOCK_RESIZE, &c->target);
+    c->img->image_opts = image_opts;
+    c->img->force_share = share;
+    if (!ok)
+        return false;
+    if (block_size(c->target.node) < c->total)
+        return img_fail("output file is smaller than input file"), false;
+    if (!strcmp(block_driver_name(block_skip_filters(c->target.node)), "host_device"))
+        c->target_zero = false;
+    c->has_backing = block_backing(c->target.node) != NULL;
+    c->unit = !strcmp(block_driver_name(c->target.node), "qcow2") ? qcow2_info(c->target.node).cluster_size : CHUNK;
+    if (c->compress && strcmp(block_driver_name(c->target.node), "qcow2"))
+        return img_fail("Compression not supported for this file format"), false;
+    return true;
+}
+
+static int run(struct convert *c, struct arguments *a)
+{
+    const char *name = c->img->argv[c->img->argc - 1];
+    bool helped = false, ok = true;
+
+    for (unsigned i = 0; i < a->text_count && ok && !helped; i++)
+        ok = img_add_create_options(&a->create, a->texts[i], a->out_format, &helped);
+    if (!ok || helped)
+        return !ok;
+    if (!img_operands(c->img, 2, MAX_SOURCES + 1) || !open_sources(c, a) || !create_target(c, a, name) || !open_target(c, a, name))
+        return 1;
+    img_progress(c->img, 0, c->total);
+    if (copy(c, (unsigned)a->workers) < 0)
+        return 1;
+    img_progress_end(c->img);
+    return 0;
+}
+
+static bool parse(struct convert *c, struct arguments *a)
+{
+    enum { OPTS = 256, TARGET_OPTS, TARGET_ZERO, SALVAGE };
+    static const struct option options[] = {
+        { "image-opts", no_argument, NULL, OPTS }, { "target-image-opts", no_argument, NULL, TARGET_OPTS }, { "target-is-zero", no_argument, NULL, TARGET_ZERO },
+        { "salvage", no_argument, NULL, SALVAGE }, { "force-share", no_argument, NULL, 'U' }, { 0 },
+    };
+    int o;
+
+    while ((o = getopt_long(c->img->argc, c->img->argv, "f:O:B:F:cCo:l:S:pt:T:qnm:WU", options, NULL)) >= 0) {
+        switch (o) {
+        case 'f': a->format = optarg; break;
+        case 'O': a->out_format = optarg; break;
+        case 'B': a->backing = optarg; break;
+        case 'F': a->backing_format = optarg; break;
+        case 'c': c->compress = true; break;
+        case 'C': break; /* copying by the kernel is a hint that need not be taken */
+        case 'l': a->snapshot = g_str_has_prefix(optarg, "snapshot.id=") ? optarg + 12 : g_str_has_prefix(optarg, "snapshot.name=") ? optarg + 14 : optarg; break;
+        case 'p': c->img->progress = true; break;
+        case 'q': c->img->quiet = true; break;
+        case 'n': a->no_create = true; break;
+        case 'W': c->out_of_order = true; break;
+        case 'U': c->img->force_share = true; break;
+        case OPTS: c->img->image_opts = true; break;
+        case TARGET_OPTS: a->target_opts = true; break;
+        case TARGET_ZERO: c->target_zero = true; break;
+        case SALVAGE: c->salvage = true; break;
+        case 'o':
+            if (a->text_count < ARRAY_SIZE(a->texts))
+                a->texts[a->text_count++] = optarg;
+            break;
+        case 'S':
+            if (!img_parse_size(optarg, &c->min_sparse))
+                return false;
+            if (c->min_sparse & 511)
+                return img_fail("Invalid buffer size for sparse output specified. Valid sizes are multiples of 512 up to %" G_GUINT64_FORMAT ". Select 0 to disable sparse detection (fully allocates output).", (u64)1 << 40), false;
+            break;
+        case 'm':
+            if (!img_parse_number("number of coroutines", optarg, 1, 16, &a->workers))
+                return false;
+            break;
+        case 't':
+            if (!img_parse_cache(optarg, &a->cache))
+                return false;
+            break;
+        case 'T':
+            if (!img_parse_cache(optarg, &a->source_cache))
+                return false;
+            break;
+        default:
+            return false;
+        }
+    }
+    if (c->target_zero && !a->no_create)
+        return img_fail("--target-is-zero requires use of -n flag"), false;
+    if (a->no_create && a->text_count)
+        img_fail("warning: -o has no effect when skipping image creation");
+    if (a->target_opts && !a->no_create)
+        return img_fail("--target-image-opts requires use of -n flag"), false;
+    return true;
+}
+
+int img_convert(struct img *img)
+{
+    struct convert *c = g_new0(struct convert, 1);
+    struct arguments a = { .out_format = "raw", .cache = BLOCK_OPEN_NO_FLUSH, .workers = 8 };
+    int status = 1;
+
+    c->img = img;
+    c->loop = img->loop;
+    c->min_sparse = 4096;
+    if (parse(c, &a))
+        status = run(c, &a);
+    if (c->target.node && !img_close_disk(&c->target, true))
+        status = 1;
+    for (unsigned i = 0; i < c->source_count; i++)
+        img_close_disk(&c->sources[i], false);
+    g_clear_pointer(&a.create.options, g_hash_table_unref);
+    g_free(c);
+    return status;
+}

@@ -1,0 +1,176 @@
+/* tools/io_main.c - mynah-io: single requests on disk images, typed or from -c. */
+#include "api/version.h"
+#include "base/error.h"
+#include "tools/io.h"
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char help[] =
+    "Usage: mynah-io [OPTIONS]... [-c COMMAND]... [FILE]\n"
+    "Sends single requests to a disk image and shows what comes of them.\n\n"
+    "  -c, --cmd COMMAND    run this command (may be repeated); without -c they are read from standard input\n"
+    "  -f, --format FMT     raw or qcow2; guessed by default\n"
+    "  -r, --read-only      do not write\n"
+    "  -n, --nocache        same as -t none\n"
+    "  -t, --cache MODE     none, writeback, writethrough, directsync or unsafe\n"
+    "  -d, --discard MODE   unmap or ignore\n"
+    "  -U, --force-share    do not lock the image\n"
+    "  -h, --help           show this text\n"
+    "  -V, --version        show the version\n\n"
+    "'mynah-io -c help' lists the commands.\n"
+    "Example: mynah-io -c 'write -P 0x5a 64k 4k' -c 'read -vP 0x5a 64k 32' disk.qcow2\n";
+
+bool io_open(struct io *io, const char *path)
+{
+    g_autoptr(GError) error = NULL;
+    unsigned flags = io->flags | (io->read_only ? 0 : BLOCK_OPEN_WRITE) | (io->force_share ? BLOCK_OPEN_FORCE_SHARE : 0);
+    u32 perm = BLOCK_READ | (io->read_only ? 0 : BLOCK_WRITE | BLOCK_RESIZE);
+    struct block_node *node;
+
+    io_close(io);
+    node = block_open_name(io->graph, path, io->format, flags, &error);
+    if (node) {
+        io->edge = block_attach(node, perm, io->force_share ? BLOCK_ALL : BLOCK_READ, "mynah-io", &error);
+        block_unref(node);
+    }
+    if (!io->edge) {
+        fprintf(stderr, "mynah-io: can't open device %s: %s\n", path, error->message);
+        io->failed = true;
+        return false;
+    }
+    io->node = node;
+    io->path = g_strdup(path);
+    return true;
+}
+
+void io_close(struct io *io)
+{
+    while (io->in_flight)
+        block_queue_wait(&io->idle, io->loop);
+    if (io->node && !io->read_only && block_flush(io->node) < 0)
+        io->failed = true;
+    block_detach(io->edge);
+    io->edge = NULL;
+    io->node = NULL;
+    g_clear_pointer(&io->path, g_free);
+}
+
+void io_run_line(struct io *io, const char *line)
+{
+    g_auto(GStrv) words = NULL;
+    int count = 0;
+
+    if (!g_shell_parse_argv(line, &count, &words, NULL) || !count)
+        return;
+    if (!io_run_words(io, count, words))
+        io->failed = true;
+}
+
+struct run {
+    struct io io;
+    GPtrArray *commands;
+    const char *file;
+};
+
+static void interact(struct io *io)
+{
+    char line[4096];
+    bool prompt = isatty(STDIN_FILENO);
+
+    while (!io->quit) {
+        if (prompt) {
+            printf("mynah-io> ");
+            fflush(stdout);
+        }
+        if (!fgets(line, sizeof(line), stdin))
+            return;
+        io_run_line(io, line);
+    }
+}
+
+static void run(void *opaque)
+{
+    struct run *r = opaque;
+
+    if (r->file && !io_open(&r->io, r->file))
+        return;
+    for (unsigned i = 0; i < r->commands->len && !r->io.quit; i++)
+        io_run_line(&r->io, r->commands->pdata[i]);
+    if (!r->commands->len)
+        interact(&r->io);
+    io_close(&r->io);
+}
+
+static bool set_cache(struct io *io, const char *mode)
+{
+    if (!strcmp(mode, "none") || !strcmp(mode, "off") || !strcmp(mode, "directsync"))
+        io->flags |= BLOCK_OPEN_DIRECT;
+    else if (!strcmp(mode, "unsafe"))
+        io->flags |= BLOCK_OPEN_NO_FLUSH;
+    else if (strcmp(mode, "writeback") && strcmp(mode, "writethrough"))
+        return fprintf(stderr, "mynah-io: invalid cache option: %s\n", mode), false;
+    return true;
+}
+
+static int parse(struct run *r, int argc, char **argv)
+{
+    static const struct option options[] = {
+        { "help", no_argument, NULL, 'h' },        { "version", no_argument, NULL, 'V' },   { "cmd", required_argument, NULL, 'c' },
+        { "format", required_argument, NULL, 'f' }, { "read-only", no_argument, NULL, 'r' }, { "nocache", no_argument, NULL, 'n' },
+        { "cache", required_argument, NULL, 't' },  { "discard", required_argument, NULL, 'd' }, { "force-share", no_argument, NULL, 'U' }, { 0 },
+    };
+    int c;
+
+    while ((c = getopt_long(argc, argv, "hVc:d:f:rnt:U", options, NULL)) >= 0) {
+        switch (c) {
+        case 'c': g_ptr_array_add(r->commands, optarg); break;
+        case 'f': r->io.format = optarg; break;
+        case 'r': r->io.read_only = true; break;
+        case 'n': r->io.flags |= BLOCK_OPEN_DIRECT; break;
+        case 'U': r->io.force_share = true; break;
+        case 'd': r->io.flags |= !strcmp(optarg, "unmap") || !strcmp(optarg, "on") ? BLOCK_OPEN_UNMAP : 0; break;
+        case 't':
+            if (!set_cache(&r->io, optarg))
+                return 1;
+            break;
+        case 'V':
+            printf("mynah-io version %s\n", API_VERSION);
+            return 0;
+        case 'h':
+            fputs(help, stdout);
+            return 0;
+        default:
+            return 1;
+        }
+    }
+    if (argc - optind > 1) {
+        fputs(help, stderr);
+        return 1;
+    }
+    r->file = argv[optind];
+    return -1;
+}
+
+int main(int argc, char **argv)
+{
+    struct run r = { .commands = g_ptr_array_new() };
+    g_autoptr(GError) error = NULL;
+    int status = parse(&r, argc, argv);
+
+    if (status < 0) {
+        r.io.loop = block_loop_create(&error);
+        if (!r.io.loop) {
+            fprintf(stderr, "mynah-io: %s\n", error->message);
+            return 1;
+        }
+        r.io.graph = block_graph_create(r.io.loop);
+        block_loop_call(r.io.loop, run, &r);
+        block_graph_destroy(r.io.graph);
+        block_loop_destroy(r.io.loop);
+        status = r.io.failed;
+    }
+    g_ptr_array_unref(r.commands);
+    return fflush(stdout) ? 1 : status;
+}
