@@ -85,6 +85,8 @@ struct code_layout {
     u32 reg_count;
     u16 pinned[TCG_MAX_PINNED]; /* registers (indices into reg, i64) in order of preference for host registers */
     u32 pinned_count;
+    u16 pinned_fp[TCG_MAX_PINNED]; /* the same for registers of type f64 */
+    u32 pinned_fp_count;
     /* Offsets from the base pointer. */
     s32 vcpu;         /* void *: first argument of helpers and runtime functions */
     s32 base;         /* u64: the base pointer itself, for helpers that change it (IR_HELPER_SWITCHES); 0: none do */
@@ -92,6 +94,10 @@ struct code_layout {
     s32 pc_page;      /* u64: virtual address of the page of the running block's first instruction */
     s32 exit_request; /* u32: non-zero: leave at the next poll */
     s32 scratch;      /* u64[4] for the back end's own use, never saved */
+    s32 fp_rounding;  /* u8: dynamic rounding mode, an enum softfloat_rounding; RMM and what is no mode count as RNE */
+    s32 fp_flags;     /* u8: enum softfloat_flag bits; complete outside generated code, where the back end adds what the host noticed */
+    s32 fp_live;      /* u32 for the back end's own use, 0 outside generated code */
+    s32 fp_area;      /* u64[8] likewise, any value */
     s32 icount;       /* s64: counting flavour: budget left (mode bit; unused otherwise) */
     s32 l1_read, l1_write; /* struct tcg_tlb_entry[1 << l1_bits] */
     s32 l0;           /* struct tcg_tlb_entry per pinned register, filled from write-capable entries; 0: none. An L0 is not indexed by

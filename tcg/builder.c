@@ -374,6 +374,43 @@ ir_value ir_select(struct ir_block *b, enum ir_cond cond, ir_value x, ir_value y
     return ir_last(b);
 }
 
+ir_value ir_fp(struct ir_block *b, enum ir_opcode code, enum ir_type type, u32 aux, ir_value x, ir_value y, ir_value z)
+{
+    struct ir_op *op = ir_append(b, code, type);
+
+    op->aux = (u16)aux;
+    op->arg[0] = x;
+    op->arg[1] = y;
+    op->arg[2] = z;
+    return ir_last(b);
+}
+
+ir_value ir_box(struct ir_block *b, ir_value f32)
+{
+    return ir_fp(b, IR_BOX, IR_F64, 0, f32, IR_NONE, IR_NONE);
+}
+
+ir_value ir_unbox(struct ir_block *b, ir_value f64)
+{
+    if (b->op[f64].code == IR_BOX)
+        return b->op[f64].arg[0];
+    return ir_fp(b, IR_UNBOX, IR_F32, 0, f64, IR_NONE, IR_NONE);
+}
+
+ir_value ir_bits(struct ir_block *b, ir_value f64)
+{
+    if (b->op[f64].code == IR_FROM_BITS)
+        return b->op[f64].arg[0];
+    return ir_fp(b, IR_BITS, IR_I64, 0, f64, IR_NONE, IR_NONE);
+}
+
+ir_value ir_from_bits(struct ir_block *b, ir_value i64)
+{
+    if (b->op[i64].code == IR_BITS)
+        return b->op[i64].arg[0];
+    return ir_fp(b, IR_FROM_BITS, IR_F64, 0, i64, IR_NONE, IR_NONE);
+}
+
 ir_value ir_load(struct ir_block *b, enum ir_type type, u32 mem, ir_value base, s64 disp)
 {
     struct ir_op *op;

@@ -26,7 +26,15 @@ ir_value ir_setcc(struct ir_block *b, enum ir_cond cond, ir_value x, ir_value y)
 /* x <cond> y ? yes : no */
 ir_value ir_select(struct ir_block *b, enum ir_cond cond, ir_value x, ir_value y, ir_value yes, ir_value no);
 
-/* Guest memory at base + disp; mem is an enum ir_mem word. type: IR_I32 or IR_I64. */
+/* IR_FADD .. IR_FROM_BITS; aux is an enum ir_fp word; operands that the op does not have: IR_NONE. */
+ir_value ir_fp(struct ir_block *b, enum ir_opcode code, enum ir_type type, u32 aux, ir_value x, ir_value y, ir_value z);
+/* f64 register to f32 and back: a box that was just made is not opened again. */
+ir_value ir_box(struct ir_block *b, ir_value f32);
+ir_value ir_unbox(struct ir_block *b, ir_value f64);
+ir_value ir_bits(struct ir_block *b, ir_value f64);
+ir_value ir_from_bits(struct ir_block *b, ir_value i64);
+
+/* Guest memory at base + disp; mem is an enum ir_mem word. type: IR_I32, IR_I64 or IR_F64. */
 ir_value ir_load(struct ir_block *b, enum ir_type type, u32 mem, ir_value base, s64 disp);
 void ir_store(struct ir_block *b, u32 mem, ir_value base, s64 disp, ir_value v);
 ir_value ir_amo(struct ir_block *b, enum ir_amo op, u32 mem, ir_value address, ir_value v);

@@ -13,6 +13,7 @@ enum effect {
     CALL = IR_EFFECT_CALL,
     LEAVE = IR_EFFECT_LEAVE,
     END = IR_EFFECT_END,
+    FENV = IR_EFFECT_FENV,
 };
 
 static const struct op_row {
@@ -29,7 +30,7 @@ static const struct type_row {
     u8 bits;
 } types[IR_TYPE_COUNT] = {
     [IR_VOID] = { "void", 0 }, [IR_I8] = { "i8", 8 },    [IR_I16] = { "i16", 16 },
-    [IR_I32] = { "i32", 32 },  [IR_I64] = { "i64", 64 },
+    [IR_I32] = { "i32", 32 },  [IR_I64] = { "i64", 64 }, [IR_F32] = { "f32", 32 }, [IR_F64] = { "f64", 64 },
 };
 
 const char *ir_op_name(enum ir_opcode code)

@@ -18,7 +18,8 @@
 
 enum ir_type {
     IR_VOID, IR_I8, IR_I16, IR_I32, IR_I64,
-    /* later: I128 pairs, F16..F80 as opaque bits with typed ops, V64..V512 */
+    IR_F32, IR_F64, /* opaque bits with typed ops */
+    /* later: I128 pairs, F16, F80, V64..V512 */
     IR_TYPE_COUNT
 };
 
@@ -38,6 +39,7 @@ enum ir_effect {
     IR_EFFECT_CALL = 1 << 4,
     IR_EFFECT_LEAVE = 1 << 5,
     IR_EFFECT_END = 1 << 6,
+    IR_EFFECT_FENV = 1 << 7, /* reads the rounding mode, accumulates flags */
 };
 
 enum ir_cond { IR_EQ, IR_NE, IR_LT, IR_GE, IR_LTU, IR_GEU, IR_GT, IR_LE, IR_GTU, IR_LEU, IR_COND_COUNT };
@@ -60,8 +62,34 @@ enum ir_mem {
     IR_MEM_ACQUIRE = 1 << 6,
     IR_MEM_RELEASE = 1 << 7,      /* stores and atomics; in front of a load, front ends put a FENCE */
     IR_MEM_WRITE_INTENT = 1 << 8, /* a load that faults as a store does (LR/AMO read halves) */
+    IR_MEM_ONES = 1 << 9,         /* a load extends by ones (a NaN box) */
     IR_MEM_SPACE_SHIFT = 12,   /* address space; 0 is the current data space */
 };
+
+/* The aux word of a floating-point op. Flags that share a bit belong to different ops. */
+enum ir_fp {
+    IR_FP_ROUNDING = 7,                /* enum softfloat_rounding, or */
+    IR_FP_DYNAMIC = 7,                 /* the mode in the state (code_layout.fp_rounding), which is none of RMM or invalid */
+    IR_FP_NEGATE_PRODUCT = 1 << 3,     /* fma */
+    IR_FP_NEGATE_ADDEND = 1 << 4,      /* fma */
+    IR_FP_NAN_WINS = 1 << 3,           /* fmin, fmax */
+    IR_FP_QUIET = 1 << 3,              /* fcmp: invalid for signalling NaNs only */
+    IR_FP_LESS = 1 << 4,               /* fcmp: true when a < b; else false */
+    IR_FP_EQUAL = 1 << 5,              /* fcmp: true when a == b */
+    IR_FP_EXACT = 1 << 3,              /* fround: inexact when the value changes */
+    IR_FP_UNSIGNED = 1 << 3,           /* ftoi, itof */
+    IR_FP_FROM_SHIFT = 8,              /* ftoi, itof, fcvt: the operand's type */
+};
+
+static inline enum ir_type ir_fp_from(u32 aux)
+{
+    return (enum ir_type)(aux >> IR_FP_FROM_SHIFT);
+}
+
+static inline bool ir_type_is_fp(unsigned type)
+{
+    return type == IR_F32 || type == IR_F64;
+}
 
 static inline unsigned ir_mem_bytes(u32 mem)
 {

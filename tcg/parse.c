@@ -220,8 +220,35 @@ static void take_insn(struct parser *p, struct ir_op *op)
     b->byte_count = (u32)op->imm + op->aux - b->first_pc;
 }
 
+static void take_fp(struct parser *p, struct ir_op *op)
+{
+    const char *word = take(p);
+    g_auto(GStrv) part = g_strsplit(word, ".", 0);
+    u32 aux = 0;
+
+    while (part[0] && aux <= IR_FP_ROUNDING && g_strcmp0(ir_rounding_names[aux], part[0]))
+        aux++;
+    if (!part[0] || aux > IR_FP_ROUNDING)
+        return fail(p, "unknown rounding mode", word);
+    for (char **name = part + 1; *name; name++) {
+        const struct ir_flag_name *f = ir_fp_flags(op->code);
+
+        while (f->name && strcmp(f->name, *name))
+            f++;
+        if (!f->name)
+            return fail(p, "unknown floating-point flag", *name);
+        aux |= f->flag;
+    }
+    if (ir_fp_has_from(op->code))
+        aux |= (u32)find_type(p, take(p)) << IR_FP_FROM_SHIFT;
+    op->aux = (u16)aux;
+    take_values(p, op, 0, ir_op_operands(op));
+}
+
 static void take_body(struct parser *p, struct ir_op *op)
 {
+    if (ir_fp_has_word(op->code))
+        return take_fp(p, op);
     switch (op->code) {
     case IR_CONST:
         op->imm = ir_const_wrap((enum ir_type)op->type, take_number(p));

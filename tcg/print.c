@@ -16,8 +16,38 @@ const char *const ir_hint_names[3] = { "", "call", "return" };
 
 const struct ir_flag_name ir_mem_flags[] = {
     { "big", IR_MEM_BIG },         { "aligned", IR_MEM_ALIGNED },     { "acquire", IR_MEM_ACQUIRE },
-    { "release", IR_MEM_RELEASE }, { "write", IR_MEM_WRITE_INTENT }, { NULL, 0 },
+    { "release", IR_MEM_RELEASE }, { "write", IR_MEM_WRITE_INTENT }, { "ones", IR_MEM_ONES },
+    { NULL, 0 },
 };
+
+const char *const ir_rounding_names[IR_FP_ROUNDING + 1] = { "rne", "rtz", "rdn", "rup", "rmm", [IR_FP_DYNAMIC] = "dyn" };
+
+const struct ir_flag_name *ir_fp_flags(unsigned code)
+{
+    static const struct ir_flag_name none[] = { { NULL, 0 } };
+    static const struct ir_flag_name fma[] = { { "np", IR_FP_NEGATE_PRODUCT }, { "na", IR_FP_NEGATE_ADDEND }, { NULL, 0 } };
+    static const struct ir_flag_name minimum[] = { { "nan", IR_FP_NAN_WINS }, { NULL, 0 } };
+    static const struct ir_flag_name compare[] = { { "quiet", IR_FP_QUIET }, { "lt", IR_FP_LESS }, { "eq", IR_FP_EQUAL }, { NULL, 0 } };
+    static const struct ir_flag_name integer[] = { { "unsigned", IR_FP_UNSIGNED }, { NULL, 0 } };
+    static const struct ir_flag_name round[] = { { "exact", IR_FP_EXACT }, { NULL, 0 } };
+
+    return code == IR_FMA                          ? fma
+           : code == IR_FMIN || code == IR_FMAX    ? minimum
+           : code == IR_FCMP                       ? compare
+           : code == IR_FTOI || code == IR_ITOF    ? integer
+           : code == IR_FROUND                     ? round
+                                                   : none;
+}
+
+bool ir_fp_has_word(unsigned code)
+{
+    return ir_op_effects((enum ir_opcode)code) & IR_EFFECT_FENV;
+}
+
+bool ir_fp_has_from(unsigned code)
+{
+    return code == IR_FTOI || code == IR_ITOF || code == IR_FCVT;
+}
 
 struct printer {
     GString *out;
@@ -92,8 +122,24 @@ static void print_exit(struct printer *p, const struct ir_op *op)
     }
 }
 
+/* rounding[.flag...] [operand's type] */
+static void print_fp(struct printer *p, const struct ir_op *op)
+{
+    const char *rounding = ir_rounding_names[op->aux & IR_FP_ROUNDING];
+
+    g_string_append_printf(p->out, " %s", rounding ? rounding : "?");
+    for (const struct ir_flag_name *f = ir_fp_flags(op->code); f->name; f++)
+        if (op->aux & f->flag)
+            g_string_append_printf(p->out, ".%s", f->name);
+    if (ir_fp_has_from(op->code))
+        g_string_append_printf(p->out, " %s", ir_type_name(ir_fp_from(op->aux)));
+    print_operands(p, op, 0, ir_op_operands(op));
+}
+
 static void print_body(struct printer *p, const struct ir_op *op)
 {
+    if (ir_fp_has_word(op->code))
+        return print_fp(p, op);
     switch (op->code) {
     case IR_CONST:
         g_string_append_c(p->out, ' ');

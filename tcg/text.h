@@ -15,4 +15,10 @@ struct ir_flag_name {
 };
 extern const struct ir_flag_name ir_mem_flags[];
 
+/* Rounding modes by number (NULL: none); flags of an op's enum ir_fp word; whether the op names its operand's type. */
+extern const char *const ir_rounding_names[IR_FP_ROUNDING + 1];
+const struct ir_flag_name *ir_fp_flags(unsigned code);
+bool ir_fp_has_word(unsigned code);
+bool ir_fp_has_from(unsigned code);
+
 #endif

@@ -55,6 +55,8 @@ static bool check_conversion(struct verifier *v, const struct ir_op *op)
     if (!check_operand(v, 0, IR_VOID))
         return false;
     from = operand_type(v, 0);
+    if (from > IR_I64 || op->type > IR_I64)
+        return complain(v, "not an integer");
     if (op->code == IR_TRUNC)
         return from > op->type || complain(v, "trunc does not narrow");
     if (op->aux != from)
@@ -79,8 +81,12 @@ static bool check_memory(struct verifier *v, const struct ir_op *op)
         return complain(v, "no such access size");
     if (bits > ir_type_bits((enum ir_type)op->type))
         return complain(v, "the access is wider than its type");
-    if (op->code == IR_LD && op->type != IR_I32 && op->type != IR_I64)
-        return complain(v, "loads make i32 or i64");
+    if (op->code == IR_LD && op->type != IR_I32 && op->type != IR_I64 && op->type != IR_F64)
+        return complain(v, "loads make i32, i64 or f64");
+    if (op->type == IR_F64 && (op->aux & IR_MEM_BIG || (op->code == IR_LD && bits < 64 && !(op->aux & IR_MEM_ONES))))
+        return complain(v, "an f64 is loaded whole or with ones, in little-endian order");
+    if (op->type == IR_F32 || ((op->code == IR_AMO || op->code == IR_CAS) && op->type == IR_F64))
+        return complain(v, "no such type in memory");
     if (op->code == IR_AMO && (op->imm < 0 || op->imm >= IR_AMO_COUNT))
         return complain(v, "no such atomic operation");
     if ((op->code == IR_AMO || op->code == IR_CAS) && !(op->aux & IR_MEM_ALIGNED))
@@ -99,6 +105,56 @@ static bool check_exit(struct verifier *v, const struct ir_op *op)
     if (v->block->exit[op->imm].hint > IR_HINT_RETURN)
         return complain(v, "no such hint");
     return true;
+}
+
+/* The operand's type by op; IR_VOID: that of the op. */
+static bool check_fp_types(struct verifier *v, const struct ir_op *op)
+{
+    enum ir_type from = ir_fp_from(op->aux);
+    bool integer = op->type == IR_I32 || op->type == IR_I64;
+
+    switch (op->code) {
+    case IR_FTOI:
+        return (integer && ir_type_is_fp(from)) || complain(v, "not from floating to i32 or i64");
+    case IR_ITOF:
+        return (ir_type_is_fp(op->type) && (from == IR_I32 || from == IR_I64)) || complain(v, "not from i32 or i64 to floating");
+    case IR_FCVT:
+        return (ir_type_is_fp(op->type) && ir_type_is_fp(from) && from != op->type) || complain(v, "not between f32 and f64");
+    case IR_BOX:
+    case IR_FROM_BITS:
+        return op->type == IR_F64 || complain(v, "makes f64");
+    case IR_UNBOX:
+        return op->type == IR_F32 || complain(v, "makes f32");
+    case IR_BITS:
+        return op->type == IR_I64 || complain(v, "makes i64");
+    default:
+        return ir_type_is_fp(op->type) || complain(v, "not a floating-point type");
+    }
+}
+
+static bool check_fp(struct verifier *v, const struct ir_op *op)
+{
+    enum ir_type type = (enum ir_type)op->type;
+
+    if (!check_fp_types(v, op))
+        return false;
+    if (ir_op_effects((enum ir_opcode)op->code) & IR_EFFECT_FENV && (op->aux & IR_FP_ROUNDING) > 4 &&
+        (op->aux & IR_FP_ROUNDING) != IR_FP_DYNAMIC)
+        return complain(v, "no such rounding mode");
+    if (op->code == IR_FTOI || op->code == IR_ITOF || op->code == IR_FCVT)
+        type = ir_fp_from(op->aux);
+    else if (op->code == IR_BOX)
+        type = IR_F32;
+    else if (op->code == IR_UNBOX || op->code == IR_BITS)
+        type = IR_F64;
+    else if (op->code == IR_FROM_BITS)
+        type = IR_I64;
+    return check_operands(v, 0, ir_op_operands(op), type);
+}
+
+static bool is_fp(unsigned code)
+{
+    return code >= IR_FADD && code <= IR_FROM_BITS;
 }
 
 static bool check_select(struct verifier *v, const struct ir_op *op)
@@ -137,7 +193,11 @@ static bool check_by_code(struct verifier *v, const struct ir_op *op)
 {
     enum ir_type type = (enum ir_type)op->type;
 
+    if (is_fp(op->code))
+        return check_fp(v, op);
     switch (op->code) {
+    case IR_CONST:
+        return op->type <= IR_I64 || complain(v, "constants are integers: from_bits");
     case IR_NOP:
         return op->arg[0] == IR_NONE || complain(v, "a nop has operands");
     case IR_GET:
@@ -173,7 +233,7 @@ static bool check_by_code(struct verifier *v, const struct ir_op *op)
     case IR_EXIT_TO:
         return check_operand(v, 0, IR_I64) && check_exit(v, op);
     default:
-        return check_operands(v, 0, ir_op_operands(op), type);
+        return (op->type <= IR_I64 || complain(v, "not an integer type")) && check_operands(v, 0, ir_op_operands(op), type);
     }
 }
 

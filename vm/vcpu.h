@@ -96,6 +96,9 @@ struct cpu_class {
     u32 reg_count;
     const u16 *pinned;       /* indices into regs in order of preference */
     u32 pinned_count;
+    const u16 *pinned_fp;    /* the same for registers of type f64 */
+    u32 pinned_fp_count;
+    s32 state_fp_rounding, state_fp_flags; /* offsets of u8: code_layout.fp_rounding, fp_flags */
 
     /* The vCPU's own thread, or the main loop while it is stopped. */
     void (*reset)(struct vcpu *vcpu);
@@ -140,16 +143,19 @@ struct cpu_class {
  * pointer: struct vcpu_host *host = (struct vcpu_host *)state - 1. Never saved.
  */
 struct vcpu_host {
+    u64 fp_area[16];   /* of the back end */
     u64 scratch[4];
     s64 icount;
     u8 *base;          /* base pointer of the active translation context */
-    u64 jit_spare[3];
+    u32 fp_live;       /* of the back end: 0 outside generated code */
+    u32 fp_spare;
+    u64 jit_spare[2];
     u64 pc_page;
     struct vcpu *vcpu;
     u32 exit_request;  /* atomic: non-zero: leave generated code at the next poll */
     u32 spare;
 } __attribute__((aligned(128)));
-_Static_assert(sizeof(struct vcpu_host) == 128, "within disp8 below the base pointer");
+_Static_assert(sizeof(struct vcpu_host) == 256, "all but fp_area within disp8 below the base pointer");
 
 enum { VCPU_STATE_PREFIX = 4096, VCPU_MAX_TIMERS = 4 };
 

@@ -19,7 +19,7 @@ bool tcg_layout_init(struct tcg *tcg, const struct cpu_class *cpu)
 {
     struct code_layout *layout = &tcg->layout;
 
-    if (cpu->pinned_count > TCG_MAX_PINNED || cpu->reg_count >= IR_MAX_REGS)
+    if (cpu->pinned_count > TCG_MAX_PINNED || cpu->pinned_fp_count > TCG_MAX_PINNED || cpu->reg_count >= IR_MAX_REGS)
         return false;
     s32 host = -(s32)sizeof(struct vcpu_host);
 
@@ -36,6 +36,11 @@ bool tcg_layout_init(struct tcg *tcg, const struct cpu_class *cpu)
         .exit_request = host + (s32)offsetof(struct vcpu_host, exit_request),
         .scratch = host + (s32)offsetof(struct vcpu_host, scratch),
         .icount = host + (s32)offsetof(struct vcpu_host, icount),
+        .fp_rounding = cpu->state_fp_rounding,
+        .fp_flags = cpu->state_fp_flags,
+        .fp_live = host + (s32)offsetof(struct vcpu_host, fp_live),
+        .fp_area = host + (s32)offsetof(struct vcpu_host, fp_area),
+        .pinned_fp_count = cpu->pinned_fp_count,
         .l1_read = (s32)(tcg->state_size - VCPU_STATE_PREFIX),
         .l1_bits = L1_BITS,
         .jump_bits = JUMP_BITS,
@@ -46,6 +51,7 @@ bool tcg_layout_init(struct tcg *tcg, const struct cpu_class *cpu)
     memcpy(tcg->regs, cpu->regs, cpu->reg_count * sizeof(tcg->regs[0]));
     tcg->regs[cpu->reg_count] = (struct ir_reg){ "icount", IR_I64, layout->icount };
     memcpy(layout->pinned, cpu->pinned, cpu->pinned_count * sizeof(cpu->pinned[0]));
+    memcpy(layout->pinned_fp, cpu->pinned_fp, cpu->pinned_fp_count * sizeof(cpu->pinned_fp[0]));
     return true;
 }
 

@@ -122,6 +122,8 @@ static u64 extend(u64 value, u32 mem)
 
     if (mem & IR_MEM_BIG)
         value = __builtin_bswap64(value) >> (64 - bits);
+    if (unlikely(mem & IR_MEM_ONES))
+        return value | ~(~UINT64_C(0) >> (64 - bits));
     return mem & IR_MEM_SIGNED ? (u64)bits_sign_extend(value, bits) : value;
 }
 

@@ -1,6 +1,7 @@
 /* tcg/interp/emit.c - from IR ops to the interpreter's instructions. */
 #include "tcg/interp/interp.h"
 #include "tcg/append.h"
+#include "tcg/fp.h"
 #include <string.h>
 
 enum { NO_SLOT = 0xffff };
@@ -164,11 +165,12 @@ static void put_register(struct emitter *e, u32 i, const struct ir_op *op)
 {
     struct interp_insn *insn;
     u16 a = op->code == IR_PUT ? slot_of(e, op->arg[0]) : 0;
+    enum ir_type type = ir_type_is_fp(op->type) ? IR_I64 : (enum ir_type)op->type;
 
     if (op->code == IR_PUT)
-        insn = put_insn(e, TYPED(INTERP_PUT_8, INTERP_PUT_16, op->type));
+        insn = put_insn(e, TYPED(INTERP_PUT_8, INTERP_PUT_16, type));
     else
-        insn = put_insn(e, TYPED(INTERP_GET_8, INTERP_GET_16, op->type));
+        insn = put_insn(e, TYPED(INTERP_GET_8, INTERP_GET_16, type));
     insn->a = a;
     insn->x = e->engine->layout.reg[op->aux].offset;
     insn->d = new_slot(e, i);
@@ -215,6 +217,18 @@ static void put_call(struct emitter *e, u32 i, const struct ir_op *op)
     insn->y = d;
     insn->imm = (uintptr_t)op->helper;
     insn->x = snapshot_pc(e, op);
+    insn->d = new_slot(e, i);
+}
+
+static void put_fp(struct emitter *e, u32 i, const struct ir_op *op)
+{
+    u16 a = slot_of(e, op->arg[0]), b = slot_of(e, op->arg[1]), c = slot_of(e, op->arg[2]);
+    struct interp_insn *insn = put_insn(e, INTERP_FP);
+
+    insn->a = a;
+    insn->b = b;
+    insn->y = c;
+    insn->imm = ir_fp_word(op);
     insn->d = new_slot(e, i);
 }
 
@@ -326,6 +340,8 @@ static void put_op(struct emitter *e, u32 i)
         put_insn(e, INTERP_LEAVE);
         return;
     default:
+        if (op->code >= IR_FADD && op->code <= IR_FROM_BITS)
+            return put_fp(e, i, op);
         handler = binary_handler(op);
         if (handler != INTERP_CODE_COUNT)
             return put_binary(e, i, op, handler);

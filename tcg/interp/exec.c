@@ -2,6 +2,7 @@
  * tcg/interp/exec.c - runs the interpreter's form of blocks: one label per instruction, each jumping to the next.
  * One function by nature: its parts are the lists of handlers.h.
  */
+#include "tcg/fp.h"
 #include "tcg/interp/memory.h"
 
 #pragma GCC diagnostic ignored "-Wpedantic" /* labels as values */
@@ -294,6 +295,14 @@ L_CALL: {
         NEXT;
     }
     s[ip->d] = result;
+    NEXT;
+}
+
+L_FP: {
+    struct ir_fp_result result = ir_fp_compute((u32)ip->imm, s[ip->a], s[ip->b], s[ip->y], STATE(u8, fp_rounding));
+
+    STATE(u8, fp_flags) |= (u8)result.flags;
+    s[ip->d] = result.value;
     NEXT;
 }
 

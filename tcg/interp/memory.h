@@ -56,6 +56,8 @@ static inline u64 extend_loaded(u32 mem, u64 v)
 {
     unsigned shift = 64 - 8 * ir_mem_bytes(mem);
 
+    if (mem & IR_MEM_ONES)
+        return v | ~(~UINT64_C(0) >> shift);
     return mem & IR_MEM_SIGNED ? (u64)((s64)(v << shift) >> shift) : v << shift >> shift;
 }
 

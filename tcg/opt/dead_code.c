@@ -47,6 +47,12 @@ static bool visit_put(struct walk *w, const struct ir_op *op)
     return true;
 }
 
+static bool visit_fp(struct walk *w, const struct ir_op *op)
+{
+    read_operands(w, op, ir_op_operands(op));
+    return true;
+}
+
 static bool visit_leaving(struct walk *w, const struct ir_op *op, unsigned operands)
 {
     w->epoch++;
@@ -105,8 +111,16 @@ static bool visit(struct walk *w, const struct ir_op *op)
     case IR_CTZ:
     case IR_POPCNT:
     case IR_BSWAP:
+    case IR_FNEG:
+    case IR_FABS:
+    case IR_BOX:
+    case IR_UNBOX:
+    case IR_BITS:
+    case IR_FROM_BITS:
         return visit_pure(w, op, 1);
     default:
+        if (op->code >= IR_FADD && op->code <= IR_FROUND)
+            return visit_fp(w, op);
         return visit_pure(w, op, 2);
     }
 }

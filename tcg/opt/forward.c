@@ -170,7 +170,15 @@ static ir_value rebuild(struct forward *f, const struct ir_op *op)
         return copy_leaving(f, op);
     case IR_EXIT:
         return copy_exit(f, op);
+    case IR_UNBOX:
+        return ir_unbox(f->b, f->map[op->arg[0]]);
+    case IR_BITS:
+        return ir_bits(f->b, f->map[op->arg[0]]);
+    case IR_FROM_BITS:
+        return ir_from_bits(f->b, f->map[op->arg[0]]);
     default:
+        if (op->code >= IR_FADD && op->code <= IR_BOX)
+            return copy(f, op);
         return ir_binary(f->b, (enum ir_opcode)op->code, map[op->arg[0]], map[op->arg[1]]);
     }
 }

@@ -148,7 +148,7 @@ static void damage(struct ir_block *b, u64 *r)
             op->code = (u8)(random_next(r) % IR_CALL);
         break;
     case 2:
-        op->type = (u8)(random_next(r) % 7);
+        op->type = (u8)(random_next(r) % (IR_TYPE_COUNT + 2));
         break;
     case 3:
         op->aux = (u16)random_next(r);

@@ -8,7 +8,7 @@ enum { POOL = 64, MAX_EXITS = 10 };
 struct generator {
     struct ir_block *b;
     u64 random;
-    bool raw;
+    bool raw, floats;
     ir_value pool[IR_TYPE_COUNT][POOL]; /* latest values of a type */
     u32 made[IR_TYPE_COUNT];
     s32 pc;
@@ -63,7 +63,7 @@ static struct ir_op *raw_op(struct generator *g, enum ir_opcode code, enum ir_ty
 
 static void make_get(struct generator *g)
 {
-    u32 reg = pick(g, 4) ? pick(g, MACHINE_LONGS) : pick(g, MACHINE_REGS);
+    u32 reg = pick(g, 4) ? pick(g, MACHINE_LONGS) : pick(g, MACHINE_REGS - MACHINE_FLOATS);
     enum ir_type type = (enum ir_type)machine_regs[reg].type;
 
     remember(g, type, ir_get(g->b, type, reg));
@@ -72,7 +72,7 @@ static void make_get(struct generator *g)
 /* Pointers (a0..a3) only move a little. */
 static void make_put(struct generator *g)
 {
-    u32 reg = pick(g, 4) ? pick(g, MACHINE_LONGS) : pick(g, MACHINE_REGS);
+    u32 reg = pick(g, 4) ? pick(g, MACHINE_LONGS) : pick(g, MACHINE_REGS - MACHINE_FLOATS);
     enum ir_type type = (enum ir_type)machine_regs[reg].type;
     ir_value v;
 
@@ -155,6 +155,96 @@ static void make_compare(struct generator *g)
     }
 }
 
+static u32 pick_rounding(struct generator *g)
+{
+    return pick(g, 3) ? IR_FP_DYNAMIC : pick(g, 5);
+}
+
+/* From a register, mostly, so that the operands are of every kind. */
+static ir_value pick_float(struct generator *g, enum ir_type type)
+{
+    u32 reg = MACHINE_REGS - 1 - pick(g, MACHINE_FLOATS), n = MIN(g->made[type], POOL);
+    ir_value v;
+
+    if (n && pick(g, 2))
+        return g->pool[type][(g->made[type] - 1 - pick(g, 6) % n) % POOL];
+    v = pick(g, 8) ? ir_get(g->b, IR_F64, reg) : ir_from_bits(g->b, pick(g, 2) ? constant(g, IR_I64) : pick_value(g, IR_I64));
+    if (type == IR_F64)
+        return v;
+    return g->raw ? ir_fp(g->b, IR_UNBOX, IR_F32, 0, v, IR_NONE, IR_NONE) : ir_unbox(g->b, v);
+}
+
+static void make_float_conversion(struct generator *g, enum ir_type type)
+{
+    enum ir_type other = type == IR_F32 ? IR_F64 : IR_F32, integer = pick(g, 2) ? IR_I64 : IR_I32;
+    u32 aux = pick_rounding(g), kind = pick(g, 5), is_unsigned = pick(g, 2) ? IR_FP_UNSIGNED : 0;
+
+    if (kind == 0) {
+        remember(g, integer, ir_fp(g->b, IR_FTOI, integer, aux | is_unsigned | (u32)type << IR_FP_FROM_SHIFT, pick_float(g, type),
+                                   IR_NONE, IR_NONE));
+    } else if (kind == 1) {
+        remember(g, type, ir_fp(g->b, IR_ITOF, type, aux | is_unsigned | (u32)integer << IR_FP_FROM_SHIFT, pick_value(g, integer),
+                                IR_NONE, IR_NONE));
+    } else if (kind == 2) {
+        remember(g, type, ir_fp(g->b, IR_FCVT, type, aux | (u32)other << IR_FP_FROM_SHIFT, pick_float(g, other), IR_NONE, IR_NONE));
+    } else if (kind == 3) {
+        remember(g, IR_F64, ir_box(g->b, pick_float(g, IR_F32)));
+    } else {
+        remember(g, IR_I64, ir_fp(g->b, IR_BITS, IR_I64, 0, pick_float(g, IR_F64), IR_NONE, IR_NONE));
+    }
+}
+
+static u32 pick_fp_flags(struct generator *g, enum ir_opcode code)
+{
+    switch (code) {
+    case IR_FMA:
+        return pick(g, 4) << 3;
+    case IR_FMIN:
+    case IR_FMAX:
+        return pick(g, 4) ? 0 : IR_FP_NAN_WINS;
+    case IR_FCMP:
+        return (pick(g, 2) ? IR_FP_QUIET : 0) | (1 + pick(g, 3)) << 4;
+    case IR_FROUND:
+        return pick(g, 2) ? IR_FP_EXACT : 0;
+    default:
+        return 0;
+    }
+}
+
+static void make_float(struct generator *g)
+{
+    static const u8 codes[] = { IR_FADD, IR_FADD, IR_FSUB, IR_FSUB, IR_FMUL, IR_FMUL, IR_FDIV, IR_FSQRT, IR_FMA, IR_FMA, IR_FMIN, IR_FMAX,
+                                IR_FCMP, IR_FROUND, IR_FNEG, IR_FABS, IR_FCOPYSIGN, IR_FXORSIGN };
+    enum ir_opcode code = (enum ir_opcode)codes[pick(g, ARRAY_SIZE(codes))];
+    enum ir_type type = pick(g, 2) ? IR_F64 : IR_F32;
+    struct ir_op op = { .code = (u8)code };
+    ir_value arg[3] = { IR_NONE, IR_NONE, IR_NONE };
+    u32 aux = pick_fp_flags(g, code) | (ir_op_effects(code) & IR_EFFECT_FENV ? pick_rounding(g) : 0);
+
+    if (pick(g, 4) == 0)
+        return make_float_conversion(g, type);
+    for (unsigned i = 0; i < ir_op_operands(&op); i++)
+        arg[i] = pick_float(g, type);
+    remember(g, code == IR_FCMP ? IR_I64 : type, ir_fp(g->b, code, type, aux, arg[0], arg[1], arg[2]));
+}
+
+static void put_float(struct generator *g)
+{
+    u32 reg = MACHINE_REGS - 1 - pick(g, MACHINE_FLOATS);
+
+    ir_put(g->b, IR_F64, reg, pick(g, 3) ? pick_float(g, IR_F64) : ir_box(g->b, pick_float(g, IR_F32)));
+}
+
+static void make_float_memory(struct generator *g, ir_value base, s64 disp)
+{
+    u32 mem = IR_MEM_16 + pick(g, 3);
+
+    if (pick(g, 2))
+        ir_store(g->b, mem, base, disp, pick_float(g, IR_F64));
+    else
+        remember(g, IR_F64, ir_load(g->b, IR_F64, mem | (mem == IR_MEM_64 ? 0 : IR_MEM_ONES), base, disp));
+}
+
 static ir_value pointer(struct generator *g)
 {
     return ir_get(g->b, IR_I64, pick(g, 4));
@@ -185,6 +275,8 @@ static void make_memory(struct generator *g)
     s64 disp = pick(g, 4) ? (s64)(s8)pick(g, 256) & ~7 : (s64)pick(g, 4096) - 2048;
     ir_value base = pointer(g);
 
+    if (g->floats && pick(g, 3) == 0)
+        return make_float_memory(g, base, disp);
     switch (pick(g, 6)) {
     case 0:
     case 1:
@@ -255,6 +347,8 @@ static void make_op(struct generator *g)
 {
     u32 n = pick(g, 100);
 
+    if (g->floats && n >= 18 && n < 82 && pick(g, 2))
+        return pick(g, 3) ? make_float(g) : put_float(g);
     if (n < 18)
         make_insn(g);
     else if (n < 30)
@@ -302,6 +396,7 @@ void generate_block(struct ir_block *block, u64 seed, u32 length, bool raw)
     struct generator g = { .b = block, .random = seed, .raw = raw };
 
     g.pc = (s32)pick(&g, TCG_PAGE_SIZE / 4) * 2;
+    g.floats = pick(&g, 2);
     ir_block_reset(block, (u32)g.pc);
     make_insn(&g);
     for (u32 i = 0; i < length; i++)

@@ -7,6 +7,7 @@
 #define STATE(field) ((s32)(offsetof(struct machine_state, field)))
 #define FROM_BASE(field) ((s32)offsetof(struct machine, field) - (s32)offsetof(struct machine, state))
 #define LONG(n) { "a" #n, IR_I64, STATE(a[n]) }
+#define FLOAT(n) { "d" #n, IR_F64, STATE(d[n]) }
 #define WORD(n) { "w" #n, IR_I32, STATE(w[n]) }
 
 const struct ir_reg machine_regs[MACHINE_REGS] = {
@@ -15,6 +16,7 @@ const struct ir_reg machine_regs[MACHINE_REGS] = {
     WORD(0), WORD(1), WORD(2),  WORD(3),
     { "h0", IR_I16, STATE(h[0]) }, { "h1", IR_I16, STATE(h[1]) },
     { "b0", IR_I8, STATE(b[0]) },  { "b1", IR_I8, STATE(b[1]) },
+    FLOAT(0), FLOAT(1), FLOAT(2), FLOAT(3), FLOAT(4), FLOAT(5),
 };
 
 const struct code_layout machine_layout = {
@@ -22,6 +24,12 @@ const struct code_layout machine_layout = {
     .reg_count = MACHINE_REGS,
     .pinned = { 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11 },
     .pinned_count = 12,
+    .pinned_fp = { MACHINE_REGS - 6, MACHINE_REGS - 5, MACHINE_REGS - 4, MACHINE_REGS - 3 },
+    .pinned_fp_count = 4,
+    .fp_rounding = STATE(fp_rounding),
+    .fp_flags = STATE(fp_flags),
+    .fp_live = FROM_BASE(host.fp_live),
+    .fp_area = FROM_BASE(host.fp_area),
     .vcpu = FROM_BASE(host.vcpu),
     .pc = FROM_BASE(host.pc),
     .pc_page = FROM_BASE(host.pc_page),
@@ -60,6 +68,44 @@ u64 random_value(u64 *state)
         return (u64)(s64)(s8)(r >> 8);
     case 2:
         return random_next(state) >> (r >> 8 & 63);
+    default:
+        return random_next(state);
+    }
+}
+
+static u64 edge_float(u64 r)
+{
+    static const u64 edges[] = {
+        0, 0x3ff0000000000000, 0x7ff0000000000000, 0x7ff8000000000000, 0x7ff0000000000001, 0xfff8000000000123, 1, 0x000fffffffffffff,
+        0x0010000000000000, 0x7fefffffffffffff, 0x43e0000000000000, 0x41dfffffffc00000, 0x41e0000000000000, 0x3fe0000000000000,
+        0xffffffff00000000, 0xffffffff3f800000, 0xffffffff7f800000, 0xffffffff7fc00000, 0xffffffff7f800001, 0xffffffff00000001,
+        0xffffffff7f7fffff, 0xffffffff4f000000, 0xffffffffffc12345,
+    };
+
+    return edges[(r >> 8) % ARRAY_SIZE(edges)] ^ (r & 1) << (r & 2 ? 63 : 31);
+}
+
+u64 random_float(u64 *state)
+{
+    u64 r = random_next(state);
+    double d = (double)(s64)(s8)(r >> 8) / 4;
+    float f = (float)d;
+    u64 bits = 0;
+
+    switch (r >> 4 & 7) {
+    case 0:
+    case 1:
+        return edge_float(random_next(state));
+    case 2:
+    case 3:
+        memcpy(&bits, &d, sizeof d);
+        return bits;
+    case 4:
+    case 5:
+        memcpy(&bits, &f, sizeof f);
+        return bits | ~UINT64_C(0) << 32;
+    case 6:
+        return random_next(state) | ~UINT64_C(0) << 32;
     default:
         return random_next(state);
     }
@@ -107,6 +153,10 @@ static void reset_registers(struct machine *m, u64 *r)
         m->state.h[i] = (u16)random_value(r);
     for (unsigned i = 0; i < MACHINE_BYTES; i++)
         m->state.b[i] = (u8)random_value(r);
+    for (unsigned i = 0; i < MACHINE_FLOATS; i++)
+        m->state.d[i] = random_float(r);
+    m->state.fp_rounding = random_next(r) % 4;
+    m->state.fp_flags = random_next(r) & 1 ? random_next(r) & 31 : 0;
 }
 
 void machine_reset(struct machine *m, u64 seed)
@@ -147,6 +197,9 @@ char *machine_describe(const struct machine *m)
     for (unsigned i = 0; i < MACHINE_WORDS; i++)
         g_string_append_printf(out, "w%u=%08x ", i, m->state.w[i]);
     g_string_append_printf(out, "h0=%04x h1=%04x b0=%02x b1=%02x\n", m->state.h[0], m->state.h[1], m->state.b[0], m->state.b[1]);
+    for (unsigned i = 0; i < MACHINE_FLOATS; i++)
+        g_string_append_printf(out, "d%u=%016" G_GINT64_MODIFIER "x%s", i, m->state.d[i], i % 3 == 2 ? "\n" : " ");
+    g_string_append_printf(out, "rounding=%u flags=%02x ", m->state.fp_rounding, m->state.fp_flags);
     g_string_append_printf(out, "pc=%" G_GINT64_MODIFIER "x pc_page=%" G_GINT64_MODIFIER "x trace=%" G_GINT64_MODIFIER "x traps=%u ",
                            m->host.pc, m->host.pc_page, m->trace, (unsigned)m->traps);
     g_string_append_printf(out, "memory=%08x\n", hash_memory(m));
@@ -237,7 +290,9 @@ static struct tcg_result load(void *vcpu, u64 va, u64 mem, s64 where)
         return (struct tcg_result){ 0, trap(m, va, where, 1) };
     fill(m, va);
     v = read_bytes(m, va, mem);
-    if (mem & IR_MEM_SIGNED)
+    if (mem & IR_MEM_ONES)
+        v |= ~(~UINT64_C(0) >> (64 - 8 * ir_mem_bytes((u32)mem)));
+    else if (mem & IR_MEM_SIGNED)
         v = (u64)bits_sign_extend(v, 8 * ir_mem_bytes((u32)mem));
     return (struct tcg_result){ v, 0 };
 }

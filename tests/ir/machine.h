@@ -13,7 +13,8 @@ enum {
     MACHINE_WORDS = 4,   /* w0..w3, i32 */
     MACHINE_HALVES = 2,  /* h0 h1, i16 */
     MACHINE_BYTES = 2,   /* b0 b1, i8 */
-    MACHINE_REGS = MACHINE_LONGS + MACHINE_WORDS + MACHINE_HALVES + MACHINE_BYTES,
+    MACHINE_FLOATS = 6,  /* d0..d5, f64; the first 4 are pinned */
+    MACHINE_REGS = MACHINE_LONGS + MACHINE_WORDS + MACHINE_HALVES + MACHINE_BYTES + MACHINE_FLOATS,
     MACHINE_PAGES = 8,
     MACHINE_L1_BITS = 4,
     MACHINE_JUMP_BITS = 4,
@@ -27,12 +28,13 @@ enum { PAGE_READ_ONLY = 5, PAGE_DEVICE = 6, PAGE_ABSENT = 7 };
 
 /* What generated code sees through the base pointer; `state` is where the base points. */
 struct machine_host {
+    u64 fp_area[8];
     u64 scratch[4];
     void *vcpu;
     u64 pc, pc_page;
     s64 icount;
     u32 exit_request;
-    u32 pad;
+    u32 fp_live;
 };
 
 struct machine_state {
@@ -40,6 +42,8 @@ struct machine_state {
     u32 w[MACHINE_WORDS];
     u16 h[MACHINE_HALVES];
     u8 b[MACHINE_BYTES];
+    u8 fp_rounding, fp_flags;
+    u64 d[MACHINE_FLOATS];
 };
 
 struct machine {
@@ -77,6 +81,8 @@ bool machine_equal(const struct machine *a, const struct machine *b);
 u64 random_next(u64 *state);
 /* A number that tends to be interesting: edges of types, small ones, random ones. */
 u64 random_value(u64 *state);
+/* An f64 register: edges, small integers, boxed singles, any bits. */
+u64 random_float(u64 *state);
 
 /* Runs a block by eval.h and the slow paths alone, until it leaves or before op `until`. */
 enum tcg_leave reference_run(struct machine *m, const struct ir_block *block, u32 until);

@@ -2,6 +2,7 @@
 #include "tests/ir/machine.h"
 #include "tcg/append.h"
 #include "tcg/eval.h"
+#include "tcg/fp.h"
 #include <string.h>
 
 static u64 *value_of(u64 *value, const struct ir_op *op, unsigned i)
@@ -78,6 +79,19 @@ static u64 compute(const struct ir_op *op, u64 x, u64 y, u64 c, u64 d)
     }
 }
 
+static bool is_fp(unsigned code)
+{
+    return code >= IR_FADD && code <= IR_FROM_BITS;
+}
+
+static u64 compute_fp(struct machine *m, const struct ir_op *op, const u64 *a)
+{
+    struct ir_fp_result r = ir_fp_compute(ir_fp_word(op), a[0], a[1], a[2], m->state.fp_rounding);
+
+    m->state.fp_flags |= (u8)r.flags;
+    return r.value;
+}
+
 /* One op; true: it left. */
 static bool step(struct machine *m, const struct ir_block *block, u32 i, u64 *value, enum tcg_leave *leave)
 {
@@ -132,6 +146,10 @@ static bool step(struct machine *m, const struct ir_block *block, u32 i, u64 *va
     case IR_LEAVE:
         return true;
     default:
+        if (is_fp(op->code)) {
+            value[i] = compute_fp(m, op, a);
+            return false;
+        }
         value[i] = compute(op, a[0], a[1], a[2], a[3]);
         return false;
     }

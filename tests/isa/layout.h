@@ -37,6 +37,13 @@ static inline void isa_describe_layout(struct code_layout *l, struct ir_reg *reg
     l->pc_page = host + (s32)offsetof(struct vcpu_host, pc_page);
     l->exit_request = host + (s32)offsetof(struct vcpu_host, exit_request);
     l->scratch = host + (s32)offsetof(struct vcpu_host, scratch);
+    for (u16 i = 0; i < 12; i++)
+        l->pinned_fp[i] = RISCV_REG_F + 8 + i;
+    l->pinned_fp_count = 12;
+    l->fp_rounding = offsetof(struct riscv_state, frm);
+    l->fp_flags = offsetof(struct riscv_state, fflags);
+    l->fp_live = host + (s32)offsetof(struct vcpu_host, fp_live);
+    l->fp_area = host + (s32)offsetof(struct vcpu_host, fp_area);
     l->icount = host + (s32)offsetof(struct vcpu_host, icount);
     l->l1_bits = ISA_L1_BITS;
     l->jump_bits = ISA_JUMP_BITS;

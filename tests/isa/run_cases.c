@@ -61,6 +61,8 @@ static u64 extend(u64 value, u64 mem, bool is_signed)
 {
     unsigned shift = 64 - 8 * ir_mem_bytes((u32)mem);
 
+    if (mem & IR_MEM_ONES)
+        return value | ~(~UINT64_C(0) >> shift);
     return is_signed ? (u64)((s64)(value << shift) >> shift) : value << shift >> shift;
 }
 
