@@ -158,6 +158,8 @@ struct tcg_link {
 /* A translated block as the back end knows it; accel/tcg embeds it. */
 struct tcg_code {
     const void *entry;          /* after a link inside the page */
+    u8 fp_check;                /* back end: bytes from entry to where a block goes on whose predecessor has floating-point registers loaded */
+    bool fp_live;               /* back end: has them loaded at its exits */
     const void *indirect_entry; /* guest va in the back end's agreed place; sets pc_page. x86-64: va in rax */
     u32 start, size;            /* bytes in the buffer (interp: bytes of its private form) */
     struct tcg_link *link;      /* link_count of them, in exit order; allocated by accel/tcg for every direct exit before emit */

@@ -85,6 +85,8 @@ static bool check_memory(struct verifier *v, const struct ir_op *op)
         return complain(v, "loads make i32, i64 or f64");
     if (op->type == IR_F64 && (op->aux & IR_MEM_BIG || (op->code == IR_LD && bits < 64 && !(op->aux & IR_MEM_ONES))))
         return complain(v, "an f64 is loaded whole or with ones, in little-endian order");
+    if (op->type == IR_F64 && bits < 16)
+        return complain(v, "an f64 has no single byte in memory");
     if (op->type == IR_F32 || ((op->code == IR_AMO || op->code == IR_CAS) && op->type == IR_F64))
         return complain(v, "no such type in memory");
     if (op->code == IR_AMO && (op->imm < 0 || op->imm >= IR_AMO_COUNT))

@@ -19,6 +19,8 @@ static void reset_block(struct tcg_engine *e)
     memset(e->owner, 0xff, sizeof(e->owner));
     memset(e->slot_free, 0xff, sizeof(e->slot_free));
     e->cold_count = e->recheck_count = 0;
+    e->uses_fp = false;
+    e->nan32 = e->nan64 = 0;
 }
 
 static s64 narrow(enum ir_type type, bool is_signed, s64 v)
@@ -50,7 +52,7 @@ static bool writes_guest(const struct ir_op *op)
 /* The value that get gives when an earlier op of the block knows it: full registers only. */
 static void name_get(struct tcg_engine *e, u32 i, const struct ir_op *op)
 {
-    if (op->type != IR_I64)
+    if (!x86_is_full(op->type))
         return;
     if (e->current[op->aux] != IR_NONE)
         e->value[i].root = e->current[op->aux];
@@ -112,8 +114,23 @@ static const u8 kinds[IR_OPCODE_COUNT] = {
     [IR_LD] = NAMES | CAN_LEAVE, [IR_ST] = NAMES | CAN_LEAVE, [IR_AMO] = NAMES | CAN_LEAVE, [IR_CAS] = NAMES | CAN_LEAVE | MANY,
     [IR_CALL] = NAMES | CAN_LEAVE | MANY,
     [IR_SELECT] = MANY,
+    [IR_FADD] = ARITHMETIC | COMMUTES, [IR_FSUB] = ARITHMETIC, [IR_FMUL] = ARITHMETIC | COMMUTES, [IR_FDIV] = ARITHMETIC,
+    [IR_FSQRT] = ARITHMETIC, [IR_FNEG] = ARITHMETIC, [IR_FABS] = ARITHMETIC, [IR_FMA] = MANY, [IR_BOX] = NAMES, [IR_UNBOX] = NAMES,
     [IR_EXIT_IF] = CAN_LEAVE, [IR_EXIT] = CAN_LEAVE, [IR_EXIT_TO] = CAN_LEAVE, [IR_LEAVE] = CAN_LEAVE,
 };
+
+/* Certainly a single in a box. */
+static bool is_boxed(const struct tcg_engine *e, ir_value v)
+{
+    const struct ir_op *op = &e->block->op[v];
+
+    return op->type == IR_F32 || (op->code == IR_LD && (op->aux & (IR_MEM_ONES | IR_MEM_SIZE)) == (IR_MEM_ONES | IR_MEM_32));
+}
+
+static bool touches_fp(const struct ir_op *op)
+{
+    return ir_type_is_fp(op->type) || op->code == IR_FTOI || op->code == IR_BITS;
+}
 
 /* Ops of kind NAMES. False: the op emits nothing, its value is another's or a constant. */
 static bool name_op(struct tcg_engine *e, u32 i, const struct ir_op *op)
@@ -122,11 +139,11 @@ static bool name_op(struct tcg_engine *e, u32 i, const struct ir_op *op)
 
     switch (op->code) {
     case IR_GET:
-        x->computed = op->type != IR_I64;
+        x->computed = !x86_is_full(op->type);
         name_get(e, i, op);
         return x->root == i;
     case IR_PUT:
-        e->current[op->aux] = op->type == IR_I64 ? x86_root(e, op->arg[0]) : IR_NONE;
+        e->current[op->aux] = x86_is_full(op->type) ? x86_root(e, op->arg[0]) : IR_NONE;
         return true;
     case IR_TRUNC:
         x->root = x86_root(e, op->arg[0]);
@@ -140,6 +157,14 @@ static bool name_op(struct tcg_engine *e, u32 i, const struct ir_op *op)
             x->root = a->root;
         else
             return true;
+        return false;
+    case IR_BOX: /* singles are kept in boxes */
+        x->root = x86_root(e, op->arg[0]);
+        return false;
+    case IR_UNBOX:
+        if (!is_boxed(e, x86_root(e, op->arg[0])))
+            return true;
+        x->root = x86_root(e, op->arg[0]);
         return false;
     case IR_CALL:
         if (writes_guest(op))
@@ -175,6 +200,7 @@ static void name_values(struct tcg_engine *e)
             set_const(x, narrow(op->type, true, op->imm));
             continue;
         }
+        e->uses_fp |= touches_fp(op);
         kind = kinds[op->code];
         if (kind & NAMES && !name_op(e, i, op))
             continue;
@@ -193,8 +219,8 @@ static void name_values(struct tcg_engine *e)
 }
 
 struct hints {
-    u16 pending[X86_REG_COUNT];    /* value that the next op to touch the guest register puts there */
-    u16 free_until[X86_REG_COUNT]; /* the guest register is dead from here to that op, and nothing is planned for its host register; 0: not */
+    u16 pending[X86_ALL_REGS];    /* value that the next op to touch the guest register puts there */
+    u16 free_until[X86_ALL_REGS]; /* the guest register is dead from here to that op, and nothing is planned for its host register; 0: not */
     u32 free;                      /* mask: free_until is not 0 */
 };
 
@@ -250,6 +276,11 @@ static void hint_put(struct tcg_engine *e, struct hints *h, u32 i, const struct 
     set_free(h, reg, v);
 }
 
+static bool makes_fp(const struct ir_block *b, u32 i)
+{
+    return ir_type_is_fp(ir_op_result(&b->op[i]));
+}
+
 /*
  * A value that lives for a while takes a host register whose guest register is dead until the value's last reader
  * (its put was dropped or comes later): two temporaries alone would be spilled.
@@ -262,7 +293,7 @@ static void borrow_register(struct tcg_engine *e, struct hints *h, u32 i)
 
     if (!x->computed || !x->left || x->place == PLACE_CONST || x->last - i <= SHORT)
         return;
-    for (u32 mask = h->free; mask; mask &= mask - 1) {
+    for (u32 mask = h->free & (makes_fp(e->block, i) ? ~0u << X86_XMM0 : ~(~0u << X86_XMM0)); mask; mask &= mask - 1) {
         unsigned reg = (unsigned)__builtin_ctz(mask);
 
         if (h->free_until[reg] >= x->last && h->free_until[reg] < best) {
@@ -312,6 +343,10 @@ static void hint_definition(struct tcg_engine *e, struct hints *h, u32 i, const 
     }
     if (reg == X86_NO_REG)
         return;
+    if (op->code == IR_FMA) {
+        inherit(e, h, op->arg[2], reg);
+        return;
+    }
     if (!(kinds[op->code] & ARITHMETIC))
         return;
     if (!inherit(e, h, op->arg[0], reg) && kinds[op->code] & COMMUTES)

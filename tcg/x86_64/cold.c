@@ -18,12 +18,16 @@ struct x86_cold *x86_cold_add(struct tcg_engine *e, enum x86_cold_kind kind)
     return cold;
 }
 
-/* Pushes a value that is not in a temporary; rsp is `shift` bytes below the frame. */
-static void push(struct tcg_engine *e, struct x86_operand o, s32 shift)
+void x86_push_operand(struct tcg_engine *e, struct x86_operand o, s32 shift)
 {
     struct x86_code *c = &e->code;
 
-    if (o.place == PLACE_REG) {
+    if (o.place == PLACE_NONE) {
+        x86_push_i(c, 0);
+    } else if (o.place == PLACE_REG && x86_is_xmm(o.reg)) {
+        x86_lea(c, true, RSP, x86_mem(RSP, -8));
+        x86_store64(e, x86_mem(RSP, 0), o.reg);
+    } else if (o.place == PLACE_REG) {
         x86_push_r(c, o.reg);
     } else if (o.place == PLACE_CONST && x86_fits32(o.imm)) {
         x86_push_i(c, (s32)o.imm);
@@ -76,9 +80,9 @@ static void call_slow(struct tcg_engine *e, const struct x86_cold *cold)
     if (cold->kind == COLD_AMO)
         x86_push_i(&e->code, (s32)cold->extra);
     if (cold->kind != COLD_LOAD)
-        push(e, cold->value, cold->kind == COLD_AMO ? 8 : 0);
+        x86_push_operand(e, cold->value, cold->kind == COLD_AMO ? 8 : 0);
     if (cold->kind == COLD_CAS)
-        push(e, cold->value2, 8);
+        x86_push_operand(e, cold->value2, 8);
     x86_mov_ri(&e->code, RAX, (u32)cold->where << 16 | cold->mem);
     x86_call_to(&e->code, x86_at(e, stub[stub_of[cold->kind]]));
 }
@@ -90,9 +94,10 @@ static void leave_behind(struct tcg_engine *e, const struct x86_cold *cold)
 
     if (cold->put != IR_NONE) {
         unsigned pin = e->pin_of[cold->put];
+        bool in_state = pin == X86_NO_REG || x86_is_xmm(pin); /* after C, floating-point registers are there */
 
-        x86_mov_rm(c, true, pin == X86_NO_REG ? RAX : pin, x86_base(e->layout->scratch + 24));
-        if (pin == X86_NO_REG)
+        x86_mov_rm(c, true, in_state ? RAX : pin, x86_base(e->layout->scratch + 24));
+        if (in_state)
             x86_mov_mr(c, 3, x86_state_of(e, cold->put), RAX);
     }
     x86_mov_rm(c, true, RAX, x86_base(e->layout->pc_page));
@@ -117,8 +122,9 @@ static void repeat_checks(struct tcg_engine *e, const struct x86_cold *cold)
         if (r->slot != X86_NO_SLOT)
             x86_mov_mr(c, 3, x86_mem(RSP, r->slot * 8), RCX);
     }
+    x86_fp_reload(e);
     if (result)
-        x86_mov_rm(c, true, cold->result, x86_base(e->layout->scratch + 24));
+        x86_load(e, true, cold->result, (struct x86_operand){.place = PLACE_STATE, .mem = x86_base(e->layout->scratch + 24)});
     x86_jmp_to(c, cold->back);
     for (unsigned i = 0; i < cold->recheck_count; i++)
         x86_fix(fails[i], c->p);
@@ -128,7 +134,7 @@ static void repeat_checks(struct tcg_engine *e, const struct x86_cold *cold)
 /* A group begins while none is open, so that a stub can do it all. */
 static bool fits_stub(const struct tcg_engine *e, const struct x86_cold *cold)
 {
-    return cold->exit != IR_NONE && cold->recheck_count == 1 &&
+    return cold->exit != IR_NONE && cold->recheck_count == 1 && !e->uses_fp &&
            (cold->put == IR_NONE || e->layout->reg[cold->put].offset == (s16)e->layout->reg[cold->put].offset);
 }
 
@@ -164,7 +170,7 @@ static void emit_group(struct tcg_engine *e, const struct x86_cold *cold)
 
     begin_slow(e, cold, cold->low);
     if (store)
-        push(e, cold->value, 0);
+        x86_push_operand(e, cold->value, 0);
     pad = x86_padding(c->p, 5 + sizeof(call) + 2);
     if (pad)
         x86_nop(c, pad);
@@ -192,14 +198,16 @@ static void emit_access(struct tcg_engine *e, const struct x86_cold *cold)
         begin_slow(e, cold, group ? cold->low : cold->disp);
     if (cold->from_unaligned)
         x86_fix(cold->from_unaligned, c->p);
+    x86_clean_cold(e, cold->nan32, cold->nan64);
     if (group)
         crossing = split_crossing(e, cold);
     call_slow(e, cold);
     if (cold->recheck_count) {
         repeat_checks(e, cold);
     } else {
-        if (cold->result != X86_NO_REG && cold->result != RAX)
-            x86_mov_rr(c, true, cold->result, RAX);
+        x86_fp_reload(e);
+        if (cold->result != X86_NO_REG)
+            x86_load(e, true, cold->result, (struct x86_operand){.place = PLACE_REG, .reg = RAX});
         x86_jmp_to(c, cold->back);
     }
     if (group)
@@ -221,6 +229,44 @@ static void emit_link(struct tcg_engine *e, const struct x86_cold *cold)
     link_stub(e, cold->extra, cold->from);
 }
 
+void x86_fp_reload(struct tcg_engine *e)
+{
+    if (e->uses_fp)
+        x86_call_to(&e->code, x86_at(e, e->stubs.fp_load));
+}
+
+static void emit_nan(struct tcg_engine *e, const struct x86_cold *cold)
+{
+    unsigned a = cold->extra & 0xff, b = cold->extra >> 8 & 0xff;
+    bool is_double = cold->extra >> 16;
+
+    x86_clean_one(e, a, is_double);
+    if (b != a)
+        x86_clean_one(e, b, is_double);
+}
+
+/* Floating point: what does not leave the block. */
+static void emit_fp(struct tcg_engine *e, const struct x86_cold *cold)
+{
+    x86_fix(cold->from, e->code.p);
+    if (cold->from_unaligned)
+        x86_fix(cold->from_unaligned, e->code.p);
+    switch (cold->kind) {
+    case COLD_FP_LOAD:
+        x86_fp_reload(e);
+        break;
+    case COLD_NAN:
+        emit_nan(e, cold);
+        break;
+    case COLD_UNBOX:
+        x86_sse_rc(&e->code, e->features.vex, SSE_MOVSD, cold->extra, 0, (const u8 *)&x86_constants_at(e)->nan32);
+        break;
+    default:
+        x86_exact_call(e, cold->extra, (const struct x86_operand[]){cold->value, cold->value2, cold->value3}, cold->result);
+    }
+    x86_jmp_to(&e->code, cold->back);
+}
+
 void x86_cold_emit(struct tcg_engine *e)
 {
     for (u32 i = 0; i < e->cold_count; i++) {
@@ -233,6 +279,12 @@ void x86_cold_emit(struct tcg_engine *e)
         case COLD_CROSS:
             x86_fix(cold->from, e->code.p);
             x86_emit_cross(e, &e->block->exit[cold->extra]);
+            break;
+        case COLD_FP_LOAD:
+        case COLD_NAN:
+        case COLD_UNBOX:
+        case COLD_EXACT:
+            emit_fp(e, cold);
             break;
         default:
             emit_access(e, cold);

@@ -47,6 +47,26 @@ static const struct rule rules[IR_OPCODE_COUNT] = {
     [IR_MAXS] = {x86_emit_min_max, true},
     [IR_MINU] = {x86_emit_min_max, true},
     [IR_MAXU] = {x86_emit_min_max, true},
+    [IR_FADD] = {x86_emit_fp_binary},
+    [IR_FSUB] = {x86_emit_fp_binary},
+    [IR_FMUL] = {x86_emit_fp_binary},
+    [IR_FDIV] = {x86_emit_fp_binary},
+    [IR_FSQRT] = {x86_emit_fp_sqrt},
+    [IR_FMA] = {x86_emit_fp_fma},
+    [IR_FMIN] = {x86_emit_fp_min_max},
+    [IR_FMAX] = {x86_emit_fp_min_max},
+    [IR_FCMP] = {x86_emit_fp_compare},
+    [IR_FTOI] = {x86_emit_fp_to_integer},
+    [IR_ITOF] = {x86_emit_fp_from_integer},
+    [IR_FCVT] = {x86_emit_fp_convert},
+    [IR_FROUND] = {x86_emit_fp_round},
+    [IR_FNEG] = {x86_emit_fp_sign, true},
+    [IR_FABS] = {x86_emit_fp_sign, true},
+    [IR_FCOPYSIGN] = {x86_emit_fp_copy_sign, true},
+    [IR_FXORSIGN] = {x86_emit_fp_copy_sign, true},
+    [IR_UNBOX] = {x86_emit_fp_unbox, true},
+    [IR_BITS] = {x86_emit_fp_bits, true},
+    [IR_FROM_BITS] = {x86_emit_fp_from_bits, true},
     [IR_LD] = {x86_emit_load},
     [IR_ST] = {x86_emit_store},
     [IR_AMO] = {x86_emit_amo},
@@ -57,7 +77,7 @@ static const struct rule rules[IR_OPCODE_COUNT] = {
     [IR_EXIT] = {x86_emit_exit},
     [IR_EXIT_TO] = {x86_emit_exit_to},
     [IR_LEAVE] = {x86_emit_leave},
-    /* const, trunc, insn and nop emit nothing */
+    /* const, trunc, box, insn and nop emit nothing */
 };
 
 /*
@@ -72,6 +92,16 @@ static void emit_entries(struct tcg_engine *e, struct tcg_code *out)
     x86_alu_ri(&e->code, X86_AND, true, RAX, -TCG_PAGE_SIZE);
     x86_mov_mr(&e->code, 3, x86_base(e->layout->pc_page), RAX);
     out->entry = e->code.p + to_exec;
+    out->fp_live = e->uses_fp;
+    out->fp_check = 0;
+    if (e->uses_fp) {
+        struct x86_cold *cold = x86_cold_add(e, COLD_FP_LOAD);
+
+        x86_alu_mi(&e->code, X86_CMP, false, x86_base(e->layout->fp_live), 0);
+        cold->from = x86_jcc(&e->code, CC_E);
+        cold->back = e->code.p;
+        out->fp_check = (u8)(e->code.p + to_exec - (const u8 *)out->entry);
+    }
 }
 
 static void drop_unread(struct tcg_engine *e, const struct ir_op *op)

@@ -16,7 +16,7 @@ void x86_emit_get(struct tcg_engine *e, const struct ir_op *op)
     struct x86_value *x = &e->value[e->index];
     unsigned pin = e->pin_of[op->aux];
 
-    if (op->type != IR_I64) {
+    if (!x86_is_full(op->type)) {
         enum host_reg d = x86_result(e, 0, X86_NO_REG);
 
         x86_extend_rm(&e->code, op->type - IR_I8, false, false, d, x86_state_of(e, op->aux));
@@ -57,7 +57,7 @@ static void put_pinned(struct tcg_engine *e, unsigned pin, ir_value v, struct x8
 
 static void put_state(struct tcg_engine *e, const struct ir_op *op, struct x86_operand o)
 {
-    unsigned size = op->type - IR_I8;
+    unsigned size = op->type == IR_F64 ? 3 : op->type - IR_I8;
     struct x86_mem m = x86_state_of(e, op->aux);
 
     if (x86_is_imm32(o) || (o.place == PLACE_CONST && size < 3)) {
@@ -70,7 +70,30 @@ static void put_state(struct tcg_engine *e, const struct ir_op *op, struct x86_o
         x86_load(e, size == 3, t, o);
         o = (struct x86_operand){.place = PLACE_REG, .reg = t};
     }
-    x86_mov_mr(&e->code, size, m, o.reg);
+    if (x86_is_xmm(o.reg))
+        x86_store64(e, m, o.reg);
+    else
+        x86_mov_mr(&e->code, size, m, o.reg);
+}
+
+/* Pinned registers may hold NaNs as the host makes them; one value in two places could not be told apart. */
+static struct x86_operand take_fp(struct tcg_engine *e, ir_value v, unsigned pin)
+{
+    struct x86_value *x = &e->value[v];
+    struct x86_operand o = x86_operand_of(e, v);
+
+    if (x->nan && (pin == X86_NO_REG || x->home != IR_NONE))
+        x86_clean_value(e, v, &o, pin == X86_NO_REG ? 0 : 1u << pin);
+    x86_release(e, v);
+    return o;
+}
+
+static void note_nan(struct tcg_engine *e, unsigned pin, enum x86_nan nan)
+{
+    u16 bit = (u16)(1u << (pin - X86_XMM0));
+
+    e->nan32 = nan == NAN_32 ? e->nan32 | bit : e->nan32 & ~bit;
+    e->nan64 = nan == NAN_64 ? e->nan64 | bit : e->nan64 & ~bit;
 }
 
 void x86_emit_put(struct tcg_engine *e, const struct ir_op *op)
@@ -80,7 +103,7 @@ void x86_emit_put(struct tcg_engine *e, const struct ir_op *op)
     unsigned g = op->aux, pin = e->pin_of[g];
     struct x86_operand o;
 
-    if (op->type != IR_I64) {
+    if (!x86_is_full(op->type)) {
         put_state(e, op, x86_take(e, v));
         return;
     }
@@ -93,11 +116,13 @@ void x86_emit_put(struct tcg_engine *e, const struct ir_op *op)
         return;
     }
     x86_evict_home(e, g, v, x86_operand_mask(x86_operand_of(e, v)));
-    o = x86_take(e, v);
+    o = op->type == IR_F64 ? take_fp(e, v, pin) : x86_take(e, v);
     if (pin == X86_NO_REG)
         put_state(e, op, o);
     else
         put_pinned(e, pin, v, o);
+    if (pin != X86_NO_REG && x86_is_xmm(pin))
+        note_nan(e, pin, x->nan);
     e->home_of[g] = v;
     x->home = (u16)g;
 }

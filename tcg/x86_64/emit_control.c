@@ -83,6 +83,7 @@ static void compare_and_branch(struct tcg_engine *e, const struct x86_compare *c
 void x86_emit_exit_if(struct tcg_engine *e, const struct ir_op *op)
 {
     const struct ir_exit *exit = &e->block->exit[op->imm];
+    x86_clean_pins(e);
     struct x86_compare compare = x86_compare_prepare(e, op->type, op->aux, op->arg[0], op->arg[1]);
     struct x86_cold *cold;
 
@@ -108,6 +109,7 @@ void x86_emit_exit(struct tcg_engine *e, const struct ir_op *op)
     const struct ir_exit *exit = &e->block->exit[op->imm];
     struct x86_cold *cold;
 
+    x86_clean_pins(e);
     if (!in_page(exit)) {
         x86_emit_cross(e, exit);
         return;
@@ -123,12 +125,14 @@ void x86_emit_exit(struct tcg_engine *e, const struct ir_op *op)
 
 void x86_emit_exit_to(struct tcg_engine *e, const struct ir_op *op)
 {
+    x86_clean_pins(e);
     x86_load(e, true, RAX, x86_take(e, op->arg[0]));
     x86_emit_probe(e);
 }
 
 void x86_emit_leave(struct tcg_engine *e, const struct ir_op *op)
 {
+    x86_clean_pins(e);
     x86_jmp_to(&e->code, x86_at(e, e->stubs.leave_pc));
 }
 
@@ -191,6 +195,8 @@ void x86_emit_call(struct tcg_engine *e, const struct ir_op *op)
     struct x86_operand o[4];
     enum ir_type type[4];
 
+    if (helper->effects & ~(u32)IR_HELPER_FLAGS)
+        x86_clean_pins(e);
     for (unsigned i = 0; i < count; i++) {
         type[i] = ir_value_type(e->block, op->arg[i]);
         o[i] = x86_take(e, op->arg[i]);
@@ -205,6 +211,7 @@ void x86_emit_call(struct tcg_engine *e, const struct ir_op *op)
         x86_mov_mi(&e->code, 2, x86_base(e->layout->scratch + 16), e->block->snapshot[op->snapshot].pc);
     load_first(e, count, o, type);
     x86_call_to(&e->code, x86_at(e, thunk));
+    x86_fp_reload(e);
     if (helper->result != IR_VOID && !(helper->effects & IR_HELPER_MAY_LEAVE)) {
         enum host_reg d = x86_result(e, 0, RAX);
 

@@ -76,6 +76,8 @@ static struct x86_cold *cold_access(struct tcg_engine *e, enum x86_cold_kind kin
     cold->disp = 0;
     cold->table = table_of(e, write);
     cold->where = e->block->snapshot[op->snapshot].pc;
+    cold->nan32 = e->nan32;
+    cold->nan64 = e->nan64;
     return cold;
 }
 
@@ -188,12 +190,55 @@ static void load_from(struct tcg_engine *e, const struct ir_op *op, enum host_re
     }
 }
 
-void x86_emit_load(struct tcg_engine *e, const struct ir_op *op)
+/* Narrow values come with ones above. */
+static void load_fp_from(struct tcg_engine *e, const struct ir_op *op, unsigned d, struct x86_mem m)
+{
+    unsigned size = op->aux & IR_MEM_SIZE;
+    bool vex = e->features.vex;
+
+    if (size == 3) {
+        x86_sse_rm(&e->code, vex, SSE_MOVSD, d, 0, m);
+    } else if (size == 2) {
+        x86_sse_rm(&e->code, vex, x86_sse_scalar(SSE_MOVSD, false), d, 0, m);
+        x86_sse_rc(&e->code, vex, SSE_ORPS, d, d, (const u8 *)x86_constants_at(e)->box);
+    } else {
+        x86_sse_rr(&e->code, vex, SSE_PCMPEQD, d, d, d);
+        x86_sse_rm(&e->code, vex, SSE_PINSRW, d, d, m);
+        x86_imm8(&e->code, 0);
+    }
+}
+
+static void load_fp(struct tcg_engine *e, const struct ir_op *op)
 {
     u32 group = group_of(e);
     struct x86_operand a = x86_take(e, op->arg[0]);
+    unsigned d = x86_xmm_result(e, 0, X86_NO_REG); /* before the check: it may store what it displaces */
+
+    if (group != IR_NONE && e->group[group].active) {
+        load_fp_from(e, op, d, member(e, group, op));
+    } else {
+        struct x86_cold *cold = cold_access(e, COLD_LOAD, op, op->aux & IR_MEM_WRITE_INTENT);
+
+        x86_flush_temps(e, X86_TEMPS);
+        load_fp_from(e, op, d, checked(e, cold, op, a, group));
+        cold->result = (u8)d;
+        cold->back = e->code.p;
+    }
+    x86_define(e, d);
+    end_member(e, group);
+}
+
+void x86_emit_load(struct tcg_engine *e, const struct ir_op *op)
+{
+    u32 group = group_of(e);
+    struct x86_operand a;
     enum host_reg d;
 
+    if (op->type == IR_F64) {
+        load_fp(e, op);
+        return;
+    }
+    a = x86_take(e, op->arg[0]);
     if (group != IR_NONE && e->group[group].active) {
         struct x86_mem m = member(e, group, op);
 
@@ -232,8 +277,12 @@ static void store_value(struct tcg_engine *e, const struct ir_op *op, struct x86
         x86_mov_mi(&e->code, size, m, (s32)b.imm);
         return;
     }
-    if (!big && b.place == PLACE_REG) {
+    if (!big && b.place == PLACE_REG && !x86_is_xmm(b.reg)) {
         x86_mov_mr(&e->code, size, m, b.reg);
+        return;
+    }
+    if (b.place == PLACE_REG && x86_is_xmm(b.reg) && size >= 2) {
+        x86_sse_rm(&e->code, e->features.vex, x86_sse_scalar(SSE_MOVSD_STORE, size == 3), b.reg, 0, m);
         return;
     }
     x86_flush_temps(e, 1 << RAX);
@@ -246,29 +295,38 @@ static void store_value(struct tcg_engine *e, const struct ir_op *op, struct x86
     x86_mov_mr(&e->code, size, m, RAX);
 }
 
-static void store_member(struct tcg_engine *e, const struct ir_op *op, u32 group)
+/* clean: the value, when it is a floating-point one. */
+static void store_member(struct tcg_engine *e, const struct ir_op *op, u32 group, const struct x86_operand *clean)
 {
     struct x86_mem m = member(e, group, op); /* first: it may move the value out of rcx */
     struct x86_operand b;
 
     x86_release(e, x86_root(e, op->arg[0]));
     b = x86_take(e, op->arg[1]);
+    if (op->type == IR_F64)
+        b = *clean;
     store_value(e, op, m, b);
 }
 
 void x86_emit_store(struct tcg_engine *e, const struct ir_op *op)
 {
     u32 group = group_of(e);
-    struct x86_operand a, b;
+    struct x86_operand a, b, clean = {0};
     struct x86_cold *cold;
 
+    if (op->type == IR_F64) {
+        clean = x86_operand_of(e, x86_root(e, op->arg[1]));
+        x86_clean_value(e, x86_root(e, op->arg[1]), &clean, 0);
+    }
     if (group != IR_NONE && e->group[group].active) {
-        store_member(e, op, group);
+        store_member(e, op, group, &clean);
     } else {
         cold = cold_access(e, COLD_STORE, op, true);
         keep_from_temps(e, op->arg[1]);
         a = x86_take(e, op->arg[0]);
         b = x86_take(e, op->arg[1]);
+        if (op->type == IR_F64)
+            b = clean;
         x86_flush_temps(e, X86_TEMPS);
         cold->value = b;
         store_value(e, op, checked(e, cold, op, a, group), b);

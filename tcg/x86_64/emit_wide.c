@@ -37,6 +37,7 @@ void x86_emit_pure_call(struct tcg_engine *e, const struct ir_helper *helper, st
     else
         load_rax_rcx(e, true, a, b);
     x86_call_to(&e->code, x86_at(e, thunk));
+    x86_fp_reload(e);
     define_rax(e);
 }
 

@@ -7,7 +7,7 @@ static const u8 pin_order[X86_PIN_COUNT] = {R14, R12, RDI, RSI, R8, R9, RDX, RBX
 
 static unsigned host_level(void)
 {
-    if (__builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2") && __builtin_cpu_supports("avx2"))
+    if (__builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2") && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
         return 3;
     return __builtin_cpu_supports("popcnt") && __builtin_cpu_supports("sse4.2") ? 2 : 1;
 }
@@ -18,8 +18,15 @@ static void choose_features(struct tcg_engine *e, unsigned host_isa)
 
     if (host_isa && host_isa < level)
         level = host_isa;
-    e->features.popcnt = level >= 2;
-    e->features.bmi = level >= 3;
+    e->features.popcnt = e->features.sse41 = level >= 2;
+    e->features.bmi = e->features.vex = level >= 3;
+}
+
+static void pin(struct tcg_engine *e, u16 guest, unsigned host)
+{
+    e->pin_of[guest] = (u8)host;
+    e->guest_of[host] = guest;
+    e->pinned_mask |= 1u << host;
 }
 
 static void assign_pins(struct tcg_engine *e)
@@ -28,13 +35,12 @@ static void assign_pins(struct tcg_engine *e)
 
     e->pin_of = g_malloc(l->reg_count);
     memset(e->pin_of, X86_NO_REG, l->reg_count);
-    for (unsigned r = 0; r < X86_REG_COUNT; r++)
+    for (unsigned r = 0; r < X86_ALL_REGS; r++)
         e->guest_of[r] = IR_NONE;
-    for (u32 i = 0; i < MIN(l->pinned_count, X86_PIN_COUNT); i++) {
-        e->pin_of[l->pinned[i]] = pin_order[i];
-        e->guest_of[pin_order[i]] = l->pinned[i];
-        e->pinned_mask |= 1u << pin_order[i];
-    }
+    for (u32 i = 0; i < MIN(l->pinned_count, X86_PIN_COUNT); i++)
+        pin(e, l->pinned[i], pin_order[i]);
+    for (u32 i = 0; i < MIN(l->pinned_fp_count, X86_PIN_COUNT); i++)
+        pin(e, l->pinned_fp[i], X86_XMM0 + X86_XMM_TEMPS + i);
 }
 
 static void engine_destroy(struct tcg_engine *e)
@@ -130,7 +136,7 @@ static void engine_set_link(struct tcg_engine *e, struct tcg_link *link, const s
 {
     if (!link->site)
         return;
-    store_rel32(e, link->site, to ? tcg_buffer_offset(e->buffer, to->entry) : link->unlinked);
+    store_rel32(e, link->site, !to ? link->unlinked : tcg_buffer_offset(e->buffer, to->entry) + (link->from->fp_live ? to->fp_check : 0));
 }
 
 enum { JMP_REL32 = 0xe9 };

@@ -5,6 +5,10 @@
  * slots, rax and rcx scratch, the other twelve pinned to guest registers, the same map in every block. At block
  * boundaries, at calls of stubs and at every op that can leave, pinned registers hold guest state.
  *
+ * xmm0-3 are scratch, the other twelve pinned to floating-point registers, but only while code_layout.fp_live is set, and
+ * so does MXCSR hold the guest's rounding mode and new flags: blocks that need them load them at their entry (emit_fp.c),
+ * and every way into C stores them (fp_stubs.c). docs/decisions/floating-point.md
+ *
  * Everything here is used by one thread at a time (accel/tcg's translation lock), except what engine.c says.
  */
 #ifndef TCG_X86_64_ENGINE_H
@@ -12,10 +16,11 @@
 
 #include "tcg/backend.h"
 #include "tcg/buffer.h"
-#include "tcg/x86_64/enc.h"
+#include "tcg/x86_64/enc_sse.h"
 
 enum {
     X86_PIN_COUNT = 12,
+    X86_XMM_TEMPS = 4,           /* xmm0-3 */
     X86_STACK_SLOTS = 1024,      /* u64 each, at [rsp] and up, in the frame of generated code */
     X86_STUB_AREA = 128 * 1024,  /* bytes at the start of the buffer for stubs and helper thunks */
     X86_MAX_THUNKS = 512,
@@ -25,7 +30,9 @@ enum {
 /* Instructions that x86-64-v1 lacks. */
 struct x86_features {
     bool popcnt;      /* v2 */
+    bool sse41;       /* v2 */
     bool bmi;         /* v3: BMI1, BMI2, LZCNT, MOVBE */
+    bool vex;         /* v3: AVX, FMA */
 };
 
 /* Offsets of shared code in the buffer. */
@@ -38,6 +45,10 @@ struct x86_stubs {
     u32 leave_saved;  /* pinned registers and pc are in the state: goes on where the runtime says, or leaves with TCG_LEAVE_PC */
     u32 refill_read, refill_write; /* refill.c; 0: none */
     u32 load, store, amo, cas; /* slow paths, see stubs.c */
+    u32 fp_load, fp_save; /* called: floating-point registers and MXCSR from and to the state; preserve general registers */
+    u32 fp_exact;     /* called: see x86_fp_exact_* */
+    u32 fp_round[4], fp_round_end; /* called: another rounding mode, and back */
+    u32 constants;    /* struct x86_constants */
     u32 group_load[2], group_store; /* the same for the first access of a group; [write table] */
 };
 
@@ -57,6 +68,21 @@ struct x86_thunk {
     u32 at;
 };
 
+/* Constants in the stub area; 16 bytes each where an instruction wants that. */
+struct x86_constants {
+    u64 sign64[2], sign32[2];      /* the sign bit of the lowest element */
+    u64 magnitude64[2], magnitude32[2];
+    u64 box[2];                    /* the upper half of a boxed single */
+    u64 nan64, nan32;              /* the default NaN; boxed */
+    u64 limit_u32_64, limit_u64_64; /* 2^32 - 1, 2^63 as double */
+    u32 limit_u32_32, limit_u64_32; /* the largest single below 2^32; 2^63 */
+    u32 mxcsr[8];                  /* by rounding mode */
+    u8 flags[64];                  /* of softfloat, by MXCSR's */
+};
+
+/* Results of arithmetic may be NaNs that are not the default one, as the host makes them, until somebody could tell. */
+enum x86_nan { NAN_CLEAN, NAN_32, NAN_64 };
+
 /* Where a value is. */
 enum x86_place { PLACE_NONE, PLACE_CONST, PLACE_REG, PLACE_STATE, PLACE_STACK };
 
@@ -69,6 +95,7 @@ struct x86_value {
     u16 home;   /* guest register (i64) that holds the same value, or IR_NONE */
     u16 slot;   /* PLACE_STACK */
     u16 last;   /* its last reader (op); analysis */
+    u8 nan;     /* enum x86_nan */
     u16 root;   /* the value that this one is a name for; itself unless it is a trunc or a repeated get */
     s64 imm;    /* PLACE_CONST: sign-extended */
 };
@@ -82,7 +109,8 @@ struct x86_operand {
 };
 
 /* Code to be placed behind the block. */
-enum x86_cold_kind { COLD_LOAD, COLD_STORE, COLD_AMO, COLD_CAS, COLD_LINK, COLD_CROSS, COLD_POLL_IF };
+enum x86_cold_kind { COLD_LOAD, COLD_STORE, COLD_AMO, COLD_CAS, COLD_LINK, COLD_CROSS, COLD_POLL_IF,
+                     COLD_FP_LOAD, COLD_NAN, COLD_UNBOX, COLD_EXACT };
 
 struct x86_compare {
     struct x86_operand a, b;
@@ -129,7 +157,8 @@ struct x86_cold {
     u16 mem;            /* enum ir_mem word */
     u16 put;            /* guest register that gets the loaded value when the block is left behind this instruction, or IR_NONE */
     u16 exit;           /* first of a group: its exit, or IR_NONE */
-    u32 extra;          /* AMO: the op; LINK, CROSS: the exit */
+    u32 extra;          /* AMO: the op; LINK, CROSS: the exit; EXACT: ir_fp_make_word; NAN, UNBOX: registers, one in 8 bits */
+    u16 nan32, nan64;   /* xmm registers that may hold NaNs of the host here */
     x86_fixup from;     /* the jump that leads here */
     x86_fixup from_unaligned; /* a second one, taken while rcx still is the address; LINK: from a poll; or NULL */
     u8 *check;          /* where the check begins, the address in rcx */
@@ -143,7 +172,7 @@ struct x86_cold {
     s32 low, high;      /* first of a group: displacements that must lie in one page */
     union {
         struct {
-            struct x86_operand value, value2;
+            struct x86_operand value, value2, value3; /* EXACT: the operands */
         };
         struct x86_compare compare; /* LINK with a poll of a conditional exit; size 0: none */
     };
@@ -159,8 +188,8 @@ struct tcg_engine {
     struct x86_thunk thunk[X86_MAX_THUNKS];
     u32 thunk_count;
     u8 *pin_of;                 /* per guest register: host register, or X86_NO_REG */
-    u16 guest_of[X86_REG_COUNT]; /* per host register: guest register, or IR_NONE */
-    u32 pinned_mask;            /* host registers that are pinned */
+    u16 guest_of[X86_ALL_REGS]; /* per host register: guest register, or IR_NONE */
+    u32 pinned_mask;            /* host registers that are pinned, of both classes */
 
     /* One block being emitted. */
     struct x86_code code;
@@ -171,7 +200,9 @@ struct tcg_engine {
     u32 value_capacity;
     u16 *work;                  /* ops that emit something, in order; analysis */
     u32 work_count;
-    u16 owner[X86_REG_COUNT];   /* value in a host register, or IR_NONE; it is there only while it has readers left */
+    bool uses_fp;               /* the block has floating-point registers loaded */
+    u16 nan32, nan64;           /* pinned xmm registers that may hold NaNs of the host as guest state */
+    u16 owner[X86_ALL_REGS];   /* value in a host register, or IR_NONE; it is there only while it has readers left */
     u16 *home_of;               /* per guest register: the value whose home it is, or IR_NONE */
     u16 *current;               /* per guest register: the value that get gives (analysis) */
     u64 slot_free[X86_STACK_SLOTS / 64];
@@ -200,6 +231,11 @@ u32 x86_thunk_for(struct tcg_engine *e, const struct ir_helper *helper);
 /* --- refill.c --- */
 void x86_refill_emit(struct tcg_engine *e);
 
+/* --- fp_stubs.c --- */
+void x86_fp_stubs_emit(struct tcg_engine *e);
+/* Before C is called, when all that must be kept is in its place: does nothing when nothing is loaded. Clobbers flags. */
+void x86_fp_flush(struct tcg_engine *e);
+
 /* --- analyse.c --- */
 void x86_analyse(struct tcg_engine *e);
 
@@ -216,6 +252,10 @@ static inline void x86_group_note(struct tcg_engine *e, u32 i, const struct ir_o
 /* The put of access i's result when that, or nothing, is all that is left of its guest instruction; else *ok is false. */
 const struct ir_op *x86_rest_of_insn(const struct ir_block *block, u32 i, bool *ok);
 
+/* --- emit_fp.c, for cold code --- */
+/* The op of an ir_fp_make_word in soft-float: everything but the result's register and the flags is kept. */
+void x86_exact_call(struct tcg_engine *e, u32 word, const struct x86_operand o[3], unsigned result);
+
 /* --- emit_mem.c, for cold code --- */
 /* rcx = base + disp; may clobber rax. Returns the pinned register that keeps base, or X86_NO_REG. */
 unsigned x86_address(struct tcg_engine *e, struct x86_operand base, s64 disp);
@@ -225,6 +265,10 @@ x86_fixup x86_check(struct tcg_engine *e, s32 table, unsigned bytes);
 /* --- cold.c --- */
 struct x86_cold *x86_cold_add(struct tcg_engine *e, enum x86_cold_kind kind);
 void x86_cold_emit(struct tcg_engine *e);
+/* Pushes a value that is not in rax, whose contents may go; rsp is `shift` bytes below the frame. */
+void x86_push_operand(struct tcg_engine *e, struct x86_operand o, s32 shift);
+/* After C ran, in a block that has floating-point registers loaded. Clobbers flags. */
+void x86_fp_reload(struct tcg_engine *e);
 
 /* --- emit_*.c: one function per kind of op; the row says which --- */
 typedef void x86_emit_fn(struct tcg_engine *e, const struct ir_op *op);
@@ -234,6 +278,9 @@ x86_emit_fn x86_emit_setcc, x86_emit_select, x86_emit_min_max, x86_emit_scan, x8
 x86_emit_fn x86_emit_mul_high, x86_emit_div;
 x86_emit_fn x86_emit_load, x86_emit_store, x86_emit_amo, x86_emit_cas, x86_emit_fence;
 x86_emit_fn x86_emit_call, x86_emit_exit_if, x86_emit_exit, x86_emit_exit_to, x86_emit_leave;
+x86_emit_fn x86_emit_fp_binary, x86_emit_fp_sqrt, x86_emit_fp_fma, x86_emit_fp_min_max, x86_emit_fp_compare, x86_emit_fp_to_integer;
+x86_emit_fn x86_emit_fp_from_integer, x86_emit_fp_convert, x86_emit_fp_round, x86_emit_fp_sign, x86_emit_fp_copy_sign, x86_emit_fp_bits;
+x86_emit_fn x86_emit_fp_from_bits, x86_emit_fp_unbox;
 void x86_emit_cross(struct tcg_engine *e, const struct ir_exit *exit); /* a direct exit to another page */
 
 /* Calls a C function of up to two pure operands (already released) as a helper; the result is op's. */
@@ -248,6 +295,11 @@ struct x86_compare x86_compare_prepare(struct tcg_engine *e, enum ir_type type, 
 void x86_compare_emit(struct tcg_engine *e, const struct x86_compare *compare);
 
 /* --- engine.c --- */
+static inline const struct x86_constants *x86_constants_at(const struct tcg_engine *e)
+{
+    return (const struct x86_constants *)(e->buffer->write + e->stubs.constants);
+}
+
 static inline u8 *x86_at(const struct tcg_engine *e, u32 offset)
 {
     return e->buffer->write + offset;

@@ -29,7 +29,7 @@ const struct ir_op *x86_rest_of_insn(const struct ir_block *b, u32 i, bool *ok)
         }
         if (op->code == IR_NOP)
             continue;
-        if (op->code != IR_PUT || op->arg[0] != i || op->type != IR_I64 || put)
+        if (op->code != IR_PUT || op->arg[0] != i || !x86_is_full(op->type) || put)
             break;
         put = op;
     }
@@ -39,7 +39,7 @@ const struct ir_op *x86_rest_of_insn(const struct ir_block *b, u32 i, bool *ok)
 
 static bool reads_all(const struct ir_op *op)
 {
-    return op->code == IR_LD ? op->type == IR_I64 : true;
+    return op->code == IR_LD ? x86_is_full(op->type) : true;
 }
 
 static void close_all(struct tcg_engine *e)

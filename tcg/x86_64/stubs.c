@@ -65,6 +65,7 @@ static void emit_leave_to(struct tcg_engine *e, enum tcg_leave why, bool pc_in_r
     if (pc_in_rax)
         x86_mov_mr(&e->code, 3, x86_base(e->layout->pc), RAX);
     store_pinned(e, ~0u);
+    x86_fp_flush(e);
     emit_return(e, why);
 }
 
@@ -81,6 +82,7 @@ static void emit_leave_miss(struct tcg_engine *e)
         return;
     }
     store_pinned(e, CALLER_SAVED);
+    x86_fp_flush(e);
     x86_mov_rm(c, true, RDI, x86_base(e->layout->vcpu));
     x86_mov_rr(c, true, RSI, RAX);
     x86_mov_ri(c, RAX, (u64)(uintptr_t)e->runtime->find);
@@ -189,6 +191,7 @@ static u32 emit_slow(struct tcg_engine *e, const struct slow_path *slow)
     u8 *leaves;
 
     store_pinned(e, ~0u);
+    x86_fp_flush(e);
     if (room)
         x86_alu_ri(c, X86_SUB, true, RSP, room);
     x86_mov_rr(c, true, RSI, RCX);
@@ -336,6 +339,7 @@ static u32 emit_group_stub(struct tcg_engine *e, const struct group_stub *g)
     x86_fixup crosses, trap, fails;
 
     store_pinned(e, ~0u);
+    x86_fp_flush(e);
     x86_alu_ri(c, X86_SUB, true, RSP, g->room);
     x86_mov_mr(c, 3, x86_mem(RSP, LOCAL_LOW), RCX);
     x86_mov_rm(c, true, RDX, x86_mem(RSP, g->room));
@@ -394,6 +398,7 @@ static void emit_thunk(struct tcg_engine *e, const struct ir_helper *helper)
     u8 *leaves = NULL;
 
     store_pinned(e, reads ? ~0u : CALLER_SAVED);
+    x86_fp_flush(e);
     x86_alu_ri(c, X86_SUB, true, RSP, 8);
     thunk_arguments(e, helper);
     x86_mov_ri(c, RAX, (u64)(uintptr_t)helper->function);
@@ -453,6 +458,7 @@ bool x86_stubs_emit(struct tcg_engine *e, GError **error)
     u8 *start = x86_at(e, 64); /* offset 0 means "none" */
 
     e->code = (struct x86_code){.p = start, .start = start, .limit = x86_at(e, X86_STUB_AREA - X86_MAX_INSN)};
+    x86_fp_stubs_emit(e);
     emit_enter(e);
     e->stubs.leave_pc = here(e);
     emit_leave_to(e, TCG_LEAVE_PC, false);

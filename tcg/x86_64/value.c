@@ -75,13 +75,21 @@ static bool move_home(struct tcg_engine *e, ir_value v)
     return true;
 }
 
+void x86_store64(struct tcg_engine *e, struct x86_mem m, unsigned reg)
+{
+    if (x86_is_xmm(reg))
+        x86_sse_rm(&e->code, e->features.vex, SSE_MOVSD_STORE, reg, 0, m);
+    else
+        x86_mov_mr(&e->code, 3, m, reg);
+}
+
 static void save_to_slot(struct tcg_engine *e, ir_value v, enum host_reg from)
 {
     struct x86_value *x = &e->value[v];
 
     x->slot = (u16)take_slot(e);
     x->place = PLACE_STACK;
-    x86_mov_mr(&e->code, 3, slot_mem(x->slot), from);
+    x86_store64(e, slot_mem(x->slot), from);
 }
 
 static void spill(struct tcg_engine *e, enum host_reg reg)
@@ -150,6 +158,33 @@ enum host_reg x86_temp(struct tcg_engine *e, u32 avoid)
     }
     spill(e, RAX);
     return RAX;
+}
+
+unsigned x86_xmm_temp(struct tcg_engine *e, u32 avoid)
+{
+    unsigned last = X86_NO_REG;
+
+    for (unsigned r = X86_XMM0; r < X86_XMM0 + X86_XMM_TEMPS; r++) {
+        if (avoid & 1u << r)
+            continue;
+        if (!x86_live(e, e->owner[r]))
+            return r;
+        if (last == X86_NO_REG)
+            last = r;
+    }
+    spill(e, last);
+    return last;
+}
+
+unsigned x86_in_xmm(struct tcg_engine *e, struct x86_operand o, u32 avoid)
+{
+    unsigned t;
+
+    if (o.place == PLACE_REG && x86_is_xmm(o.reg))
+        return o.reg;
+    t = x86_xmm_temp(e, avoid);
+    x86_load(e, true, t, o);
+    return t;
 }
 
 void x86_flush_temps(struct tcg_engine *e, u32 mask)
@@ -226,6 +261,19 @@ enum host_reg x86_result(struct tcg_engine *e, u32 avoid, unsigned prefer)
     return x86_result_temp(e, avoid, prefer);
 }
 
+unsigned x86_xmm_result(struct tcg_engine *e, u32 avoid, unsigned prefer)
+{
+    unsigned hint = e->value[e->index].hint;
+
+    if (hint != X86_NO_REG && x86_is_xmm(hint) && !(avoid >> hint & 1) && !x86_live(e, e->owner[hint])) {
+        disown_home(e, e->guest_of[hint]);
+        return hint;
+    }
+    if (x86_is_xmm(prefer) && x86_is_temp(prefer) && !(avoid >> prefer & 1) && !x86_live(e, e->owner[prefer]))
+        return prefer;
+    return x86_xmm_temp(e, avoid);
+}
+
 void x86_define(struct tcg_engine *e, enum host_reg reg)
 {
     struct x86_value *x = &e->value[e->index];
@@ -235,8 +283,29 @@ void x86_define(struct tcg_engine *e, enum host_reg reg)
     e->owner[reg] = (u16)e->index;
 }
 
+static void load_xmm(struct tcg_engine *e, unsigned reg, struct x86_operand o)
+{
+    bool vex = e->features.vex;
+
+    if (o.place != PLACE_REG)
+        x86_sse_rm(&e->code, vex, SSE_MOVSD, reg, 0, o.mem);
+    else if (x86_is_xmm(o.reg))
+        x86_sse_rr(&e->code, vex, SSE_MOVAPS, reg, 0, o.reg);
+    else
+        x86_sse_rr(&e->code, vex, SSE_MOVD | SSE_W, reg, 0, o.reg);
+}
+
 void x86_load(struct tcg_engine *e, bool wide, enum host_reg reg, struct x86_operand o)
 {
+    if (x86_is_xmm(reg)) {
+        if (o.place != PLACE_REG || o.reg != reg)
+            load_xmm(e, reg, o);
+        return;
+    }
+    if (o.place == PLACE_REG && x86_is_xmm(o.reg)) {
+        x86_sse_rr(&e->code, e->features.vex, wide ? SSE_MOVD_STORE | SSE_W : SSE_MOVD_STORE, o.reg, 0, reg);
+        return;
+    }
     switch (o.place) {
     case PLACE_CONST:
         x86_mov_ri(&e->code, reg, wide ? (u64)o.imm : (u32)o.imm);
@@ -263,11 +332,14 @@ void x86_evict_home(struct tcg_engine *e, unsigned g, ir_value incoming, u32 avo
 {
     u16 v = e->home_of[g];
     struct x86_value *x;
+    struct x86_operand from;
     unsigned pin = e->pin_of[g];
     bool inside;
 
     if (v == IR_NONE || v == incoming)
         return;
+    from = pin == X86_NO_REG ? (struct x86_operand){.place = PLACE_STATE, .mem = x86_state_of(e, g)}
+                             : (struct x86_operand){.place = PLACE_REG, .reg = (u8)pin};
     x = &e->value[v];
     inside = pin == X86_NO_REG ? x->place == PLACE_STATE && x->home == g : x->place == PLACE_REG && x->reg == pin;
     disown_home(e, g);
@@ -278,12 +350,9 @@ void x86_evict_home(struct tcg_engine *e, unsigned g, ir_value incoming, u32 avo
     if (move_home(e, v))
         return;
     {
-        enum host_reg t = x86_temp(e, avoid);
+        unsigned t = e->layout->reg[g].type == IR_F64 ? x86_xmm_temp(e, avoid) : x86_temp(e, avoid);
 
-        if (pin == X86_NO_REG)
-            x86_mov_rm(&e->code, true, t, x86_state_of(e, g));
-        else
-            x86_mov_rr(&e->code, true, t, pin);
+        x86_load(e, true, t, from);
         x->place = PLACE_REG;
         x->reg = (u8)t;
         e->owner[t] = v;

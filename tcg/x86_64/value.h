@@ -27,9 +27,16 @@ static inline bool x86_live(const struct tcg_engine *e, u16 v)
     return v != IR_NONE && e->value[v].left != 0;
 }
 
+/* A register that no guest register lives in, of either class. */
 static inline bool x86_is_temp(unsigned reg)
 {
-    return reg <= RCX;
+    return reg <= RCX || reg - X86_XMM0 < X86_XMM_TEMPS;
+}
+
+/* A type whose guest registers can be pinned: get and put of it move whole registers. */
+static inline bool x86_is_full(unsigned type)
+{
+    return type == IR_I64 || type == IR_F64;
 }
 
 static inline bool x86_wide(enum ir_type type)
@@ -55,7 +62,24 @@ static inline struct x86_operand x86_take(struct tcg_engine *e, ir_value arg)
 
 /* rax or rcx outside `avoid` (mask), preferring a free one; a live value in it is saved elsewhere first (its bits stay in the register until it is written). */
 enum host_reg x86_temp(struct tcg_engine *e, u32 avoid);
-/* Saves live values out of the temporaries of the mask. */
+/* xmm0-3, likewise. */
+unsigned x86_xmm_temp(struct tcg_engine *e, u32 avoid);
+unsigned x86_xmm_result(struct tcg_engine *e, u32 avoid, unsigned prefer);
+/* The operand in an xmm register: its own, or a temporary outside `avoid`. */
+unsigned x86_in_xmm(struct tcg_engine *e, struct x86_operand o, u32 avoid);
+void x86_store64(struct tcg_engine *e, struct x86_mem m, unsigned reg);
+
+/* --- NaNs of the host, emit_fp.c --- */
+/* Before a root value is seen as bits: makes NaNs in its place the default one. May load it into a temporary that replaces *o. */
+void x86_clean_value(struct tcg_engine *e, ir_value v, struct x86_operand *o, u32 avoid);
+/* The same for all pinned registers: before the block is left. */
+void x86_clean_pins(struct tcg_engine *e);
+/* In cold code. Clobbers flags. */
+void x86_clean_cold(struct tcg_engine *e, u32 nan32, u32 nan64);
+/* ... of one register. */
+void x86_clean_one(struct tcg_engine *e, unsigned reg, bool is_double);
+
+/* Saves live values out of the temporaries of the mask. Values in xmm0-3 outlive stubs. */
 void x86_flush_temps(struct tcg_engine *e, u32 mask);
 /* Like flush, but also values in pinned registers and in the state: before a helper that writes guest registers. */
 void x86_flush_homes(struct tcg_engine *e);

@@ -1,7 +1,7 @@
 /*
  * tests/ir/main.c - ir-test: tests of the IR, its passes and its back ends.
  *
- *     ir-test [--backend=interp|x86_64|reference] [--seed=N] [--count=N] [--length=N] COMMAND | FILE...
+ *     ir-test [--backend=interp|x86_64[:ISA]|reference] [--seed=N] [--count=N] [--length=N] COMMAND | FILE...
  *
  * Commands: ops, links, random, text, faults, speed, all. Files hold text tests (tests/ir/text.c). Exit status 1 when anything failed.
  */
@@ -45,7 +45,7 @@ int main(int argc, char **argv)
     g_autofree char *backend = NULL, *dump = NULL, *image = NULL;
     gint64 seed = 1, count = 0, length = 0;
     GOptionEntry entries[] = {
-        { "backend", 'b', 0, G_OPTION_ARG_STRING, &backend, "interp, x86_64, reference", "NAME" },
+        { "backend", 'b', 0, G_OPTION_ARG_STRING, &backend, "interp, x86_64, x86_64:1 to x86_64:4, reference", "NAME" },
         { "seed", 's', 0, G_OPTION_ARG_INT64, &seed, "first seed", "N" },
         { "count", 'n', 0, G_OPTION_ARG_INT64, &count, "number of cases", "N" },
         { "length", 'l', 0, G_OPTION_ARG_INT64, &length, "ops in a random block", "N" },

@@ -1,5 +1,6 @@
 /* tests/ir/run.c - runs blocks on back ends. */
 #include "tests/ir/run.h"
+#include <stdlib.h>
 #include <string.h>
 
 static const struct tcg_backend *const backends[] = {
@@ -11,7 +12,8 @@ static const struct tcg_backend *const backends[] = {
 
 struct runner *runner_create(const char *name)
 {
-    struct tcg_backend_options options = { .buffer_size = 4 * MIB, .split_wx = true };
+    g_auto(GStrv) part = g_strsplit(name, ":", 2);
+    struct tcg_backend_options options = { .buffer_size = 4 * MIB, .split_wx = true, .host_isa = part[1] ? (unsigned)atoi(part[1]) : 0 };
     struct runner *r = g_new0(struct runner, 1);
     GError *error = NULL;
 
@@ -19,7 +21,7 @@ struct runner *runner_create(const char *name)
     if (!strcmp(name, "reference"))
         return r;
     for (u32 i = 0; i < ARRAY_SIZE(backends); i++)
-        if (!strcmp(backends[i]->name, name))
+        if (!strcmp(backends[i]->name, part[0]))
             r->backend = backends[i];
     if (r->backend)
         r->engine = r->backend->create(&machine_layout, &machine_runtime, &options, &error);

@@ -14,7 +14,7 @@ struct runner {
     bool single; /* the last run left because a check of several accesses failed: state pc is of the first one's instruction */
 };
 
-/* By name ("interp", "x86_64", "reference"); NULL when there is none. */
+/* By name: "interp", "x86_64" or, with less of the host, "x86_64:1" to "x86_64:4", "reference"; NULL when there is none. */
 struct runner *runner_create(const char *backend);
 void runner_destroy(struct runner *r);
 /* Emits the block at the start of the buffer; false: it did not fit. */

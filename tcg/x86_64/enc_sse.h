@@ -1,0 +1,120 @@
+/*
+ * tcg/x86_64/enc_sse.h - emitters for scalar floating point in xmm registers (Intel SDM volume 2): one instruction in its
+ * legacy SSE form or its VEX form. In the legacy form the first source is the destination. xmm registers are numbered
+ * X86_XMM0 and up, so that they share tables with general registers.
+ */
+#ifndef TCG_X86_64_ENC_SSE_H
+#define TCG_X86_64_ENC_SSE_H
+
+#include "tcg/x86_64/enc.h"
+
+enum { X86_XMM0 = 16, X86_XMM_COUNT = 16, X86_ALL_REGS = X86_XMM0 + X86_XMM_COUNT };
+
+static inline bool x86_is_xmm(unsigned reg)
+{
+    return reg - X86_XMM0 < X86_XMM_COUNT;
+}
+
+/* An opcode: low byte, and ... */
+enum {
+    SSE_66 = 1 << 8, SSE_F3 = 2 << 8, SSE_F2 = 3 << 8, SSE_PREFIX = 3 << 8, /* numbered as VEX.pp */
+    SSE_0F38 = 1 << 10, SSE_0F3A = 1 << 11,
+    SSE_W = 1 << 12, /* REX.W, VEX.W */
+};
+
+enum x86_sse {
+    /* scalar arithmetic; the ss forms have F3 instead of F2 */
+    SSE_ADDSD = SSE_F2 | 0x58, SSE_MULSD = SSE_F2 | 0x59, SSE_SUBSD = SSE_F2 | 0x5c, SSE_MINSD = SSE_F2 | 0x5d,
+    SSE_DIVSD = SSE_F2 | 0x5e, SSE_MAXSD = SSE_F2 | 0x5f, SSE_SQRTSD = SSE_F2 | 0x51, SSE_CMPSD = SSE_F2 | 0xc2,
+    SSE_CVTSI2SD = SSE_F2 | 0x2a, SSE_CVTTSD2SI = SSE_F2 | 0x2c, SSE_CVTSD2SI = SSE_F2 | 0x2d, SSE_CVTSD2SS = SSE_F2 | 0x5a,
+    SSE_MOVSD = SSE_F2 | 0x10, SSE_MOVSD_STORE = SSE_F2 | 0x11,
+    /* ss forms without prefix */
+    SSE_UCOMISD = SSE_66 | 0x2e, SSE_COMISD = SSE_66 | 0x2f,
+    SSE_MOVAPS = 0x28, SSE_ANDPS = 0x54, SSE_ORPS = 0x56, SSE_XORPS = 0x57,
+    SSE_PCMPEQD = SSE_66 | 0x76, SSE_PSHUFD = SSE_66 | 0x70, SSE_PINSRW = SSE_66 | 0xc4,
+    SSE_MOVD = SSE_66 | 0x6e, SSE_MOVD_STORE = SSE_66 | 0x7e,
+    SSE_PTEST = SSE_66 | SSE_0F38 | 0x17, SSE_ROUNDSS = SSE_66 | SSE_0F3A | 0x0a, SSE_ROUNDSD = SSE_66 | SSE_0F3A | 0x0b,
+    SSE_FMA231 = SSE_66 | SSE_0F38 | 0xb9, /* + 2: subtracts the addend; + 4: negates the product */
+};
+
+/* The single-precision form of a scalar op. */
+static inline u32 x86_sse_scalar(u32 op, bool is_double)
+{
+    return is_double ? op : (op & SSE_PREFIX) == SSE_F2 ? op ^ (SSE_F2 ^ SSE_F3) : op & ~(u32)SSE_PREFIX;
+}
+
+static inline u8 *x86_sse_head(u8 *p, bool vex, u32 op, unsigned reg, unsigned x, unsigned b, unsigned v)
+{
+    static const u8 prefix[] = { 0, 0x66, 0xf3, 0xf2 };
+    unsigned pp = (op & SSE_PREFIX) >> 8, map = op & SSE_0F38 ? 2 : op & SSE_0F3A ? 3 : 1;
+    u8 rex = 0x40 | (op & SSE_W ? 8 : 0) | (reg >> 3) << 2 | (x >> 3) << 1 | b >> 3;
+
+    if (vex && map == 1 && !(x & 8) && !(b & 8) && !(op & SSE_W)) {
+        *p++ = 0xc5;
+        *p++ = (~reg & 8) << 4 | (~v & 15) << 3 | pp;
+        *p++ = (u8)op;
+        return p;
+    }
+    if (vex)
+        return x86_vex(p, map, pp, op & SSE_W, reg, x, b, v, (u8)op);
+    if (pp)
+        *p++ = prefix[pp];
+    if (rex != 0x40)
+        *p++ = rex;
+    *p++ = 0x0f;
+    if (map != 1)
+        *p++ = map == 2 ? 0x38 : 0x3a;
+    *p++ = (u8)op;
+    return p;
+}
+
+/* v: the first source of the three-operand form, or 0 where there is none. Operands are xmm or general registers. */
+static inline void x86_sse_rr(struct x86_code *c, bool vex, u32 op, unsigned reg, unsigned v, unsigned rm)
+{
+    u8 *p = x86_sse_head(x86_begin(c), vex, op, reg & 15, 0, rm & 15, v & 15);
+
+    *p++ = 0xc0 | (reg & 7) << 3 | (rm & 7);
+    c->p = p;
+}
+
+static inline void x86_sse_rm(struct x86_code *c, bool vex, u32 op, unsigned reg, unsigned v, struct x86_mem m)
+{
+    u8 *p = x86_sse_head(x86_begin(c), vex, op, reg & 15, m.index == X86_NO_REG ? 0 : m.index, m.base, v & 15);
+
+    c->p = x86_modrm_mem(p, reg & 15, m);
+}
+
+/* The memory operand is a constant in the code buffer, by its place in the writable mapping; no immediate may follow. */
+static inline void x86_sse_rc(struct x86_code *c, bool vex, u32 op, unsigned reg, unsigned v, const u8 *constant)
+{
+    u8 *p = x86_sse_head(x86_begin(c), vex, op, reg & 15, 0, 0, v & 15);
+
+    *p++ = (reg & 7) << 3 | 5;
+    c->p = x86_put32(p, (u32)(constant - (p + 4)));
+}
+
+static inline void x86_imm8(struct x86_code *c, u8 imm)
+{
+    *c->p++ = imm;
+}
+
+static inline void x86_ldmxcsr(struct x86_code *c, struct x86_mem m)
+{
+    x86_rm(c, X86_0F | 0xae, false, 2, m);
+}
+
+static inline void x86_stmxcsr(struct x86_code *c, struct x86_mem m)
+{
+    x86_rm(c, X86_0F | 0xae, false, 3, m);
+}
+
+/* lea reg, [constant] */
+static inline void x86_lea_constant(struct x86_code *c, enum host_reg reg, const u8 *constant)
+{
+    u8 *p = x86_head(x86_begin(c), 0x8d, true, reg, 0, 0);
+
+    *p++ = (reg & 7) << 3 | 5;
+    c->p = x86_put32(p, (u32)(constant - (p + 4)));
+}
+
+#endif
