@@ -71,6 +71,28 @@
 #define fp_move_to_integer(bits)    translate_fp_move_to_integer(t, i, bits)
 #define fp_move_from_integer(bits)  translate_fp_move_from_integer(t, i, bits)
 #define fp_constant(bits)           translate_fp_constant(t, i, bits)
+#define fp_arith(op, bits)          translate_fp_arith(t, i, IR_##op, bits)
+#define fp_fused(negate, bits)      translate_fp_fused(t, i, NEGATE_##negate, bits)
+#define fp_min_max(op, bits)        translate_fp_min_max(t, i, IR_##op, 0, bits)
+#define fp_min_max_nan(op, bits)    translate_fp_min_max(t, i, IR_##op, IR_FP_NAN_WINS, bits)
+#define fp_relation(how, bits)      translate_fp_relation(t, i, RELATION_##how, bits)
+#define fp_to_int(to, bits)         translate_fp_to_int(t, i, IR_##to, 0, bits)
+#define fp_to_unsigned(to, bits)    translate_fp_to_int(t, i, IR_##to, IR_FP_UNSIGNED, bits)
+#define fp_from_int(from, bits)     translate_fp_from_int(t, i, IR_##from, 0, bits)
+#define fp_from_unsigned(from, bits) translate_fp_from_int(t, i, IR_##from, IR_FP_UNSIGNED, bits)
+#define fp_resize(bits, from)       translate_fp_resize(t, i, bits, from)
+#define fp_round(bits)              translate_fp_round(t, i, 0, bits)
+#define fp_round_exact(bits)        translate_fp_round(t, i, IR_FP_EXACT, bits)
+#define NEGATE_NONE    0
+#define NEGATE_ADDEND  IR_FP_NEGATE_ADDEND
+#define NEGATE_PRODUCT IR_FP_NEGATE_PRODUCT
+#define NEGATE_BOTH    (IR_FP_NEGATE_PRODUCT | IR_FP_NEGATE_ADDEND)
+#define RELATION_EQ    (IR_FP_EQUAL | IR_FP_QUIET)
+#define RELATION_LT    IR_FP_LESS
+#define RELATION_LE    (IR_FP_LESS | IR_FP_EQUAL)
+#define RELATION_LTQ   (RELATION_LT | IR_FP_QUIET)
+#define RELATION_LEQ   (RELATION_LE | IR_FP_QUIET)
+
 #define fp_fma(h)                   translate_fp_call(t, i, &riscv_ir_##h, "DSTRr")
 #define fp_binary_rm(h)             translate_fp_call(t, i, &riscv_ir_##h, "DSTr")
 #define fp_binary(h)                translate_fp_call(t, i, &riscv_ir_##h, "DST")

@@ -18,7 +18,7 @@ static struct riscv_cpu *cpu_of_object(struct vm_object *object)
 /* Registers of translated code */
 
 #define X(n) { "x" #n, IR_I64, offsetof(struct riscv_state, x) + 8 * n }
-#define F(n) { "f" #n, IR_I64, offsetof(struct riscv_state, f) + 8 * n }
+#define F(n) { "f" #n, IR_F64, offsetof(struct riscv_state, f) + 8 * n }
 #define EIGHT(R, a, b, c, d, e, f, g, h) R(a), R(b), R(c), R(d), R(e), R(f), R(g), R(h)
 #define ALL(R)                                                                                     \
     EIGHT(R, 0, 1, 2, 3, 4, 5, 6, 7), EIGHT(R, 8, 9, 10, 11, 12, 13, 14, 15),                      \
@@ -42,6 +42,10 @@ static const struct ir_reg regs[RISCV_REG_COUNT] = {
 
 /* The hottest first: sp ra a0-a5 s0 s1 s2 s3, then a6 a7 t0 t1 where a host has more. */
 static const u16 pinned[] = { 2, 1, 10, 11, 12, 13, 14, 15, 8, 9, 18, 19, 16, 17, 5, 6 };
+
+/* fa0-fa7, then ft0 ft1 fs0 fs1. */
+static const u16 pinned_fp[] = { RISCV_REG_F + 15, RISCV_REG_F + 14, RISCV_REG_F + 13, RISCV_REG_F + 12, RISCV_REG_F + 10, RISCV_REG_F + 11,
+                                 RISCV_REG_F + 16, RISCV_REG_F + 17, RISCV_REG_F + 0,  RISCV_REG_F + 1,  RISCV_REG_F + 8,  RISCV_REG_F + 9 };
 
 /* Hooks */
 
@@ -123,6 +127,10 @@ static const struct cpu_class cpu_class = {
     .reg_count = RISCV_REG_COUNT,
     .pinned = pinned,
     .pinned_count = ARRAY_SIZE(pinned),
+    .pinned_fp = pinned_fp,
+    .pinned_fp_count = ARRAY_SIZE(pinned_fp),
+    .state_fp_rounding = offsetof(struct riscv_state, frm),
+    .state_fp_flags = offsetof(struct riscv_state, fflags),
     .reset = riscv_reset,
     .translate = translate,
     .context = riscv_mmu_context,

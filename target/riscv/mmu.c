@@ -73,6 +73,8 @@ void riscv_mmu_context(struct vcpu *vcpu, struct mmu_context *context)
         context->mode |= RISCV_MODE_FP_OFF;
     if (state->frm > 4)
         context->mode |= RISCV_MODE_FRM_INVALID;
+    if (state->frm == 4)
+        context->mode |= RISCV_MODE_FRM_AWAY;
     if (cbo_zero_off(state))
         context->mode |= RISCV_MODE_CBO_ZERO_OFF;
 }

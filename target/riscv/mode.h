@@ -13,6 +13,7 @@ enum riscv_mode {
     RISCV_MODE_SUM = 1 << 6,
     RISCV_MODE_MXR = 1 << 7,
     RISCV_MODE_CBO_ZERO_OFF = 1 << 8,     /* menvcfg/senvcfg forbid cbo.zero here: it is illegal */
+    RISCV_MODE_FRM_AWAY = 1 << 9,         /* frm is RMM, which hosts do not have */
     /* What decoding and translation do not depend on. */
     RISCV_MODE_DATA = 3 << 4 | RISCV_MODE_SUM | RISCV_MODE_MXR,
     /* Bits from 16 up belong to whoever needs more (V, H, breakpoints). */

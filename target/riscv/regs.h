@@ -1,6 +1,6 @@
 /*
  * target/riscv/regs.h - the guest registers that translated code names in get and put (cpu_class.regs, in this order;
- * all are i64 members of struct riscv_state).
+ * i64 members of struct riscv_state, f registers f64).
  */
 #ifndef TARGET_RISCV_REGS_H
 #define TARGET_RISCV_REGS_H

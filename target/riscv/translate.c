@@ -55,6 +55,7 @@ void translate_leave(struct translation *t)
 
 void translate_next_block(struct translation *t)
 {
+    translate_fp_note(t);
     ir_exit(t->b, t->next, IR_HINT_NONE, 0);
     t->done = true;
 }
@@ -97,6 +98,7 @@ static void translate_insn(struct translation *t, u32 raw)
 
     t->next = t->pc + insn.length;
     ir_insn(t->b, t->pc, insn.length);
+    translate_fp_note(t);
     if (likely(known && is_legal(t, &insn)))
         translate_row(t, &insn);
     else

@@ -25,7 +25,8 @@ struct translation {
     s32 next;      /* of the one behind it */
     bool done;     /* the block has its end */
     bool careful;  /* the variant of the block where shortcuts were not good enough (code_source.single_memory) */
-    bool fp_dirty; /* this block has marked the floating-point state as written */
+    bool fp_dirty; /* this block has marked the floating-point state as written, or */
+    bool fp_writes; /* will with the next instruction */
 };
 
 /* The value of an x register; x0 is the constant 0. */
@@ -102,7 +103,18 @@ void translate_fp_sign(struct translation *t, const struct riscv_insn *i, enum f
 void translate_fp_move_to_integer(struct translation *t, const struct riscv_insn *i, unsigned bits);
 void translate_fp_move_from_integer(struct translation *t, const struct riscv_insn *i, unsigned bits);
 void translate_fp_constant(struct translation *t, const struct riscv_insn *i, unsigned bits);
-/* One call. operands: letters as in translate_float.c; the first is where the result goes. */
+/* With the next instruction, or at the end of the block, after an instruction that wrote floating-point state. */
+void translate_fp_note(struct translation *t);
+/* Single and double precision. negate, flags, relation: bits of enum ir_fp. */
+void translate_fp_arith(struct translation *t, const struct riscv_insn *i, enum ir_opcode op, unsigned bits);
+void translate_fp_fused(struct translation *t, const struct riscv_insn *i, u32 negate, unsigned bits);
+void translate_fp_min_max(struct translation *t, const struct riscv_insn *i, enum ir_opcode op, u32 flags, unsigned bits);
+void translate_fp_relation(struct translation *t, const struct riscv_insn *i, u32 relation, unsigned bits);
+void translate_fp_to_int(struct translation *t, const struct riscv_insn *i, enum ir_type to, u32 flags, unsigned bits);
+void translate_fp_from_int(struct translation *t, const struct riscv_insn *i, enum ir_type from, u32 flags, unsigned bits);
+void translate_fp_resize(struct translation *t, const struct riscv_insn *i, unsigned bits, unsigned from);
+void translate_fp_round(struct translation *t, const struct riscv_insn *i, u32 flags, unsigned bits);
+/* Half precision: one call. operands: letters as in translate_float.c; the first is where the result goes. */
 void translate_fp_call(struct translation *t, const struct riscv_insn *i, const struct ir_helper *helper, const char *operands);
 
 #endif

@@ -1,7 +1,7 @@
 /*
- * target/riscv/translate_float.c - F, D, Zfh, Zfa. What only moves bits is inline; arithmetic is a call.
+ * target/riscv/translate_float.c - F, D, Zfh, Zfa. Single and double precision are ops of the IR, half precision is calls.
  *
- * An f register holds 64 bits; narrower values are NaN-boxed: the bits above are ones, and a register without them
+ * An f register holds 64 bits, f64 to the IR; narrower values are NaN-boxed: the bits above are ones, and a register without them
  * reads as the canonical NaN (Unprivileged manual, "NaN Boxing of Narrower Values").
  */
 #include "target/riscv/translate.h"
@@ -36,44 +36,64 @@ static s64 box_of(unsigned bits)
     return bits == 64 ? 0 : (s64)(~UINT64_C(0) << bits);
 }
 
-static s64 canonical_nan(unsigned bits)
+static enum ir_type type_of(unsigned bits)
 {
-    return bits == 64 ? INT64_C(0x7ff8000000000000) : box_of(bits) | (bits == 32 ? 0x7fc00000 : 0x7e00);
-}
-
-static s64 sign_bit(unsigned bits)
-{
-    return (s64)BIT64(bits - 1);
+    return bits == 64 ? IR_F64 : IR_F32;
 }
 
 static ir_value get_f(struct translation *t, unsigned reg)
 {
-    return ir_get(t->b, IR_I64, RISCV_REG_F + reg);
+    return ir_get(t->b, IR_F64, RISCV_REG_F + reg);
 }
 
-/* Any write of the floating-point state makes FS Dirty; once in a block is enough. */
+/*
+ * Any write of the floating-point state makes FS Dirty; once in a block is enough. The next instruction, or the block's end,
+ * notes it (translate_fp_note), so that a load stays one op and one put.
+ */
 static void mark_dirty(struct translation *t)
 {
-    if (!t->fp_dirty)
-        ir_put(t->b, IR_I64, RISCV_REG_FP_DIRTY, translate_const(t, 1));
+    t->fp_writes |= !t->fp_dirty;
     t->fp_dirty = true;
+}
+
+void translate_fp_note(struct translation *t)
+{
+    if (likely(!t->fp_writes))
+        return;
+    ir_put(t->b, IR_I64, RISCV_REG_FP_DIRTY, translate_const(t, 1));
+    t->fp_writes = false;
 }
 
 static void set_f(struct translation *t, unsigned reg, ir_value value)
 {
-    ir_put(t->b, IR_I64, RISCV_REG_F + reg, value);
+    ir_put(t->b, IR_F64, RISCV_REG_F + reg, value);
     mark_dirty(t);
 }
 
-/* An operand, still boxed; the canonical NaN when it was not. */
-static ir_value get_boxed(struct translation *t, unsigned reg, unsigned bits)
+/* Operand and result of 32 or 64 bits. */
+static ir_value get_value(struct translation *t, unsigned reg, unsigned bits)
 {
-    ir_value value = get_f(t, reg), high;
+    return bits == 64 ? get_f(t, reg) : ir_unbox(t->b, get_f(t, reg));
+}
 
-    if (bits == 64)
-        return value;
-    high = ir_binary_imm(t->b, IR_SAR, value, bits);
-    return ir_select(t->b, IR_EQ, high, translate_const(t, -1), value, translate_const(t, canonical_nan(bits)));
+static void set_value(struct translation *t, unsigned reg, unsigned bits, ir_value value)
+{
+    set_f(t, reg, bits == 64 ? value : ir_box(t->b, value));
+}
+
+/* The instruction's rounding mode; frm's is left to the host but for the one mode that it lacks. */
+static u32 rounding(const struct translation *t, const struct riscv_insn *i)
+{
+    enum { DYNAMIC = 7, AWAY = 4 };
+
+    if (i->rm != DYNAMIC)
+        return i->rm;
+    return t->mode & RISCV_MODE_FRM_AWAY ? AWAY : IR_FP_DYNAMIC;
+}
+
+static ir_value fp_op(struct translation *t, enum ir_opcode op, unsigned bits, u32 aux, ir_value a, ir_value b, ir_value c)
+{
+    return ir_fp(t->b, op, type_of(bits), aux, a, b, c);
 }
 
 static u32 mem_of(unsigned bits)
@@ -83,9 +103,9 @@ static u32 mem_of(unsigned bits)
 
 void translate_fload(struct translation *t, const struct riscv_insn *i, unsigned bits)
 {
-    ir_value value = ir_load(t->b, IR_I64, mem_of(bits), translate_x(t, i->rs1), i->imm);
+    u32 mem = mem_of(bits) | (bits == 64 ? 0 : IR_MEM_ONES);
 
-    set_f(t, i->rd, ir_binary_imm(t->b, IR_OR, value, box_of(bits)));
+    set_f(t, i->rd, ir_load(t->b, IR_F64, mem, translate_x(t, i->rs1), i->imm));
 }
 
 void translate_fstore(struct translation *t, const struct riscv_insn *i, unsigned bits)
@@ -95,30 +115,55 @@ void translate_fstore(struct translation *t, const struct riscv_insn *i, unsigne
     ir_store(t->b, mem_of(bits), translate_x(t, i->rs1), i->imm, value);
 }
 
+/* --- signs --- */
+
+/* Half precision: whole registers as integers. An operand, still boxed; the canonical NaN when it was not. */
+static ir_value get_half(struct translation *t, unsigned reg)
+{
+    ir_value value = ir_bits(t->b, get_f(t, reg)), high = ir_binary_imm(t->b, IR_SAR, value, 16);
+
+    return ir_select(t->b, IR_EQ, high, translate_const(t, -1), value, translate_const(t, box_of(16) | 0x7e00));
+}
+
+static ir_value half_sign(struct translation *t, const struct riscv_insn *i, enum fp_sign how)
+{
+    enum { SIGN = 0x8000 };
+    ir_value x = get_half(t, i->rs1), sign = ir_binary_imm(t->b, IR_AND, get_half(t, i->rs2), SIGN);
+
+    if (how == FP_SIGN_NEGATE)
+        sign = ir_binary_imm(t->b, IR_XOR, sign, SIGN);
+    if (how != FP_SIGN_XOR)
+        x = ir_binary_imm(t->b, IR_AND, x, ~SIGN);
+    return ir_from_bits(t->b, ir_binary(t->b, IR_XOR, x, sign));
+}
+
 void translate_fp_sign(struct translation *t, const struct riscv_insn *i, enum fp_sign how, unsigned bits)
 {
-    ir_value x = get_boxed(t, i->rs1, bits), y, sign;
+    ir_value x, y;
 
-    if (i->rs1 == i->rs2) { /* fmv, fneg, fabs */
-        set_f(t, i->rd,
-              how == FP_SIGN_COPY     ? x
-              : how == FP_SIGN_NEGATE ? ir_binary_imm(t->b, IR_XOR, x, sign_bit(bits))
-                                      : ir_binary_imm(t->b, IR_AND, x, ~sign_bit(bits)));
+    if (bits == 16) {
+        set_f(t, i->rd, half_sign(t, i, how));
         return;
     }
-    y = get_boxed(t, i->rs2, bits);
-    sign = ir_binary_imm(t->b, IR_AND, y, sign_bit(bits));
+    x = get_value(t, i->rs1, bits);
+    if (i->rs1 == i->rs2) { /* fmv, fneg, fabs */
+        if (how != FP_SIGN_COPY)
+            x = fp_op(t, how == FP_SIGN_NEGATE ? IR_FNEG : IR_FABS, bits, 0, x, IR_NONE, IR_NONE);
+        set_value(t, i->rd, bits, x);
+        return;
+    }
+    y = get_value(t, i->rs2, bits);
     if (how == FP_SIGN_NEGATE)
-        sign = ir_binary_imm(t->b, IR_XOR, sign, sign_bit(bits));
-    if (how != FP_SIGN_XOR)
-        x = ir_binary_imm(t->b, IR_AND, x, ~sign_bit(bits));
-    set_f(t, i->rd, ir_binary(t->b, IR_XOR, x, sign));
+        y = fp_op(t, IR_FNEG, bits, 0, y, IR_NONE, IR_NONE);
+    set_value(t, i->rd, bits, fp_op(t, how == FP_SIGN_XOR ? IR_FXORSIGN : IR_FCOPYSIGN, bits, 0, x, y, IR_NONE));
 }
+
+/* --- moves --- */
 
 /* The bits as they are, boxed or not, sign-extended. */
 void translate_fp_move_to_integer(struct translation *t, const struct riscv_insn *i, unsigned bits)
 {
-    ir_value value = get_f(t, i->rs1);
+    ir_value value = ir_bits(t->b, get_f(t, i->rs1));
 
     if (bits != 64)
         value = ir_sext(t->b, IR_I64, ir_trunc(t->b, bits == 32 ? IR_I32 : IR_I16, value));
@@ -127,26 +172,94 @@ void translate_fp_move_to_integer(struct translation *t, const struct riscv_insn
 
 void translate_fp_move_from_integer(struct translation *t, const struct riscv_insn *i, unsigned bits)
 {
-    set_f(t, i->rd, ir_binary_imm(t->b, IR_OR, translate_x(t, i->rs1), box_of(bits)));
+    set_f(t, i->rd, ir_from_bits(t->b, ir_binary_imm(t->b, IR_OR, translate_x(t, i->rs1), box_of(bits))));
 }
 
 void translate_fp_constant(struct translation *t, const struct riscv_insn *i, unsigned bits)
 {
     u64 value = bits == 64 ? fli_d[i->rs1] : bits == 32 ? fli_s[i->rs1] : fli_h[i->rs1];
 
-    set_f(t, i->rd, translate_const(t, (s64)value | box_of(bits)));
+    set_f(t, i->rd, ir_from_bits(t->b, translate_const(t, (s64)value | box_of(bits))));
 }
+
+/* --- single and double precision --- */
+
+void translate_fp_arith(struct translation *t, const struct riscv_insn *i, enum ir_opcode op, unsigned bits)
+{
+    ir_value a = get_value(t, i->rs1, bits), b = op == IR_FSQRT ? IR_NONE : get_value(t, i->rs2, bits);
+
+    set_value(t, i->rd, bits, fp_op(t, op, bits, rounding(t, i), a, b, IR_NONE));
+}
+
+void translate_fp_fused(struct translation *t, const struct riscv_insn *i, u32 negate, unsigned bits)
+{
+    ir_value a = get_value(t, i->rs1, bits), b = get_value(t, i->rs2, bits), c = get_value(t, i->rs3, bits);
+
+    set_value(t, i->rd, bits, fp_op(t, IR_FMA, bits, rounding(t, i) | negate, a, b, c));
+}
+
+void translate_fp_min_max(struct translation *t, const struct riscv_insn *i, enum ir_opcode op, u32 flags, unsigned bits)
+{
+    ir_value a = get_value(t, i->rs1, bits), b = get_value(t, i->rs2, bits);
+
+    set_value(t, i->rd, bits, fp_op(t, op, bits, IR_FP_DYNAMIC | flags, a, b, IR_NONE));
+}
+
+/* To x registers, but the flags are floating-point state. */
+static void set_integer(struct translation *t, unsigned reg, ir_value value)
+{
+    translate_set_x(t, reg, value);
+    mark_dirty(t);
+}
+
+void translate_fp_relation(struct translation *t, const struct riscv_insn *i, u32 relation, unsigned bits)
+{
+    ir_value a = get_value(t, i->rs1, bits), b = get_value(t, i->rs2, bits);
+
+    set_integer(t, i->rd, fp_op(t, IR_FCMP, bits, IR_FP_DYNAMIC | relation, a, b, IR_NONE));
+}
+
+void translate_fp_to_int(struct translation *t, const struct riscv_insn *i, enum ir_type to, u32 flags, unsigned bits)
+{
+    u32 aux = rounding(t, i) | flags | (u32)type_of(bits) << IR_FP_FROM_SHIFT;
+    ir_value v = ir_fp(t->b, IR_FTOI, to, aux, get_value(t, i->rs1, bits), IR_NONE, IR_NONE);
+
+    set_integer(t, i->rd, to == IR_I64 ? v : ir_sext(t->b, IR_I64, v));
+}
+
+/* A double holds every 32-bit integer exactly, so nothing is rounded. */
+void translate_fp_from_int(struct translation *t, const struct riscv_insn *i, enum ir_type from, u32 flags, unsigned bits)
+{
+    u32 mode = from == IR_I32 && bits == 64 ? IR_FP_DYNAMIC : rounding(t, i);
+    ir_value v = from == IR_I32 ? translate_w(t, i->rs1) : translate_x(t, i->rs1);
+
+    set_value(t, i->rd, bits, fp_op(t, IR_ITOF, bits, mode | flags | (u32)from << IR_FP_FROM_SHIFT, v, IR_NONE, IR_NONE));
+}
+
+void translate_fp_resize(struct translation *t, const struct riscv_insn *i, unsigned bits, unsigned from)
+{
+    u32 aux = (bits > from ? IR_FP_DYNAMIC : rounding(t, i)) | (u32)type_of(from) << IR_FP_FROM_SHIFT;
+
+    set_value(t, i->rd, bits, fp_op(t, IR_FCVT, bits, aux, get_value(t, i->rs1, from), IR_NONE, IR_NONE));
+}
+
+void translate_fp_round(struct translation *t, const struct riscv_insn *i, u32 flags, unsigned bits)
+{
+    set_value(t, i->rd, bits, fp_op(t, IR_FROUND, bits, rounding(t, i) | flags, get_value(t, i->rs1, bits), IR_NONE, IR_NONE));
+}
+
+/* --- calls --- */
 
 /* Operand letters: S T R floating-point rs1 rs2 rs3, s integer rs1, r rounding mode. */
 static ir_value fp_operand(struct translation *t, const struct riscv_insn *i, char letter)
 {
     switch (letter) {
     case 'S':
-        return get_f(t, i->rs1);
+        return ir_bits(t->b, get_f(t, i->rs1));
     case 'T':
-        return get_f(t, i->rs2);
+        return ir_bits(t->b, get_f(t, i->rs2));
     case 'R':
-        return get_f(t, i->rs3);
+        return ir_bits(t->b, get_f(t, i->rs3));
     case 's':
         return translate_x(t, i->rs1);
     case 'r':
@@ -166,7 +279,7 @@ void translate_fp_call(struct translation *t, const struct riscv_insn *i, const 
         argument[n] = fp_operand(t, i, operands[n + 1]);
     result = ir_call(t->b, helper, argument[0], argument[1], argument[2], argument[3]);
     if (operands[0] == 'D') {
-        set_f(t, i->rd, result);
+        set_f(t, i->rd, ir_from_bits(t->b, result));
     } else {
         translate_set_x(t, i->rd, result);
         if (helper->effects & IR_HELPER_FLAGS)

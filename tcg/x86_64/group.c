@@ -47,7 +47,17 @@ static void close_all(struct tcg_engine *e)
     e->finder.open_count = 0;
 }
 
-/* Nothing of the guest instruction has happened before op i. */
+/* A constant, put before the instruction has read anything: doing it again changes nothing. */
+static bool is_repeatable(const struct ir_block *b, u32 i)
+{
+    if (b->op[b->op[i].arg[0]].code != IR_CONST)
+        return false;
+    while (i-- && (b->op[i].code == IR_CONST || b->op[i].code == IR_NOP))
+        continue;
+    return b->op[i].code == IR_INSN;
+}
+
+/* Nothing of the guest instruction that may not be repeated has happened before op i. */
 static bool is_clean(const struct ir_block *b, u32 i)
 {
     while (i-- > 0) {
@@ -56,11 +66,14 @@ static bool is_clean(const struct ir_block *b, u32 i)
             return true;
         case IR_LD:
         case IR_ST:
-        case IR_PUT:
         case IR_AMO:
         case IR_CAS:
         case IR_CALL:
             return false;
+        case IR_PUT:
+            if (!is_repeatable(b, i))
+                return false;
+            break;
         default:
             break;
         }

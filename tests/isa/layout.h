@@ -19,7 +19,7 @@ static inline void isa_describe_layout(struct code_layout *l, struct ir_reg *reg
         char name[8];
 
         g_snprintf(name, sizeof(name), "%c%u", i < 32 ? 'x' : 'f', i % 32);
-        reg[i] = (struct ir_reg){ g_intern_string(name), IR_I64, (s32)(8 * i) };
+        reg[i] = (struct ir_reg){ g_intern_string(name), i < 32 ? IR_I64 : IR_F64, (s32)(8 * i) };
     }
     reg[RISCV_REG_RESERVE_ADDRESS] = (struct ir_reg){ "reserve_address", IR_I64, offsetof(struct riscv_state, reserve_address) };
     reg[RISCV_REG_RESERVE_VALUE] = (struct ir_reg){ "reserve_value", IR_I64, offsetof(struct riscv_state, reserve_value) };

@@ -161,7 +161,7 @@ static void translate(struct runner *r, u64 pc)
 {
     struct code_source source = {
         .page = host_of(r, pc & ~UINT64_C(4095), 8192), .offset = pc & 4095, .max_insns = 64,
-        .mode = RISCV_M | (r->state->frm > 4 ? RISCV_MODE_FRM_INVALID : 0),
+        .mode = RISCV_M | (r->state->frm > 4 ? RISCV_MODE_FRM_INVALID : r->state->frm == 4 ? RISCV_MODE_FRM_AWAY : 0),
     };
     GError *error = NULL;
 
