@@ -385,6 +385,17 @@ ir_value ir_fp(struct ir_block *b, enum ir_opcode code, enum ir_type type, u32 a
     return ir_last(b);
 }
 
+ir_value ir_fenv_get(struct ir_block *b)
+{
+    ir_append(b, IR_FENV_GET, IR_I64);
+    return ir_last(b);
+}
+
+void ir_fenv_set(struct ir_block *b, ir_value flags)
+{
+    ir_append(b, IR_FENV_SET, IR_I64)->arg[0] = flags;
+}
+
 ir_value ir_box(struct ir_block *b, ir_value f32)
 {
     return ir_fp(b, IR_BOX, IR_F64, 0, f32, IR_NONE, IR_NONE);

@@ -28,6 +28,9 @@ ir_value ir_select(struct ir_block *b, enum ir_cond cond, ir_value x, ir_value y
 
 /* IR_FADD .. IR_FROM_BITS; aux is an enum ir_fp word; operands that the op does not have: IR_NONE. */
 ir_value ir_fp(struct ir_block *b, enum ir_opcode code, enum ir_type type, u32 aux, ir_value x, ir_value y, ir_value z);
+/* The accumulated floating-point flags. */
+ir_value ir_fenv_get(struct ir_block *b);
+void ir_fenv_set(struct ir_block *b, ir_value flags);
 /* f64 register to f32 and back: a box that was just made is not opened again. */
 ir_value ir_box(struct ir_block *b, ir_value f32);
 ir_value ir_unbox(struct ir_block *b, ir_value f64);

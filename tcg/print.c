@@ -41,7 +41,7 @@ const struct ir_flag_name *ir_fp_flags(unsigned code)
 
 bool ir_fp_has_word(unsigned code)
 {
-    return ir_op_effects((enum ir_opcode)code) & IR_EFFECT_FENV;
+    return code >= IR_FADD && code <= IR_FROUND;
 }
 
 bool ir_fp_has_from(unsigned code)

@@ -140,7 +140,7 @@ static bool check_fp(struct verifier *v, const struct ir_op *op)
 
     if (!check_fp_types(v, op))
         return false;
-    if (ir_op_effects((enum ir_opcode)op->code) & IR_EFFECT_FENV && (op->aux & IR_FP_ROUNDING) > 4 &&
+    if (op->code <= IR_FROUND && (op->aux & IR_FP_ROUNDING) > 4 &&
         (op->aux & IR_FP_ROUNDING) != IR_FP_DYNAMIC)
         return complain(v, "no such rounding mode");
     if (op->code == IR_FTOI || op->code == IR_ITOF || op->code == IR_FCVT)
@@ -198,6 +198,9 @@ static bool check_by_code(struct verifier *v, const struct ir_op *op)
     if (is_fp(op->code))
         return check_fp(v, op);
     switch (op->code) {
+    case IR_FENV_GET:
+    case IR_FENV_SET:
+        return (op->type == IR_I64 || complain(v, "flags are i64")) && check_operands(v, 0, ir_op_operands(op), type);
     case IR_CONST:
         return op->type <= IR_I64 || complain(v, "constants are integers: from_bits");
     case IR_NOP:

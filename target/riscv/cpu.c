@@ -38,6 +38,7 @@ static const struct ir_reg regs[RISCV_REG_COUNT] = {
     { "lines", IR_I64, offsetof(struct riscv_state, lines) },
     { "software", IR_I64, offsetof(struct riscv_state, software) },
     { "mie", IR_I64, offsetof(struct riscv_state, mie) },
+    { "frm", IR_I8, offsetof(struct riscv_state, frm) },
 };
 
 /* The hottest first: sp ra a0-a5 s0 s1 s2 s3, then a6 a7 t0 t1 where a host has more. */

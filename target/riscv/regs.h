@@ -22,6 +22,7 @@ enum riscv_reg {
     RISCV_REG_LINES,
     RISCV_REG_SOFTWARE,
     RISCV_REG_MIE,
+    RISCV_REG_FRM,                 /* i8; only read */
     RISCV_REG_COUNT
 };
 

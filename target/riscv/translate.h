@@ -105,6 +105,8 @@ void translate_fp_move_from_integer(struct translation *t, const struct riscv_in
 void translate_fp_constant(struct translation *t, const struct riscv_insn *i, unsigned bits);
 /* With the next instruction, or at the end of the block, after an instruction that wrote floating-point state. */
 void translate_fp_note(struct translation *t);
+/* csrr* of fflags, and of frm unless that is written; false: not one of them. */
+bool translate_fp_csr(struct translation *t, const struct riscv_insn *i, ir_value value, bool writes);
 /* Single and double precision. negate, flags, relation: bits of enum ir_fp. */
 void translate_fp_arith(struct translation *t, const struct riscv_insn *i, enum ir_opcode op, unsigned bits);
 void translate_fp_fused(struct translation *t, const struct riscv_insn *i, u32 negate, unsigned bits);

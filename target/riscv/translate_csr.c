@@ -143,6 +143,8 @@ void translate_csr(struct translation *t, const struct riscv_insn *i, bool is_im
     }
     if (i->csr == 0x100 && access_sstatus(t, i, value, writes_csr(i, is_imm)))
         return;
+    if (translate_fp_csr(t, i, value, writes_csr(i, is_imm)))
+        return;
     translate_call(t, &riscv_ir_csr, value, translate_const(t, i->raw), translate_length(t), IR_NONE);
     if (writes_csr(i, is_imm) && !is_harmless(i->csr))
         translate_next_block(t);

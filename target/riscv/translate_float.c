@@ -248,6 +248,38 @@ void translate_fp_round(struct translation *t, const struct riscv_insn *i, u32 f
     set_value(t, i->rd, bits, fp_op(t, IR_FROUND, bits, rounding(t, i) | flags, get_value(t, i->rs1, bits), IR_NONE, IR_NONE));
 }
 
+/* --- control and status --- */
+
+static bool has_fp(const struct translation *t)
+{
+    return t->guards >> riscv_row_info[RISCV_FADD_S].guard & 1 && !(t->mode & RISCV_MODE_FP_OFF);
+}
+
+bool translate_fp_csr(struct translation *t, const struct riscv_insn *i, ir_value value, bool writes)
+{
+    enum { FFLAGS = 1, FRM = 2, SET = 2, CLEAR = 3 };
+    unsigned function = i->raw >> 12 & 3;
+    ir_value old;
+
+    if (!has_fp(t) || (i->csr != FFLAGS && (i->csr != FRM || writes)))
+        return false;
+    if (i->csr == FRM) {
+        translate_set_x(t, i->rd, ir_zext(t->b, IR_I64, ir_get(t->b, IR_I8, RISCV_REG_FRM)));
+        return true;
+    }
+    old = ir_fenv_get(t->b);
+    if (function == SET)
+        value = ir_binary(t->b, IR_OR, old, value);
+    else if (function == CLEAR)
+        value = ir_binary(t->b, IR_ANDN, old, value);
+    if (writes) {
+        ir_fenv_set(t->b, value);
+        mark_dirty(t);
+    }
+    translate_set_x(t, i->rd, old);
+    return true;
+}
+
 /* --- calls --- */
 
 /* Operand letters: S T R floating-point rs1 rs2 rs3, s integer rs1, r rounding mode. */

@@ -339,6 +339,15 @@ static void put_op(struct emitter *e, u32 i)
     case IR_LEAVE:
         put_insn(e, INTERP_LEAVE);
         return;
+    case IR_FENV_GET:
+        put_insn(e, INTERP_FENV_GET)->d = new_slot(e, i);
+        return;
+    case IR_FENV_SET: {
+        u16 a = slot_of(e, op->arg[0]);
+
+        put_insn(e, INTERP_FENV_SET)->a = a;
+        return;
+    }
     default:
         if (op->code >= IR_FADD && op->code <= IR_FROM_BITS)
             return put_fp(e, i, op);

@@ -306,6 +306,13 @@ L_FP: {
     NEXT;
 }
 
+L_FENV_GET:
+    s[ip->d] = STATE(u8, fp_flags);
+    NEXT;
+L_FENV_SET:
+    STATE(u8, fp_flags) = s[ip->a] & 31;
+    NEXT;
+
 L_ENTER:
     STATE(u64, pc_page) = va & ~(u64)(TCG_PAGE_SIZE - 1);
     NEXT;

@@ -119,7 +119,7 @@ static bool visit(struct walk *w, const struct ir_op *op)
     case IR_FROM_BITS:
         return visit_pure(w, op, 1);
     default:
-        if (op->code >= IR_FADD && op->code <= IR_FROUND)
+        if ((op->code >= IR_FADD && op->code <= IR_FROUND) || op->code == IR_FENV_GET || op->code == IR_FENV_SET)
             return visit_fp(w, op);
         return visit_pure(w, op, 2);
     }

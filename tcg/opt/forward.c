@@ -177,7 +177,7 @@ static ir_value rebuild(struct forward *f, const struct ir_op *op)
     case IR_FROM_BITS:
         return ir_from_bits(f->b, f->map[op->arg[0]]);
     default:
-        if (op->code >= IR_FADD && op->code <= IR_BOX)
+        if ((op->code >= IR_FADD && op->code <= IR_BOX) || op->code == IR_FENV_GET || op->code == IR_FENV_SET)
             return copy(f, op);
         return ir_binary(f->b, (enum ir_opcode)op->code, map[op->arg[0]], map[op->arg[1]]);
     }

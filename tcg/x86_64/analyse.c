@@ -129,7 +129,7 @@ static bool is_boxed(const struct tcg_engine *e, ir_value v)
 
 static bool touches_fp(const struct ir_op *op)
 {
-    return ir_type_is_fp(op->type) || op->code == IR_FTOI || op->code == IR_BITS;
+    return ir_type_is_fp(op->type) || op->code == IR_FTOI || op->code == IR_BITS || op->code == IR_FENV_GET || op->code == IR_FENV_SET;
 }
 
 /* Ops of kind NAMES. False: the op emits nothing, its value is another's or a constant. */

@@ -583,3 +583,25 @@ void x86_emit_fp_unbox(struct tcg_engine *e, const struct ir_op *op)
     cold->back = e->code.p;
     define(e, d, NAN_CLEAN);
 }
+
+/* --- flags --- */
+
+void x86_emit_fenv_get(struct tcg_engine *e, const struct ir_op *op)
+{
+    enum host_reg d;
+
+    x86_flush_temps(e, 1 << RAX);
+    x86_call_to(&e->code, x86_at(e, e->stubs.fp_flags_get));
+    d = x86_result(e, 0, RAX);
+    x86_load(e, true, d, in_reg(RAX));
+    x86_define(e, d);
+}
+
+void x86_emit_fenv_set(struct tcg_engine *e, const struct ir_op *op)
+{
+    struct x86_operand a = x86_take(e, op->arg[0]);
+
+    x86_flush_temps(e, 1 << RAX);
+    x86_load(e, false, RAX, a);
+    x86_call_to(&e->code, x86_at(e, e->stubs.fp_flags_set));
+}

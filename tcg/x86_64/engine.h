@@ -47,6 +47,7 @@ struct x86_stubs {
     u32 load, store, amo, cas; /* slow paths, see stubs.c */
     u32 fp_load, fp_save; /* called: floating-point registers and MXCSR from and to the state; preserve general registers */
     u32 fp_exact;     /* called: see x86_fp_exact_* */
+    u32 fp_flags_get, fp_flags_set; /* called: the flags to or from rax */
     u32 fp_round[4], fp_round_end; /* called: another rounding mode, and back */
     u32 constants;    /* struct x86_constants */
     u32 group_load[2], group_store; /* the same for the first access of a group; [write table] */
@@ -280,7 +281,7 @@ x86_emit_fn x86_emit_load, x86_emit_store, x86_emit_amo, x86_emit_cas, x86_emit_
 x86_emit_fn x86_emit_call, x86_emit_exit_if, x86_emit_exit, x86_emit_exit_to, x86_emit_leave;
 x86_emit_fn x86_emit_fp_binary, x86_emit_fp_sqrt, x86_emit_fp_fma, x86_emit_fp_min_max, x86_emit_fp_compare, x86_emit_fp_to_integer;
 x86_emit_fn x86_emit_fp_from_integer, x86_emit_fp_convert, x86_emit_fp_round, x86_emit_fp_sign, x86_emit_fp_copy_sign, x86_emit_fp_bits;
-x86_emit_fn x86_emit_fp_from_bits, x86_emit_fp_unbox;
+x86_emit_fn x86_emit_fp_from_bits, x86_emit_fp_unbox, x86_emit_fenv_get, x86_emit_fenv_set;
 void x86_emit_cross(struct tcg_engine *e, const struct ir_exit *exit); /* a direct exit to another page */
 
 /* Calls a C function of up to two pure operands (already released) as a helper; the result is op's. */

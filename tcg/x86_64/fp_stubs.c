@@ -86,6 +86,18 @@ static void emit_load(struct tcg_engine *e)
     x86_ret(c);
 }
 
+/* eax = the flags in MXCSR, as softfloat has them; clobbers rcx. */
+static void read_flags(struct tcg_engine *e)
+{
+    struct x86_code *c = &e->code;
+
+    x86_stmxcsr(c, area(e, AREA_MXCSR));
+    x86_mov_rm(c, false, RAX, area(e, AREA_MXCSR));
+    x86_alu_ri(c, X86_AND, false, RAX, MXCSR_FLAGS);
+    x86_lea_constant(c, RCX, x86_constants_at(e)->flags);
+    x86_extend_rm(c, 0, false, false, RAX, x86_mem_index(RCX, RAX, 0, 0));
+}
+
 static void emit_save(struct tcg_engine *e)
 {
     struct x86_code *c = &e->code;
@@ -94,17 +106,50 @@ static void emit_save(struct tcg_engine *e)
     x86_push_r(c, RAX);
     x86_push_r(c, RCX);
     move_all(e, true);
-    x86_stmxcsr(c, area(e, AREA_MXCSR));
-    x86_mov_rm(c, false, RAX, area(e, AREA_MXCSR));
-    x86_alu_ri(c, X86_AND, false, RAX, MXCSR_FLAGS);
-    x86_lea_constant(c, RCX, x86_constants_at(e)->flags);
-    x86_extend_rm(c, 0, false, false, RAX, x86_mem_index(RCX, RAX, 0, 0));
+    read_flags(e);
     x86_rm(c, 0x08 | X86_BYTE_REG, false, RAX, x86_base(e->layout->fp_flags)); /* or [flags], al */
     x86_lea_constant(c, RCX, (const u8 *)&x86_constants_at(e)->mxcsr[SOFTFLOAT_RNE]);
     x86_ldmxcsr(c, x86_mem(RCX, 0));
     x86_mov_mi(c, 2, x86_base(e->layout->fp_live), 0);
     x86_pop_r(c, RCX);
     x86_pop_r(c, RAX);
+    x86_ret(c);
+}
+
+static void emit_flags_get(struct tcg_engine *e)
+{
+    struct x86_code *c = &e->code;
+
+    e->stubs.fp_flags_get = here(e);
+    x86_push_r(c, RCX);
+    read_flags(e);
+    x86_extend_rm(c, 0, false, false, RCX, x86_base(e->layout->fp_flags));
+    x86_alu_rr(c, X86_OR, false, RAX, RCX);
+    x86_pop_r(c, RCX);
+    x86_ret(c);
+}
+
+/* Loading MXCSR is slow, and needed only when it has flags that the new ones lack: flags are added up when they are read. */
+static void emit_flags_set(struct tcg_engine *e)
+{
+    struct x86_code *c = &e->code;
+    u8 *none;
+
+    e->stubs.fp_flags_set = here(e);
+    x86_push_r(c, RCX);
+    x86_push_r(c, RDX);
+    x86_alu_ri(c, X86_AND, false, RAX, 31);
+    x86_mov_mr(c, 0, x86_base(e->layout->fp_flags), RAX);
+    x86_mov_rr(c, false, RDX, RAX);
+    x86_unary_r(c, X86_NOT, false, RDX);
+    read_flags(e);
+    x86_test_rr(c, false, RAX, RDX);
+    none = x86_jcc8(c, CC_E);
+    x86_alu_mi(c, X86_AND, false, area(e, AREA_MXCSR), ~MXCSR_FLAGS);
+    x86_ldmxcsr(c, area(e, AREA_MXCSR));
+    x86_fix8(c, none);
+    x86_pop_r(c, RDX);
+    x86_pop_r(c, RCX);
     x86_ret(c);
 }
 
@@ -186,5 +231,7 @@ void x86_fp_stubs_emit(struct tcg_engine *e)
     for (unsigned i = SOFTFLOAT_RNE; i <= SOFTFLOAT_RUP; i++)
         emit_round(e, i);
     emit_round_end(e);
+    emit_flags_get(e);
+    emit_flags_set(e);
     emit_exact(e);
 }

@@ -232,6 +232,10 @@ static void put_float(struct generator *g)
 {
     u32 reg = MACHINE_REGS - 1 - pick(g, MACHINE_FLOATS);
 
+    if (pick(g, 8) == 0)
+        return remember(g, IR_I64, ir_fenv_get(g->b));
+    if (pick(g, 8) == 0)
+        return ir_fenv_set(g->b, pick_value(g, IR_I64));
     ir_put(g->b, IR_F64, reg, pick(g, 3) ? pick_float(g, IR_F64) : ir_box(g->b, pick_float(g, IR_F32)));
 }
 

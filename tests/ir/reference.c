@@ -145,6 +145,12 @@ static bool step(struct machine *m, const struct ir_block *block, u32 i, u64 *va
         return true;
     case IR_LEAVE:
         return true;
+    case IR_FENV_GET:
+        value[i] = m->state.fp_flags;
+        return false;
+    case IR_FENV_SET:
+        m->state.fp_flags = a[0] & 31;
+        return false;
     default:
         if (is_fp(op->code)) {
             value[i] = compute_fp(m, op, a);

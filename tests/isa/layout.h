@@ -28,6 +28,7 @@ static inline void isa_describe_layout(struct code_layout *l, struct ir_reg *reg
     reg[RISCV_REG_SEPC] = (struct ir_reg){ "sepc", IR_I64, offsetof(struct riscv_state, sepc) };
     reg[RISCV_REG_SCAUSE] = (struct ir_reg){ "scause", IR_I64, offsetof(struct riscv_state, scause) };
     reg[RISCV_REG_STVAL] = (struct ir_reg){ "stval", IR_I64, offsetof(struct riscv_state, stval) };
+    reg[RISCV_REG_FRM] = (struct ir_reg){ "frm", IR_I8, offsetof(struct riscv_state, frm) };
     l->reg = reg;
     l->reg_count = RISCV_REG_COUNT;
     l->pinned_count = ARRAY_SIZE(pinned);
