@@ -124,7 +124,7 @@ static void repeat_checks(struct tcg_engine *e, const struct x86_cold *cold)
     }
     x86_fp_reload(e);
     if (result)
-        x86_load(e, true, cold->result, (struct x86_operand){.place = PLACE_STATE, .mem = x86_base(e->layout->scratch + 24)});
+        x86_load(e, true, cold->result, (struct x86_operand){.place = PLACE_STATE, .reg = RBP, .disp = e->layout->scratch + 24});
     x86_jmp_to(c, cold->back);
     for (unsigned i = 0; i < cold->recheck_count; i++)
         x86_fix(fails[i], c->p);

@@ -111,8 +111,10 @@ void x86_emit_put(struct tcg_engine *e, const struct ir_op *op)
         x86_release(e, v);
         return;
     }
-    if (x->place == PLACE_REG && x->reg == pin) { /* computed where it belongs */
+    if (x->place == PLACE_REG && x->reg == pin && (!x->nan || x->home == IR_NONE)) { /* computed where it belongs */
         x86_adopt_home(e, g, v);
+        if (x86_is_xmm(pin))
+            note_nan(e, pin, x->nan);
         return;
     }
     x86_evict_home(e, g, v, x86_operand_mask(x86_operand_of(e, v)));

@@ -24,7 +24,7 @@ static void two(struct tcg_engine *e, u32 op, unsigned reg, struct x86_operand o
     if (o.place == PLACE_REG)
         rr(e, op, reg, 0, o.reg);
     else
-        x86_sse_rm(&e->code, e->features.vex, op, reg, 0, o.mem);
+        x86_sse_rm(&e->code, e->features.vex, op, reg, 0, x86_operand_mem(o));
 }
 
 /* d = a <op> b. Without VEX, d must not be b's register unless it is a. */
@@ -35,7 +35,7 @@ static void three(struct tcg_engine *e, u32 op, unsigned d, unsigned a, struct x
     if (b.place == PLACE_REG)
         rr(e, op, d, a, b.reg);
     else
-        x86_sse_rm(&e->code, e->features.vex, op, d, a, b.mem);
+        x86_sse_rm(&e->code, e->features.vex, op, d, a, x86_operand_mem(b));
 }
 
 static struct x86_operand in_reg(unsigned reg)
@@ -171,7 +171,7 @@ void x86_exact_call(struct tcg_engine *e, u32 word, const struct x86_operand o[3
     for (unsigned i = 3; i-- > 0;)
         x86_push_operand(e, o[i], 8 * (3 - (s32)i));
     x86_call_to(c, x86_at(e, e->stubs.fp_exact));
-    x86_load(e, true, result, (struct x86_operand){.place = PLACE_STACK, .mem = x86_mem(RSP, 0)});
+    x86_load(e, true, result, (struct x86_operand){.place = PLACE_STACK, .reg = RSP});
     x86_lea(c, true, RSP, x86_mem(RSP, 32));
 }
 

@@ -288,7 +288,7 @@ static void load_xmm(struct tcg_engine *e, unsigned reg, struct x86_operand o)
     bool vex = e->features.vex;
 
     if (o.place != PLACE_REG)
-        x86_sse_rm(&e->code, vex, SSE_MOVSD, reg, 0, o.mem);
+        x86_sse_rm(&e->code, vex, SSE_MOVSD, reg, 0, x86_operand_mem(o));
     else if (x86_is_xmm(o.reg))
         x86_sse_rr(&e->code, vex, SSE_MOVAPS, reg, 0, o.reg);
     else
@@ -338,7 +338,7 @@ void x86_evict_home(struct tcg_engine *e, unsigned g, ir_value incoming, u32 avo
 
     if (v == IR_NONE || v == incoming)
         return;
-    from = pin == X86_NO_REG ? (struct x86_operand){.place = PLACE_STATE, .mem = x86_state_of(e, g)}
+    from = pin == X86_NO_REG ? (struct x86_operand){.place = PLACE_STATE, .reg = RBP, .disp = x86_state_of(e, g).disp}
                              : (struct x86_operand){.place = PLACE_REG, .reg = (u8)pin};
     x = &e->value[v];
     inside = pin == X86_NO_REG ? x->place == PLACE_STATE && x->home == g : x->place == PLACE_REG && x->reg == pin;
