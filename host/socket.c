@@ -291,3 +291,10 @@ ssize_t host_socket_send(int fd, const void *data, size_t size)
 {
     return send(fd, data, size, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
+
+ssize_t host_socket_send_pieces(int fd, const struct iovec *iov, size_t count)
+{
+    struct msghdr message = {.msg_iov = (struct iovec *)iov, .msg_iovlen = count};
+
+    return sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+}

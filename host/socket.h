@@ -8,6 +8,7 @@
 #include "base/types.h"
 #include <glib.h>
 #include <sys/types.h>
+#include <sys/uio.h>
 
 /* Where to listen or connect. A unix address has a path, a TCP address host and port. */
 struct host_address {
@@ -53,6 +54,8 @@ void host_socket_set_nodelay(int fd);
  * fds (GArray of int). */
 ssize_t host_socket_receive(int fd, void *data, size_t size, GArray *fds);
 ssize_t host_socket_send(int fd, const void *data, size_t size);
+/* As writev(), likewise. */
+ssize_t host_socket_send_pieces(int fd, const struct iovec *iov, size_t count);
 
 /* All of it, in at most that time; descriptors (16 at most) go with it. Waits. */
 bool host_socket_send_message(int fd, const void *data, size_t size, const int *fds, unsigned count, unsigned timeout_ms, GError **error);

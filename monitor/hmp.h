@@ -67,6 +67,12 @@ void hmp_send_key(struct hmp *hmp);
 void hmp_mouse_button(struct hmp *hmp);
 void hmp_mouse_move(struct hmp *hmp);
 void hmp_mouse_set(struct hmp *hmp);
+void hmp_announce_self(struct hmp *hmp);
+void hmp_hostfwd_add(struct hmp *hmp);
+void hmp_hostfwd_remove(struct hmp *hmp);
+void hmp_netdev_add(struct hmp *hmp);
+void hmp_netdev_del(struct hmp *hmp);
+void hmp_set_link(struct hmp *hmp);
 void hmp_object_add(struct hmp *hmp);
 void hmp_object_del(struct hmp *hmp);
 
@@ -75,7 +81,9 @@ void hmp_info_memdev(struct hmp *hmp);
 void hmp_info_memory_size(struct hmp *hmp);
 void hmp_info_mice(struct hmp *hmp);
 void hmp_info_numa(struct hmp *hmp);
+void hmp_info_network(struct hmp *hmp);
 void hmp_info_pci(struct hmp *hmp);
+void hmp_info_usernet(struct hmp *hmp);
 void hmp_info_qtree(struct hmp *hmp);
 void hmp_info_trace_events(struct hmp *hmp);
 

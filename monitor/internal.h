@@ -71,6 +71,9 @@ void monitor_write(struct monitor *monitor, const char *data, size_t length);
 /* The descriptor under that name, now the caller's, or -1 with *error set. */
 int monitor_take_named_fd(struct monitor *monitor, const char *name, GError **error);
 
+/* qmp_net.c: events of networks go to the set's monitors. */
+void monitor_watch_networks(struct monitor_set *set);
+
 /* qmp.c */
 void qmp_greet(struct monitor *monitor);
 void qmp_receive(struct monitor *monitor, const u8 *data, size_t length);

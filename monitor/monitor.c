@@ -77,6 +77,7 @@ struct monitor_set *monitor_set_create(struct vm *vm, struct chardev_set *charde
     set->infos = g_array_new(FALSE, FALSE, sizeof(struct monitor_info));
     set->events = (struct api_event_sink){ emit, set };
     vm_on_event(vm, on_event, set);
+    monitor_watch_networks(set);
     vm_set_backend(vm, "monitors", 0, set);
     return set;
 }

@@ -202,6 +202,7 @@ bool system_create_backends(struct mynah_system *s, GError **error)
     s->gdbs = g_ptr_array_new();
     s->monitored_serials = g_ptr_array_new();
     s->chardevs = chardev_set_create(vm_context(s->vm), &owner);
+    system_create_networks(s);
     s->monitors = monitor_set_create(s->vm, s->chardevs);
     vm_set_backend(s->vm, "chardevs", 0, s->chardevs);
     s->ui = ui_create();
@@ -209,7 +210,8 @@ bool system_create_backends(struct mynah_system *s, GError **error)
     s->fdsets = host_fdsets_create();
     chardev_set_fdsets(s->chardevs, s->fdsets);
     vm_set_backend(s->vm, "fdsets", 0, s->fdsets);
-    return add_descriptors(s, error) && choose_escape(s, error) && system_create_fsdevs(s, error) && create_chardevs(s, error) && create_serials(s, error);
+    return add_descriptors(s, error) && choose_escape(s, error) && system_create_fsdevs(s, error) && create_chardevs(s, error) && create_serials(s, error) &&
+           system_create_netdevs(s, error);
 }
 
 bool system_create_monitors(struct mynah_system *s, GError **error)
@@ -241,6 +243,7 @@ void system_destroy_backends(struct mynah_system *s, int exit_status)
     g_clear_pointer(&s->monitored_serials, g_ptr_array_unref);
     qtest_destroy(s->qtest);
     monitor_set_destroy(s->monitors);
+    system_destroy_networks(s);
     if (s->chardevs)
         chardev_set_destroy(s->chardevs);
     host_fdsets_destroy(s->fdsets);

@@ -314,3 +314,14 @@ bool system_create_devices(struct mynah_system *s, GError **error)
 {
     return create_all(s, API_OPTION_DEVICE, error);
 }
+
+bool system_create_device(struct mynah_system *s, struct api_keyval *list, GError **error)
+{
+    g_autofree char *text = api_keyval_print(list);
+    struct api_option_use use = { .id = API_OPTION_DEVICE, .spelling = (char *)"-device", .text = text, .keyval = list };
+
+    vm_lock(s->vm);
+    bool ok = create_one(s, &use, error);
+    vm_unlock(s->vm);
+    return ok;
+}

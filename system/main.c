@@ -58,7 +58,7 @@ static bool bring_up(struct mynah_system *s, GError **error)
         return false;
     if (!system_create_backends(s, error) || !system_create_accel(s, error) ||
         !system_create_objects(s, error) || !system_create_machine(s, error) ||
-        !system_create_devices(s, error))
+        !system_create_devices(s, error) || !system_create_cards(s, error))
         return false;
     vm_lock(s->vm);
     bool up = vm_complete(s->vm, error) && system_create_monitors(s, error) && vm_vcpus_start(s->vm, error);

@@ -8,6 +8,7 @@
 #include "vm/vm.h"
 
 struct monitor_set;
+struct net_set;
 struct gdbstub;
 struct qtest;
 struct host_fdsets;
@@ -25,6 +26,9 @@ struct mynah_system {
     struct fs_devices *fsdevs;
     struct ui *ui;
     struct monitor_set *monitors;
+    struct net_set *networks;
+    GPtrArray *cards;             /* struct api_keyval: what -net and -nic ask for, as -device would say it */
+    unsigned hub_ports, guest_forwards;
     GPtrArray *gdbs;              /* struct gdbstub */
     GPtrArray *monitored_serials; /* struct chardev: "mon:" was asked for */
     struct qtest *qtest;
@@ -44,12 +48,20 @@ bool system_help(struct mynah_system *s);
 bool system_create_objects(struct mynah_system *s, GError **error); /* before the machine: it may need them */
 bool system_create_machine(struct mynah_system *s, GError **error);
 bool system_create_devices(struct mynah_system *s, GError **error);
+/* What -device with this list makes. */
+bool system_create_device(struct mynah_system *s, struct api_keyval *list, GError **error);
 
 /* fsdev.c: shared folders. */
 bool system_create_fsdevs(struct mynah_system *s, GError **error);
 
 /* numa.c: after the machine's CPUs and memory are known, before it is realized. */
 bool system_create_numa(struct mynah_system *s, GError **error);
+
+/* net.c: first the set, then netdevs, and cards when the board and other devices exist. */
+void system_create_networks(struct mynah_system *s);
+bool system_create_netdevs(struct mynah_system *s, GError **error);
+bool system_create_cards(struct mynah_system *s, GError **error);
+void system_destroy_networks(struct mynah_system *s);
 
 /* accel.c */
 bool system_create_accel(struct mynah_system *s, GError **error);

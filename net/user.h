@@ -1,0 +1,43 @@
+/* net/user.h - what the files of user networking share. Private to net/. */
+#ifndef NET_USER_H
+#define NET_USER_H
+
+#include "net/backend.h"
+#include "net/coalesce.h"
+#include <libslirp.h>
+
+struct user_forward;
+
+struct user {
+    struct net_backend base;
+    Slirp *slirp;
+    struct net_coalesce coalesce;
+    u8 *scratch;           /* NET_FRAME_MAX bytes */
+    char *smb_folder;      /* of smbd's configuration */
+    GPtrArray *forwards;   /* struct user_forward: guestfwd to streams */
+    /* The main loop's side (user_poll.c). */
+    GSource *source;
+    GArray *polls;         /* of GPollFD *, in the order in which libslirp names them */
+    guint used;            /* of them in this round */
+    s64 deadline;          /* of libslirp's timers: ns of g_get_monotonic_time * 1000; INT64_MAX: none */
+    bool woken;            /* the main loop knows that there is something new to poll */
+};
+
+/* user_poll.c */
+void user_poll_start(struct user *user);
+void user_poll_stop(struct user *user);
+/* Sockets or timers changed outside of the loop. Machine lock. */
+void user_poll_wake(struct user *user);
+/* All frames that libslirp made in this call go out. */
+void user_flush(struct user *user);
+
+/* user_forward.c */
+bool user_hostfwd_add(struct user *user, const char *text, GError **error);
+bool user_guestfwd_add(struct user *user, const char *text, GError **error);
+void user_forwards_remove(struct user *user);
+
+/* user_smb.c */
+bool user_smb_start(struct user *user, const char *folder, struct in_addr *address, GError **error);
+void user_smb_stop(struct user *user);
+
+#endif
