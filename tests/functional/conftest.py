@@ -57,7 +57,7 @@ class Qmp:
         line, self.buffer = self.buffer.split(b"\n", 1)
         return json.loads(line)
 
-    def command(self, name, deadline=20, **arguments):
+    def command(self, name, /, deadline=20, **arguments):
         """The return value; raises RuntimeError with the class and text of an error."""
         request = {"execute": name, "arguments": arguments} if arguments else {"execute": name}
         self.socket.sendall(json.dumps(request).encode() + b"\n")

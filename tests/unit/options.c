@@ -78,7 +78,7 @@ static const struct {
                              "did you mean 'reset'? reboot is one of: reset, shutdown" },
     { "-overcommit mem-lock=on", "-overcommit mem-lock=on: parameter 'mem-lock' does not take 'on'\nmem-lock is one of: off" },
     { "-display gtk", "-display gtk: Mynah does not have this yet\nwhat there is: none" },
-    { "-net user", "-net user: Mynah does not have this yet\nwhat there is: none" },
+    { "-parallel pty", "-parallel pty: Mynah does not have this yet\nwhat there is: none" },
     { "-kernel", "-kernel: an argument is missing\nit reads -kernel FILE" },
     { "disk.img", "unexpected argument 'disk.img'\nQEMU takes it as a disk image; Mynah does not yet" },
     { "-smp cpu=2", "-smp cpu=2: no such parameter: 'cpu'\ndid you mean 'cpus'?" },
