@@ -16,7 +16,7 @@ import pytest
 
 from conftest import PATIENCE
 
-CARDS = {"virtio-net-device": "virtio_net", "virtio-net-pci": "virtio_net"}
+CARDS = {"virtio-net-device": "virtio_net", "virtio-net-pci": "virtio_net", "e1000e": "e1000e"}
 DHCP = ["printf '%s\\n' '#!/bin/sh' '[ $1 = bound ] && ip addr add $ip/24 dev eth0 && echo lease: $ip $router $dns && "
         "ip route add default via $router' >/tmp/dhcp; chmod +x /tmp/dhcp",
         "ip link set lo up; ip link set eth0 up; udhcpc -i eth0 -n -q -s /tmp/dhcp"]
@@ -193,6 +193,7 @@ while os.getppid() == emulator:
     ("virtio-net-pci", "tap,ifname=tap0,script=no,downscript=no,vhost=off", ""),
     ("virtio-net-device", "tap,ifname=tap0,script=no,downscript=no,vnet_hdr=off", ""),
     ("virtio-net-pci,mq=on", "tap,ifname=tap0,script=no,downscript=no,queues=2", "multi_queue"),
+    ("e1000e", "tap,ifname=tap0,script=no,downscript=no", ""),
 ])
 def test_tap(start, linux, firmware, tmp_path, monkeypatch, card, netdev, multi):
     namespace_or_skip()
