@@ -1,9 +1,8 @@
 /*
- * target/riscv/fp_helpers.c - the floating-point functions of helpers.def (Unprivileged manual, chapters "F", "D", "Zfh",
- * "Zfa"): NaN boxes, rounding modes, flags; exact by soft-float, quick by the host where that gives the same.
+ * target/riscv/fp_helpers.c - the floating-point functions of helpers.def (Unprivileged manual, chapters "F", "D", "Zfh", "Zfa"): half
+ * precision, classification and fcvtmod, by soft-float. The rest is ops of the IR.
  */
 #include "base/softfloat/softfloat.h"
-#include "target/riscv/fp_fast.h"
 #include "target/riscv/helpers.h"
 #include "target/riscv/state.h"
 #include "vm/vcpu.h"
@@ -46,20 +45,9 @@ static inline struct riscv_state *state_of(void *vcpu)
     return ((struct vcpu *)vcpu)->state;
 }
 
-static inline unsigned rounding(const struct riscv_state *state, u64 rm)
-{
-    return rm == RM_DYNAMIC ? state->frm : rm;
-}
-
-/* Whether neither rounding nor flags keep the host from doing it. */
-static inline bool ordinary(const struct riscv_state *state, u64 rm)
-{
-    return rounding(state, rm) == SOFTFLOAT_RNE && (state->fflags & SOFTFLOAT_INEXACT);
-}
-
 static inline struct softfloat_env begin(const struct riscv_state *state, u64 rm)
 {
-    return (struct softfloat_env){ .rounding = rounding(state, rm) };
+    return (struct softfloat_env){ .rounding = rm == RM_DYNAMIC ? state->frm : rm };
 }
 
 static inline void end(struct riscv_state *state, const struct softfloat_env *env)
@@ -70,209 +58,76 @@ static inline void end(struct riscv_state *state, const struct softfloat_env *en
     }
 }
 
-#define BINARY_RM(S, F, T, NAME, FAST)                                             \
-    u64 riscv_helper_f##NAME##_##S(void *vcpu, u64 a, u64 b, u64 rm)               \
-    {                                                                              \
-        struct riscv_state *state = state_of(vcpu);                                \
-        T result;                                                                  \
-                                                                                   \
-        if (likely(ordinary(state, rm)) &&                                         \
-            fast_binary_##S(FAST, unbox_##S(a), unbox_##S(b), &result))            \
-            return box_##S(result);                                                \
-        struct softfloat_env env = begin(state, rm);                               \
-        result = softfloat_##F##_##NAME(&env, unbox_##S(a), unbox_##S(b));         \
-        end(state, &env);                                                          \
-        return box_##S(result);                                                    \
+/* A function of so many operands, each u64; RM: the rounding mode's argument. RESULT reads env, a, b, c. */
+#define FUNCTION(NAME, PARAMETERS, RM, RESULT)                         \
+    u64 riscv_helper_##NAME PARAMETERS                                 \
+    {                                                                  \
+        struct riscv_state *state = state_of(vcpu);                    \
+        struct softfloat_env env = begin(state, RM);                   \
+        u64 result = (RESULT);                                         \
+                                                                       \
+        end(state, &env);                                              \
+        return result;                                                 \
     }
+#define ONE(NAME, RESULT)       FUNCTION(NAME, (void *vcpu, u64 a), SOFTFLOAT_RTZ, RESULT)
+#define ONE_RM(NAME, RESULT)    FUNCTION(NAME, (void *vcpu, u64 a, u64 rm), rm, RESULT)
+#define TWO(NAME, RESULT)       FUNCTION(NAME, (void *vcpu, u64 a, u64 b), SOFTFLOAT_RNE, RESULT)
+#define TWO_RM(NAME, RESULT)    FUNCTION(NAME, (void *vcpu, u64 a, u64 b, u64 rm), rm, RESULT)
+#define THREE_RM(NAME, RESULT)  FUNCTION(NAME, (void *vcpu, u64 a, u64 b, u64 c, u64 rm), rm, RESULT)
 
-/* Bit 0 of NEGATE flips the product, bit 1 the addend. */
-#define FMA(S, F, T, NAME, NEGATE)                                                 \
-    u64 riscv_helper_##NAME##_##S(void *vcpu, u64 a, u64 b, u64 c, u64 rm)         \
-    {                                                                              \
-        struct riscv_state *state = state_of(vcpu);                                \
-        T sign = (T)((T)1 << (sizeof(T) * 8 - 1)), result;                         \
-        T x = unbox_##S(a) ^ (NEGATE & 1 ? sign : 0), y = unbox_##S(b);            \
-        T z = unbox_##S(c) ^ (NEGATE & 2 ? sign : 0);                              \
-                                                                                   \
-        if (likely(ordinary(state, rm)) && fast_fma_##S(x, y, z, &result))         \
-            return box_##S(result);                                                \
-        struct softfloat_env env = begin(state, rm);                               \
-        result = softfloat_##F##_fma(&env, x, y, z);                               \
-        end(state, &env);                                                          \
-        return box_##S(result);                                                    \
-    }
+enum { SIGN = 0x8000 };
 
-#define BINARY(S, F, NAME, SOFT)                                                   \
-    u64 riscv_helper_##NAME##_##S(void *vcpu, u64 a, u64 b)                        \
-    {                                                                              \
-        struct riscv_state *state = state_of(vcpu);                                \
-        struct softfloat_env env = begin(state, 0);                                \
-        u64 result = box_##S(softfloat_##F##_##SOFT(&env, unbox_##S(a), unbox_##S(b))); \
-                                                                                   \
-        end(state, &env);                                                          \
-        return result;                                                             \
-    }
+#define A unbox_h(a)
+#define B unbox_h(b)
+#define C unbox_h(c)
+TWO_RM(fadd_h, box_h(softfloat_f16_add(&env, A, B)))
+TWO_RM(fsub_h, box_h(softfloat_f16_sub(&env, A, B)))
+TWO_RM(fmul_h, box_h(softfloat_f16_mul(&env, A, B)))
+TWO_RM(fdiv_h, box_h(softfloat_f16_div(&env, A, B)))
+ONE_RM(fsqrt_h, box_h(softfloat_f16_sqrt(&env, A)))
+THREE_RM(fmadd_h, box_h(softfloat_f16_fma(&env, A, B, C)))
+THREE_RM(fmsub_h, box_h(softfloat_f16_fma(&env, A, B, C ^ SIGN)))
+THREE_RM(fnmsub_h, box_h(softfloat_f16_fma(&env, A ^ SIGN, B, C)))
+THREE_RM(fnmadd_h, box_h(softfloat_f16_fma(&env, A ^ SIGN, B, C ^ SIGN)))
+TWO(fmin_h, box_h(softfloat_f16_min_number(&env, A, B)))
+TWO(fmax_h, box_h(softfloat_f16_max_number(&env, A, B)))
+TWO(fminm_h, box_h(softfloat_f16_minimum(&env, A, B)))
+TWO(fmaxm_h, box_h(softfloat_f16_maximum(&env, A, B)))
+TWO(feq_h, softfloat_f16_compare(&env, A, B, true) == SOFTFLOAT_EQUAL)
+TWO(flt_h, softfloat_f16_compare(&env, A, B, false) == SOFTFLOAT_LESS)
+TWO(fle_h, softfloat_f16_compare(&env, A, B, false) <= SOFTFLOAT_EQUAL)
+TWO(fltq_h, softfloat_f16_compare(&env, A, B, true) == SOFTFLOAT_LESS)
+TWO(fleq_h, softfloat_f16_compare(&env, A, B, true) <= SOFTFLOAT_EQUAL)
+ONE_RM(fround_h, box_h(softfloat_f16_round_to_int(&env, A, false)))
+ONE_RM(froundnx_h, box_h(softfloat_f16_round_to_int(&env, A, true)))
+ONE_RM(fcvt_w_h, (u64)(s64)softfloat_f16_to_s32(&env, A))
+ONE_RM(fcvt_wu_h, (u64)(s64)(s32)softfloat_f16_to_u32(&env, A))
+ONE_RM(fcvt_l_h, (u64)softfloat_f16_to_s64(&env, A))
+ONE_RM(fcvt_lu_h, softfloat_f16_to_u64(&env, A))
+ONE_RM(fcvt_h_w, box_h(softfloat_f16_from_s64(&env, (s32)a)))
+ONE_RM(fcvt_h_wu, box_h(softfloat_f16_from_u64(&env, (u32)a)))
+ONE_RM(fcvt_h_l, box_h(softfloat_f16_from_s64(&env, (s64)a)))
+ONE_RM(fcvt_h_lu, box_h(softfloat_f16_from_u64(&env, a)))
+ONE_RM(fcvt_s_h, box_s(softfloat_f16_to_f32(&env, A)))
+ONE_RM(fcvt_d_h, box_d(softfloat_f16_to_f64(&env, A)))
+#undef A
+#undef B
+#undef C
+ONE_RM(fcvt_h_s, box_h(softfloat_f32_to_f16(&env, unbox_s(a))))
+ONE_RM(fcvt_h_d, box_h(softfloat_f64_to_f16(&env, unbox_d(a))))
+ONE(fcvtmod_w_d, (u64)(s64)softfloat_f64_to_s32_modular(&env, unbox_d(a)))
 
-/* TEST looks at relation, an enum softfloat_relation. */
-#define COMPARE(S, F, T, NAME, QUIET, TEST)                                        \
-    u64 riscv_helper_##NAME##_##S(void *vcpu, u64 a, u64 b)                        \
-    {                                                                              \
-        struct riscv_state *state = state_of(vcpu);                                \
-        struct softfloat_env env = begin(state, 0);                                \
-        int relation;                                                              \
-                                                                                   \
-        if (likely(fast_compare_##S(unbox_##S(a), unbox_##S(b), &relation)))       \
-            return TEST;                                                           \
-        relation = softfloat_##F##_compare(&env, unbox_##S(a), unbox_##S(b), QUIET); \
-        end(state, &env);                                                          \
-        return TEST;                                                               \
-    }
-
-#define ROUND(S, F, NAME, EXACT)                                                   \
-    u64 riscv_helper_##NAME##_##S(void *vcpu, u64 a, u64 rm)                       \
-    {                                                                              \
-        struct riscv_state *state = state_of(vcpu);                                \
-        struct softfloat_env env = begin(state, rm);                               \
-        u64 result = box_##S(softfloat_##F##_round_to_int(&env, unbox_##S(a), EXACT)); \
-                                                                                   \
-        end(state, &env);                                                          \
-        return result;                                                             \
-    }
-
-/* Whether fractions may be cut off without further ado. */
-static inline bool cuts(const struct riscv_state *state, u64 rm)
+u64 riscv_helper_fclass_h(void *vcpu, u64 a)
 {
-    return rounding(state, rm) == SOFTFLOAT_RTZ && (state->fflags & SOFTFLOAT_INEXACT);
+    return softfloat_f16_classify(unbox_h(a));
 }
 
-/* RANGE: the integer's own type; EXTEND: the type whose value x registers hold sign-extended. */
-#define TO_INTEGER(S, F, NAME, SOFT, RANGE, EXTEND)                                \
-    u64 riscv_helper_fcvt_##NAME##_##S(void *vcpu, u64 a, u64 rm)                  \
-    {                                                                              \
-        struct riscv_state *state = state_of(vcpu);                                \
-        s64 exact;                                                                 \
-                                                                                   \
-        if (likely(fast_to_integer_##S(unbox_##S(a), cuts(state, rm), &exact)) &&  \
-            (s128)exact == (RANGE)exact)                                           \
-            return (u64)(s64)(EXTEND)exact;                                        \
-        struct softfloat_env env = begin(state, rm);                               \
-        u64 result = (u64)(s64)(EXTEND)softfloat_##F##_to_##SOFT(&env, unbox_##S(a)); \
-                                                                                   \
-        end(state, &env);                                                          \
-        return result;                                                             \
-    }
-
-#define FROM_INTEGER(S, F, T, NAME, SOFT, TYPE)                                       \
-    u64 riscv_helper_fcvt_##S##_##NAME(void *vcpu, u64 a, u64 rm)                  \
-    {                                                                              \
-        struct riscv_state *state = state_of(vcpu);                                \
-        T quick;                                                                   \
-                                                                                   \
-        if (likely((s128)(TYPE)a == (s64)(TYPE)a) &&                               \
-            fast_from_integer_##S((s64)(TYPE)a, ordinary(state, rm), &quick))      \
-            return box_##S(quick);                                                 \
-        struct softfloat_env env = begin(state, rm);                               \
-        u64 result = box_##S(softfloat_##F##_from_##SOFT(&env, (TYPE)a));          \
-                                                                                   \
-        end(state, &env);                                                          \
-        return result;                                                             \
-    }
-
-#define FORMAT(S, F, T)                                                            \
-    BINARY_RM(S, F, T, add, FAST_ADD)                                              \
-    BINARY_RM(S, F, T, sub, FAST_SUB)                                              \
-    BINARY_RM(S, F, T, mul, FAST_MUL)                                              \
-    BINARY_RM(S, F, T, div, FAST_DIV)                                              \
-    u64 riscv_helper_fsqrt_##S(void *vcpu, u64 a, u64 rm)                          \
-    {                                                                              \
-        struct riscv_state *state = state_of(vcpu);                                \
-        T result;                                                                  \
-                                                                                   \
-        if (likely(ordinary(state, rm)) && fast_sqrt_##S(unbox_##S(a), &result))   \
-            return box_##S(result);                                                \
-        struct softfloat_env env = begin(state, rm);                               \
-        result = softfloat_##F##_sqrt(&env, unbox_##S(a));                         \
-        end(state, &env);                                                          \
-        return box_##S(result);                                                    \
-    }                                                                              \
-    FMA(S, F, T, fmadd, 0)                                                         \
-    FMA(S, F, T, fmsub, 2)                                                         \
-    FMA(S, F, T, fnmsub, 1)                                                        \
-    FMA(S, F, T, fnmadd, 3)                                                        \
-    BINARY(S, F, fmin, min_number)                                                 \
-    BINARY(S, F, fmax, max_number)                                                 \
-    BINARY(S, F, fminm, minimum)                                                   \
-    BINARY(S, F, fmaxm, maximum)                                                   \
-    COMPARE(S, F, T, feq, true, relation == SOFTFLOAT_EQUAL)                       \
-    COMPARE(S, F, T, flt, false, relation == SOFTFLOAT_LESS)                       \
-    COMPARE(S, F, T, fle, false, relation <= SOFTFLOAT_EQUAL)                      \
-    COMPARE(S, F, T, fltq, true, relation == SOFTFLOAT_LESS)                       \
-    COMPARE(S, F, T, fleq, true, relation <= SOFTFLOAT_EQUAL)                      \
-    u64 riscv_helper_fclass_##S(void *vcpu, u64 a)                                 \
-    {                                                                              \
-        return softfloat_##F##_classify(unbox_##S(a));                             \
-    }                                                                              \
-    ROUND(S, F, fround, false)                                                     \
-    ROUND(S, F, froundnx, true)                                                    \
-    TO_INTEGER(S, F, w, s32, s32, s32)                                             \
-    TO_INTEGER(S, F, wu, u32, u32, s32)                                            \
-    TO_INTEGER(S, F, l, s64, s64, s64)                                             \
-    TO_INTEGER(S, F, lu, u64, u64, s64)                                            \
-    FROM_INTEGER(S, F, T, w, s64, s32)                                             \
-    FROM_INTEGER(S, F, T, wu, u64, u32)                                            \
-    FROM_INTEGER(S, F, T, l, s64, s64)                                             \
-    FROM_INTEGER(S, F, T, lu, u64, u64)
-
-FORMAT(h, f16, u16)
-FORMAT(s, f32, u32)
-FORMAT(d, f64, u64)
-
-#define CONVERT(TO, TO_F, FROM, FROM_F)                                            \
-    u64 riscv_helper_fcvt_##TO##_##FROM(void *vcpu, u64 a, u64 rm)                 \
-    {                                                                              \
-        struct riscv_state *state = state_of(vcpu);                                \
-        struct softfloat_env env = begin(state, rm);                               \
-        u64 result = box_##TO(softfloat_##FROM_F##_to_##TO_F(&env, unbox_##FROM(a))); \
-                                                                                   \
-        end(state, &env);                                                          \
-        return result;                                                             \
-    }
-CONVERT(s, f32, h, f16)
-CONVERT(h, f16, s, f32)
-CONVERT(d, f64, h, f16)
-CONVERT(h, f16, d, f64)
-
-u64 riscv_helper_fcvt_s_d(void *vcpu, u64 a, u64 rm)
+u64 riscv_helper_fclass_s(void *vcpu, u64 a)
 {
-    struct riscv_state *state = state_of(vcpu);
-    u32 result;
-
-    if (likely(fast_narrow(a, ordinary(state, rm), &result)))
-        return box_s(result);
-    struct softfloat_env env = begin(state, rm);
-    result = softfloat_f64_to_f32(&env, a);
-    end(state, &env);
-    return box_s(result);
+    return softfloat_f32_classify(unbox_s(a));
 }
 
-u64 riscv_helper_fcvt_d_s(void *vcpu, u64 a, u64 rm)
+u64 riscv_helper_fclass_d(void *vcpu, u64 a)
 {
-    struct riscv_state *state = state_of(vcpu);
-
-    if (likely(!fast_nan_s(unbox_s(a))))
-        return fast_bits_d((double)fast_value_s(unbox_s(a)));
-    struct softfloat_env env = begin(state, rm);
-    u64 result = softfloat_f32_to_f64(&env, unbox_s(a));
-    end(state, &env);
-    return result;
-}
-
-u64 riscv_helper_fcvtmod_w_d(void *vcpu, u64 a)
-{
-    struct riscv_state *state = state_of(vcpu);
-    struct softfloat_env env = begin(state, SOFTFLOAT_RTZ);
-    u64 result = (u64)(s64)softfloat_f64_to_s32_modular(&env, a);
-
-    end(state, &env);
-    return result;
+    return softfloat_f64_classify(unbox_d(a));
 }

@@ -1,6 +1,6 @@
 /*
- * tests/unit/riscv_fp.c - the floating-point helpers: host fast paths against soft-float (results and flags, whatever flags
- * and rounding modes were set before), NaN boxes, dynamic rounding, flags that accumulate, dirty state.
+ * tests/unit/riscv_fp.c - the helpers for half precision: results and flags, whatever flags and rounding modes were set before, NaN boxes,
+ * dynamic rounding, flags that accumulate, dirty state. Single and double precision: tests/ir/fp_campaign.c.
  */
 #include "base/softfloat/softfloat.h"
 #include "tests/unit/riscv_fixture.h"
@@ -55,8 +55,7 @@ static void compare(const char *name, unsigned rm, const u64 *in, struct result 
     g_test_fail();
 }
 
-#define BOX_s(v) ((v) | ~UINT64_C(0xffffffff))
-#define BOX_d(v) (v)
+#define BOX_h(v) ((v) | ~UINT64_C(0xffff))
 
 #define CHECK(NAME, CALL, SOFT)                                                                         \
     do {                                                                                                \
@@ -117,139 +116,57 @@ static void compare(const char *name, unsigned rm, const u64 *in, struct result 
         }                                                                                               \
         hart_stop(&h);                                                                                  \
     }
-FORMAT_TEST(s, f32, u32, 8, 23)
-FORMAT_TEST(d, f64, u64, 11, 52)
-
-static void test_widths(void)
-{
-    struct hart h;
-    u64 seed = 1;
-
-    hart_start(&h, "max");
-    for (unsigned i = 0; i < ROUNDS; i++) {
-        u64 d = operand(&seed, 11, 52), s = operand(&seed, 8, 23), in[3] = { d, BOX_s(s) };
-        u8 mode = i & 8 ? i % 5 : 0, before = i & 1;
-        unsigned rm = mode;
-
-        if (i & 2) /* exponents that single precision has */
-            d = softfloat_f32_to_f64(&(struct softfloat_env){ 0 }, operand(&seed, 8, 23)) ^ (next_random(&seed) & 0xfffffff), in[0] = d;
-        CHECK("fcvt.s.d", riscv_helper_fcvt_s_d(h.vcpu, d, rm), BOX_s((u64)softfloat_f64_to_f32(&env, d)));
-        CHECK("fcvt.d.s", riscv_helper_fcvt_d_s(h.vcpu, BOX_s(s), rm), softfloat_f32_to_f64(&env, s));
-    }
-    hart_stop(&h);
-}
+FORMAT_TEST(h, f16, u16, 5, 10)
 
 /* What is not properly boxed reads as the canonical NaN; results are boxed. */
 static void test_boxes(void)
 {
-    static const u64 unboxed[] = { 0x3f800000, UINT64_C(0xfffffffe3f800000), UINT64_C(0x7fffffff3f800000), 0, UINT64_C(0x3ff0000000000000) };
-    u64 one = UINT64_C(0xffffffff3f800000), nan = UINT64_C(0xffffffff7fc00000), half_one = UINT64_C(0xffffffffffff3c00);
+    static const u64 unboxed[] = { 0x3c00, UINT64_C(0xfffffffffffe3c00), UINT64_C(0x7fffffffffff3c00), 0, UINT64_C(0x3ff0000000000000) };
+    u64 one = BOX_h(0x3c00), nan = BOX_h(0x7e00);
     struct hart h;
 
     hart_start(&h, "max");
     for (unsigned i = 0; i < ARRAY_SIZE(unboxed); i++) {
         h.state->fflags = 0;
-        g_assert_cmphex(riscv_helper_fadd_s(h.vcpu, unboxed[i], one, 0), ==, nan);
-        g_assert_cmphex(riscv_helper_fmadd_s(h.vcpu, one, one, unboxed[i], 0), ==, nan);
-        g_assert_cmphex(riscv_helper_fclass_s(h.vcpu, unboxed[i]), ==, SOFTFLOAT_QUIET_NAN);
-        g_assert_cmphex(riscv_helper_fcvt_w_s(h.vcpu, unboxed[i], 0), ==, INT32_MAX);
+        g_assert_cmphex(riscv_helper_fadd_h(h.vcpu, unboxed[i], one, 0), ==, nan);
+        g_assert_cmphex(riscv_helper_fmadd_h(h.vcpu, one, one, unboxed[i], 0), ==, nan);
+        g_assert_cmphex(riscv_helper_fclass_h(h.vcpu, unboxed[i]), ==, SOFTFLOAT_QUIET_NAN);
+        g_assert_cmphex(riscv_helper_fcvt_w_h(h.vcpu, unboxed[i], 0), ==, INT32_MAX);
         g_assert_cmphex(h.state->fflags, ==, SOFTFLOAT_INVALID);
-        g_assert_cmphex(riscv_helper_feq_s(h.vcpu, unboxed[i], unboxed[i]), ==, 0);
-        g_assert_cmphex(riscv_helper_fmin_s(h.vcpu, unboxed[i], one), ==, one);
+        g_assert_cmphex(riscv_helper_feq_h(h.vcpu, unboxed[i], unboxed[i]), ==, 0);
+        g_assert_cmphex(riscv_helper_fmin_h(h.vcpu, unboxed[i], one), ==, one);
     }
-    g_assert_cmphex(riscv_helper_fadd_h(h.vcpu, half_one, half_one, 0), ==, UINT64_C(0xffffffffffff4000));
-    g_assert_cmphex(riscv_helper_fadd_h(h.vcpu, 0x3c00, half_one, 0), ==, UINT64_C(0xffffffffffff7e00));
-    g_assert_cmphex(riscv_helper_fcvt_d_h(h.vcpu, half_one, 0), ==, UINT64_C(0x3ff0000000000000));
+    g_assert_cmphex(riscv_helper_fadd_h(h.vcpu, one, one, 0), ==, BOX_h(0x4000));
+    g_assert_cmphex(riscv_helper_fcvt_d_h(h.vcpu, one, 0), ==, UINT64_C(0x3ff0000000000000));
+    g_assert_cmphex(riscv_helper_fclass_s(h.vcpu, 0x3f800000), ==, SOFTFLOAT_QUIET_NAN);
+    g_assert_cmphex(riscv_helper_fclass_s(h.vcpu, UINT64_C(0xffffffff3f800000)), ==, SOFTFLOAT_POSITIVE_NORMAL);
+    g_assert_cmphex(riscv_helper_fclass_d(h.vcpu, UINT64_C(0x8000000000000000)), ==, SOFTFLOAT_NEGATIVE_ZERO);
     hart_stop(&h);
 }
 
 /* New flags make FS dirty; flags that are set already, and quiet results, do not by themselves. */
 static void test_dirty(void)
 {
-    u64 one = UINT64_C(0x3ff0000000000000), three = UINT64_C(0x4008000000000000);
+    u64 one = BOX_h(0x3c00), three = BOX_h(0x4200);
     struct hart h;
 
     hart_start(&h, "max");
-    riscv_helper_fdiv_d(h.vcpu, three, one, 0);
+    riscv_helper_fdiv_h(h.vcpu, three, one, 0);
     g_assert_cmphex(h.state->fflags, ==, 0);
     g_assert_cmphex(h.state->fp_dirty, ==, 0);
-    riscv_helper_fdiv_d(h.vcpu, one, three, 0);
+    riscv_helper_fdiv_h(h.vcpu, one, three, 0);
     g_assert_cmphex(h.state->fflags, ==, SOFTFLOAT_INEXACT);
     g_assert_cmphex(h.state->fp_dirty, ==, 1);
-    riscv_helper_fdiv_d(h.vcpu, one, 0, 0);
+    riscv_helper_fdiv_h(h.vcpu, one, BOX_h(0), 0);
     g_assert_cmphex(h.state->fflags, ==, SOFTFLOAT_INEXACT | SOFTFLOAT_DIVBYZERO);
-    hart_stop(&h);
-}
-
-/* (1 + x)(1 - x) * 2^emin rounds up to the smallest normal number, and yet is tiny after rounding: underflow. */
-static void test_smallest(void)
-{
-    static const struct {
-        u64 a, b;
-        bool is_double;
-    } rows[] = {
-        { UINT64_C(0x2000000002800000), UINT64_C(0x1ffffffffb000000), true },
-        { 0x20000600, 0x1ffff400, false },
-    };
-    struct hart h;
-
-    hart_start(&h, "max");
-    for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
-        bool d = rows[i].is_double;
-        u64 smallest = d ? BIT64(52) : BOX_s(BIT64(23));
-
-        h.state->fflags = SOFTFLOAT_INEXACT;
-        u64 got = d ? riscv_helper_fmul_d(h.vcpu, rows[i].a, rows[i].b, 0) : riscv_helper_fmul_s(h.vcpu, BOX_s(rows[i].a), BOX_s(rows[i].b), 0);
-        g_assert_cmphex(got, ==, smallest);
-        g_assert_cmphex(h.state->fflags, ==, SOFTFLOAT_INEXACT | SOFTFLOAT_UNDERFLOW);
-    }
-    hart_stop(&h);
-}
-
-/* Nanoseconds a call, for the commit message: build/tests/unit/unit-riscv_fp -m perf */
-static void test_speed(void)
-{
-    struct hart h;
-    u64 x = UINT64_C(0x3ff8000000000000), y = UINT64_C(0x3ff0000000000001);
-
-    if (!g_test_perf()) {
-        g_test_skip("only with -m perf");
-        return;
-    }
-    hart_start(&h, "max");
-    for (unsigned soft = 0; soft < 2; soft++) {
-        h.state->frm = soft ? SOFTFLOAT_RMM : 0;
-        h.state->fflags = SOFTFLOAT_INEXACT;
-#define TIME(NAME, CALL)                                                                                   \
-        do {                                                                                               \
-            g_test_timer_start();                                                                          \
-            for (unsigned i = 0; i < 10000000; i++)                                                        \
-                CALL;                                                                                      \
-            g_test_message(NAME " %s: %.1f ns", soft ? "soft" : "host", g_test_timer_elapsed() * 100);     \
-        } while (0)
-        TIME("fadd.d", x = riscv_helper_fadd_d(h.vcpu, x, y, 7));
-        TIME("fmul.d", x = riscv_helper_fmul_d(h.vcpu, x, y, 7));
-        TIME("fdiv.d", x = riscv_helper_fdiv_d(h.vcpu, x, y, 7));
-        TIME("fmadd.d", x = riscv_helper_fmadd_d(h.vcpu, x, y, y, 7));
-        TIME("fsqrt.d", x = riscv_helper_fsqrt_d(h.vcpu, x, 7));
-        TIME("flt.d", y += riscv_helper_flt_d(h.vcpu, x, y));
-        TIME("fmax.d", x = riscv_helper_fmax_d(h.vcpu, x, y));
-        TIME("fcvt.w.d", y ^= riscv_helper_fcvt_w_d(h.vcpu, x, soft ? 7 : 1));
-        TIME("fcvt.d.w", x = riscv_helper_fcvt_d_w(h.vcpu, y, 7));
-        TIME("fcvt.d.l", x = riscv_helper_fcvt_d_l(h.vcpu, y, 7));
-    }
     hart_stop(&h);
 }
 
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
-    g_test_add_func("/riscv/fp/single", test_s);
-    g_test_add_func("/riscv/fp/double", test_d);
-    g_test_add_func("/riscv/fp/widths", test_widths);
+    g_test_add_func("/riscv/fp/half", test_h);
     g_test_add_func("/riscv/fp/boxes", test_boxes);
     g_test_add_func("/riscv/fp/dirty", test_dirty);
-    g_test_add_func("/riscv/fp/smallest", test_smallest);
-    g_test_add_func("/riscv/fp/speed", test_speed);
     return g_test_run();
 }
