@@ -81,9 +81,14 @@ void tcg_jump2_drop_page(struct tcg_vcpu *v, u64 va)
 
 void tcg_jump2_drop_all(struct tcg_vcpu *v)
 {
-    memset(v->jump2, 0, JUMP2_BYTES);
-    memset(v->jump3, 0, JUMP3_BYTES);
-    memset(v->jump2_pages, 0, sizeof(v->jump2_pages));
+    /* Untouched pages stay unbacked: a hart that does nothing costs nothing. */
+    if (v->jump2_used) {
+        memset(v->jump2, 0, JUMP2_BYTES);
+        memset(v->jump2_pages, 0, sizeof(v->jump2_pages));
+    }
+    if (v->jump3_used)
+        memset(v->jump3, 0, JUMP3_BYTES);
+    v->jump2_used = v->jump3_used = false;
 }
 
 /* Code that was killed is found patched: its entry leads here again. */
@@ -113,6 +118,7 @@ static void remember(struct tcg_vcpu *v, u64 va, const void *entry, bool global)
         .va = va, .number = global ? v->context->refill->shared : v->context->refill->space, .mode = tcg_code_mode(v), .entry = entry,
     };
     v->jump2_pages[bit / 64] |= BIT64(bit % 64);
+    v->jump2_used = true;
 }
 
 /* Whatever address the page of code has here. NULL: there is no such block yet, or jump caches may not have it. */
@@ -128,6 +134,7 @@ static const void *find_in_page(struct tcg_vcpu *v, const struct code_page *page
     if (!block || !tcg_may_cache(block))
         return NULL;
     *jump = (struct jump3){ page, offset, mode, block->code.indirect_entry };
+    v->jump3_used = true;
     return jump->entry;
 }
 

@@ -176,6 +176,7 @@ struct tcg_vcpu {
     struct jump2 *jump2;                    /* JUMP2_GROUPS of JUMP2_GROUP */
     u64 jump2_pages[64];                    /* filter of pages in it */
     struct jump3 *jump3;                    /* 1 << JUMP3_BITS */
+    bool jump2_used, jump3_used;            /* something is in them */
     struct epoch_reader *code_reader;
     bool one_insn;        /* run one instruction, then come back */
     bool watch_pending;   /* a watchpoint was hit: run the instruction without, then stop */
