@@ -385,6 +385,27 @@ bool block_is_read_only(const struct block_node *node)
     return node->read_only;
 }
 
+u32 block_detect_zeroes(const struct block_node *node)
+{
+    return node->detect_zeroes;
+}
+
+void block_cache_mode(const struct block_node *node, bool *direct, bool *no_flush)
+{
+    *direct = node->cache_direct;
+    *no_flush = node->no_flush;
+}
+
+bool block_is_used(const struct block_node *node)
+{
+    return node->parents->len != 0;
+}
+
+struct block_node *block_edge_node(const struct block_edge *edge)
+{
+    return edge->node;
+}
+
 struct block_node *block_backing(const struct block_node *node)
 {
     return node->backing ? node->backing->node : NULL;

@@ -131,8 +131,10 @@ bool block_options_complete(struct block_graph *graph, struct json_object *optio
         return false;
     driver = json_object_object_get(options, "driver");
     if (!json_object_is_type(driver, json_type_string) || !block_driver_find(json_object_get_string(driver))) {
+        const char *near = driver ? error_nearest_name(json_object_get_string(driver), api_type_blockdev_driver.values) : NULL;
+
         error_set(error, "Unknown driver '%s'", driver ? json_object_get_string(driver) : "");
-        return false;
+        return near ? error_hint(error, "did you mean '%s'?", near) : false;
     }
     if (strcmp(json_object_get_string(driver), "qcow2"))
         json_object_object_del(options, "backing");

@@ -102,6 +102,9 @@ void block_unref(struct block_node *node);
 struct block_edge *block_attach(struct block_node *node, u32 perm, u32 shared, const char *who, GError **error);
 bool block_edge_set(struct block_edge *edge, u32 perm, u32 shared, GError **error);
 void block_detach(struct block_edge *edge); /* fiber; drops a reference that the edge took; NULL is fine */
+struct block_node *block_edge_node(const struct block_edge *edge);
+/* Somebody holds it or stands above it. */
+bool block_is_used(const struct block_node *node);
 /* Called in the loop after the size has changed. */
 void block_edge_on_resize(struct block_edge *edge, void (*resized)(void *opaque), void *opaque);
 
@@ -114,6 +117,8 @@ struct block_loop *block_loop_of(const struct block_node *node);
 u64 block_size(const struct block_node *node); /* bytes */
 u32 block_alignment(const struct block_node *node);
 bool block_is_read_only(const struct block_node *node);
+u32 block_detect_zeroes(const struct block_node *node); /* enum api_blockdev_detect_zeroes_options */
+void block_cache_mode(const struct block_node *node, bool *direct, bool *no_flush);
 struct block_node *block_backing(const struct block_node *node); /* NULL: none */
 struct block_node *block_file(const struct block_node *node);    /* NULL: none */
 /* Below filters and raw windows without offset: the node that has the data. */

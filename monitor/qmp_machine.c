@@ -313,22 +313,3 @@ bool qmp_pmemsave(struct monitor *monitor, const struct api_args_pmemsave *args,
 
     return save_memory(&source, args->val, args->size, args->filename, error);
 }
-
-bool qmp_query_iothreads(struct monitor *monitor, GPtrArray **ret, GError **error)
-{
-    *ret = api_list_new();
-    return true;
-}
-
-bool qmp_query_named_block_nodes(struct monitor *monitor, const struct api_args_query_named_block_nodes *args,
-                                 GPtrArray **ret, GError **error)
-{
-    *ret = api_list_new();
-    return true;
-}
-
-bool qmp_query_block(struct monitor *monitor, const struct api_args_query_block *args, GPtrArray **ret, GError **error)
-{
-    *ret = api_list_new();
-    return true;
-}

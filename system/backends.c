@@ -210,7 +210,7 @@ bool system_create_backends(struct mynah_system *s, GError **error)
     s->fdsets = host_fdsets_create();
     chardev_set_fdsets(s->chardevs, s->fdsets);
     vm_set_backend(s->vm, "fdsets", 0, s->fdsets);
-    return add_descriptors(s, error) && choose_escape(s, error) && system_create_fsdevs(s, error) && create_chardevs(s, error) && create_serials(s, error) &&
+    return add_descriptors(s, error) && choose_escape(s, error) && system_create_fsdevs(s, error) && system_create_drives(s, error) && create_chardevs(s, error) && create_serials(s, error) &&
            system_create_netdevs(s, error);
 }
 

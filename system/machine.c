@@ -288,6 +288,25 @@ static bool create_virtfs(struct mynah_system *s, struct api_option_use *use, GE
     return vm_user_create(s->vm, &request, error) ? true : error_prefix(error, "%s %s", use->spelling, use->text);
 }
 
+/* The device half of -drive if=virtio. */
+static bool create_drive_devices(struct mynah_system *s, GError **error)
+{
+    bool ok = true;
+
+    vm_lock(s->vm);
+    for (guint i = 0; i < s->drive_devices->len && ok; i++) {
+        const char *const pairs[] = { "drive", s->drive_devices->pdata[i], NULL };
+        const struct vm_user_request request = {
+            .ancestor = "device", .type = "virtio-blk-pci", .parent = vm_object_child(&s->machine->object, "peripheral-anon"),
+            .anonymous = "device[*]", .pairs = pairs,
+        };
+
+        ok = vm_user_create(s->vm, &request, error) != NULL;
+    }
+    vm_unlock(s->vm);
+    return ok;
+}
+
 static bool create_all(struct mynah_system *s, enum api_option_id id, GError **error)
 {
     bool ok = true;
@@ -312,7 +331,7 @@ bool system_create_objects(struct mynah_system *s, GError **error)
 
 bool system_create_devices(struct mynah_system *s, GError **error)
 {
-    return create_all(s, API_OPTION_DEVICE, error);
+    return create_drive_devices(s, error) && create_all(s, API_OPTION_DEVICE, error);
 }
 
 bool system_create_device(struct mynah_system *s, struct api_keyval *list, GError **error)

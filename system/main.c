@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "host/daemon.h"
 #include "host/process.h"
+#include "block/disk.h"
 #include "fs/devices.h"
 #include "system/system.h"
 #include "ui/ui.h"
@@ -101,6 +102,9 @@ static void bring_down(struct mynah_system *s, int status)
         system_destroy_backends(s, status);
     vm_destroy(s->vm);
     ui_destroy(s->ui); /* the devices are gone */
+    disk_set_destroy(s->disks);
+    if (s->drive_devices)
+        g_ptr_array_unref(s->drive_devices);
     fs_devices_destroy(s->fsdevs);
     host_process_remove_pid(s->pidfile);
     host_daemon_free(s->daemon);

@@ -14,6 +14,7 @@ struct qtest;
 struct host_fdsets;
 struct fs_devices;
 struct ui;
+struct disk_set;
 
 struct mynah_system {
     const char *program;
@@ -25,6 +26,8 @@ struct mynah_system {
     struct host_fdsets *fdsets;
     struct fs_devices *fsdevs;
     struct ui *ui;
+    struct disk_set *disks;
+    GPtrArray *drive_devices; /* ids of drives with if=virtio, which come with their device */
     struct monitor_set *monitors;
     struct net_set *networks;
     GPtrArray *cards;             /* struct api_keyval: what -net and -nic ask for, as -device would say it */
@@ -50,6 +53,9 @@ bool system_create_machine(struct mynah_system *s, GError **error);
 bool system_create_devices(struct mynah_system *s, GError **error);
 /* What -device with this list makes. */
 bool system_create_device(struct mynah_system *s, struct api_keyval *list, GError **error);
+
+/* drives.c: -blockdev, -drive. */
+bool system_create_drives(struct mynah_system *s, GError **error);
 
 /* fsdev.c: shared folders. */
 bool system_create_fsdevs(struct mynah_system *s, GError **error);

@@ -42,7 +42,8 @@ def c_type(schema, name):
 
 
 def is_scalar(schema, name):
-    return name in SCALARS or name in schema.types and schema.types[name].kind == 'enum'
+    # An alternate may be null, which is not the same as absent.
+    return name in SCALARS or name in schema.types and schema.types[name].kind in ('enum', 'alternate')
 
 
 def descriptor(name):

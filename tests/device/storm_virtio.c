@@ -4,11 +4,13 @@
  * reset brings back exactly the state after power-on. Devices appear here by being declared; those that need properties have a row.
  */
 #include "tests/device/virtio_driver.h"
+#include "block/disk.h"
 #include "fs/devices.h"
 #include "hw/virtio/internal.h"
 #include "ui/ui.h"
 #include "vm/machine.h"
 #include <glib/gstdio.h>
+#include <json-c/json.h>
 #include <string.h>
 
 enum { ROUNDS = 40, STEPS = 60 };
@@ -17,6 +19,7 @@ static const char *properties_of(const char *class_name)
 {
     static const struct { const char *class_name, *properties; } rows[] = {
         { "virtio-9p-device", "fsdev=share;mount_tag=tag" },
+        { "virtio-blk-device", "drive=disk;num-queues=2" },
         { "virtio-rng-device", "max-bytes=100;period=1" },
     };
 
@@ -183,6 +186,7 @@ struct backends {
     char *folder;
     struct fs_devices *folders;
     struct ui *ui;
+    struct disk_set *disks;
 };
 
 static void backends_init(struct backends *backends, struct bench *bench)
@@ -195,12 +199,18 @@ static void backends_init(struct backends *backends, struct bench *bench)
     backends->ui = ui_create();
     vm_set_backend(bench->vm, "fsdevs", 0, backends->folders);
     vm_set_backend(bench->vm, "ui", 0, backends->ui);
+    backends->disks = disk_set_create(vm_context(bench->vm), NULL);
+    struct json_object *disk = json_tokener_parse("{\"driver\":\"null-co\",\"read-zeroes\":true,\"size\":1048576,\"node-name\":\"disk\"}");
+    g_assert_true(disk_set_open(backends->disks, disk, NULL));
+    json_object_put(disk);
+    vm_set_backend(bench->vm, "disks", 0, backends->disks);
 }
 
 static void backends_finish(struct backends *backends)
 {
     fs_devices_destroy(backends->folders);
     ui_destroy(backends->ui);
+    disk_set_destroy(backends->disks);
     g_rmdir(backends->folder);
     g_free(backends->folder);
 }

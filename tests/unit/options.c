@@ -72,7 +72,7 @@ static const struct {
     { "-memroy 5", "-memroy: no such option" },
     { "-krenel x", "-krenel: no such option\ndid you mean -kernel?" },
     { "--nographics", "--nographics: no such option\ndid you mean -nographic?" },
-    { "-drive file=x", "-drive: QEMU has -drive; Mynah does not yet" },
+    { "-cdrom x", "-cdrom: QEMU has -cdrom; Mynah does not yet" },
     { "--snapshot", "--snapshot: QEMU has -snapshot; Mynah does not yet" },
     { "-action reboot=rest", "-action reboot=rest: parameter 'reboot' does not take 'rest'\n"
                              "did you mean 'reset'? reboot is one of: reset, shutdown" },

@@ -1,0 +1,371 @@
+/* block/disk.c - the disks of a machine. */
+#include "block/disk.h"
+#include "base/error.h"
+#include "host/clock.h"
+#include <json-c/json.h>
+#include <string.h>
+
+struct disk_set {
+    struct block_loop *loop;
+    struct block_graph *graph;
+    GPtrArray *disks, *owned; /* owned: nodes that were opened by name */
+};
+
+struct disk {
+    struct disk_set *set;
+    char *id, *user;
+    bool is_drive;
+    struct block_node *node; /* of a drive: its reference */
+    struct block_edge *edge; /* while claimed */
+    struct disk_stats stats;
+    unsigned in_flight; /* atomic: any thread submits */
+    struct block_queue idle;
+};
+
+struct disk_set *disk_set_create(GMainContext *context, GError **error)
+{
+    struct block_loop *loop = block_loop_create(error);
+    struct disk_set *set;
+
+    if (!loop)
+        return NULL;
+    set = g_new0(struct disk_set, 1);
+    set->loop = loop;
+    set->graph = block_graph_create(loop);
+    set->disks = g_ptr_array_new();
+    set->owned = g_ptr_array_new();
+    block_loop_attach(loop, context);
+    return set;
+}
+
+static void free_disk(struct disk *disk)
+{
+    g_ptr_array_remove(disk->set->disks, disk);
+    g_free(disk->id);
+    g_free(disk->user);
+    g_free(disk);
+}
+
+static void close_all(void *opaque)
+{
+    struct disk_set *set = opaque;
+
+    while (set->disks->len) {
+        struct disk *disk = set->disks->pdata[set->disks->len - 1];
+
+        block_detach(disk->edge);
+        block_unref(disk->node);
+        free_disk(disk);
+    }
+    for (unsigned i = set->owned->len; i-- > 0;)
+        block_unref(set->owned->pdata[i]);
+}
+
+void disk_set_destroy(struct disk_set *set)
+{
+    if (!set)
+        return;
+    block_loop_call(set->loop, close_all, set);
+    block_graph_destroy(set->graph);
+    block_loop_destroy(set->loop);
+    g_ptr_array_unref(set->disks);
+    g_ptr_array_unref(set->owned);
+    g_free(set);
+}
+
+struct block_graph *disk_set_graph(struct disk_set *set)
+{
+    return set->graph;
+}
+
+struct block_loop *disk_set_loop(struct disk_set *set)
+{
+    return set->loop;
+}
+
+GList *disk_set_list(struct disk_set *set)
+{
+    GList *list = NULL;
+
+    for (unsigned i = set->disks->len; i-- > 0;)
+        list = g_list_prepend(list, set->disks->pdata[i]);
+    return list;
+}
+
+/* A job for the loop. */
+struct job {
+    struct disk_set *set;
+    struct disk *disk;
+    struct json_object *options;
+    struct block_node *node;
+    struct block_edge *edge;
+    const char *who;
+    u32 perm, shared;
+    GError **error;
+};
+
+static void open_job(void *opaque)
+{
+    struct job *job = opaque;
+
+    if (block_options_complete(job->set->graph, job->options, job->error))
+        job->node = block_open(job->set->graph, job->options, job->error);
+}
+
+static struct block_node *open_node(struct disk_set *set, struct json_object *options, GError **error)
+{
+    struct job job = { .set = set, .options = options, .error = error };
+
+    block_loop_call(set->loop, open_job, &job);
+    return job.node;
+}
+
+bool disk_set_open(struct disk_set *set, struct json_object *options, GError **error)
+{
+    struct block_node *node;
+
+    if (!json_object_object_get_ex(options, "node-name", NULL)) {
+        error_set(error, "'node-name' must be specified for the root node");
+        return false;
+    }
+    node = open_node(set, options, error);
+    if (node)
+        g_ptr_array_add(set->owned, node);
+    return node != NULL;
+}
+
+static void unref_job(void *opaque)
+{
+    block_unref(((struct job *)opaque)->node);
+}
+
+static struct disk *find(struct disk_set *set, const char *id)
+{
+    for (unsigned i = 0; i < set->disks->len; i++) {
+        struct disk *disk = set->disks->pdata[i];
+
+        if (disk->is_drive && !strcmp(disk->id, id))
+            return disk;
+    }
+    return NULL;
+}
+
+bool disk_set_close(struct disk_set *set, const char *node_name, GError **error)
+{
+    struct block_node *node = block_graph_find(set->graph, node_name);
+    struct job job = { .node = node };
+
+    if (!node)
+        return error_set(error, "Failed to find node with node-name='%s'", node_name);
+    if (!g_ptr_array_find(set->owned, node, NULL))
+        return error_set(error, "Node %s is not owned by the monitor", node_name);
+    if (block_is_used(node))
+        return error_set(error, "Block device %s is in use", node_name);
+    g_ptr_array_remove(set->owned, node);
+    block_loop_call(block_loop_of(node), unref_job, &job);
+    return true;
+}
+
+static struct disk *new_disk(struct disk_set *set, const char *id, struct block_node *node, bool is_drive)
+{
+    struct disk *disk = g_new0(struct disk, 1);
+
+    *disk = (struct disk){ .set = set, .id = g_strdup(id), .node = node, .is_drive = is_drive };
+    g_ptr_array_add(set->disks, disk);
+    return disk;
+}
+
+struct disk *disk_add_drive(struct disk_set *set, const char *id, struct json_object *options, GError **error)
+{
+    struct block_node *node = NULL;
+
+    if (find(set, id)) {
+        error_set(error, "Duplicate ID '%s' for drive", id);
+        return NULL;
+    }
+    if (options && !(node = open_node(set, options, error)))
+        return NULL;
+    return new_disk(set, id, node, true);
+}
+
+static void attach_job(void *opaque)
+{
+    struct job *job = opaque;
+
+    job->edge = block_attach(job->node, job->perm, job->shared, job->who, job->error);
+}
+
+static bool claim(struct disk *disk, struct block_node *node, bool write, bool share, const char *who, GError **error)
+{
+    struct job job = { .node = node, .who = who, .error = error };
+
+    if (disk->user)
+        return error_set(error, "Drive '%s' is already in use by another block device", disk->id);
+    if (write && block_is_read_only(node))
+        write = false;
+    job.perm = BLOCK_READ | (write ? BLOCK_WRITE : 0);
+    job.shared = BLOCK_READ | BLOCK_WRITE_UNCHANGED | BLOCK_RESIZE | (share ? BLOCK_WRITE : 0);
+    block_loop_call(block_loop_of(node), attach_job, &job);
+    disk->edge = job.edge;
+    if (job.edge)
+        disk->user = g_strdup(who);
+    return job.edge != NULL;
+}
+
+struct disk *disk_claim(struct disk_set *set, const char *name, bool write, bool share, const char *who, GError **error)
+{
+    struct disk *disk = set ? find(set, name) : NULL;
+    struct block_node *node = disk ? disk->node : set ? block_graph_find(set->graph, name) : NULL;
+
+    if (!disk && !node) {
+        error_set(error, "Property 'drive' can't find value '%s'", name);
+        error_hint(error, "make it with -drive id=%s,if=none,file=... or -blockdev node-name=%s,...", name, name);
+        return NULL;
+    }
+    if (!node) {
+        error_set(error, "Device needs media, but drive is empty");
+        return NULL;
+    }
+    if (!disk)
+        disk = new_disk(set, "", NULL, false);
+    if (claim(disk, node, write, share, who, error))
+        return disk;
+    if (!disk->is_drive)
+        free_disk(disk);
+    return NULL;
+}
+
+static void drain_job(void *opaque)
+{
+    struct disk *disk = opaque;
+
+    while (__atomic_load_n(&disk->in_flight, __ATOMIC_ACQUIRE))
+        block_queue_wait(&disk->idle, block_loop_of(disk_node(disk)));
+}
+
+void disk_drain(struct disk *disk)
+{
+    if (disk_node(disk))
+        block_loop_call(block_loop_of(disk_node(disk)), drain_job, disk);
+}
+
+static void detach_job(void *opaque)
+{
+    struct disk *disk = opaque;
+
+    if (!block_is_read_only(disk_node(disk)))
+        block_flush(disk_node(disk));
+    block_detach(disk->edge);
+    disk->edge = NULL;
+}
+
+void disk_release(struct disk *disk)
+{
+    if (!disk)
+        return;
+    disk_drain(disk);
+    disk_move(disk, disk->set->loop, NULL);
+    block_loop_call(disk->set->loop, detach_job, disk);
+    g_clear_pointer(&disk->user, g_free);
+    if (!disk->is_drive)
+        free_disk(disk);
+}
+
+bool disk_move(struct disk *disk, struct block_loop *loop, GError **error)
+{
+    return block_set_loop(disk_node(disk), loop, error);
+}
+
+static int perform(struct disk_request *r, struct block_node *node)
+{
+    switch (r->kind) {
+    case DISK_READ:
+        return block_read(node, r->offset, r->data);
+    case DISK_WRITE:
+        return block_write(node, r->offset, r->data, r->flags);
+    case DISK_FLUSH:
+        return block_flush(node);
+    case DISK_DISCARD:
+        return block_discard(node, r->offset, r->size);
+    default:
+        return block_write_zeroes(node, r->offset, r->size, r->flags);
+    }
+}
+
+static void count(struct disk *disk, const struct disk_request *r, int ret)
+{
+    struct disk_stats *s = &disk->stats;
+
+    if (ret < 0) {
+        s->failed[r->kind]++;
+        return;
+    }
+    s->operations[r->kind]++;
+    s->bytes[r->kind] += r->size;
+    s->time_ns[r->kind] += (u64)(host_clock_monotonic() - r->start);
+    if (r->kind == DISK_WRITE || r->kind == DISK_ZEROES)
+        s->highest = MAX(s->highest, r->offset + r->size);
+}
+
+static void run_request(void *opaque)
+{
+    struct disk_request *r = opaque;
+    struct disk *disk = r->disk;
+    int ret = perform(r, disk_node(disk));
+
+    count(disk, r, ret);
+    r->done(r, ret);
+    if (__atomic_sub_fetch(&disk->in_flight, 1, __ATOMIC_ACQ_REL) == 0)
+        block_queue_wake_all(&disk->idle);
+}
+
+static void arrived(struct block_work *work)
+{
+    struct disk_request *r = container_of(work, struct disk_request, work);
+
+    block_loop_spawn(block_loop_of(disk_node(r->disk)), run_request, r);
+}
+
+void disk_submit(struct disk *disk, struct disk_request *request)
+{
+    request->disk = disk;
+    request->start = host_clock_monotonic();
+    request->work.run = arrived;
+    __atomic_add_fetch(&disk->in_flight, 1, __ATOMIC_ACQ_REL);
+    block_loop_post(block_loop_of(disk_node(disk)), &request->work);
+}
+
+const char *disk_id(const struct disk *disk)
+{
+    return disk->id;
+}
+
+const char *disk_user(const struct disk *disk)
+{
+    return disk->user;
+}
+
+struct block_node *disk_node(const struct disk *disk)
+{
+    return disk->edge ? block_edge_node(disk->edge) : disk->node;
+}
+
+u64 disk_size(const struct disk *disk)
+{
+    return disk_node(disk) ? block_size(disk_node(disk)) : 0;
+}
+
+bool disk_is_read_only(const struct disk *disk)
+{
+    return !disk_node(disk) || block_is_read_only(disk_node(disk));
+}
+
+const struct disk_stats *disk_stats(const struct disk *disk)
+{
+    return &disk->stats;
+}
+
+void disk_on_resize(struct disk *disk, void (*resized)(void *opaque), void *opaque)
+{
+    block_edge_on_resize(disk->edge, resized, opaque);
+}

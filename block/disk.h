@@ -1,0 +1,74 @@
+/*
+ * block/disk.h - the disks of a machine: nodes that a user opened by name, drives, and how devices use them. A device claims a
+ * disk and sends it requests from any thread; they run in the loop of the disk's node, and `done` is called there.
+ * Main thread unless a function says otherwise.
+ */
+#ifndef BLOCK_DISK_H
+#define BLOCK_DISK_H
+
+#include "block/node.h"
+
+struct disk_set;
+struct disk;
+
+enum disk_kind { DISK_READ, DISK_WRITE, DISK_FLUSH, DISK_DISCARD, DISK_ZEROES, DISK_KINDS };
+
+struct disk_stats {
+    u64 operations[DISK_KINDS], bytes[DISK_KINDS], failed[DISK_KINDS], time_ns[DISK_KINDS];
+    u64 highest; /* end of the last byte written */
+};
+
+/* Embedded in the device's own struct; the device's again when done is called. */
+struct disk_request {
+    enum disk_kind kind;
+    u32 flags; /* enum block_flags */
+    u64 offset, size;
+    struct block_data data; /* of reads and writes */
+    /* In the loop's thread, in a fiber. ret: 0 or -errno. */
+    void (*done)(struct disk_request *request, int ret);
+    struct disk *disk;
+    struct block_work work;
+    s64 start;
+};
+
+/* Its loop is dispatched by the context, which the calling thread runs. NULL with *error set. */
+struct disk_set *disk_set_create(GMainContext *context, GError **error);
+/* No device has a disk any more. Writes and closes everything. NULL is fine. */
+void disk_set_destroy(struct disk_set *set);
+struct block_graph *disk_set_graph(struct disk_set *set);
+struct block_loop *disk_set_loop(struct disk_set *set);
+/* In the order of creation; the caller frees the list. */
+GList *disk_set_list(struct disk_set *set);
+
+/* -blockdev, blockdev-add: the node stays until it is closed by name. */
+bool disk_set_open(struct disk_set *set, struct json_object *options, GError **error);
+/* blockdev-del */
+bool disk_set_close(struct disk_set *set, const char *node_name, GError **error);
+/* -drive: a disk with a name of its own; options NULL: no medium. */
+struct disk *disk_add_drive(struct disk_set *set, const char *id, struct json_object *options, GError **error);
+
+/*
+ * For a device: the drive with this id, or the node with this name. NULL with *error set: there is none, it is in use, or it cannot be
+ * written. who names the device in messages.
+ */
+struct disk *disk_claim(struct disk_set *set, const char *name, bool write, bool share, const char *who, GError **error);
+/* Waits for requests, writes what is to be written. NULL is fine. */
+void disk_release(struct disk *disk);
+/* Carries the disk's work to another loop (an iothread's) and back. Nothing is in flight. */
+bool disk_move(struct disk *disk, struct block_loop *loop, GError **error);
+/* Waits until no request is in flight. */
+void disk_drain(struct disk *disk);
+
+/* Any thread. Offsets were checked against disk_size. */
+void disk_submit(struct disk *disk, struct disk_request *request);
+
+const char *disk_id(const struct disk *disk); /* "" for a disk that a device made of a node */
+const char *disk_user(const struct disk *disk); /* who claimed it, or NULL */
+struct block_node *disk_node(const struct disk *disk); /* NULL: no medium */
+u64 disk_size(const struct disk *disk);
+bool disk_is_read_only(const struct disk *disk);
+const struct disk_stats *disk_stats(const struct disk *disk);
+/* resized(opaque) is called in the loop's thread after the size has changed. */
+void disk_on_resize(struct disk *disk, void (*resized)(void *opaque), void *opaque);
+
+#endif

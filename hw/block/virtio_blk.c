@@ -1,0 +1,431 @@
+/*
+ * hw/block/virtio_blk.c - requests of the driver become requests to a disk, straight from and to guest memory. The disk's work is
+ * done in its loop (the main loop, or an iothread's); what is done comes back through the machine's inbox.
+ */
+#include "base/bits.h"
+#include "base/error.h"
+#include "block/disk.h"
+#include "block/iothread.h"
+#include "hw/virtio/virtio.h"
+#include "vm/inbox.h"
+#include "vm/machine.h"
+#include "vm/vcpu.h"
+#include <string.h>
+
+enum {
+    BLK_F_SEG_MAX = 2, BLK_F_RO = 5, BLK_F_BLK_SIZE = 6, BLK_F_FLUSH = 9, BLK_F_TOPOLOGY = 10, BLK_F_CONFIG_WCE = 11, BLK_F_MQ = 12,
+    BLK_F_DISCARD = 13, BLK_F_WRITE_ZEROES = 14,
+};
+enum { BLK_IN = 0, BLK_OUT = 1, BLK_FLUSH = 4, BLK_GET_ID = 8, BLK_DISCARD = 11, BLK_ZEROES = 13 };
+enum { BLK_OK, BLK_IOERR, BLK_UNSUPP };
+enum { SECTOR = 512, HEADER = 16, ID_BYTES = 20, ZEROES_UNMAP = 1 };
+
+struct virtio_blk;
+
+/* A request of the driver, with the one to the disk. */
+struct blk_request {
+    struct virtio_request request;
+    struct disk_request io;
+    struct virtio_blk *blk;
+    struct iovec *iov;
+    u32 written; /* bytes that the driver may read when it went well, status included */
+    int result;
+    GList link; /* in active */
+};
+
+static const char *const on_off_auto[] = { "auto", "on", "off", NULL };
+
+#define DEVICE        virtio_blk
+#define DEVICE_ROWS   "hw/block/virtio_blk.dev"
+#define VIRTIO_QUEUES 64
+#include "hw/virtio/declare.inc"
+
+static bool has_write_cache(const struct virtio_blk *blk)
+{
+    return blk->write_cache != 2;
+}
+
+/* --- configuration space --- */
+
+static u64 read_capacity(void *device, u32 index)
+{
+    struct virtio_blk *blk = device;
+
+    return blk->disk ? disk_size(blk->disk) / SECTOR : 0;
+}
+
+static u64 read_seg_max(void *device, u32 index)
+{
+    return ((struct virtio_blk *)device)->queue_size - 2u;
+}
+
+static u64 block_bytes(const struct virtio_blk *blk)
+{
+    return blk->logical_block_size ? blk->logical_block_size : SECTOR;
+}
+
+static u64 read_block_size(void *device, u32 index)
+{
+    return block_bytes(device);
+}
+
+static u64 read_physical_exp(void *device, u32 index)
+{
+    struct virtio_blk *blk = device;
+    u64 physical = MAX(blk->physical_block_size, block_bytes(blk));
+
+    return (u64)__builtin_ctzll(physical / block_bytes(blk));
+}
+
+static u64 read_min_io(void *device, u32 index)
+{
+    struct virtio_blk *blk = device;
+
+    return blk->min_io_size / block_bytes(blk);
+}
+
+static u64 read_opt_io(void *device, u32 index)
+{
+    struct virtio_blk *blk = device;
+
+    return blk->opt_io_size / block_bytes(blk);
+}
+
+static u64 read_queues(void *device, u32 index)
+{
+    return ((struct virtio_blk *)device)->num_queues;
+}
+
+static u64 read_discard_sectors(void *device, u32 index)
+{
+    return ((struct virtio_blk *)device)->max_discard_sectors;
+}
+
+static u64 read_discard_alignment(void *device, u32 index)
+{
+    return block_bytes(device) / SECTOR;
+}
+
+static u64 read_zeroes_sectors(void *device, u32 index)
+{
+    return ((struct virtio_blk *)device)->max_write_zeroes_sectors;
+}
+
+/* 5.2.5: only 0 and 1, and only with CONFIG_WCE. */
+static void write_writeback(void *device, u32 index, u64 value)
+{
+    struct virtio_blk *blk = device;
+
+    blk->state->writeback = virtio_has(&blk->virtio, BLK_F_CONFIG_WCE) ? value & 1 : has_write_cache(blk);
+}
+
+static u64 bit_if(bool wanted, unsigned bit)
+{
+    return wanted ? BIT64(bit) : 0;
+}
+
+static u64 offer(void *device)
+{
+    struct virtio_blk *blk = device;
+    bool writable = blk->disk && !disk_is_read_only(blk->disk);
+
+    return BIT64(BLK_F_SEG_MAX) | BIT64(BLK_F_BLK_SIZE) | BIT64(BLK_F_TOPOLOGY) | bit_if(!writable, BLK_F_RO) | bit_if(has_write_cache(blk), BLK_F_FLUSH) |
+           bit_if(blk->config_wce, BLK_F_CONFIG_WCE) | bit_if(blk->num_queues > 1, BLK_F_MQ) | bit_if(writable && blk->discard, BLK_F_DISCARD) |
+           bit_if(writable && blk->write_zeroes, BLK_F_WRITE_ZEROES);
+}
+
+/* Without FLUSH the driver cannot ask for it: every write goes to the disk (5.2.6.2). */
+static bool accept(void *device)
+{
+    struct virtio_blk *blk = device;
+
+    blk->state->writeback = has_write_cache(blk) && (virtio_has(&blk->virtio, BLK_F_FLUSH) || virtio_has(&blk->virtio, BLK_F_CONFIG_WCE));
+    return true;
+}
+
+/* --- requests --- */
+
+/* The status is the last byte of the buffer. */
+static void answer(struct blk_request *r, u8 status, u32 written)
+{
+    virtio_request_write(&r->request, r->request.write_size - 1, &status, 1);
+    virtio_request_finish(&r->request, status == BLK_OK ? written : (u32)r->request.write_size);
+}
+
+static void answer_now(struct blk_request *r, u8 status, u32 written)
+{
+    struct virtio_queue *queue = r->request.queue;
+
+    answer(r, status, written);
+    virtio_queue_publish(queue);
+    virtio_queue_notify(queue);
+}
+
+static void forget(struct blk_request *r)
+{
+    g_queue_unlink(&r->blk->active, &r->link);
+    g_clear_pointer(&r->iov, g_free);
+}
+
+static void take_outcomes(void *device, u32 number, u32 level)
+{
+    struct virtio_blk *blk = device;
+    struct blk_request *r;
+    u64 touched = 0;
+
+    while ((r = g_async_queue_try_pop(blk->outcomes))) {
+        u32 index = virtio_queue_index(r->request.queue);
+
+        forget(r);
+        if (virtio_request_is_stale(&r->request)) {
+            virtio_request_finish(&r->request, 0);
+            continue;
+        }
+        answer(r, r->result < 0 ? BLK_IOERR : BLK_OK, r->written);
+        touched |= BIT64(index);
+    }
+    for (u32 i = 0; i < VIRTIO_QUEUES; i++) {
+        if (!(touched & BIT64(i)))
+            continue;
+        virtio_queue_publish(virtio_queue_at(&blk->virtio, i));
+        virtio_queue_notify(virtio_queue_at(&blk->virtio, i));
+    }
+}
+
+static void finished(void *opaque, const void *payload, u32 size)
+{
+    device_run(opaque, take_outcomes, 0, 0);
+}
+
+/* The loop's thread. One letter for all that is there. */
+static void done(struct disk_request *io, int ret)
+{
+    struct blk_request *r = container_of(io, struct blk_request, io);
+    struct virtio_blk *blk = r->blk;
+
+    r->result = ret;
+    g_async_queue_lock(blk->outcomes);
+    bool first = g_async_queue_length_unlocked(blk->outcomes) <= 0;
+    g_async_queue_push_unlocked(blk->outcomes, r);
+    g_async_queue_unlock(blk->outcomes);
+    if (first)
+        inbox_post(blk->device.object.vm, &blk->device.object, finished, &blk->device, NULL, 0);
+}
+
+static void submit(struct blk_request *r)
+{
+    struct virtio_blk *blk = r->blk;
+
+    r->link.data = r;
+    g_queue_push_tail_link(&blk->active, &r->link);
+    r->io.done = done;
+    disk_submit(blk->disk, &r->io);
+}
+
+static bool in_range(const struct virtio_blk *blk, u64 sector, u64 bytes)
+{
+    u64 size = disk_size(blk->disk);
+
+    return sector <= size / SECTOR && bytes <= size - sector * SECTOR && !(bytes & (block_bytes(blk) - 1)) && !((sector * SECTOR) & (block_bytes(blk) - 1));
+}
+
+static struct block_data window(struct blk_request *r, const struct virtio_piece *pieces, u32 count, u64 skip, u64 size)
+{
+    r->iov = g_new(struct iovec, MAX(count, 1));
+    for (u32 i = 0; i < count; i++)
+        r->iov[i] = (struct iovec){ .iov_base = pieces[i].data, .iov_len = pieces[i].size };
+    return block_data_slice(block_data_list(r->iov, count), skip, size);
+}
+
+static void transfer(struct blk_request *r, u64 sector, bool write)
+{
+    struct virtio_request *q = &r->request;
+    u64 size = write ? q->read_size - HEADER : q->write_size - 1;
+
+    if (!in_range(r->blk, sector, size) || (write && disk_is_read_only(r->blk->disk))) {
+        answer_now(r, BLK_IOERR, 1);
+        return;
+    }
+    if (!size) {
+        answer_now(r, BLK_OK, 1);
+        return;
+    }
+    r->io = (struct disk_request){ .kind = write ? DISK_WRITE : DISK_READ, .offset = sector * SECTOR, .size = size };
+    r->io.data = write ? window(r, q->read, q->read_count, HEADER, size) : window(r, q->write, q->write_count, 0, size);
+    r->io.flags = write && !r->blk->state->writeback ? BLOCK_FUA : 0;
+    r->written = write ? 1 : (u32)(size + 1);
+    submit(r);
+}
+
+/* One range: sector, count, flags (5.2.6). */
+static void range(struct blk_request *r, bool zeroes)
+{
+    struct virtio_blk *blk = r->blk;
+    u8 bytes[16] = { 0 };
+    u64 got = virtio_request_read(&r->request, HEADER, bytes, sizeof(bytes)), sector = bits_load_le(bytes, 8), count = bits_load_le(bytes + 8, 4);
+    u32 flags = (u32)bits_load_le(bytes + 12, 4), most = zeroes ? blk->max_write_zeroes_sectors : blk->max_discard_sectors;
+
+    if (got < sizeof(bytes) || r->request.read_size != HEADER + sizeof(bytes) || (zeroes ? flags & ~(u32)ZEROES_UNMAP : flags)) {
+        answer_now(r, BLK_UNSUPP, 1);
+        return;
+    }
+    if (count > most || !in_range(blk, sector, count * SECTOR) || disk_is_read_only(blk->disk)) {
+        answer_now(r, BLK_IOERR, 1);
+        return;
+    }
+    r->io = (struct disk_request){ .kind = zeroes ? DISK_ZEROES : DISK_DISCARD, .offset = sector * SECTOR, .size = count * SECTOR };
+    r->io.flags = (zeroes && (flags & ZEROES_UNMAP) ? BLOCK_MAY_UNMAP : 0) | (zeroes && !blk->state->writeback ? BLOCK_FUA : 0);
+    r->written = 1;
+    submit(r);
+}
+
+static void get_id(struct blk_request *r)
+{
+    char id[ID_BYTES] = { 0 };
+
+    if (r->blk->serial)
+        memcpy(id, r->blk->serial, MIN(strlen(r->blk->serial), sizeof(id)));
+    virtio_request_write(&r->request, 0, id, MIN(sizeof(id), r->request.write_size - 1));
+    answer_now(r, BLK_OK, (u32)r->request.write_size);
+}
+
+static void begin(struct blk_request *r, u32 type, u64 sector)
+{
+    struct virtio_blk *blk = r->blk;
+
+    switch (type) {
+    case BLK_IN:
+    case BLK_OUT:
+        transfer(r, sector, type == BLK_OUT);
+        return;
+    case BLK_FLUSH:
+        r->io = (struct disk_request){ .kind = DISK_FLUSH };
+        r->written = 1;
+        submit(r);
+        return;
+    case BLK_GET_ID:
+        get_id(r);
+        return;
+    case BLK_DISCARD:
+    case BLK_ZEROES:
+        if (virtio_has(&blk->virtio, type == BLK_DISCARD ? BLK_F_DISCARD : BLK_F_WRITE_ZEROES)) {
+            range(r, type == BLK_ZEROES);
+            return;
+        }
+        break;
+    default:
+        break;
+    }
+    answer_now(r, BLK_UNSUPP, 1);
+}
+
+static void handle(void *device, struct virtio_queue *queue)
+{
+    struct virtio_blk *blk = device;
+    struct blk_request *r;
+    u8 header[HEADER];
+
+    while ((r = virtio_queue_pop(queue))) {
+        r->blk = blk;
+        r->iov = NULL;
+        if (virtio_request_read(&r->request, 0, header, sizeof(header)) < sizeof(header) || !r->request.write_size) {
+            virtio_request_drop(&r->request);
+            virtio_fail(&blk->virtio, "a request without header or room for its status");
+            return;
+        }
+        begin(r, (u32)bits_load_le(header, 4), bits_load_le(header + 8, 8));
+    }
+}
+
+/* What is under way comes back later and is dropped then. */
+static void reset(void *device)
+{
+    struct virtio_blk *blk = device;
+
+    blk->state->writeback = has_write_cache(blk);
+}
+
+/* --- life --- */
+
+static void resized_here(void *opaque, const void *payload, u32 size)
+{
+    struct virtio_blk *blk = opaque;
+
+    if (!device_begin(&blk->device))
+        return; /* it is in the middle of something, and reads the size anew anyway */
+    virtio_config_changed(&blk->virtio);
+    device_end(&blk->device);
+}
+
+static void resized(void *opaque)
+{
+    struct virtio_blk *blk = opaque;
+
+    inbox_post(blk->device.object.vm, &blk->device.object, resized_here, blk, NULL, 0);
+}
+
+static bool check(struct virtio_blk *blk, GError **error)
+{
+    if (!blk->drive || !*blk->drive)
+        return error_set(error, "drive property not set");
+    if (blk->serial && strlen(blk->serial) > ID_BYTES)
+        return error_set(error, "serial '%s' has more than %d bytes", blk->serial, ID_BYTES);
+    if ((blk->logical_block_size && (!bits_is_power_of_2(blk->logical_block_size) || blk->logical_block_size < SECTOR)) ||
+        (blk->physical_block_size && (!bits_is_power_of_2(blk->physical_block_size) || blk->physical_block_size < SECTOR)))
+        return error_set(error, "logical_block_size and physical_block_size are powers of two from 512 on");
+    if (blk->physical_block_size && blk->physical_block_size < block_bytes(blk))
+        return error_set(error, "logical_block_size > physical_block_size not supported");
+    if (!bits_is_power_of_2(blk->queue_size))
+        return error_set(error, "queue-size must be a power of 2");
+    if (blk->num_queues == 0 || (blk->num_queues != 65535 && blk->num_queues > VIRTIO_QUEUES))
+        return error_set(error, "num-queues is 1 to %d", VIRTIO_QUEUES);
+    return true;
+}
+
+static void unrealize(void *device)
+{
+    struct virtio_blk *blk = device;
+
+    g_clear_pointer(&blk->disk, disk_release);
+    while (blk->active.head)
+        forget(blk->active.head->data);
+    g_clear_pointer(&blk->outcomes, g_async_queue_unref);
+    if (blk->iothread)
+        iothread_use(blk->iothread, -1);
+    virtio_device_finish(&blk->virtio);
+}
+
+static bool claim(struct virtio_blk *blk, GError **error)
+{
+    struct vm_object *object = &blk->device.object;
+    g_autofree char *path = vm_object_path(object);
+
+    blk->disk = disk_claim(vm_backend(object->vm, "disks", 0), blk->drive, true, blk->share_rw, path, error);
+    if (!blk->disk)
+        return false;
+    disk_on_resize(blk->disk, resized, blk);
+    return !blk->iothread || disk_move(blk->disk, iothread_loop(blk->iothread), error);
+}
+
+static bool realize(void *device, GError **error)
+{
+    struct virtio_blk *blk = device;
+
+    if (!check(blk, error))
+        return false;
+    virtio_start(blk);
+    blk->outcomes = g_async_queue_new();
+    if (blk->num_queues == 65535)
+        blk->num_queues = (u16)CLAMP(vm_vcpu_count(blk->device.object.vm), 1, VIRTIO_QUEUES);
+    for (u32 i = 0; i < blk->num_queues; i++)
+        virtio_queue_add(&blk->virtio, blk->queue_size, handle);
+    if (blk->iothread)
+        iothread_use(blk->iothread, 1);
+    blk->state->writeback = has_write_cache(blk);
+    if (claim(blk, error))
+        return true;
+    unrealize(device);
+    return false;
+}
+
+#include "hw/virtio/define.inc"

@@ -1,0 +1,250 @@
+/* tests/device/virtio_blk.c - the block device: transfers on every transport, flushes, discards, errors, resets in mid-air, resizes. */
+#include "block/disk.h"
+#include "tests/device/virtio_driver.h"
+#include "vm/machine.h"
+#include <glib/gstdio.h>
+#include <json-c/json.h>
+#include <string.h>
+
+enum { DISK_BYTES = 1 << 20, AT = BENCH_RAM + 0x80000, STATUS_AT = AT - 16, HEADER_AT = AT - 64 };
+enum { IN = 0, OUT = 1, FLUSH = 4, GET_ID = 8, DISCARD = 11, ZEROES = 13 };
+
+struct desk {
+    struct bench bench;
+    struct disk_set *disks;
+    struct driver driver;
+    struct driver_queue *queue;
+    char *path;
+};
+
+static void set_up(struct desk *s, gconstpointer data)
+{
+    g_autofree u8 *zeros = g_malloc0(DISK_BYTES);
+    GError *error = NULL;
+    int fd;
+
+    bench_set_up(&s->bench, data);
+    fd = g_file_open_tmp("mynah-blk-XXXXXX", &s->path, NULL);
+    g_assert_cmpint(fd, >=, 0);
+    close(fd);
+    g_file_set_contents(s->path, (char *)zeros, DISK_BYTES, NULL);
+    s->disks = disk_set_create(vm_context(s->bench.vm), &error);
+    g_assert_no_error(error);
+    vm_set_backend(s->bench.vm, "disks", 0, s->disks);
+}
+
+static void open_disk(struct desk *s, const char *text)
+{
+    g_autofree char *full = g_strdup_printf(text, s->path);
+    struct json_object *options = json_tokener_parse(full);
+    GError *error = NULL;
+
+    g_assert_true(disk_set_open(s->disks, options, &error));
+    g_assert_no_error(error);
+    json_object_put(options);
+}
+
+static void tear_down(struct desk *s, gconstpointer data)
+{
+    struct vm *vm = s->bench.vm;
+
+    bench_empty(&s->bench);
+    disk_set_destroy(s->disks);
+    bench_tear_down(&s->bench, data);
+    (void)vm;
+    g_unlink(s->path);
+    g_free(s->path);
+}
+
+static void begin(struct desk *s, enum driver_transport transport, const char *properties, u64 features)
+{
+    driver_init(&s->driver, &s->bench, transport, "virtio-blk", properties);
+    g_assert_true(driver_negotiate(&s->driver, features));
+    s->queue = driver_queue(&s->driver, 0, 0);
+    driver_ok(&s->driver);
+}
+
+/* Header, data, status; the data is at AT. */
+static void send(struct desk *s, u32 type, u64 sector, u32 size, bool device_writes)
+{
+    const struct driver_buffer buffers[] = { { HEADER_AT, 16, false }, { AT, size, device_writes }, { STATUS_AT, 1, true } };
+
+    bench_write(&s->bench, HEADER_AT, 8, type);
+    bench_write(&s->bench, HEADER_AT + 8, 8, sector);
+    bench_write(&s->bench, STATUS_AT, 1, 0xee);
+    if (size) {
+        driver_submit(&s->driver, s->queue, buffers, 3);
+    } else {
+        const struct driver_buffer two[] = { buffers[0], buffers[2] };
+
+        driver_submit(&s->driver, s->queue, two, 2);
+    }
+    driver_kick(&s->driver, s->queue);
+}
+
+static u8 wait_status(struct desk *s, u32 *written)
+{
+    u32 id;
+    s64 end = g_get_monotonic_time() + 20 * G_USEC_PER_SEC;
+
+    while (!driver_take(&s->driver, s->queue, 3, &id, written)) {
+        g_assert_cmpint(g_get_monotonic_time(), <, end);
+        g_main_context_iteration(vm_context(s->bench.vm), FALSE);
+        vm_inbox_deliver(s->bench.vm);
+    }
+    return (u8)bench_read(&s->bench, STATUS_AT, 1);
+}
+
+static u8 request(struct desk *s, u32 type, u64 sector, u32 size, bool device_writes)
+{
+    u32 written;
+
+    send(s, type, sector, size, device_writes);
+    return wait_status(s, &written);
+}
+
+static void fill(struct desk *s, u8 value, u32 size)
+{
+    memset(s->bench.ram->host + (AT - BENCH_RAM), value, size);
+}
+
+static bool all(struct desk *s, u8 value, u32 size)
+{
+    const u8 *p = s->bench.ram->host + (AT - BENCH_RAM);
+
+    for (u32 i = 0; i < size; i++)
+        if (p[i] != value)
+            return false;
+    return true;
+}
+
+static void transfers(struct desk *s, gconstpointer data)
+{
+    open_disk(s, "{\"driver\":\"file\",\"filename\":\"%s\",\"node-name\":\"d\",\"discard\":\"unmap\"}");
+    begin(s, GPOINTER_TO_UINT(data), "drive=d;serial=abc", BIT64(9) | BIT64(13) | BIT64(14));
+    g_assert_cmpuint(bench_read(&s->bench, driver_config_at(&s->driver, 0), 4), ==, DISK_BYTES / 512);
+    g_assert_cmpuint(bench_read(&s->bench, driver_config_at(&s->driver, 20), 4), ==, 512);
+    fill(s, 0x5a, 8192);
+    g_assert_cmpuint(request(s, OUT, 8, 8192, false), ==, 0);
+    g_assert_cmpuint(request(s, FLUSH, 0, 0, false), ==, 0);
+    fill(s, 0, 16384);
+    u32 written;
+    send(s, IN, 4, 16384, true);
+    g_assert_cmpuint(wait_status(s, &written), ==, 0);
+    g_assert_cmpuint(written, ==, 16385);
+    g_assert_cmpuint(bench_read(&s->bench, AT + 2047, 1), ==, 0);
+    g_assert_cmpuint(bench_read(&s->bench, AT + 2048, 1), ==, 0x5a);
+    g_assert_cmpuint(bench_read(&s->bench, AT + 2048 + 8191, 1), ==, 0x5a);
+    g_assert_cmpuint(bench_read(&s->bench, AT + 2048 + 8192, 1), ==, 0);
+    g_assert_cmpuint(request(s, GET_ID, 0, 20, true), ==, 0);
+    g_assert_cmphex(bench_read(&s->bench, AT, 4), ==, 'a' | 'b' << 8 | 'c' << 16);
+    /* zeros over the middle, then what lies around */
+    bench_write(&s->bench, AT, 8, 12);
+    bench_write(&s->bench, AT + 8, 8, 4 | UINT64_C(1) << 32);
+    g_assert_cmpuint(request(s, ZEROES, 0, 16, false), ==, 0);
+    g_assert_cmpuint(request(s, IN, 12, 2048, true), ==, 0);
+    g_assert_true(all(s, 0, 2048));
+    g_assert_cmpuint(request(s, IN, 16, 512, true), ==, 0);
+    g_assert_true(all(s, 0x5a, 512));
+    bench_write(&s->bench, AT, 8, 16);
+    bench_write(&s->bench, AT + 8, 8, 8);
+    g_assert_cmpuint(request(s, DISCARD, 0, 16, false), ==, 0);
+}
+
+static void mistakes(struct desk *s, gconstpointer data)
+{
+    open_disk(s, "{\"driver\":\"file\",\"filename\":\"%s\",\"node-name\":\"d\"}");
+    begin(s, PCI_MODERN, "drive=d", BIT64(9) | BIT64(13) | BIT64(14));
+    g_assert_cmpuint(request(s, OUT, DISK_BYTES / 512, 512, false), ==, 1);
+    g_assert_cmpuint(request(s, IN, DISK_BYTES / 512 - 1, 1024, true), ==, 1);
+    g_assert_cmpuint(request(s, IN, UINT64_MAX, 512, true), ==, 1);
+    g_assert_cmpuint(request(s, IN, 0, 100, true), ==, 1); /* no whole sectors */
+    g_assert_cmpuint(request(s, 99, 0, 512, true), ==, 2);
+    bench_write(&s->bench, AT, 8, 0);
+    bench_write(&s->bench, AT + 8, 8, 1 | UINT64_C(2) << 32); /* reserved flag */
+    g_assert_cmpuint(request(s, ZEROES, 0, 16, false), ==, 2);
+    bench_write(&s->bench, AT + 8, 8, 0xffffffff);
+    g_assert_cmpuint(request(s, DISCARD, 0, 16, false), ==, 1);
+    /* no room for a status: the device says that it needs a reset */
+    const struct driver_buffer bad = { HEADER_AT, 16, false };
+    driver_submit(&s->driver, s->queue, &bad, 1);
+    driver_kick(&s->driver, s->queue);
+    g_assert_true(driver_read(&s->driver, DRIVER_STATUS) & VIRTIO_NEEDS_RESET);
+}
+
+static void read_only(struct desk *s, gconstpointer data)
+{
+    open_disk(s, "{\"driver\":\"file\",\"filename\":\"%s\",\"node-name\":\"d\",\"read-only\":true}");
+    driver_init(&s->driver, &s->bench, MMIO_MODERN, "virtio-blk", "drive=d");
+    g_assert_true(driver_offered(&s->driver) & BIT64(5));
+    g_assert_false(driver_offered(&s->driver) & (BIT64(13) | BIT64(14)));
+    g_assert_true(driver_negotiate(&s->driver, BIT64(5)));
+    s->queue = driver_queue(&s->driver, 0, 0);
+    driver_ok(&s->driver);
+    g_assert_cmpuint(request(s, OUT, 0, 512, false), ==, 1);
+    g_assert_cmpuint(request(s, IN, 0, 512, true), ==, 0);
+}
+
+/* What was under way when the driver reset the device is not reported, and harms nothing. */
+static void reset_in_mid_air(struct desk *s, gconstpointer data)
+{
+    u32 id, written;
+
+    open_disk(s, "{\"driver\":\"null-co\",\"latency-ns\":20000000,\"read-zeroes\":true,\"size\":1048576,\"node-name\":\"d\"}");
+    begin(s, PCI_MODERN, "drive=d", BIT64(9));
+    for (unsigned i = 0; i < 8; i++)
+        send(s, IN, i, 512, true);
+    driver_write(&s->driver, DRIVER_STATUS, 0);
+    g_assert_true(driver_negotiate(&s->driver, BIT64(9)));
+    s->queue = driver_queue(&s->driver, 0, 0);
+    driver_ok(&s->driver);
+    s64 end = g_get_monotonic_time() + G_USEC_PER_SEC / 5;
+    while (g_get_monotonic_time() < end) {
+        g_main_context_iteration(vm_context(s->bench.vm), FALSE);
+        vm_inbox_deliver(s->bench.vm);
+    }
+    g_assert_false(driver_take(&s->driver, s->queue, 3, &id, &written));
+    g_assert_cmpuint(request(s, IN, 0, 512, true), ==, 0);
+}
+
+/* The device goes while requests are under way. */
+static void unplug_in_mid_air(struct desk *s, gconstpointer data)
+{
+    open_disk(s, "{\"driver\":\"null-co\",\"latency-ns\":20000000,\"size\":1048576,\"node-name\":\"d\"}");
+    begin(s, PCI_MODERN, "drive=d", BIT64(9));
+    for (unsigned i = 0; i < 8; i++)
+        send(s, IN, i, 512, true);
+    bench_empty(&s->bench);
+}
+
+static void claimed_once(struct desk *s, gconstpointer data)
+{
+    GError *error = NULL;
+
+    open_disk(s, "{\"driver\":\"file\",\"filename\":\"%s\",\"node-name\":\"d\"}");
+    begin(s, PCI_MODERN, "drive=d", BIT64(9));
+    g_assert_null(disk_claim(s->disks, "d", true, false, "second", &error));
+    g_assert_nonnull(error);
+    g_clear_error(&error);
+    g_assert_false(disk_set_close(s->disks, "d", &error));
+    g_assert_nonnull(strstr(error->message, "in use"));
+    g_clear_error(&error);
+}
+
+int main(int argc, char **argv)
+{
+    static const char *const transports[] = { "mmio-legacy", "mmio-modern", "pci-legacy", "pci-modern", "pci-msix" };
+
+    g_test_init(&argc, &argv, NULL);
+    for (unsigned i = 0; i < TRANSPORTS; i++) {
+        g_autofree char *name = g_strdup_printf("/virtio-blk/transfers/%s", transports[i]);
+
+        g_test_add(name, struct desk, GUINT_TO_POINTER(i), set_up, transfers, tear_down);
+    }
+    g_test_add("/virtio-blk/mistakes", struct desk, NULL, set_up, mistakes, tear_down);
+    g_test_add("/virtio-blk/read-only", struct desk, NULL, set_up, read_only, tear_down);
+    g_test_add("/virtio-blk/reset", struct desk, NULL, set_up, reset_in_mid_air, tear_down);
+    g_test_add("/virtio-blk/unplug", struct desk, NULL, set_up, unplug_in_mid_air, tear_down);
+    g_test_add("/virtio-blk/claimed", struct desk, NULL, set_up, claimed_once, tear_down);
+    return g_test_run();
+}

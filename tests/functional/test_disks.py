@@ -1,0 +1,51 @@
+# tests/functional/test_disks.py - disks on the command line and over QMP.
+import os
+import subprocess
+
+import pytest
+
+from test_images import IMG, IO, run
+
+IDLE = ["-M", "virt", "-display", "none", "-S", "-nodefaults"]
+
+
+def test_drives_and_nodes_are_shown(start, tmp_path):
+    run(IMG, "create", "-q", "-f", "qcow2", str(tmp_path / "a.qcow2"), "10M")
+    run(IMG, "create", "-q", "-f", "raw", str(tmp_path / "b.raw"), "1M")
+    machine = start(*IDLE, "-bios", "none", "-drive", f"file={tmp_path}/a.qcow2,if=none,id=hd0,format=qcow2,cache=writeback,aio=threads,discard=unmap", "-device", "virtio-blk-pci,drive=hd0,id=disk0,serial=s1",
+               "-blockdev", '{"driver":"file","filename":"%s/b.raw","node-name":"b","auto-read-only":true,"discard":"unmap"}' % tmp_path,
+               "-object", "iothread,id=io0", "-device", "virtio-blk-device,drive=b,iothread=io0", qmp=True)
+    disks = machine.qmp.command("query-block")
+    assert disks[0]["device"] == "hd0" and disks[0]["inserted"]["drv"] == "qcow2" and disks[0]["inserted"]["image"]["virtual-size"] == 10 << 20
+    assert disks[0]["qdev"].startswith("/machine/peripheral/disk0")
+    assert disks[1]["device"] == "" and disks[1]["inserted"]["node-name"] == "b" and not disks[1]["inserted"]["ro"]
+    nodes = {node["node-name"]: node for node in machine.qmp.command("query-named-block-nodes", flat=True)}
+    assert nodes["b"]["drv"] == "file" and {node["drv"] for node in nodes.values()} == {"file", "qcow2"}
+    assert [thread["id"] for thread in machine.qmp.command("query-iothreads")] == ["io0"]
+    machine.qmp.command("block_resize", **{"node-name": "b", "size": 2 << 20})
+    assert machine.qmp.command("query-named-block-nodes")[-1]["image"]["virtual-size"] in (2 << 20, 10 << 20)
+    assert (tmp_path / "b.raw").stat().st_size == 2 << 20
+    assert machine.qmp.command("query-blockstats")[0]["stats"]["rd_operations"] == 0
+    run(IMG, "create", "-q", "-f", "qcow2", str(tmp_path / "c.qcow2"), "1M")
+    machine.qmp.command("blockdev-add", **{"driver": "qcow2", "node-name": "n", "backing": None, "file": {"driver": "file", "filename": str(tmp_path / "c.qcow2")}})
+    # The image is locked against others while it is in use.
+    refused = subprocess.run([IO, "-c", "write 0 512", str(tmp_path / "a.qcow2")], capture_output=True, text=True, check=False)
+    assert refused.returncode == 1 and "lock" in refused.stderr
+    machine.qmp.command("blockdev-del", **{"node-name": "n"})
+    assert "n" not in [node["node-name"] for node in machine.qmp.command("query-named-block-nodes")]
+
+
+@pytest.mark.parametrize("arguments,text", [
+    (["-drive", "file=missing.img,id=a,if=none"], "Could not open 'missing.img': No such file or directory"),
+    (["-drive", "file=x,if=virtoi"], "unsupported bus type 'virtoi'"),
+    (["-drive", "fiel=x"], "did you mean 'file'?"),
+    (["-blockdev", "driver=null-co"], "'node-name' must be specified for the root node"),
+    (["-blockdev", "driver=null-co,node-name=a,sizes=1"], "did you mean 'size'?"),
+    (["-blockdev", "driver=nulco,node-name=a"], "did you mean 'null-co'?"),
+    (["-device", "virtio-blk-pci,drive=nothing"], "can't find value 'nothing'"),
+    (["-device", "virtio-blk-pci"], "drive property not set"),
+])
+def test_mistakes_get_one_clear_line(arguments, text, tmp_path):
+    program = os.path.abspath(os.environ.get("MYNAH", "build/mynah-system-riscv64"))
+    result = subprocess.run([program, *IDLE, *arguments], capture_output=True, text=True, timeout=60, cwd=tmp_path, check=False)
+    assert result.returncode == 1 and text in result.stderr, result
