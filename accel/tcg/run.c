@@ -102,8 +102,9 @@ static void run(struct tcg_vcpu *v)
         if (__atomic_load_n(&vcpu->host->exit_request, __ATOMIC_ACQUIRE)) {
             bool stay = vcpu_safepoint(vcpu);
 
-            if (!stay || __atomic_load_n(&tcg->turn_waiters, __ATOMIC_RELAXED))
+            if (!stay || __atomic_load_n(&tcg->turn_over, __ATOMIC_RELAXED))
                 return;
+            link = NULL; /* else a loop that is linked to itself would never quiesce, and its code never be recycled */
         }
         if (!link) /* a link keeps its block alive through the code epoch */
             epoch_quiesce(tcg->code_epoch, v->code_reader);
@@ -151,10 +152,19 @@ static void run(struct tcg_vcpu *v)
 }
 
 /*
- * thread=single: one vCPU at a time, in the order in which they asked; whoever waits asks the holder to come out after a
- * time slice.
+ * thread=single: one vCPU at a time, in the order in which they asked; the next in line asks the holder to come out after a
+ * time slice. Other reasons to come to a safepoint do not end a turn.
  */
 enum { SLICE_NS = 1000000 };
+
+/* Turn lock held. */
+static void end_turn(struct tcg *tcg)
+{
+    if (!tcg->turn_holder)
+        return;
+    __atomic_store_n(&tcg->turn_over, true, __ATOMIC_RELAXED);
+    __atomic_store_n(&tcg->turn_holder->vcpu->host->exit_request, 1, __ATOMIC_RELEASE);
+}
 
 static void take_turn(struct tcg_vcpu *v)
 {
@@ -163,13 +173,13 @@ static void take_turn(struct tcg_vcpu *v)
     vcpu_enter_outside(v->vcpu);
     host_lock_take(&tcg->turn_lock);
     u64 ticket = tcg->next_ticket++;
-    tcg->turn_waiters++;
     while (tcg->serving != ticket) {
-        host_cond_wait_until(&tcg->turn_cond, &tcg->turn_lock, host_clock_monotonic() + SLICE_NS);
-        if (tcg->turn_holder)
-            __atomic_store_n(&tcg->turn_holder->vcpu->host->exit_request, 1, __ATOMIC_RELEASE);
+        if (tcg->serving + 1 != ticket)
+            host_cond_wait(&tcg->turn_cond, &tcg->turn_lock);
+        else if (!host_cond_wait_until(&tcg->turn_cond, &tcg->turn_lock, host_clock_monotonic() + SLICE_NS))
+            end_turn(tcg);
     }
-    tcg->turn_waiters--;
+    tcg->turn_over = false;
     tcg->turn_holder = v;
     bool others = tcg->last_holder != v;
     tcg->last_holder = v;

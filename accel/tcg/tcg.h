@@ -220,7 +220,7 @@ struct tcg {
     struct host_cond turn_cond;
     struct tcg_vcpu *turn_holder, *last_holder;
     u64 next_ticket, serving;
-    u32 turn_waiters;
+    bool turn_over; /* atomic: the holder has had its time and somebody waits */
     /* statistics; translate_lock */
     u64 blocks, live_blocks, insns, guest_bytes, host_bytes, sampled_ns, sampled_insns, invalidations, recycled, code_pages;
 };
