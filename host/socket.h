@@ -59,6 +59,8 @@ ssize_t host_socket_send_pieces(int fd, const struct iovec *iov, size_t count);
 
 /* All of it, in at most that time; descriptors (16 at most) go with it. Waits. */
 bool host_socket_send_message(int fd, const void *data, size_t size, const int *fds, unsigned count, unsigned timeout_ms, GError **error);
+/* Nothing has come that was not read yet, and the other end is there. */
+bool host_socket_is_quiet(int fd);
 /* Exactly so many bytes, likewise. */
 bool host_socket_receive_message(int fd, void *data, size_t size, unsigned timeout_ms, GError **error);
 

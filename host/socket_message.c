@@ -80,3 +80,10 @@ bool host_socket_receive_message(int fd, void *data, size_t size, unsigned timeo
     }
     return true;
 }
+
+bool host_socket_is_quiet(int fd)
+{
+    char byte;
+
+    return recv(fd, &byte, 1, MSG_DONTWAIT | MSG_PEEK) < 0 && (errno == EAGAIN || errno == EINTR);
+}

@@ -3,6 +3,7 @@
 #include "base/bits.h"
 #include "base/error.h"
 #include "host/socket.h"
+#include <stdlib.h>
 #include <string.h>
 
 enum {
@@ -133,13 +134,23 @@ bool vhost_set_features(struct vhost *vhost, u64 features, GError **error)
     return command(vhost, SET_FEATURES, &features, sizeof(features), NULL, 0, error);
 }
 
-bool vhost_set_memory(struct vhost *vhost, const struct vhost_region *regions, u32 count, GError **error)
+static int by_address(const void *a, const void *b)
 {
+    const struct vhost_region *x = a, *y = b;
+
+    return x->host < y->host ? -1 : x->host > y->host;
+}
+
+bool vhost_set_memory(struct vhost *vhost, const struct vhost_region *given, u32 count, GError **error)
+{
+    struct vhost_region regions[VHOST_REGIONS_MAX];
     u64 payload[1 + 4 * VHOST_REGIONS_MAX];
     int fds[VHOST_REGIONS_MAX];
 
     if (count > VHOST_REGIONS_MAX)
         return error_set(error, "vhost-user: the machine has more than %d pieces of shared memory", VHOST_REGIONS_MAX - 1);
+    memcpy(regions, given, count * sizeof(*regions));
+    qsort(regions, count, sizeof(*regions), by_address); /* some back ends (Rust's vm-memory) insist on it */
     payload[0] = count;
     for (u32 i = 0; i < count; i++) {
         u64 *entry = payload + 1 + 4 * i;

@@ -3,6 +3,7 @@
 #include "base/bits.h"
 #include "base/error.h"
 #include "host/notifier.h"
+#include "host/socket.h"
 #include "hw/virtio/embed.h"
 #include "vm/inbox.h"
 #include "vm/machine.h"
@@ -133,11 +134,16 @@ static gboolean on_called(gint fd, GIOCondition condition, gpointer data)
     return G_SOURCE_CONTINUE;
 }
 
-/* It says nothing unasked, so this is its end. */
+/*
+ * It says nothing unasked, so this is its end; unless a vCPU, which held the lock when this descriptor was polled, was just reading an
+ * answer.
+ */
 static gboolean on_gone(gint fd, GIOCondition condition, gpointer data)
 {
     struct vhost_link *link = data;
 
+    if (host_socket_is_quiet(fd))
+        return G_SOURCE_CONTINUE;
     drop_source(&link->gone);
     post(link, 0, GONE);
     return G_SOURCE_REMOVE;

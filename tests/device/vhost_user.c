@@ -63,6 +63,7 @@ static void map(struct peer *p, const u64 *payload, const int *fds)
         void *host = mmap(NULL, entry[1], PROT_READ | PROT_WRITE, MAP_SHARED, fds[i], (off_t)entry[3]);
 
         g_assert_true(host != MAP_FAILED);
+        g_assert_true(!i || entry[0] > entry[-4]); /* in order */
         close(fds[i]);
         p->region[p->regions++] = (struct mapping){entry[0], entry[1], host};
     }

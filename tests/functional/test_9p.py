@@ -100,3 +100,30 @@ def test_mistakes(arguments, text):
     done = subprocess.run([BINARY, "-M", "virt", "-display", "none", "-bios", "none", *arguments], capture_output=True, timeout=60 * PATIENCE,
                           check=False)
     assert done.returncode == 1 and text in done.stderr.decode()
+
+
+def test_virtiofsd(start, linux, firmware, tmp_path):
+    """A folder served by Debian 13's virtiofsd, with the libraries of that release; it ends when the machine does."""
+    daemon, libraries = cached("virtiofsd", "virtiofsd"), cached("virtiofsd", "lib")
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    content = os.urandom(3 << 20)
+    (shared / "big").write_bytes(content)
+    server = subprocess.Popen([os.path.join(libraries, "ld-linux-x86-64.so.2"), "--library-path", libraries, daemon, f"--socket-path={tmp_path}/fs",
+                               f"--shared-dir={shared}", "--sandbox=none"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    try:
+        while b"Waiting for" not in (line := server.stderr.readline()):
+            assert line, "virtiofsd ended"
+        machine = start("-M", "virt,memory-backend=mem0", "-m", "512M", "-object", "memory-backend-memfd,id=mem0,size=512M", "-smp", "2", "-bios", firmware,
+                        "-chardev", f"socket,id=fs,path={tmp_path}/fs", "-device", "vhost-user-fs-pci,chardev=fs,tag=src",
+                        *linux("mkdir /m; mount -t virtiofs src /m; md5sum /m/big; cp /m/big /m/copy; mkdir /m/d; mv /m/copy /m/d; umount /m"))
+        machine.wait_for(hashlib.md5(content).hexdigest(), 90)
+        machine.wait_for("guest: done", 60)
+        assert machine.wait_exit() == 0
+        server.stderr.read()  # until it ends
+        assert server.wait(20 * PATIENCE) == 0
+    finally:
+        server.kill()
+        server.wait()
+        server.stderr.close()
+    assert (shared / "d" / "copy").read_bytes() == content
