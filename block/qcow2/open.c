@@ -268,7 +268,7 @@ static int qcow2_flush(struct block_node *node)
 /* Whether much less storage is there than clusters are counted. Lock. */
 static bool is_sparse(struct qcow2 *s)
 {
-    u64 clusters = qcow2_clusters(s, s->file->size), used = 0, count;
+    u64 clusters = qcow2_clusters(s, s->file->size), used = 0, count, real;
     s64 allocated;
 
     if (s->sparse == SPARSE_UNKNOWN && !s->data_name) {
@@ -276,7 +276,9 @@ static bool is_sparse(struct qcow2 *s)
         s->sparse = SPARSE_NO;
         for (u64 c = 0; allocated >= 0 && c < MIN(clusters, BIT64(22)); c++)
             used += qcow2_refcount(s, c, &count) == 0 && count;
-        if (allocated >= 0 && (u64)allocated / 9 * 10 < used << s->cluster_bits)
+        /* The margin that QEMU leaves: both programs shall show the same map. */
+        real = (u64)MAX(allocated, 0) >> s->cluster_bits;
+        if (allocated >= 0 && used >= MAX(real * 10 / 9, real + 2))
             s->sparse = SPARSE_YES;
     }
     return s->sparse == SPARSE_YES;
