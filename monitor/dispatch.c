@@ -74,7 +74,9 @@ static bool call(struct monitor *monitor, const struct monitor_command *command,
     void *args = NULL, *ret = NULL;
     bool ok = true;
 
-    if (command->args) {
+    if (command->open) {
+        args = arguments ? json_object_get(arguments) : json_object_new_object();
+    } else if (command->args) {
         struct json_object *given = arguments ? json_object_get(arguments) : json_object_new_object();
 
         ok = api_from_json(command->args, "", given, &args, error);
@@ -91,7 +93,9 @@ static bool call(struct monitor *monitor, const struct monitor_command *command,
         *result = command->returns ? api_to_json(command->returns, &ret) : json_object_new_object();
     if (command->returns)
         api_clear(command->returns, &ret);
-    if (command->args)
+    if (command->open)
+        json_object_put(args);
+    else if (command->args)
         api_clear(command->args, &args);
     return ok;
 }

@@ -12,6 +12,7 @@ struct monitor_command {
     const char *name;
     const struct api_type *args;    /* a struct; NULL: none */
     const struct api_type *returns; /* NULL: nothing */
+    bool open;                      /* takes any arguments: the handler gets the JSON object, borrowed */
     bool early;                     /* before negotiation is over, and only then */
     bool (*call)(struct monitor *monitor, const void *args, void *ret, GError **error);
 };

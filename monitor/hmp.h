@@ -84,6 +84,10 @@ void hmp_info_numa(struct hmp *hmp);
 void hmp_info_network(struct hmp *hmp);
 void hmp_info_pci(struct hmp *hmp);
 void hmp_info_usernet(struct hmp *hmp);
+void hmp_balloon(struct hmp *hmp);
+void hmp_info_balloon(struct hmp *hmp);
+void hmp_device_add(struct hmp *hmp);
+void hmp_device_del(struct hmp *hmp);
 void hmp_info_qtree(struct hmp *hmp);
 void hmp_info_trace_events(struct hmp *hmp);
 

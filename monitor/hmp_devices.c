@@ -1,10 +1,14 @@
 /* monitor/hmp_devices.c - the monitor's view of devices: info qtree, info pci, trace events. */
+#include "api/keyval.h"
 #include "base/error.h"
 #include "hw/core/bus.h"
+#include "hw/core/plug.h"
 #include "hw/core/trace.h"
 #include "hw/pci/pci.h"
+#include "hw/virtio/balloon.h"
 #include "monitor/hmp.h"
 #include "monitor/internal.h"
+#include "vm/user.h"
 #include <inttypes.h>
 #include <string.h>
 
@@ -80,7 +84,7 @@ static void print_function(struct hmp *hmp, struct vm_object *object, int indent
     const struct pci_function *function = pci_device_function(object);
     const struct pci_identity *id = &function->identity;
 
-    hmp_print(hmp, "%*saddr %02x:%02x.%x, class %04x, pci id %04x:%04x (sub %04x:%04x)", indent, "", function->bus ? function->bus->number : 0,
+    hmp_print(hmp, "%*saddr %02x:%02x.%x, class %04x, pci id %04x:%04x (sub %04x:%04x)", indent, "", function->bus ? pci_bus_number(function->bus) : 0,
               function->devfn >> 3, function->devfn & 7, id->class, id->vendor_id, id->device_id, id->subsystem_vendor_id, id->subsystem_id);
 }
 
@@ -157,6 +161,58 @@ static void print_pci(struct vm_object *object, void *opaque)
 void hmp_info_pci(struct hmp *hmp)
 {
     vm_object_foreach(vm_root(hmp->vm), print_pci, hmp);
+}
+
+void hmp_balloon(struct hmp *hmp)
+{
+    g_autofree char *text = hmp_word(hmp);
+    GError *error = NULL;
+
+    if (!balloon_set(hmp->vm, (text ? g_ascii_strtoull(text, NULL, 0) : 0) * MIB, &error))
+        hmp_error(hmp, error);
+}
+
+void hmp_info_balloon(struct hmp *hmp)
+{
+    GError *error = NULL;
+    u64 bytes;
+
+    if (balloon_get(hmp->vm, &bytes, &error))
+        hmp_print(hmp, "balloon: actual=%" PRIu64, bytes / MIB);
+    else
+        hmp_error(hmp, error);
+}
+
+static bool add(struct hmp *hmp, const char *text, GError **error)
+{
+    static const struct api_keys keys = { .implied = "driver", .open = true, .json = true };
+    g_autoptr(api_keyval) list = api_keyval_parse(text, &keys, error);
+    const char *driver = list ? api_keyval_get(list, "driver") : NULL;
+
+    if (!list)
+        return false;
+    if (!driver || !vm_machine(hmp->vm))
+        return error_set(error, "write device_add DRIVER[,id=ID][,PROPERTY=VALUE...]");
+    g_autoptr(GPtrArray) pairs = vm_user_pairs(list, "driver");
+    return device_add(hmp->vm, driver, api_keyval_get(list, "id"), (const char *const *)pairs->pdata, error);
+}
+
+void hmp_device_add(struct hmp *hmp)
+{
+    g_autofree char *text = hmp_word(hmp);
+    GError *error = NULL;
+
+    if (!add(hmp, text ? text : "", &error))
+        hmp_error(hmp, error);
+}
+
+void hmp_device_del(struct hmp *hmp)
+{
+    g_autofree char *id = hmp_word(hmp);
+    GError *error = NULL;
+
+    if (!vm_machine(hmp->vm) || !device_del(hmp->vm, id ? id : "", &error))
+        hmp_error(hmp, error);
 }
 
 static void print_event(const char *event, void *opaque)

@@ -200,6 +200,7 @@ const struct hmp_command hmp_info_pages[] = {
     { "name", "", "the guest's name", info_name },
     { "numa", "", "NUMA nodes of the guest", hmp_info_numa },
     { "network", "", "network cards and netdevs", hmp_info_network },
+    { "balloon", "", "how much memory the guest keeps", hmp_info_balloon },
     { "pci", "", "what is on the PCI buses", hmp_info_pci },
     { "qom-tree", "[path]", "the tree of objects", info_qom_tree },
     { "qtree", "", "the tree of devices", hmp_info_qtree },

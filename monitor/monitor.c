@@ -76,6 +76,7 @@ struct monitor_set *monitor_set_create(struct vm *vm, struct chardev_set *charde
     set->monitors = g_ptr_array_new_with_free_func(monitor_free);
     set->infos = g_array_new(FALSE, FALSE, sizeof(struct monitor_info));
     set->events = (struct api_event_sink){ emit, set };
+    vm_set_events(vm, &set->events);
     vm_on_event(vm, on_event, set);
     monitor_watch_networks(set);
     vm_set_backend(vm, "monitors", 0, set);
@@ -87,6 +88,7 @@ void monitor_set_destroy(struct monitor_set *set)
     if (!set)
         return;
     vm_off_event(set->vm, on_event, set);
+    vm_set_events(set->vm, NULL);
     vm_set_backend(set->vm, "monitors", 0, NULL);
     g_ptr_array_unref(set->monitors);
     g_array_unref(set->infos);

@@ -43,6 +43,10 @@ struct json_object *property_json(const struct vm_property *property, const char
     case VM_PROPERTY_CUSTOM:
         if (property_is_bool(property))
             return bool_json(property, text);
+        if (!g_strcmp0(property->class_name, "int"))
+            return json_object_new_int64(g_ascii_strtoll(text ? text : "0", NULL, 10));
+        if (!g_strcmp0(property->class_name, "guest statistics") && text)
+            return json_tokener_parse(text);
     }
     return json_object_new_string(text ? text : "");
 }

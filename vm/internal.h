@@ -2,6 +2,7 @@
 #ifndef VM_INTERNAL_H
 #define VM_INTERNAL_H
 
+#include "api/marshal.h"
 #include "host/lock.h"
 #include "vm/clock.h"
 #include "vm/inbox.h"
@@ -62,6 +63,8 @@ struct vm {
         int exit_status;
     } request;
     struct host_lock request_lock;
+    bool complete;
+    struct api_event_sink events;
     GArray *event_listeners, *reset_listeners, *complete_listeners;
     int exit_status;
     bool finished;

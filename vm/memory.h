@@ -32,6 +32,8 @@ struct ram_block *vm_ram_create(struct vm *vm, const char *name, u64 size, GErro
 struct ram_block *vm_ram_create_file(struct vm *vm, const char *name, u64 size, int fd, u64 offset, bool share, u64 align,
                                      GError **error);
 void vm_ram_destroy(struct ram_block *block);
+/* The guest does not need what is there: whole pages go back to the host, and read as zero or as before. Any thread. */
+void vm_ram_discard(struct ram_block *block, u64 offset, u64 size);
 /* DMA that is under way keeps a block's memory, also beyond vm_ram_destroy. Any thread. */
 void vm_ram_pin(struct ram_block *block);
 void vm_ram_unpin(struct ram_block *block);

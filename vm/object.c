@@ -225,7 +225,8 @@ static void search_one(struct vm_object *object, void *opaque)
 {
     struct search *search = opaque;
 
-    if (object->parent && !strcmp(object->name, search->name)) {
+    /* A bus below its device under the same name ("rp1") makes no ambiguity. */
+    if (object->parent && !strcmp(object->name, search->name) && (!search->found || object->parent != search->found)) {
         search->found = object;
         search->count++;
     }

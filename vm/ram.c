@@ -68,6 +68,19 @@ void vm_ram_destroy(struct ram_block *block)
     vm_ram_unpin(block);
 }
 
+void vm_ram_discard(struct ram_block *block, u64 offset, u64 size)
+{
+    u64 page = host_page_size(), first = bits_align_up(offset, page), end = bits_align_down(offset + size, page);
+
+    if (first >= end)
+        return;
+    if (container_of(block, struct ram, block)->shared)
+        host_map_remove(block->host + first, end - first);
+    else if (block->fd < 0)
+        host_map_discard(block->host + first, end - first);
+    vm_ram_changed(block, first, end - first);
+}
+
 void vm_ram_pin(struct ram_block *block)
 {
     __atomic_add_fetch(&block->pins, 1, __ATOMIC_RELAXED);

@@ -5,6 +5,7 @@
 #include "host/loop.h"
 #include "vm/arena.h"
 #include "vm/internal.h"
+#include <json-c/json.h>
 
 enum { ARENA_SIZE = 256 << 20 };
 
@@ -40,6 +41,11 @@ static GArray *listeners(void)
     return g_array_new(FALSE, FALSE, sizeof(struct vm_listener));
 }
 
+static void drop_event(void *opaque, const char *name, struct json_object *data)
+{
+    json_object_put(data);
+}
+
 struct vm *vm_create(u32 guest, GError **error)
 {
     struct vm *vm = g_new0(struct vm, 1);
@@ -56,6 +62,7 @@ struct vm *vm_create(u32 guest, GError **error)
     vm->reset_listeners = listeners();
     vm->complete_listeners = listeners();
     vm->vcpus = g_ptr_array_new();
+    vm_set_events(vm, NULL);
     vm->lines = g_ptr_array_new();
     vm->main_reader = epoch_reader_add(vm->epoch);
     vm_inbox_init(vm);
@@ -472,5 +479,21 @@ bool vm_complete(struct vm *vm, GError **error)
         if (!((bool (*)(void *, GError **))listener->fn)(listener->opaque, error))
             return false;
     }
+    vm->complete = true;
     return true;
+}
+
+bool vm_is_complete(const struct vm *vm)
+{
+    return vm->complete;
+}
+
+const struct api_event_sink *vm_events(struct vm *vm)
+{
+    return &vm->events;
+}
+
+void vm_set_events(struct vm *vm, const struct api_event_sink *sink)
+{
+    vm->events = sink ? *sink : (struct api_event_sink){ drop_event, NULL };
 }

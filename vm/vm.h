@@ -98,10 +98,20 @@ void vm_signal_shutdown(struct vm *vm, int signal_number);
 /* Listeners, called in the main loop under the machine lock. */
 void vm_on_event(struct vm *vm, void (*fn)(const struct vm_event *event, void *opaque), void *opaque);
 void vm_off_event(struct vm *vm, void (*fn)(const struct vm_event *event, void *opaque), void *opaque);
+/*
+ * Where events for management go: api_event_X(vm_events(vm), ...) of api/types.h. Before there are monitors they go nowhere. Machine
+ * lock.
+ */
+struct api_event_sink;
+const struct api_event_sink *vm_events(struct vm *vm);
+void vm_set_events(struct vm *vm, const struct api_event_sink *sink);
+
 void vm_on_reset(struct vm *vm, void (*fn)(void *opaque), void *opaque);
 void vm_off_reset(struct vm *vm, void (*fn)(void *opaque), void *opaque);
 /* When the board and all devices exist, before the first instruction (firmware is loaded here). */
 void vm_on_complete(struct vm *vm, bool (*fn)(void *opaque, GError **error), void *opaque);
 bool vm_complete(struct vm *vm, GError **error);
+/* It has been called: what comes now is plugged into a machine that may be running. */
+bool vm_is_complete(const struct vm *vm);
 
 #endif

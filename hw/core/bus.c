@@ -10,8 +10,17 @@ static void init(struct vm_object *object)
     ((struct bus *)object)->devices = g_ptr_array_new();
 }
 
+/* Devices may outlive it. */
 static void finish(struct vm_object *object)
 {
+    struct bus *bus = (struct bus *)object;
+
+    for (guint i = 0; i < bus->devices->len; i++) {
+        struct vm_object *device = bus->devices->pdata[i];
+
+        if (vm_object_is_a(device, "declared-device") && ((struct device *)device)->bus == bus)
+            ((struct device *)device)->bus = NULL;
+    }
     g_ptr_array_unref(((struct bus *)object)->devices);
 }
 
@@ -128,6 +137,10 @@ bool bus_plug(struct bus *bus, struct vm_object *device, GError **error)
 {
     if (bus->most && bus->devices->len >= bus->most)
         return error_set(error, "bus '%s' has no room for another device", bus->object.name);
+    /* What belongs to a device that is being plugged in itself is another matter. */
+    bool hot = vm_is_complete(device->vm) && bus->object.parent && bus->object.parent->realized;
+    if (hot && !bus->ops)
+        return error_set(error, "Bus '%s' does not support hotplugging", bus->object.name);
     g_ptr_array_add(bus->devices, device);
     return true;
 }

@@ -9,13 +9,20 @@
 #include "vm/object.h"
 
 struct device;
+struct bus;
+
+/* Kinds of buses that take and give devices while the machine runs. */
+struct bus_ops {
+    /* Asks for a device to go; the bus calls device_delete when everybody agrees, perhaps at once. */
+    bool (*unplug)(struct bus *bus, struct device *device, GError **error);
+};
 
 struct bus {
     struct vm_object object;
     GPtrArray *devices; /* of struct vm_object, in order of plugging; not owned */
     u32 most;           /* devices that fit; 0: any number */
     u32 number;         /* in order of creation, over all buses of the machine */
-    bool hotplug;       /* takes and gives devices while the machine runs */
+    const struct bus_ops *ops; /* NULL: devices come and go only while the machine is built */
 };
 
 /*

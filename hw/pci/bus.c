@@ -1,7 +1,8 @@
 /* hw/pci/bus.c - the PCI bus: which function is where. */
 #include "base/bits.h"
 #include "base/error.h"
-#include "hw/pci/pci.h"
+#include "hw/pci/bridge.h"
+#include "hw/pci/slot.h"
 #include <string.h>
 
 /* The host goes; devices elsewhere in the tree may outlive it. */
@@ -41,7 +42,11 @@ static bool realize_device(struct vm_object *object, GError **error)
     int devfn;
 
     device->pci.multifunction = device->multifunction;
-    return bus && pci_parse_address(device->addr, &devfn, error) && pci_bus_plug(bus, &device->pci, devfn, error);
+    if (!bus || !pci_parse_address(device->addr, &devfn, error) || !pci_bus_plug(bus, &device->pci, devfn, error))
+        return false;
+    if (bus->slot && !(device->pci.devfn & 7)) /* function 0 says that all are there */
+        pci_slot_filled(bus->slot);
+    return true;
 }
 
 static void unrealize_device(struct vm_object *object)
@@ -70,7 +75,7 @@ static bool slot_is_free(const struct pci_bus *bus, int slot)
 
 static int free_slot(const struct pci_bus *bus)
 {
-    for (int slot = 0; slot < PCI_FUNCTIONS / 8; slot++) {
+    for (int slot = 0; slot < (bus->slots ? bus->slots : PCI_SLOTS); slot++) {
         if (slot_is_free(bus, slot))
             return slot * 8;
     }
@@ -82,6 +87,10 @@ static bool check_slot(const struct pci_bus *bus, const struct pci_function *fun
 {
     const struct pci_function *first = bus->function[devfn & ~7];
 
+    if (bus->slots && devfn >> 3 >= bus->slots) {
+        error_set(error, "%s has no slot %02x", bus->bus.object.name, devfn >> 3);
+        return error_hint(error, "behind a PCI Express port is slot 00 only");
+    }
     if (bus->function[devfn])
         return error_set(error, "%02x.%x of %s is taken", devfn >> 3, devfn & 7, bus->bus.object.name);
     if ((devfn & 7) && first && !first->multifunction) {
@@ -91,6 +100,55 @@ static bool check_slot(const struct pci_bus *bus, const struct pci_function *fun
     if (!(devfn & 7) && !function->multifunction && !slot_is_free(bus, devfn >> 3))
         return error_set(error, "slot %02x of %s has other functions: this one needs multifunction=on", devfn >> 3, bus->bus.object.name);
     return true;
+}
+
+u8 pci_bus_number(const struct pci_bus *bus)
+{
+    return bus->bridge ? bus->bridge->config[PCI_SECONDARY] : 0;
+}
+
+struct pci_function *pci_bus_route(struct pci_bus *bus, u8 number, u8 devfn)
+{
+    /* Each step goes behind another bridge, so this ends. */
+    while (bus && number != pci_bus_number(bus)) {
+        struct pci_bus *next = NULL;
+
+        for (u32 i = 0; i < PCI_FUNCTIONS && !next; i++) {
+            struct pci_function *f = bus->function[i];
+
+            if (f && f->bridge && f->config[PCI_SECONDARY] && number >= f->config[PCI_SECONDARY] && number <= f->config[PCI_SUBORDINATE])
+                next = f->bridge->bus;
+        }
+        bus = next;
+    }
+    return bus && !bus->off ? bus->function[devfn] : NULL;
+}
+
+void pci_bus_pull(struct pci_bus *bus, u32 line, int by)
+{
+    bool before = bus->intx_count[line] != 0;
+
+    bus->intx_count[line] += (u32)by;
+    bool now = bus->intx_count[line] != 0;
+    if (before == now)
+        return;
+    /* PCI-to-PCI Bridge Architecture 1.2, 9.1: a bridge is a device of its bus as others are. */
+    if (bus->bridge && bus->bridge->bus)
+        pci_bus_pull(bus->bridge->bus, ((u32)(bus->bridge->devfn >> 3) + line) % PCI_PINS, by);
+    else if (bus->set_intx)
+        bus->set_intx(bus->host, line, now);
+}
+
+void pci_bus_reset(struct pci_bus *bus)
+{
+    for (u32 i = 0; i < PCI_FUNCTIONS; i++) {
+        struct pci_function *f = bus->function[i];
+
+        if (f)
+            device_reset(f->device);
+        if (f && f->bridge)
+            pci_bus_reset(f->bridge->bus);
+    }
 }
 
 bool pci_bus_plug(struct pci_bus *bus, struct pci_function *function, int devfn, GError **error)
@@ -104,7 +162,7 @@ bool pci_bus_plug(struct pci_bus *bus, struct pci_function *function, int devfn,
     bus->function[devfn] = function;
     function->bus = bus;
     function->devfn = (u8)devfn;
-    function->config[PCI_HEADER_TYPE] = function->multifunction ? PCI_MULTIFUNCTION : 0;
+    function->config[PCI_HEADER_TYPE] = (u8)((function->multifunction ? PCI_MULTIFUNCTION : 0) | function->identity.bridge);
     return true;
 }
 
@@ -138,7 +196,7 @@ bool pci_parse_address(const char *text, int *devfn, GError **error)
     return true;
 }
 
-static const char *class_text(u16 class)
+const char *pci_class_text(u16 class)
 {
     switch (class) {
     case 0x0100:
@@ -175,20 +233,39 @@ static void describe_bar(GString *text, const struct pci_function *function, u32
                                (guint64)((address & ~UINT64_C(15)) + bar->region->size - 1));
 }
 
+static void describe_bridge(GString *text, const struct pci_bridge *bridge)
+{
+    const u8 *config = bridge->function->config;
+    const struct { const char *what; u32 digits, window; } rows[] = {
+        { "IO", 4, PCI_WINDOW_IO }, { "memory", 8, PCI_WINDOW_MEMORY }, { "prefetchable memory", 8, PCI_WINDOW_PREFETCH },
+    };
+
+    g_string_append_printf(text, "      BUS %u.\n      secondary bus %u.\n      subordinate bus %u.\n", pci_bus_number(bridge->function->bus),
+                           config[PCI_SECONDARY], config[PCI_SUBORDINATE]);
+    for (u32 i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct pci_window w = pci_bridge_window(bridge, rows[i].window);
+
+        g_string_append_printf(text, "      %s range [0x%0*" G_GINT64_MODIFIER "x, 0x%0*" G_GINT64_MODIFIER "x]\n", rows[i].what, (int)rows[i].digits,
+                               w.first, (int)rows[i].digits, w.last);
+    }
+}
+
 static void describe_function(GString *text, const struct pci_function *function)
 {
     const struct pci_identity *id = &function->identity;
     const struct vm_object *object = &function->device->object;
     bool named = object->parent && !g_strcmp0(object->parent->name, "peripheral");
 
-    g_string_append_printf(text, "  Bus %2u, device %3u, function %u:\n", function->bus->number, function->devfn >> 3, function->devfn & 7);
-    if (class_text(id->class))
-        g_string_append_printf(text, "    %s: ", class_text(id->class));
+    g_string_append_printf(text, "  Bus %2u, device %3u, function %u:\n", pci_bus_number(function->bus), function->devfn >> 3, function->devfn & 7);
+    if (pci_class_text(id->class))
+        g_string_append_printf(text, "    %s: ", pci_class_text(id->class));
     else
         g_string_append_printf(text, "    Class %04x: ", id->class);
     g_string_append_printf(text, "PCI device %04x:%04x\n", id->vendor_id, id->device_id);
     if (id->subsystem_vendor_id)
         g_string_append_printf(text, "      PCI subsystem %04x:%04x\n", id->subsystem_vendor_id, id->subsystem_id);
+    if (function->bridge)
+        describe_bridge(text, function->bridge);
     if (id->interrupt_pin)
         g_string_append_printf(text, "      IRQ %u, pin %c\n", function->config[0x3c], 'A' + id->interrupt_pin - 1);
     for (u32 i = 0; i < PCI_BARS; i++) {

@@ -1,6 +1,8 @@
 /* hw/pci/function.c - a PCI function: configuration space, BARs, its interrupt pin. */
 #include "base/bits.h"
 #include "base/error.h"
+#include "hw/pci/bridge.h"
+#include "hw/pci/msi.h"
 #include "hw/pci/msix.h"
 #include <string.h>
 
@@ -10,11 +12,14 @@ struct field {
     u16 writable, clearable;
 };
 
-static const struct field header[] = {
 #define FIELD(offset_, size_, name_, writable_, clearable_, doc_) { #name_, offset_, size_, writable_, clearable_ },
+static const struct field header[] = {
 #include "hw/pci/header.def"
-#undef FIELD
 };
+static const struct field bridge_header[] = {
+#include "hw/pci/bridge_header.def"
+};
+#undef FIELD
 
 static u64 get(const u8 *bytes, u32 offset, unsigned size)
 {
@@ -52,9 +57,14 @@ static void write_identity(struct pci_function *function)
     put(config, 0x08, 1, id->revision);
     put(config, 0x09, 1, id->programming);
     put(config, 0x0a, 2, id->class);
-    put(config, PCI_HEADER_TYPE, 1, function->multifunction ? PCI_MULTIFUNCTION : 0);
-    put(config, 0x2c, 2, id->subsystem_vendor_id);
-    put(config, 0x2e, 2, id->subsystem_id);
+    put(config, PCI_HEADER_TYPE, 1, (function->multifunction ? PCI_MULTIFUNCTION : 0) | id->bridge);
+    if (!id->bridge) { /* bridges have other things there */
+        put(config, 0x2c, 2, id->subsystem_vendor_id);
+        put(config, 0x2e, 2, id->subsystem_id);
+    } else {
+        put(config, 0x24, 2, 1); /* 64-bit prefetchable window */
+        put(config, 0x26, 2, 1);
+    }
     put(config, PCI_INTERRUPT_PIN, 1, id->interrupt_pin);
     for (u32 i = 0; i < PCI_BARS; i++) {
         if (function->bar[i].region)
@@ -68,9 +78,10 @@ void pci_function_init(struct pci_function *function, struct device *device, u8 
                                        .multifunction = function->multifunction, .capability_end = PCI_HEADER_END };
     function->writable = g_malloc0(size);
     function->clearable = g_malloc0(size);
-    for (u32 i = 0; i < ARRAY_SIZE(header); i++) {
-        put(function->writable, header[i].offset, header[i].size, header[i].writable);
-        put(function->clearable, header[i].offset, header[i].size, header[i].clearable);
+    const struct field *row = identity->bridge ? bridge_header : header;
+    for (u32 i = identity->bridge ? ARRAY_SIZE(bridge_header) : ARRAY_SIZE(header); i-- > 0; row++) {
+        put(function->writable, row->offset, row->size, row->writable);
+        put(function->clearable, row->offset, row->size, row->clearable);
     }
     write_identity(function);
 }
@@ -88,7 +99,7 @@ static bool bar_enabled(const struct pci_function *function, const struct pci_ba
 {
     u64 command = get(function->config, PCI_COMMAND, 2);
 
-    return function->bus && (command & (bar->kind & PCI_BAR_IO ? PCI_COMMAND_IO : PCI_COMMAND_MEMORY));
+    return function->bus && pci_function_is_awake(function) && (command & (bar->kind & PCI_BAR_IO ? PCI_COMMAND_IO : PCI_COMMAND_MEMORY));
 }
 
 /* Where a BAR should be; false: nowhere, also while the guest finds out its size by writing ones. */
@@ -119,7 +130,7 @@ static void map_bar(struct pci_function *function, u32 number)
 }
 
 /* Makes the memory map and the interrupt line agree with the configuration space. */
-static void follow(struct pci_function *function)
+void pci_function_follow(struct pci_function *function)
 {
     struct vm *vm = function->device->object.vm;
 
@@ -128,6 +139,8 @@ static void follow(struct pci_function *function)
         if (function->bar[i].region)
             map_bar(function, i);
     }
+    if (function->bridge)
+        pci_bridge_follow(function->bridge);
     region_batch_end(vm);
     pci_function_set_intx(function, function->intx);
 }
@@ -161,13 +174,35 @@ u32 pci_function_add_capability(struct pci_function *function, u8 id, u32 size)
     return at;
 }
 
+enum { POWER_ID = 1, POWER_SIZE = 8, POWER_VERSION = 3, POWER_CONTROL = 4, POWER_STATE = 3, POWER_NO_RESET = 8 };
+
+u32 pci_function_add_power(struct pci_function *function)
+{
+    u32 at = pci_function_add_capability(function, POWER_ID, POWER_SIZE);
+
+    if (!at)
+        return 0;
+    put(function->config, at + 2, 2, POWER_VERSION);
+    put(function->config, at + POWER_CONTROL, 2, POWER_NO_RESET);
+    put(function->writable, at + POWER_CONTROL, 2, POWER_STATE);
+    function->power = at;
+    return at;
+}
+
+bool pci_function_is_awake(const struct pci_function *function)
+{
+    bool asleep = function->power && (get(function->config, function->power + POWER_CONTROL, 2) & POWER_STATE) == POWER_STATE;
+
+    return !asleep && !(function->bus && function->bus->off);
+}
+
 /* The pin. */
 
 void pci_function_set_intx(struct pci_function *function, bool level)
 {
     struct pci_bus *bus = function->bus;
     u64 status = get(function->config, PCI_STATUS, 2);
-    bool shown = level && !(get(function->config, PCI_COMMAND, 2) & PCI_COMMAND_NO_INTX);
+    bool shown = level && !(get(function->config, PCI_COMMAND, 2) & PCI_COMMAND_NO_INTX) && pci_function_is_awake(function);
 
     function->intx = level;
     put(function->config, PCI_STATUS, 2, level ? status | PCI_STATUS_INTX : status & ~(u64)PCI_STATUS_INTX);
@@ -175,10 +210,7 @@ void pci_function_set_intx(struct pci_function *function, bool level)
         return;
     function->intx_shown = shown;
     /* Slots share four lines in turn (PCI Express Base, 2.2.8.1). */
-    u32 line = ((u32)(function->devfn >> 3) + function->identity.interrupt_pin - 1) % PCI_PINS;
-    bus->intx_count[line] += shown ? 1 : -1u;
-    if (bus->set_intx)
-        bus->set_intx(bus->host, line, bus->intx_count[line] != 0);
+    pci_bus_pull(bus, ((u32)(function->devfn >> 3) + function->identity.interrupt_pin - 1) % PCI_PINS, shown ? 1 : -1);
 }
 
 /* Configuration space. */
@@ -186,7 +218,7 @@ void pci_function_set_intx(struct pci_function *function, bool level)
 bool pci_function_may_dma(const struct pci_function *function)
 {
     for (; function && function->bus; function = function->bus->bridge) {
-        if (!(get(function->config, PCI_COMMAND, 2) & PCI_COMMAND_MASTER))
+        if (!(get(function->config, PCI_COMMAND, 2) & PCI_COMMAND_MASTER) || !pci_function_is_awake(function))
             return false;
         if (!function->bus->bridge)
             return true;
@@ -224,10 +256,12 @@ void pci_config_write(struct pci_function *function, u32 offset, unsigned size, 
 
         *at = (u8)(((*at & ~writable) | (byte & writable)) & ~(byte & clearable));
     }
-    if (offset < PCI_HEADER_END)
-        follow(function);
+    if (offset < PCI_HEADER_END || (function->power && offset < function->power + POWER_SIZE && offset + size > function->power))
+        pci_function_follow(function);
     if (function->msix)
         pci_msix_follow(function->msix);
+    if (function->msi)
+        pci_msi_follow(function->msi);
     if (function->written)
         function->written(function->device, offset, size);
 }
@@ -240,5 +274,5 @@ void pci_function_reset(struct pci_function *function)
     write_identity(function);
     if (function->msix)
         pci_msix_reset(function->msix);
-    follow(function);
+    pci_function_follow(function);
 }

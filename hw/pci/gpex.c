@@ -7,9 +7,7 @@
 /* The function whose configuration space lies at an offset of the window, or NULL. */
 static struct pci_function *function_at(const struct gpex *gpex, u64 offset)
 {
-    u64 bus = offset >> 20 & 0xff, devfn = offset >> 12 & 0xff;
-
-    return bus == gpex->bus->number ? gpex->bus->function[devfn] : NULL;
+    return pci_bus_route(gpex->bus, offset >> 20 & 0xff, offset >> 12 & 0xff);
 }
 
 static enum mem_result ecam_read(void *opaque, u64 offset, unsigned size, u64 *value)

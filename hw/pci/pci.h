@@ -17,13 +17,14 @@
 #include "hw/core/bus.h"
 #include "hw/core/device.h"
 
-enum { PCI_BARS = 6, PCI_PINS = 4, PCI_FUNCTIONS = 256 };
+enum { PCI_BARS = 6, PCI_PINS = 4, PCI_SLOTS = 32, PCI_FUNCTIONS = 256 };
 
 /* Offsets in the header and bits there. */
 enum {
     PCI_COMMAND = 0x04, PCI_STATUS = 0x06, PCI_HEADER_TYPE = 0x0e, PCI_BAR0 = 0x10, PCI_CAPABILITIES = 0x34, PCI_INTERRUPT_PIN = 0x3d,
     PCI_HEADER_END = 0x40,
     PCI_COMMAND_IO = 1, PCI_COMMAND_MEMORY = 2, PCI_COMMAND_MASTER = 4, PCI_COMMAND_NO_INTX = 0x400,
+    PCI_PRIMARY = 0x18, PCI_SECONDARY = 0x19, PCI_SUBORDINATE = 0x1a, PCI_BRIDGE_CONTROL = 0x3e, PCI_BRIDGE_RESET = 0x40,
     PCI_STATUS_INTX = 8, PCI_STATUS_CAPABILITIES = 0x10, PCI_MULTIFUNCTION = 0x80,
 };
 
@@ -35,6 +36,7 @@ struct pci_identity {
     u16 class;      /* 0x0600 */
     u8 programming, revision;
     u8 interrupt_pin; /* 1-4, 0: none */
+    bool bridge;    /* type 1 header */
 };
 
 struct pci_bus;
@@ -59,6 +61,10 @@ struct pci_function {
     u32 capability_end;     /* where the next capability may lie */
     struct pci_bar bar[PCI_BARS];
     struct pci_msix *msix;  /* NULL: none */
+    struct pci_msi *msi;
+    struct pci_bridge *bridge;
+    u32 power;              /* power management capability; 0: none */
+    u32 express;            /* PCI Express capability */
     /* Optional: after a write to the configuration space, before a read of it. */
     void (*written)(struct device *device, u32 offset, unsigned size);
     void (*reading)(struct device *device, u32 offset, unsigned size);
@@ -88,24 +94,43 @@ void pci_function_send_message(struct pci_function *function, u64 address, u32 d
 u32 pci_config_read(struct pci_function *function, u32 offset, unsigned size);
 void pci_config_write(struct pci_function *function, u32 offset, unsigned size, u32 value);
 
+/* Power management: D0 and D3hot, in which BARs and DMA are off (PCI Power Management 1.2, 3.2). 0: no room. */
+u32 pci_function_add_power(struct pci_function *function);
+/* Neither in D3hot nor in a slot without power. */
+bool pci_function_is_awake(const struct pci_function *function);
+/* The memory map and the pin agree with the configuration space again. */
+void pci_function_follow(struct pci_function *function);
+
 /* A bus, class "PCIE": made by its host with bus_create, which then sets the fields. */
 struct pci_bus {
     struct bus bus;
     struct region *memory, *io; /* in which BARs appear */
     struct pci_function *bridge; /* NULL: the host's own bus */
+    u8 slots;                   /* 0: PCI_SLOTS */
+    struct pci_slot *slot;      /* that devices come and go by; NULL: none */
+    bool off;                   /* without power: nobody answers */
     bool msi;                   /* there is somebody who takes messages */
-    u8 number;
     struct pci_function *function[PCI_FUNCTIONS];
     u32 intx_count[PCI_PINS];   /* functions that pull each line */
     void (*set_intx)(void *host, u32 line, u32 level);
     void *host;
 };
 
+/* The number that the guest gave it; 0: the host's own. */
+u8 pci_bus_number(const struct pci_bus *bus);
+/* The function that a configuration cycle at the host's bus reaches, or NULL. */
+struct pci_function *pci_bus_route(struct pci_bus *bus, u8 number, u8 devfn);
+/* One more (+1) or less (-1) that pulls a line; bridges pass it on. */
+void pci_bus_pull(struct pci_bus *bus, u32 line, int by);
+/* Resets what is on it, and below. */
+void pci_bus_reset(struct pci_bus *bus);
 /* At devfn, or at the next free slot (-1). False with error: taken, full. */
 bool pci_bus_plug(struct pci_bus *bus, struct pci_function *function, int devfn, GError **error);
 void pci_bus_unplug(struct pci_function *function);
 /* "5", "5.1", "05.0" (hexadecimal) to devfn; "-1" to -1. */
 bool pci_parse_address(const char *text, int *devfn, GError **error);
+/* "SCSI controller"; NULL: no word for it. */
+const char *pci_class_text(u16 class);
 /* One paragraph a function, as the monitor shows them. The caller frees. */
 char *pci_bus_describe(const struct pci_bus *bus);
 

@@ -1,6 +1,7 @@
 /* hw/virtio/virtio_pci.c - virtio PCI transport (virtio 1.3, 4.1): the function, its registers, its interrupts. */
 #include "base/bits.h"
 #include "base/error.h"
+#include "hw/pci/express.h"
 #include "hw/pci/msix.h"
 #include "hw/virtio/internal.h"
 #include "hw/virtio/pci.h"
@@ -558,9 +559,9 @@ static bool choose_interfaces(struct virtio_pci *pci, GError **error)
 
     if (!bus)
         return false;
-    bool express_port = bus->bridge && vm_object_is_a(&bus->bus.object, "PCIE");
+    pci->express = bus->bridge && vm_object_is_a(&bus->bus.object, "PCIE");
     pci->has_modern = variant->kind != VIRTIO_PCI_GENERIC || !pci->disable_modern;
-    pci->has_legacy = disable_legacy == OFF || (disable_legacy == AUTO && !express_port && transitional_id(variant->id));
+    pci->has_legacy = disable_legacy == OFF || (disable_legacy == AUTO && !pci->express && transitional_id(variant->id));
     if (pci->has_legacy && !transitional_id(variant->id))
         return error_set(error, "device is modern-only, use disable-legacy=on");
     if (!pci->has_legacy && !pci->has_modern)
@@ -628,10 +629,12 @@ static bool realize(void *device, GError **error)
     if (!choose_interfaces(pci, error) || !realize_backend(pci, error))
         return false;
     struct pci_identity identity = identity_of(pci);
-    pci_function_init(&pci->pci, &pci->device, pci->state->config, 256, &identity);
+    pci_function_init(&pci->pci, &pci->device, pci->state->config, pci->express ? PCI_CONFIG_BYTES : 256, &identity);
     pci->pci.written = config_written;
     pci->pci.reading = config_reading;
-    return (!pci->has_legacy || add_legacy(pci, error)) && (!pci->has_modern || add_modern(pci, error)) && add_msix(pci, error);
+    if ((pci->has_legacy && !add_legacy(pci, error)) || (pci->has_modern && !add_modern(pci, error)) || !add_msix(pci, error))
+        return false;
+    return !pci->express || (pci_function_add_power(&pci->pci) && pci_express_init(&pci->pci, PCI_EXPRESS_ENDPOINT, 0, error));
 }
 
 static void unrealize(void *device)

@@ -5,6 +5,8 @@ from .ctypes import args_name, c_type, descriptor, is_scalar
 
 def prototype(schema, command):
     args = f', const struct api_{snake(args_name(command))} *args' if args_name(command) else ''
+    if 'open' in command.attributes:
+        args = ', struct json_object *args'
     ret = ''
     if command.returns:
         kind = 'struct json_object *' if 'raw' in command.attributes else c_type(schema, command.returns)
@@ -23,6 +25,8 @@ def header(schema):
 
 def wrapper(schema, command):
     args = ', args' if args_name(command) else ''
+    if 'open' in command.attributes:
+        args = ', (struct json_object *)args'
     ret = ', ret' if command.returns else ''
     return (f'static bool call_{snake(command.name)}(struct monitor *monitor, const void *args, void *ret, GError **error)\n'
             f'{{\n    return qmp_{snake(command.name)}(monitor{args}{ret}, error);\n}}\n\n')
@@ -30,7 +34,9 @@ def wrapper(schema, command):
 
 def row(schema, command):
     fields = [f'.name = {string(command.name)}', f'.call = call_{snake(command.name)}']
-    if args_name(command):
+    if 'open' in command.attributes:
+        fields.append('.open = true')
+    elif args_name(command):
         fields.append(f'.args = &{descriptor(args_name(command))}')
     if command.returns:
         assert not is_scalar(schema, command.returns)

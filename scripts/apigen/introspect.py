@@ -78,7 +78,7 @@ def describe(schema):
         takes = entry.attributes.get('takes')
         row['arg-type'] = numbering.ref(takes) if takes else numbering.struct_ref(f'q_{entry.name}', entry.members)
         if 'feature' in entry.attributes:
-            row['features'] = [entry.attributes['feature']]
+            row['features'] = entry.attributes['feature'].split()
         top.append(row)
     types, numbering.out = numbering.out, []
     while numbering.pending:

@@ -14,7 +14,7 @@
 #include "vm/internal.h"
 
 enum driver_transport { MMIO_LEGACY, MMIO_MODERN, PCI_LEGACY, PCI_MODERN, PCI_MSIX, TRANSPORTS };
-enum { DRIVER_QUEUES = 4 };
+enum { DRIVER_QUEUES = 8 };
 #define DRIVER_MMIO     UINT64_C(0x10001000)
 #define DRIVER_ECAM     UINT64_C(0x30000000)
 #define DRIVER_PIO      UINT64_C(0x3000000)

@@ -1,0 +1,64 @@
+/* hw/pci/root_port.c - PCI Express root port. */
+#include "hw/pci/bridge.h"
+#include "hw/pci/express.h"
+#include "hw/pci/msi.h"
+#include "hw/pci/slot.h"
+static const char *const pci_link_speeds[] = { "2_5", "5", "8", "16", "32", "64", NULL };
+static const char *const pci_link_widths[] = { "1", "2", "4", "8", "12", "16", "32", NULL };
+#define DEVICE           pcie_root_port
+#define DEVICE_ROWS      "hw/pci/root_port.dev"
+#define DEVICE_PARENT    "pci-device"
+#define DEVICE_FLAGS     .user_creatable = true,
+#define PCI_CONFIG_BYTES 4096
+#include "hw/core/declare.inc"
+
+static const struct pci_identity identity = { .vendor_id = 0x1b36, .device_id = 0x000c, .class = 0x0604, .interrupt_pin = 1, .bridge = true };
+
+static void written(struct device *device, u32 offset, unsigned size)
+{
+    struct pcie_root_port *port = (struct pcie_root_port *)device;
+    bool reset = port->pci.config[PCI_BRIDGE_CONTROL] & PCI_BRIDGE_RESET;
+
+    if (offset <= PCI_BRIDGE_CONTROL && offset + size > PCI_BRIDGE_CONTROL && reset)
+        pci_bus_reset(port->bridge.bus);
+    pci_slot_written(&port->slot, offset, size);
+}
+
+static bool realize(void *device, GError **error)
+{
+    static const u8 widths[] = { 1, 2, 4, 8, 12, 16, 32 };
+    struct pcie_root_port *port = device;
+    struct pci_bus *above = pci_device_bus(&port->device, error);
+
+    if (!above)
+        return false;
+    pci_function_init(&port->pci, &port->device, port->state->config, PCI_CONFIG_BYTES, &identity);
+    port->pci.written = written;
+    if (!pci_express_init(&port->pci, PCI_EXPRESS_ROOT_PORT, port->port, error) || !pci_bridge_init(&port->bridge, &port->pci, "PCIE", error))
+        return false;
+    pci_express_set_link(&port->pci, (u8)(port->speed + 1), widths[port->width]);
+    port->bridge.bus->msi = above->msi;
+    if (above->msi && !pci_msi_init(&port->msi, &port->pci, 1, error))
+        return false;
+    pci_slot_init(&port->slot, &port->pci, port->bridge.bus, &port->msi, port->slot_number, port->hotplug, port->power_controller);
+    pci_slot_reset(&port->slot);
+    return true;
+}
+
+static void unrealize(void *device)
+{
+    struct pcie_root_port *port = device;
+
+    pci_function_finish(&port->pci);
+    pci_bridge_finish(&port->bridge);
+}
+
+static void reset(void *device)
+{
+    struct pcie_root_port *port = device;
+
+    pci_function_reset(&port->pci);
+    pci_slot_reset(&port->slot);
+}
+
+#include "hw/core/define.inc"

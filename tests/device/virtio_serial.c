@@ -1,0 +1,181 @@
+/* tests/device/virtio_serial.c - console device: control messages, ports that come and go, data both ways, nonsense. */
+#include "hw/core/plug.h"
+#include "tests/device/virtio_driver.h"
+#include "chardev/chardev.h"
+#include "vm/machine.h"
+#include <string.h>
+
+enum { DEVICE_READY, PORT_ADD, PORT_REMOVE, PORT_READY, CONSOLE_PORT, RESIZE, PORT_OPEN, PORT_NAME, MULTIPORT = 1 };
+enum { CONTROL_BUFFERS = 16, BUFFER = 64 };
+
+struct serial {
+    struct driver d;
+    struct chardev_set *set;
+    u64 in, out, data; /* buffers: control in, control out, ports */
+};
+
+static struct vm_object *add_port(struct serial *s, const char *driver, const char *id, const char *const *pairs)
+{
+    GError *error = NULL;
+    struct vm_object *port = device_add(s->d.bench->vm, driver, id, pairs, &error);
+
+    g_assert_no_error(error);
+    return port;
+}
+
+/* The device, a ring buffer "r", and ports as given; the driver has its control queues filled. */
+static void start(struct serial *s, struct bench *bench, enum driver_transport transport, const char *port_driver, const char *const *pairs)
+{
+    g_autoptr(GHashTable) options = chardev_parse_options("ringbuf", NULL);
+
+    g_assert_nonnull(vm_object_create(bench->vm, "none-machine", vm_root(bench->vm), "machine", NULL));
+    s->set = chardev_set_create(vm_context(bench->vm), NULL);
+    g_hash_table_insert(options, g_strdup("id"), g_strdup("r"));
+    g_assert_nonnull(chardev_create(s->set, options, NULL));
+    vm_set_backend(bench->vm, "chardevs", 0, s->set);
+    driver_init(&s->d, bench, transport, "virtio-serial", "max_ports=3");
+    if (port_driver)
+        add_port(s, port_driver, "p", pairs);
+    driver_settle(&s->d);
+    g_assert_true(driver_negotiate(&s->d, BIT64(MULTIPORT)));
+    for (u16 i = 0; i < 8; i++)
+        driver_queue(&s->d, i, 0);
+    driver_ok(&s->d);
+    s->in = driver_alloc(&s->d, CONTROL_BUFFERS * BUFFER, 64);
+    s->out = driver_alloc(&s->d, BUFFER, 64);
+    s->data = driver_alloc(&s->d, 4096, 64);
+    for (u32 i = 0; i < CONTROL_BUFFERS; i++) {
+        const struct driver_buffer b = { s->in + i * BUFFER, BUFFER, true };
+        driver_submit(&s->d, &s->d.queue[2], &b, 1);
+    }
+    driver_kick(&s->d, &s->d.queue[2]);
+}
+
+static void finish(struct serial *s)
+{
+    bench_empty(s->d.bench);
+    driver_settle(&s->d);
+    chardev_set_destroy(s->set);
+}
+
+static void tell(struct serial *s, u32 port, u16 event, u16 value)
+{
+    const struct driver_buffer b = { s->out, 8, false };
+    u32 id, written;
+
+    bench_write(s->d.bench, s->out, 8, port | (u64)event << 32 | (u64)value << 48);
+    driver_submit(&s->d, &s->d.queue[3], &b, 1);
+    driver_kick(&s->d, &s->d.queue[3]);
+    g_assert_true(driver_take(&s->d, &s->d.queue[3], 1, &id, &written));
+}
+
+/* The next message, which must be this one; text: what follows it. */
+static void expect(struct serial *s, u32 port, u16 event, u16 value, const char *text)
+{
+    u32 id, written;
+
+    g_assert_true(driver_take(&s->d, &s->d.queue[2], 1, &id, &written));
+    u64 at = bench_read(s->d.bench, s->d.queue[2].descriptors + 16ull * id, 8);
+    g_assert_cmphex(bench_read(s->d.bench, at, 8), ==, port | (u64)event << 32 | (u64)value << 48);
+    g_assert_cmpuint(written, ==, 8 + strlen(text));
+    g_assert_cmpmem(s->d.bench->ram->host + (at + 8 - BENCH_RAM), strlen(text), text, strlen(text));
+}
+
+static void expect_nothing(struct serial *s)
+{
+    u32 id, written;
+
+    g_assert_false(driver_take(&s->d, &s->d.queue[2], 1, &id, &written));
+}
+
+static void carries_data(struct bench *bench, gconstpointer data)
+{
+    const char *const pairs[] = { "chardev", "r", NULL };
+    struct serial s;
+    u32 id, written;
+    char text[32] = "";
+    size_t size;
+
+    start(&s, bench, MMIO_MODERN, "virtserialport", pairs);
+    memcpy(bench->ram->host + (s.data - BENCH_RAM), "from the guest", 14);
+    const struct driver_buffer out[] = { { s.data, 5, false }, { s.data + 5, 9, false } };
+    driver_submit(&s.d, &s.d.queue[5], out, 2);
+    driver_kick(&s.d, &s.d.queue[5]);
+    g_assert_true(driver_take(&s.d, &s.d.queue[5], 2, &id, &written));
+    g_assert_true(chardev_ringbuf_read(chardev_find(s.set, "r"), text, sizeof(text), &size, NULL));
+    g_assert_cmpmem(text, size, "from the guest", 14);
+    /* To a port that is not there: swallowed. */
+    driver_submit(&s.d, &s.d.queue[7], out, 2);
+    driver_kick(&s.d, &s.d.queue[7]);
+    g_assert_true(driver_take(&s.d, &s.d.queue[7], 2, &id, &written));
+    finish(&s);
+}
+
+static void ports_come_and_go(struct bench *bench, gconstpointer data)
+{
+    struct serial s;
+    GError *error = NULL;
+
+    start(&s, bench, MMIO_MODERN, NULL, NULL);
+    tell(&s, 0, DEVICE_READY, 1);
+    expect_nothing(&s);
+    g_assert_true(vm_complete(bench->vm, NULL));
+    add_port(&s, "virtserialport", "a", (const char *const[]){ "name", "a", NULL });
+    expect(&s, 1, PORT_ADD, 1, "");
+    add_port(&s, "virtserialport", "b", (const char *const[]){ "nr", "2", NULL });
+    expect(&s, 2, PORT_ADD, 1, "");
+    static const struct { const char *nr, *message; } bad[] = { { "2", "already exists" }, { "3", "Out-of-range" }, { "0", "reserved for virtconsole" }, { "4294967295", "Maximum port limit" } };
+    for (u32 i = 0; i < ARRAY_SIZE(bad); i++) {
+        g_assert_null(device_add(bench->vm, "virtserialport", "x", (const char *const[]){ "nr", bad[i].nr, NULL }, &error));
+        g_assert_nonnull(strstr(error->message, bad[i].message));
+        g_clear_error(&error);
+    }
+    g_assert_true(device_del(bench->vm, "a", NULL));
+    driver_settle(&s.d);
+    expect(&s, 1, PORT_REMOVE, 1, "");
+    add_port(&s, "virtserialport", "c", (const char *const[]){ "name", "c", NULL });
+    expect(&s, 1, PORT_ADD, 1, "");
+    tell(&s, 1, PORT_READY, 0);
+    tell(&s, 77, PORT_READY, 1);
+    tell(&s, 1, 99, 1);
+    expect_nothing(&s);
+    /* The device goes before its ports. */
+    vm_object_destroy(&s.d.device->object);
+    g_assert_false(device_del(bench->vm, "c", &error));
+    g_clear_error(&error);
+    finish(&s);
+}
+
+static void introduces(struct bench *bench, gconstpointer data)
+{
+    const char *const pairs[] = { "name", "org.test", "chardev", "r", NULL };
+    struct serial s;
+    GError *error = NULL;
+
+    start(&s, bench, (enum driver_transport)GPOINTER_TO_UINT(data), "virtserialport", pairs);
+    g_assert_cmpuint(bench_read(bench, driver_config_at(&s.d, 4), 4), ==, 3);
+    expect_nothing(&s);
+    tell(&s, 0, DEVICE_READY, 1);
+    expect(&s, 1, PORT_ADD, 1, "");
+    tell(&s, 1, PORT_READY, 1);
+    expect(&s, 1, PORT_NAME, 1, "org.test");
+    expect(&s, 1, PORT_OPEN, 1, "");
+    expect_nothing(&s);
+    g_assert_null(device_add(bench->vm, "virtconsole", "c", (const char *const[]){ "nr", "0", NULL }, &error));
+    g_clear_error(&error); /* without a chardev */
+    finish(&s);
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    for (u32 i = MMIO_MODERN; i < TRANSPORTS; i++) {
+        g_autofree char *path = g_strdup_printf("/virtio-serial/introduces/%u", i);
+
+        if (i != PCI_LEGACY)
+            g_test_add(path, struct bench, GUINT_TO_POINTER(i), bench_set_up, introduces, bench_tear_down);
+    }
+    BENCH_TEST("/virtio-serial/data", carries_data);
+    BENCH_TEST("/virtio-serial/hot-plug", ports_come_and_go);
+    return g_test_run();
+}
