@@ -133,7 +133,6 @@ static void move_front(struct chardev *from, struct chardev *to)
 bool chardev_change(struct chardev_set *set, const char *id, GHashTable *options, GError **error)
 {
     struct chardev *old = chardev_find(set, id), *made;
-    g_autofree char *base_id = g_strdup_printf("%s-base", id);
     guint place;
 
     if (!old)

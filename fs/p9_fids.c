@@ -81,7 +81,8 @@ int p9_attach(struct p9_call *call)
 {
     struct fs_share *share = call->server->share;
     u32 id = p9_get32(&call->in), authenticated = p9_get32(&call->in);
-    g_autofree char *user = p9_get_string(&call->in), *tree = p9_get_string(&call->in);
+    g_free(p9_get_string(&call->in)); /* the user's name: its number is what counts */
+    g_autofree char *tree = p9_get_string(&call->in);
     u32 uid = p9_get32(&call->in);
     struct p9_fid *fid;
     struct stat st;
