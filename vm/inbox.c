@@ -8,7 +8,7 @@ struct letter {
     inbox_hook *hook;
     void *opaque;
     u32 size;
-    u8 payload[];
+    u8 payload[] __attribute__((aligned(8))); /* hooks see it as a struct */
 };
 
 struct vm_inbox {

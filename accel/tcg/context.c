@@ -51,7 +51,8 @@ bool tcg_layout_init(struct tcg *tcg, const struct cpu_class *cpu)
     memcpy(tcg->regs, cpu->regs, cpu->reg_count * sizeof(tcg->regs[0]));
     tcg->regs[cpu->reg_count] = (struct ir_reg){ "icount", IR_I64, layout->icount };
     memcpy(layout->pinned, cpu->pinned, cpu->pinned_count * sizeof(cpu->pinned[0]));
-    memcpy(layout->pinned_fp, cpu->pinned_fp, cpu->pinned_fp_count * sizeof(cpu->pinned_fp[0]));
+    if (cpu->pinned_fp_count)
+        memcpy(layout->pinned_fp, cpu->pinned_fp, cpu->pinned_fp_count * sizeof(cpu->pinned_fp[0]));
     return true;
 }
 
