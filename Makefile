@@ -26,6 +26,7 @@ check-fast: all
 
 check-long:
 	@scripts/setup packages packages-check packages-demo
+	@scripts/check deep
 	@scripts/check long
 
 bench: all
