@@ -40,7 +40,8 @@ static bool send_message(struct vhost *vhost, u32 request, u32 flags, const void
     if (vhost->broken)
         return error_set(error, "vhost-user: the connection is broken");
     memcpy(message, &header, sizeof(header));
-    memcpy(message + sizeof(header), payload, size);
+    if (size)
+        memcpy(message + sizeof(header), payload, size);
     return host_socket_send_message(vhost->socket, message, sizeof(header) + size, fds, fd_count, VHOST_TIMEOUT_MS, error) || fail(vhost, error);
 }
 

@@ -148,8 +148,10 @@ static void handle(void *device, struct virtio_queue *queue)
 
     while ((request = virtio_queue_pop(queue))) {
         if (!read_command(&command, request)) {
+            u32 size = request->read_size;
+
             virtio_request_complete(request, 0);
-            virtio_fail(&self->virtio, "a command of %u bytes", (unsigned)request->read_size);
+            virtio_fail(&self->virtio, "a command of %u bytes", size);
             return;
         }
         if (command.type == GET_DISPLAY_INFO)

@@ -95,7 +95,8 @@ static struct virtio_request *new_request(struct virtio_queue *queue, const stru
     struct virtio_piece *piece = (struct virtio_piece *)((u8 *)request + offset);
 
     memset(request, 0, head);
-    memcpy(piece, queue->scratch->data, count * sizeof(*piece));
+    if (count)
+        memcpy(piece, queue->scratch->data, count * sizeof(*piece));
     pin(piece, count, vm_ram_pin);
     *request = (struct virtio_request){ .queue = queue, .read = piece, .write = piece + chain->read_count, .read_count = chain->read_count,
                                         .write_count = chain->write_count, .read_size = chain->read_size,

@@ -222,14 +222,14 @@ static bool realize(void *device, GError **error)
 {
     struct virtio_balloon *b = device;
 
+    if (vm_backend(b->device.object.vm, "balloon", 0))
+        return error_set(error, "Only one balloon device is supported");
     virtio_start(b);
     b->inflate = virtio_queue_add(&b->virtio, 128, handle_inflate);
     b->deflate = virtio_queue_add(&b->virtio, 128, handle_inflate);
     b->statistics = virtio_queue_add(&b->virtio, 128, handle_stats);
     if (b->free_page_reporting)
         b->reporting = virtio_queue_add(&b->virtio, 32, handle_reporting);
-    if (vm_backend(b->device.object.vm, "balloon", 0))
-        return error_set(error, "Only one balloon device is supported");
     vm_set_backend(b->device.object.vm, "balloon", 0, b);
     return true;
 }
