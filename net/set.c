@@ -193,16 +193,22 @@ static bool check_peer(const struct net_client *peer, const char *netdev, u32 qu
 struct net_client *net_card_create(struct vm_object *object, const char *model, const char *netdev, u8 mac[NET_MAC_SIZE], u32 queues,
                                    const struct net_client_ops *ops, void *opaque, GError **error)
 {
-    struct net_set *set = net_set_of(object->vm) ? net_set_of(object->vm) : net_set_create(object->vm);
+    bool alone = !net_set_of(object->vm); /* nobody made a set: it goes with its last card */
+    struct net_set *set = alone ? net_set_create(object->vm) : net_set_of(object->vm);
     struct net_client *peer = netdev ? net_find_netdev(set, netdev) : NULL;
 
-    if (netdev && !check_peer(peer, netdev, queues, error))
+    if (netdev && !check_peer(peer, netdev, queues, error)) {
+        if (alone)
+            net_set_destroy(set);
         return NULL;
+    }
     g_autofree char *name = name_card(set, object, model);
     struct net_client *card = net_client_create(set, name, model, queues ? queues : peer ? peer->queues : 1, ops, opaque);
     choose_mac(set, mac);
     memcpy(card->mac, mac, NET_MAC_SIZE);
     card->object = object;
+    if (alone)
+        net_set_destroy(set);
     g_autofree char *text = net_mac_print(mac);
     net_set_info(card, "model=%s,macaddr=%s", model, text);
     if (peer) {
