@@ -2,6 +2,7 @@
 """Seeded random walks; MYNAH_SEEDS=FIRST,COUNT chooses others. Without qemu-utils they are skipped."""
 import json
 import os
+import pathlib
 import random
 import shutil
 import subprocess
@@ -185,6 +186,15 @@ def test_chains_snapshots_and_sizes(seed, tmp_path, monkeypatch):
             check("a.qcow2")
 
 
+def wait_for_lock(name):
+    """Until a process holds byte locks on the file: /proc/locks names files by MAJOR:MINOR:INODE."""
+    file = f":{os.stat(name).st_ino} "
+    end = time.monotonic() + 30
+    while not any("OFDLCK" in line and file in line for line in pathlib.Path("/proc/locks").read_text().splitlines()):
+        assert time.monotonic() < end, f"nobody locks {name}"
+        time.sleep(.01)
+
+
 @needs_qemu
 def test_locks_hold_between_programs(tmp_path, monkeypatch):
     """An image that one program writes is refused by the other, in either order; -U looks anyway."""
@@ -192,11 +202,8 @@ def test_locks_hold_between_programs(tmp_path, monkeypatch):
     run(IMG, "create", "-q", "-f", "qcow2", "a.qcow2", "1M")
     for holder, other, img in ((QEMU_IO, IO, IMG), (IO, QEMU_IO, QEMU_IMG)):
         with subprocess.Popen([holder, "-c", "sleep 60000", "a.qcow2"], stdout=subprocess.DEVNULL) as child:
-            end = time.monotonic() + 30
-            while True:  # until the holder has it
-                refused = subprocess.run([other, "-c", "read 0 512", "a.qcow2"], capture_output=True, text=True, timeout=30, check=False)
-                if refused.returncode or time.monotonic() > end:
-                    break
+            wait_for_lock("a.qcow2")  # to look by opening it would shut the holder out, if that is the slower one
+            refused = subprocess.run([other, "-c", "read 0 512", "a.qcow2"], capture_output=True, text=True, timeout=30, check=False)
             assert refused.returncode != 0 and "lock" in refused.stderr, refused
             assert "Is another process using the image" in refused.stderr
             refused = subprocess.run([img, "info", "a.qcow2"], capture_output=True, text=True, check=False)
