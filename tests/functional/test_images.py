@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import random
+import re
 import shutil
 import subprocess
 import time
@@ -187,10 +188,10 @@ def test_chains_snapshots_and_sizes(seed, tmp_path, monkeypatch):
 
 
 def wait_for_lock(name):
-    """Until a process holds byte locks on the file: /proc/locks names files by MAJOR:MINOR:INODE."""
-    file = f":{os.stat(name).st_ino} "
+    """Until a process holds the byte locks of a writer, the last of which are those from 201: /proc/locks names files by MAJOR:MINOR:INODE."""
+    held = re.compile(rf"OFDLCK .*:{os.stat(name).st_ino} 20\d ")
     end = time.monotonic() + 30
-    while not any("OFDLCK" in line and file in line for line in pathlib.Path("/proc/locks").read_text().splitlines()):
+    while not held.search(pathlib.Path("/proc/locks").read_text()):
         assert time.monotonic() < end, f"nobody locks {name}"
         time.sleep(.01)
 
