@@ -12,6 +12,9 @@
 #define MADV_POPULATE_READ 22
 #define MADV_POPULATE_WRITE 23
 #endif
+#ifndef MADV_COLLAPSE
+#define MADV_COLLAPSE 25
+#endif
 
 u64 host_page_size(void)
 {
@@ -180,6 +183,14 @@ bool host_map_populate(void *address, u64 size, unsigned threads, GError **error
 void host_map_expect(const void *address, u64 size, bool write)
 {
     madvise((void *)address, size, write ? MADV_POPULATE_WRITE : MADV_POPULATE_READ);
+}
+
+/* MADV_COLLAPSE (Linux 6.1) needs no setting of the administrator's, but a range with something in it. */
+bool host_map_collapse(const void *address, bool write)
+{
+    if (write)
+        host_map_expect(address, host_page_size(), true);
+    return !madvise((void *)address, HOST_MAP_HUGE, MADV_COLLAPSE);
 }
 
 void host_map_expect_heap(void *address, u64 size)

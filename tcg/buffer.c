@@ -8,10 +8,10 @@
 
 static bool map_two(struct tcg_buffer *b, GError **error)
 {
-    b->write = host_map_file(b->fd, 0, b->size, HOST_MAP_READ | HOST_MAP_WRITE, NULL, error);
+    b->write = host_map_file_aligned(b->fd, 0, b->size, HOST_MAP_READ | HOST_MAP_WRITE, HOST_MAP_HUGE, error);
     if (!b->write)
         return false;
-    b->exec = host_map_file(b->fd, 0, b->size, HOST_MAP_READ | HOST_MAP_EXEC, NULL, error);
+    b->exec = host_map_file_aligned(b->fd, 0, b->size, HOST_MAP_READ | HOST_MAP_EXEC, HOST_MAP_HUGE, error);
     return b->exec != NULL;
 }
 
@@ -20,7 +20,7 @@ static bool map_one(struct tcg_buffer *b)
 {
     if (b->write)
         host_map_free(b->write, b->size);
-    b->write = host_map_file(b->fd, 0, b->size, HOST_MAP_READ | HOST_MAP_WRITE | HOST_MAP_EXEC, NULL, NULL);
+    b->write = host_map_file_aligned(b->fd, 0, b->size, HOST_MAP_READ | HOST_MAP_WRITE | HOST_MAP_EXEC, HOST_MAP_HUGE, NULL);
     b->exec = b->write;
     return b->write != NULL;
 }
@@ -52,11 +52,30 @@ struct tcg_buffer *tcg_buffer_create(u64 size, bool split_wx, GError **error)
     return b;
 }
 
+/* Takes huge pages from `ready` to `end`. False: the host has none. */
+static bool extend_huge(struct tcg_buffer *b, u64 end)
+{
+    while (b->ready < end) {
+        u64 at = b->ready;
+
+        if (at % HOST_MAP_HUGE || at + HOST_MAP_HUGE > b->size || !host_map_collapse(b->write + at, true))
+            return false;
+        if (b->exec != b->write)
+            host_map_collapse(b->exec + at, false);
+        b->ready += HOST_MAP_HUGE;
+    }
+    return true;
+}
+
 void tcg_buffer_extend(struct tcg_buffer *b, u64 end)
 {
     enum { STEP = 256 * 1024 };
-    u64 from = b->ready, to = MIN(bits_align_up(MAX(end, from + STEP), host_page_size()), b->size);
+    u64 from, to;
 
+    if (extend_huge(b, MIN(end, b->size)))
+        return;
+    from = b->ready;
+    to = MIN(bits_align_up(MAX(end, from + STEP), host_page_size()), b->size);
     if (from >= to)
         return;
     b->ready = to;
