@@ -165,12 +165,6 @@ static bool parse_file(struct api_option_list *list, const char *path, unsigned 
            error_set(error, "argument file '%s': %s", path, reason->message);
 }
 
-static bool positional(const char *word, GError **error)
-{
-    error_set(error, "unexpected argument '%s'", word);
-    return error_hint(error, "QEMU takes it as a disk image; Mynah does not yet");
-}
-
 static bool parse_words(struct api_option_list *list, char *const *words, unsigned depth, GError **error)
 {
     for (; *words; words++) {
@@ -182,8 +176,11 @@ static bool parse_words(struct api_option_list *list, char *const *words, unsign
                 return false;
             continue;
         }
-        if (name[0] != '-' || !name[1])
-            return positional(name, error);
+        if (name[0] != '-' || !name[1]) {
+            if (!add_use(list, &api_options[API_OPTION_HDA], "-hda", name, error)) /* a disk image */
+                return false;
+            continue;
+        }
         name += name[1] == '-' && name[2] ? 2 : 1;
         option = find(name);
         if (!option)

@@ -1,6 +1,7 @@
 /* block/disk.c - the disks of a machine. */
 #include "block/disk.h"
 #include "base/error.h"
+#include "block/overlay.h"
 #include "host/clock.h"
 #include <json-c/json.h>
 #include <string.h>
@@ -101,6 +102,7 @@ struct job {
     struct block_edge *edge;
     const char *who;
     u32 perm, shared;
+    bool overlay;
     GError **error;
 };
 
@@ -108,13 +110,15 @@ static void open_job(void *opaque)
 {
     struct job *job = opaque;
 
-    if (block_options_complete(job->set->graph, job->options, job->error))
+    if (job->overlay)
+        job->node = block_open_overlay(job->set->graph, job->options, job->error);
+    else if (block_options_complete(job->set->graph, job->options, job->error))
         job->node = block_open(job->set->graph, job->options, job->error);
 }
 
-static struct block_node *open_node(struct disk_set *set, struct json_object *options, GError **error)
+static struct block_node *open_node(struct disk_set *set, struct json_object *options, bool overlay, GError **error)
 {
-    struct job job = { .set = set, .options = options, .error = error };
+    struct job job = { .set = set, .options = options, .overlay = overlay, .error = error };
 
     block_loop_call(set->loop, open_job, &job);
     return job.node;
@@ -128,7 +132,7 @@ bool disk_set_open(struct disk_set *set, struct json_object *options, GError **e
         error_set(error, "'node-name' must be specified for the root node");
         return false;
     }
-    node = open_node(set, options, error);
+    node = open_node(set, options, false, error);
     if (node)
         g_ptr_array_add(set->owned, node);
     return node != NULL;
@@ -175,7 +179,7 @@ static struct disk *new_disk(struct disk_set *set, const char *id, struct block_
     return disk;
 }
 
-struct disk *disk_add_drive(struct disk_set *set, const char *id, struct json_object *options, GError **error)
+struct disk *disk_add_drive(struct disk_set *set, const char *id, struct json_object *options, bool overlay, GError **error)
 {
     struct block_node *node = NULL;
 
@@ -183,7 +187,7 @@ struct disk *disk_add_drive(struct disk_set *set, const char *id, struct json_ob
         error_set(error, "Duplicate ID '%s' for drive", id);
         return NULL;
     }
-    if (options && !(node = open_node(set, options, error)))
+    if (options && !(node = open_node(set, options, overlay, error)))
         return NULL;
     return new_disk(set, id, node, true);
 }

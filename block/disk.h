@@ -44,8 +44,8 @@ GList *disk_set_list(struct disk_set *set);
 bool disk_set_open(struct disk_set *set, struct json_object *options, GError **error);
 /* blockdev-del */
 bool disk_set_close(struct disk_set *set, const char *node_name, GError **error);
-/* -drive: a disk with a name of its own; options NULL: no medium. */
-struct disk *disk_add_drive(struct disk_set *set, const char *id, struct json_object *options, GError **error);
+/* -drive: a disk with a name of its own; options NULL: no medium. overlay: what is written is forgotten at the end (snapshot=on). */
+struct disk *disk_add_drive(struct disk_set *set, const char *id, struct json_object *options, bool overlay, GError **error);
 
 /*
  * For a device: the drive with this id, or the node with this name. NULL with *error set: there is none, it is in use, or it cannot be

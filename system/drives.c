@@ -1,4 +1,4 @@
-/* system/drives.c - -blockdev and -drive: disks for devices to claim. */
+/* system/drives.c - -blockdev, -drive, -hda and the like: disks for devices to claim. */
 #include "api/json.h"
 #include "api/types.h"
 #include "base/error.h"
@@ -95,68 +95,88 @@ static struct json_object *drive_options(struct api_keyval *list, GError **error
     return options;
 }
 
-static bool check_interface(const char *interface, GError **error)
-{
-    static const char *const later[] = { "ide", "scsi", "sd", "mtd", "floppy", "pflash", "xen", NULL };
+static const char *const drive_keys[] = { "file", "format", "if", "id", "index", "bus", "unit", "media", "cache", "aio", "readonly", "read-only",
+                                          "discard", "detect-zeroes", "node-name", "file.locking", "snapshot", NULL };
 
-    if (!interface || !strcmp(interface, "none") || !strcmp(interface, "virtio"))
-        return true;
-    if (g_strv_contains(later, interface))
-        return error_set(error, "if=%s is not there yet", interface);
-    error_set(error, "unsupported bus type '%s'", interface);
-    return error_hint(error, "it is none or virtio");
+/* What the board or a device cannot do without. */
+static bool needs_medium(const struct system_drive *drive, GError **error)
+{
+    if (!strcmp(drive->interface, "pflash"))
+        return error_set(error, "A block device must be specified for \"file\"");
+    return strcmp(drive->interface, "virtio") || error_set(error, "Device needs media, but drive is empty");
 }
 
-static const char *const drive_keys[] = { "file", "format", "if", "id", "index", "media", "cache", "aio", "readonly", "read-only", "discard",
-                                          "detect-zeroes", "node-name", "file.locking", NULL };
-
-/* if=virtio: the disk comes with its device. */
-static void add_device(struct mynah_system *s, const char *id)
+static bool add_drive(struct mynah_system *s, struct api_keyval *list, const char *what, GError **error)
 {
-    g_ptr_array_add(s->drive_devices, g_strdup(id));
-}
-
-static bool add_drive(struct mynah_system *s, struct api_option_use *use, unsigned number, GError **error)
-{
-    struct api_keyval *list = use->keyval;
-    const char *interface = api_keyval_get(list, "if"), *id = api_keyval_get(list, "id");
-    bool is_virtio = interface && !strcmp(interface, "virtio");
-    g_autofree char *made = g_strdup_printf("%s%u", is_virtio ? "virtio" : "none", number);
+    bool overlay = api_option_last(s->options, API_OPTION_SNAPSHOT) != NULL;
+    struct system_drive *drive;
     GError *why = NULL;
     struct json_object *options;
     bool ok;
 
-    if (!check_interface(interface, error))
+    if (!api_keyval_get_bool(list, "snapshot", &overlay, error) || !(drive = system_place_drive(s, list, what, error)))
         return false;
     options = drive_options(list, &why);
     if (why) {
         g_propagate_error(error, why);
         return false;
     }
-    api_keyval_get(list, "index");
-    ok = api_keyval_check_used(list, drive_keys, error) && disk_add_drive(s->disks, id ? id : made, options, error);
+    ok = api_keyval_check_used(list, drive_keys, error) && (options || needs_medium(drive, error)) &&
+         disk_add_drive(s->disks, drive->id, options, overlay && options, error);
     json_object_put(options);
-    if (ok && is_virtio)
-        add_device(s, id ? id : made);
     return ok;
+}
+
+/* -hda and the like: a -drive with some of it given. */
+static bool add_shorthand(struct mynah_system *s, const char *file, const char *key, const char *value, const char *media, const char *what,
+                          GError **error)
+{
+    g_autoptr(api_keyval) list = api_keyval_create();
+
+    api_keyval_set(list, "file", file);
+    api_keyval_set(list, key, value);
+    if (media)
+        api_keyval_set(list, "media", media);
+    return add_drive(s, list, what, error);
+}
+
+static bool add_one(struct mynah_system *s, struct api_option_use *use, const char *what, GError **error)
+{
+    switch (use->id) {
+    case API_OPTION_BLOCKDEV:
+        return add_blockdev(s, use, error);
+    case API_OPTION_DRIVE:
+        return add_drive(s, use->keyval, what, error);
+    case API_OPTION_HDA:
+        return add_shorthand(s, use->text, "index", "0", "disk", what, error);
+    case API_OPTION_HDB:
+        return add_shorthand(s, use->text, "index", "1", "disk", what, error);
+    case API_OPTION_HDC:
+        return add_shorthand(s, use->text, "index", "2", "disk", what, error);
+    case API_OPTION_HDD:
+        return add_shorthand(s, use->text, "index", "3", "disk", what, error);
+    case API_OPTION_CDROM:
+        return add_shorthand(s, use->text, "index", "2", "cdrom", what, error);
+    case API_OPTION_PFLASH:
+        return add_shorthand(s, use->text, "if", "pflash", NULL, what, error);
+    default:
+        return true;
+    }
 }
 
 bool system_create_drives(struct mynah_system *s, GError **error)
 {
-    unsigned number = 0;
-
-    s->drive_devices = g_ptr_array_new_with_free_func(g_free);
+    s->drives = g_ptr_array_new_with_free_func(system_free_drive);
     s->disks = disk_set_create(vm_context(s->vm), error);
     if (!s->disks)
         return false;
     vm_set_backend(s->vm, "disks", 0, s->disks);
     for (unsigned i = 0; i < api_option_count(s->options); i++) {
         struct api_option_use *use = api_option_at(s->options, i);
+        g_autofree char *what = g_strdup_printf("%s %s", use->spelling, use->text ? use->text : "");
 
-        if (use->id == API_OPTION_BLOCKDEV && !add_blockdev(s, use, error))
-            return error_prefix(error, "-blockdev %s", use->text);
-        if (use->id == API_OPTION_DRIVE && !add_drive(s, use, number++, error))
-            return error_prefix(error, "-drive %s", use->text);
+        if (!add_one(s, use, what, error))
+            return error_prefix(error, "%s", what);
     }
     return true;
 }

@@ -49,6 +49,14 @@ static const struct vm_class *find_board(struct mynah_system *s, const char *nam
     return NULL;
 }
 
+const struct machine_class *system_machine_class(struct mynah_system *s, GError **error)
+{
+    g_autoptr(api_keyval) list = api_option_merged(s->options, API_OPTION_MACHINE);
+    const struct vm_class *class = find_board(s, api_keyval_get(list, "type"), error);
+
+    return class ? machine_class_of(class) : NULL;
+}
+
 static void set_text(char **to, const char *text)
 {
     if (!text)
@@ -294,14 +302,16 @@ static bool create_drive_devices(struct mynah_system *s, GError **error)
     bool ok = true;
 
     vm_lock(s->vm);
-    for (guint i = 0; i < s->drive_devices->len && ok; i++) {
-        const char *const pairs[] = { "drive", s->drive_devices->pdata[i], NULL };
+    for (guint i = 0; i < s->drives->len && ok; i++) {
+        const struct system_drive *drive = s->drives->pdata[i];
+        const char *const pairs[] = { "drive", drive->id, NULL };
         const struct vm_user_request request = {
             .ancestor = "device", .type = "virtio-blk-pci", .parent = vm_object_child(&s->machine->object, "peripheral-anon"),
             .anonymous = "device[*]", .pairs = pairs,
         };
 
-        ok = vm_user_create(s->vm, &request, error) != NULL;
+        if (!strcmp(drive->interface, "virtio"))
+            ok = vm_user_create(s->vm, &request, error) || error_prefix(error, "%s", drive->what);
     }
     vm_unlock(s->vm);
     return ok;
@@ -331,7 +341,7 @@ bool system_create_objects(struct mynah_system *s, GError **error)
 
 bool system_create_devices(struct mynah_system *s, GError **error)
 {
-    return create_drive_devices(s, error) && create_all(s, API_OPTION_DEVICE, error);
+    return system_check_drives(s, error) && create_drive_devices(s, error) && create_all(s, API_OPTION_DEVICE, error);
 }
 
 bool system_create_device(struct mynah_system *s, struct api_keyval *list, GError **error)

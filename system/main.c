@@ -103,8 +103,8 @@ static void bring_down(struct mynah_system *s, int status)
     vm_destroy(s->vm);
     ui_destroy(s->ui); /* the devices are gone */
     disk_set_destroy(s->disks);
-    if (s->drive_devices)
-        g_ptr_array_unref(s->drive_devices);
+    if (s->drives)
+        g_ptr_array_unref(s->drives);
     fs_devices_destroy(s->fsdevs);
     host_process_remove_pid(s->pidfile);
     host_daemon_free(s->daemon);

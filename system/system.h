@@ -16,6 +16,13 @@ struct fs_devices;
 struct ui;
 struct disk_set;
 
+/* A drive of the command line, and where it goes. */
+struct system_drive {
+    const char *interface; /* "virtio" */
+    u64 bus, unit;
+    char *id, *what; /* what: "-drive ..." for messages */
+};
+
 struct mynah_system {
     const char *program;
     u32 guest; /* enum vm_guest, from the program's name */
@@ -27,7 +34,7 @@ struct mynah_system {
     struct fs_devices *fsdevs;
     struct ui *ui;
     struct disk_set *disks;
-    GPtrArray *drive_devices; /* ids of drives with if=virtio, which come with their device */
+    GPtrArray *drives; /* struct system_drive */
     struct monitor_set *monitors;
     struct net_set *networks;
     GPtrArray *cards;             /* struct api_keyval: what -net and -nic ask for, as -device would say it */
@@ -54,8 +61,17 @@ bool system_create_devices(struct mynah_system *s, GError **error);
 /* What -device with this list makes. */
 bool system_create_device(struct mynah_system *s, struct api_keyval *list, GError **error);
 
-/* drives.c: -blockdev, -drive. */
+/* The class of the machine that -M asks for. NULL with *error set. */
+const struct machine_class *system_machine_class(struct mynah_system *s, GError **error);
+
+/* drives.c: -blockdev, -drive, -hda ... */
 bool system_create_drives(struct mynah_system *s, GError **error);
+
+/* drive_place.c. Says where a drive goes, and remembers it. */
+struct system_drive *system_place_drive(struct mynah_system *s, struct api_keyval *list, const char *what, GError **error);
+void system_free_drive(void *drive);
+/* Once the board is there: drives that it has no place for are mistakes. */
+bool system_check_drives(struct mynah_system *s, GError **error);
 
 /* fsdev.c: shared folders. */
 bool system_create_fsdevs(struct mynah_system *s, GError **error);

@@ -36,6 +36,8 @@ struct machine_class {
     const char *default_ram_id;   /* "riscv_virt_board.ram" */
     u64 default_ram_size;
     bool no_cpus;              /* -M none */
+    const char *drive_interface;  /* of a -drive without if=; NULL: none */
+    u32 flash_banks;           /* -drive if=pflash: backends "pflash", ids of drives */
     bool has_numa;             /* it tells the guest about NUMA nodes */
 };
 

@@ -1,8 +1,9 @@
 /*
  * hw/block/cfi_flash.c - NOR flash with Intel's command set. Commands go to all chips of the bus at once, as drivers send them;
- * every operation is complete before the next access, so the ready bit is always set.
+ * in the array every operation is complete before the next access; with a disk the ready bit says that it is in the image as well.
  */
 #include "hw/block/cfi_flash.h"
+#include "hw/block/flash_disk.h"
 #define DEVICE      cfi_flash
 #define DEVICE_ROWS "hw/block/cfi_flash.dev"
 #include "hw/core/declare.inc"
@@ -51,7 +52,18 @@ static u32 side_by_side(const struct cfi_flash *flash, u32 value)
     return all;
 }
 
-static u32 answer(const struct cfi_flash *flash, u64 word)
+static u32 status(struct cfi_flash *flash)
+{
+    if (!flash->disk)
+        return flash->state->status;
+    if (!flash_disk_is_idle(flash->disk))
+        return flash->state->status & ~(u32)STATUS_READY;
+    if (flash_disk_take_failure(flash->disk))
+        flash->state->status |= STATUS_PROGRAM_ERROR;
+    return flash->state->status;
+}
+
+static u32 answer(struct cfi_flash *flash, u64 word)
 {
     const u16 ids[] = { flash->id0, flash->id1, flash->id2, flash->id3 };
 
@@ -62,7 +74,7 @@ static u32 answer(const struct cfi_flash *flash, u64 word)
     case MODE_CFI:
         return word < sizeof(flash->cfi) ? flash->cfi[word] : 0;
     default:
-        return flash->state->status;
+        return status(flash);
     }
 }
 
@@ -85,14 +97,39 @@ static enum mem_result flash_read(void *opaque, u64 offset, unsigned size, u64 *
     return MEM_OK;
 }
 
+/* A read-only disk is a chip whose blocks are locked. */
+static bool may_change(struct cfi_flash *flash, u64 size)
+{
+    if (!flash->disk)
+        return true;
+    if (flash_disk_is_read_only(flash->disk))
+        return false;
+    if (flash_disk_has_room(flash->disk, size))
+        return true;
+    device_guest_error(flash, "flash: commands without waiting for the ready bit, more than the image can take");
+    return false;
+}
+
+static void changed(struct cfi_flash *flash, u64 offset, u64 size)
+{
+    vm_ram_changed(flash->ram, offset, size);
+    if (flash->disk)
+        flash_disk_write(flash->disk, flash->ram->host, offset, size);
+}
+
 /* Programming turns ones into zeros; only erasing brings ones back. */
 static void program(struct cfi_flash *flash, u64 offset, const u8 *from, u32 size)
 {
     u8 *to = flash->ram->host + offset;
 
+    if (!may_change(flash, size)) {
+        finish(flash, STATUS_PROGRAM_ERROR);
+        return;
+    }
     for (u32 i = 0; i < size; i++)
         to[i] &= from[i];
-    vm_ram_changed(flash->ram, offset, size);
+    changed(flash, offset, size);
+    finish(flash, 0);
 }
 
 static void program_word(struct cfi_flash *flash, u64 offset, unsigned size, u64 value)
@@ -101,15 +138,18 @@ static void program_word(struct cfi_flash *flash, u64 offset, unsigned size, u64
 
     bits_store_le(bytes, size, value);
     program(flash, offset, bytes, size);
-    finish(flash, 0);
 }
 
 static void erase(struct cfi_flash *flash, u64 offset)
 {
     u64 start = offset - offset % flash->sector_length;
 
+    if (!may_change(flash, flash->sector_length)) {
+        finish(flash, STATUS_ERASE_ERROR);
+        return;
+    }
     memset(flash->ram->host + start, 0xff, flash->sector_length);
-    vm_ram_changed(flash->ram, start, flash->sector_length);
+    changed(flash, start, flash->sector_length);
     finish(flash, 0);
 }
 
@@ -217,7 +257,6 @@ static void confirm_buffer(struct cfi_flash *flash, u8 command)
         return;
     }
     program(flash, flash->state->buffer_base, flash->state->buffer, flash->buffer_size);
-    finish(flash, 0);
 }
 
 static void bus_write(struct cfi_flash *flash, u64 offset, unsigned size, u64 value)
@@ -300,8 +339,6 @@ static bool check_widths(struct cfi_flash *flash, GError **error)
 
 static bool check(struct cfi_flash *flash, GError **error)
 {
-    if (flash->drive && *flash->drive)
-        return error_set(error, "drive: there are no block devices yet");
     if (flash->big_endian || flash->secure)
         return error_set(error, "%s is not there yet", flash->secure ? "secure" : "big-endian");
     if (!flash->num_blocks || !bits_is_power_of_2(flash->sector_length) || flash->sector_length < 16384)
@@ -318,6 +355,16 @@ static void reset(void *device)
     read_array(device);
 }
 
+static bool load(struct cfi_flash *flash, GError **error)
+{
+    if (!flash->drive || !*flash->drive)
+        return true;
+    flash->disk = flash_disk_open(&flash->device, flash->drive, flash->ram->host, flash->size, error);
+    if (!flash->disk)
+        g_clear_pointer(&flash->ram, vm_ram_destroy);
+    return flash->disk != NULL;
+}
+
 static bool realize(void *device, GError **error)
 {
     struct cfi_flash *flash = device;
@@ -329,6 +376,8 @@ static bool realize(void *device, GError **error)
     flash->buffer_size = chips(flash) << BUFFER_LOG2;
     flash->ram = vm_ram_create(flash->device.object.vm, flash->name, flash->size, error);
     if (!flash->ram)
+        return false;
+    if (!load(flash, error))
         return false;
     make_cfi(flash);
     region->name = flash->name;
@@ -343,28 +392,13 @@ static void unrealize(void *device)
     struct cfi_flash *flash = device;
 
     region_finish(&flash->device.window[WINDOW_mmio].region);
+    g_clear_pointer(&flash->disk, flash_disk_close);
     g_clear_pointer(&flash->ram, vm_ram_destroy);
-}
-
-bool cfi_flash_load(struct device *device, const char *path, GError **error)
-{
-    struct cfi_flash *flash = (struct cfi_flash *)device;
-    g_autoptr(GMappedFile) file = g_mapped_file_new(path, FALSE, error);
-
-    if (!file)
-        return error_prefix(error, "%s", flash->name);
-    if (g_mapped_file_get_length(file) != flash->size)
-        return error_set(error, "'%s' has %zu bytes, but %s needs %zu", path, (size_t)g_mapped_file_get_length(file), flash->name,
-                         (size_t)flash->size);
-    memcpy(flash->ram->host, g_mapped_file_get_contents(file), flash->size);
-    vm_ram_changed(flash->ram, 0, flash->size);
-    flash->loaded = true;
-    return true;
 }
 
 bool cfi_flash_has_contents(const struct device *device)
 {
-    return ((const struct cfi_flash *)device)->loaded;
+    return ((const struct cfi_flash *)device)->disk != NULL;
 }
 
 u64 cfi_flash_size(const struct device *device)

@@ -132,20 +132,36 @@ static bool create_fw_cfg(struct virt *virt, GError **error)
            fw_cfg_add_u16(virt->fw_cfg, FW_CFG_MAX_CPUS, (u16)virt->machine.max_cpus, error);
 }
 
-/* Two chips of 16 bits side by side make each bank. Contents: backend "pflash" 0 and 1, a path. */
+/* Where a bank's contents are: -machine pflashN=, or -drive if=pflash,unit=N (backend "pflash", the drive's id). */
+static bool choose_flash_drive(struct virt *virt, unsigned bank, const char **drive, GError **error)
+{
+    const char *named = virt->pflash[bank], *other = vm_backend(vm_of(virt), "pflash", bank);
+
+    if (named && *named && other)
+        return error_set(error, "-drive if=pflash,unit=%u: clashes with -machine pflash%u=%s", bank, bank, named);
+    if (named && strchr(named, ';'))
+        return error_set(error, "Property 'cfi.pflash01.drive' can't find value '%s'", named);
+    *drive = named && *named ? named : other;
+    return true;
+}
+
+/* Two chips of 16 bits side by side make each bank. */
 static bool create_flash(struct virt *virt, unsigned bank, GError **error)
 {
     u64 size = virt_memmap[VIRT_FLASH].size / 2, sector = 256 * KIB;
     g_autofree char *name = g_strdup_printf("virt.flash%u", bank);
     g_autofree char *properties = g_strdup_printf("name=%s;num-blocks=%u;sector-length=%u;width=4;device-width=2;max-device-width=2;"
                                                   "id0=137;id1=24", name, (u32)(size / sector), (u32)sector);
-    const char *path = vm_backend(vm_of(virt), "pflash", bank);
+    const char *drive = NULL;
 
-    virt->flash[bank] = device_create(vm_of(virt), "cfi.pflash01", &virt->machine.object, name, properties, error);
+    if (!choose_flash_drive(virt, bank, &drive, error))
+        return false;
+    g_autofree char *all = g_strconcat(properties, drive ? ";drive=" : NULL, drive, NULL);
+    virt->flash[bank] = device_create(vm_of(virt), "cfi.pflash01", &virt->machine.object, name, all, error);
     if (!virt->flash[bank])
         return false;
     device_map(virt->flash[bank], 0, virt_memmap[VIRT_FLASH].base + bank * size);
-    return !path || cfi_flash_load(virt->flash[bank], path, error);
+    return true;
 }
 
 static bool create_virtio(struct virt *virt, GError **error)
@@ -256,12 +272,15 @@ static const struct vm_property properties[] = {
     { .name = "aclint", .type = VM_PROPERTY_BOOL, .offset = offsetof(struct virt, aclint), .description = "ACLINT instead of CLINT devices" },
     { .name = "aia", .type = VM_PROPERTY_ENUM, .offset = offsetof(struct virt, aia), .names = aia_kinds, .class_name = "string",
       .description = "advanced interrupt architecture: only none" },
+    { .name = "pflash0", .type = VM_PROPERTY_STRING, .offset = offsetof(struct virt, pflash[0]), .description = "drive or block node of the first flash" },
+    { .name = "pflash1", .type = VM_PROPERTY_STRING, .offset = offsetof(struct virt, pflash[1]), .description = "drive or block node of the second flash" },
     { 0 },
 };
 
 static const struct machine_class virt_class = {
     .name = "virt", .description = "RISC-V VirtIO board", .max_cpus = VIRT_MAX_CPUS, .default_cpu = "rv64",
     .default_cpu_type = "rv64-riscv-cpu", .default_ram_id = "riscv_virt_board.ram", .default_ram_size = 128 * MIB, .has_numa = true,
+    .drive_interface = "virtio", .flash_banks = 2,
 };
 
 VM_CLASS(virt_machine) {

@@ -33,6 +33,7 @@ struct virt {
     u32 acpi;              /* enum: auto, on, off */
     bool aclint;
     u32 aia;
+    char *pflash[2];       /* drive or block node of each flash; NULL: none */
     struct ram_block *mrom;
     struct region ram_region, mrom_region;
     struct device *plic, *fw_cfg, *flash[2];

@@ -1,8 +1,11 @@
-/* tests/device/cfi_flash.c - NOR flash of two x16 chips: identification, programming, erasing, buffered writes, misuse. */
+/* tests/device/cfi_flash.c - NOR flash of two x16 chips: identification, programming, erasing, buffered writes, misuse, disks. */
 #include "base/bits.h"
+#include "block/disk.h"
 #include "hw/block/cfi_flash.h"
 #include "tests/device/bench.h"
+#include "vm/machine.h"
 #include <glib/gstdio.h>
+#include <json-c/json.h>
 #include <string.h>
 
 enum { BASE = 0x20000000, SECTOR = 0x40000, SIZE = 32 << 20 };
@@ -219,27 +222,147 @@ static void random_writes(struct bench *bench, gconstpointer data)
     erase(bench, 0);
 }
 
-static void loads_a_file(struct bench *bench, gconstpointer data)
-{
-    struct device *flash = make(bench);
-    g_autofree char *folder = g_dir_make_tmp("mynah-flash-XXXXXX", NULL), *path = g_build_filename(folder, "code.fd", NULL);
-    g_autofree char *contents = g_malloc0(SIZE);
-    GError *error = NULL;
+/* --- with a disk --- */
 
-    contents[SIZE - 1] = 7;
-    g_assert_true(g_file_set_contents(path, contents, SIZE - 1, NULL));
-    g_assert_false(cfi_flash_load(flash, path, &error));
-    g_assert_nonnull(strstr(error->message, "33554432"));
-    g_clear_error(&error);
-    g_assert_false(cfi_flash_has_contents(flash));
-    g_assert_true(g_file_set_contents(path, contents, SIZE, NULL));
-    g_assert_true(cfi_flash_load(flash, path, NULL));
+enum { SMALL_SECTOR = 65536, SMALL = 4 * SMALL_SECTOR };
+
+#define SMALL_FLASH "num-blocks=4;sector-length=65536;width=4;device-width=2;name=flash;drive=d"
+
+struct shelf {
+    struct disk_set *disks;
+    char *path;
+};
+
+static void shelf_open(struct shelf *shelf, struct bench *bench, u64 size, const char *more)
+{
+    g_autofree u8 *ones = g_malloc(size);
+    g_autofree char *text = NULL;
+    int fd = g_file_open_tmp("mynah-flash-XXXXXX", &shelf->path, NULL);
+    struct json_object *options;
+
+    g_assert_cmpint(fd, >=, 0);
+    close(fd);
+    memset(ones, 0xff, size);
+    g_assert_true(g_file_set_contents(shelf->path, (char *)ones, (gssize)size, NULL));
+    shelf->disks = disk_set_create(vm_context(bench->vm), NULL);
+    vm_set_backend(bench->vm, "disks", 0, shelf->disks);
+    text = g_strdup_printf("{\"driver\":\"file\",\"node-name\":\"d\",\"filename\":\"%s\"%s}", shelf->path, more);
+    options = json_tokener_parse(text);
+    g_assert_true(disk_set_open(shelf->disks, options, NULL));
+    json_object_put(options);
+}
+
+static void shelf_close(struct shelf *shelf, struct bench *bench)
+{
+    bench_empty(bench);
+    disk_set_destroy(shelf->disks);
+    g_unlink(shelf->path);
+    g_free(shelf->path);
+}
+
+/* Until the ready bit says that it is in the image. */
+static u32 wait_ready(struct bench *bench)
+{
+    s64 end = g_get_monotonic_time() + 20 * G_USEC_PER_SEC;
+
+    command(bench, 0, 0x70);
+    while (!(get(bench, 0) & 0x80)) {
+        g_assert_cmpint(g_get_monotonic_time(), <, end);
+        g_main_context_iteration(vm_context(bench->vm), FALSE);
+    }
+    return get(bench, 0) & 0xffff;
+}
+
+static void file_holds(const struct shelf *shelf, u64 offset, u32 value)
+{
+    g_autofree char *contents = NULL;
+    gsize size;
+
+    g_assert_true(g_file_get_contents(shelf->path, &contents, &size, NULL));
+    g_assert_cmpuint(size, ==, SMALL);
+    g_assert_cmphex(bits_load_le((u8 *)contents + offset, 4), ==, value);
+}
+
+static void writes_its_image(struct bench *bench, gconstpointer data)
+{
+    struct shelf shelf;
+    struct device *flash;
+
+    shelf_open(&shelf, bench, SMALL, "");
+    flash = bench_device(bench, "cfi.pflash01", SMALL_FLASH);
+    device_map(flash, 0, BASE);
     g_assert_true(cfi_flash_has_contents(flash));
-    g_assert_cmphex(get(bench, SIZE - 4), ==, 0x07000000);
-    g_unlink(path);
-    g_assert_false(cfi_flash_load(flash, path, &error));
-    g_clear_error(&error);
-    g_rmdir(folder);
+    g_assert_cmphex(get(bench, SMALL - 4), ==, 0xffffffff);
+    command(bench, SMALL - 4, 0x40);
+    put(bench, SMALL - 4, 0x12345678);
+    g_assert_cmphex(get(bench, 0) & 0x80, ==, 0); /* nobody has run the loop that writes */
+    g_assert_cmphex(wait_ready(bench), ==, 0x80);
+    file_holds(&shelf, SMALL - 4, 0x12345678);
+    for (u32 i = 0; i < 8; i++) { /* without waiting: all of it gets there, the last one wins */
+        command(bench, 16, 0x40);
+        put(bench, 16, ~(1u << i));
+    }
+    g_assert_cmphex(wait_ready(bench), ==, 0x80);
+    file_holds(&shelf, 16, 0xffffff00);
+    command(bench, 0, 0xe8);
+    put(bench, 0, 1 << 16 | 1);
+    put(bench, 0, 0x1111);
+    put(bench, 4, 0x2222);
+    command(bench, 0, 0xd0);
+    command(bench, SMALL_SECTOR * 3, 0x20);
+    command(bench, SMALL_SECTOR * 3, 0xd0);
+    bench_empty(bench); /* unplugged: what is under way is written first */
+    file_holds(&shelf, 0, 0x1111);
+    file_holds(&shelf, 4, 0x2222);
+    file_holds(&shelf, SMALL - 4, 0xffffffff);
+    shelf_close(&shelf, bench);
+}
+
+static void takes_no_flood(struct bench *bench, gconstpointer data)
+{
+    struct shelf shelf;
+
+    shelf_open(&shelf, bench, SMALL, "");
+    device_map(bench_device(bench, "cfi.pflash01", SMALL_FLASH), 0, BASE);
+    for (u32 i = 0; i < 1000; i++) {
+        command(bench, 0, 0x20);
+        command(bench, 0, 0xd0);
+    }
+    g_assert_cmphex(get(bench, 0) & 0x20, ==, 0x20);
+    g_assert_cmphex(wait_ready(bench), ==, 0xa0);
+    command(bench, 0, 0x50);
+    command(bench, 0, 0x20);
+    command(bench, 0, 0xd0);
+    g_assert_cmphex(wait_ready(bench), ==, 0x80);
+    shelf_close(&shelf, bench);
+}
+
+static void leaves_a_read_only_image_alone(struct bench *bench, gconstpointer data)
+{
+    struct shelf shelf;
+
+    shelf_open(&shelf, bench, SMALL, ",\"read-only\":true");
+    device_map(bench_device(bench, "cfi.pflash01", SMALL_FLASH), 0, BASE);
+    command(bench, 0, 0x40);
+    put(bench, 0, 0);
+    g_assert_cmphex(status(bench), ==, 0x90);
+    g_assert_cmphex(get(bench, 0), ==, 0xffffffff);
+    command(bench, 0, 0x20);
+    command(bench, 0, 0xd0);
+    g_assert_cmphex(status(bench), ==, 0xa0);
+    shelf_close(&shelf, bench);
+}
+
+static void refuses_other_sizes(struct bench *bench, gconstpointer data)
+{
+    struct shelf shelf;
+    g_autoptr(GError) error = NULL;
+
+    shelf_open(&shelf, bench, SMALL + 512, "");
+    g_assert_null(device_create_unattached(bench->vm, "cfi.pflash01", SMALL_FLASH, &error));
+    g_assert_nonnull(strstr(error->message, "requires 262144 bytes"));
+    g_assert_nonnull(strstr(error->message, "provides 262656 bytes"));
+    shelf_close(&shelf, bench);
 }
 
 static void checks_properties(struct bench *bench, gconstpointer data)
@@ -270,7 +393,10 @@ int main(int argc, char **argv)
     BENCH_TEST("/cfi-flash/unconfirmed-erase", unconfirmed_erase);
     BENCH_TEST("/cfi-flash/lock", lock_commands);
     BENCH_TEST("/cfi-flash/random", random_writes);
-    BENCH_TEST("/cfi-flash/file", loads_a_file);
+    BENCH_TEST("/cfi-flash/disk", writes_its_image);
+    BENCH_TEST("/cfi-flash/disk-flood", takes_no_flood);
+    BENCH_TEST("/cfi-flash/disk-read-only", leaves_a_read_only_image_alone);
+    BENCH_TEST("/cfi-flash/disk-size", refuses_other_sizes);
     BENCH_TEST("/cfi-flash/properties", checks_properties);
     return g_test_run();
 }
