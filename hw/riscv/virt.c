@@ -51,22 +51,33 @@ static bool create_memory(struct virt *virt, GError **error)
     return true;
 }
 
-static bool create_harts(struct virt *virt, GError **error)
+static bool create_harts_of(struct virt *virt, u32 number, GError **error)
 {
+    const struct virt_socket *socket = &virt->socket[number];
     const char *model = virt->machine.cpu_type ? virt->machine.cpu_type : "rv64";
-    struct vm_object *soc = vm_object_create(vm_of(virt), "riscv.hart_array", &virt->machine.object, "soc0", error);
+    g_autofree char *name = g_strdup_printf("soc%u", number);
+    struct vm_object *soc = vm_object_create(vm_of(virt), "riscv.hart_array", &virt->machine.object, name, error);
 
-    if (!soc || !vm_object_set_u64(soc, "num-harts", virt->machine.cpus, error) || !vm_object_set(soc, "cpu-type", model, error) ||
-        !vm_object_realize(soc, error))
+    if (!soc || !vm_object_set_u64(soc, "num-harts", socket->harts, error) || !vm_object_set_u64(soc, "hartid-base", socket->first_hart, error) ||
+        !vm_object_set(soc, "cpu-type", model, error) || !vm_object_realize(soc, error))
         return false;
-    for (u32 i = 0; i < virt->machine.cpus; i++) {
+    for (u32 i = 0; i < socket->harts; i++) {
         if (!vcpu_create(vm_of(virt), model, soc, "harts[*]", error))
             return false;
     }
     return true;
 }
 
-static struct device *create_at(struct virt *virt, const char *class_name, const char *properties, u64 address, GError **error)
+static bool create_harts(struct virt *virt, GError **error)
+{
+    for (u32 i = 0; i < virt->socket_count; i++) {
+        if (!create_harts_of(virt, i, error))
+            return false;
+    }
+    return true;
+}
+
+struct device *virt_create_at(struct virt *virt, const char *class_name, const char *properties, u64 address, GError **error)
 {
     struct device *device = device_create_unattached(vm_of(virt), class_name, properties, error);
 
@@ -75,46 +86,26 @@ static struct device *create_at(struct virt *virt, const char *class_name, const
     return device;
 }
 
-static struct line *plic_input(struct virt *virt, u32 source)
-{
-    return device_input(virt->plic, "source", source);
-}
-
-static bool create_interrupt_controllers(struct virt *virt, GError **error)
-{
-    g_autofree char *harts = g_strdup_printf("num-harts=%u", virt->machine.cpus);
-    GString *plic = g_string_new("hart-config=MS");
-
-    for (u32 i = 1; i < virt->machine.cpus; i++)
-        g_string_append(plic, ",MS");
-    g_string_append_printf(plic, ";num-sources=%u", VIRT_IRQ_SOURCES + 1);
-    bool ok = create_at(virt, "riscv.aclint.swi", harts, virt_memmap[VIRT_CLINT].base, error) &&
-              create_at(virt, "riscv.aclint.mtimer", harts, virt_memmap[VIRT_CLINT].base + 0x4000, error) &&
-              (virt->plic = create_at(virt, "riscv.sifive.plic", plic->str, virt_memmap[VIRT_PLIC].base, error));
-    g_string_free(plic, TRUE);
-    return ok;
-}
-
 static bool create_serial(struct virt *virt, GError **error)
 {
     struct chardev *chardev = vm_backend(vm_of(virt), "serial", 0);
     g_autofree char *properties =
         g_strdup_printf("baudbase=%u%s%s", VIRT_UART_CLOCK / 16, chardev ? ";chardev=" : "", chardev ? chardev_id(chardev) : "");
-    struct device *uart = create_at(virt, "serial-mm", properties, virt_memmap[VIRT_UART0].base, error);
+    struct device *uart = virt_create_at(virt, "serial-mm", properties, virt_memmap[VIRT_UART0].base, error);
 
     if (!uart)
         return false;
-    device_connect(uart, "irq", plic_input(virt, VIRT_IRQ_UART0));
+    device_connect(uart, "irq", virt_wire(virt, VIRT_WIRES_BOARD, VIRT_IRQ_UART0));
     return true;
 }
 
 static bool create_rtc(struct virt *virt, GError **error)
 {
-    struct device *rtc = create_at(virt, "goldfish_rtc", NULL, virt_memmap[VIRT_RTC].base, error);
+    struct device *rtc = virt_create_at(virt, "goldfish_rtc", NULL, virt_memmap[VIRT_RTC].base, error);
 
     if (!rtc)
         return false;
-    device_connect(rtc, "irq", plic_input(virt, VIRT_IRQ_RTC));
+    device_connect(rtc, "irq", virt_wire(virt, VIRT_WIRES_BOARD, VIRT_IRQ_RTC));
     return true;
 }
 
@@ -168,11 +159,11 @@ static bool create_virtio(struct virt *virt, GError **error)
 {
     for (u32 i = 0; i < VIRT_VIRTIO_COUNT; i++) {
         struct virt_range range = virt_memmap[VIRT_VIRTIO];
-        struct device *transport = create_at(virt, "virtio-mmio", NULL, range.base + i * range.size, error);
+        struct device *transport = virt_create_at(virt, "virtio-mmio", NULL, range.base + i * range.size, error);
 
         if (!transport)
             return false;
-        device_connect(transport, "irq", plic_input(virt, VIRT_IRQ_VIRTIO + i));
+        device_connect(transport, "irq", virt_wire(virt, VIRT_WIRES_VIRTIO, VIRT_IRQ_VIRTIO + i));
     }
     return true;
 }
@@ -189,7 +180,7 @@ static bool create_pcie(struct virt *virt, GError **error)
     for (u32 i = 0; host && i < 4; i++) {
         g_autofree char *name = g_strdup_printf("irq%u", i);
 
-        device_connect(host, name, plic_input(virt, VIRT_IRQ_PCIE + i));
+        device_connect(host, name, virt_wire(virt, VIRT_WIRES_PCIE, VIRT_IRQ_PCIE + i));
     }
     if (host)
         gpex_map(host);
@@ -198,7 +189,7 @@ static bool create_pcie(struct virt *virt, GError **error)
 
 static bool create_rest(struct virt *virt, GError **error)
 {
-    if (!create_at(virt, "riscv.sifive.test", NULL, virt_memmap[VIRT_TEST].base, error))
+    if (!virt_create_at(virt, "riscv.sifive.test", NULL, virt_memmap[VIRT_TEST].base, error))
         return false;
     return create_virtio(virt, error) && create_pcie(virt, error) && create_flash(virt, 0, error) &&
            create_flash(virt, 1, error) && create_fw_cfg(virt, error) && create_serial(virt, error) && create_rtc(virt, error);
@@ -240,10 +231,10 @@ static bool realize(struct vm_object *object, GError **error)
     struct virt *virt = (struct virt *)object;
     struct vm *vm = object->vm;
 
-    if (!check_options(virt, error))
+    if (!check_options(virt, error) || !virt_make_sockets(virt, error))
         return false;
     region_batch_begin(vm);
-    bool ok = create_memory(virt, error) && create_harts(virt, error) && create_interrupt_controllers(virt, error) && create_rest(virt, error);
+    bool ok = create_memory(virt, error) && create_harts(virt, error) && virt_create_interrupt_controllers(virt, error) && create_rest(virt, error);
     region_batch_end(vm);
     if (!ok)
         return false;

@@ -1,6 +1,7 @@
 /*
  * hw/riscv/virt.h - the RISC-V `virt` board: addresses and interrupts are those that guests find in its device tree.
- * Split: virt.c (devices), virt_fdt.c (device tree), virt_boot.c (firmware, kernel, reset ROM).
+ * Split: virt.c (devices), virt_interrupts.c (interrupt controllers, timers), virt_fdt.c and virt_tree*.c (device tree), virt_boot.c
+ * (firmware, kernel, reset ROM).
  */
 #ifndef HW_RISCV_VIRT_H
 #define HW_RISCV_VIRT_H
@@ -23,10 +24,20 @@ extern const struct virt_range virt_memmap[VIRT_AREA_COUNT];
 
 enum {
     VIRT_MAX_CPUS = 64,
+    VIRT_MAX_SOCKETS = 4,
     VIRT_IRQ_VIRTIO = 1, VIRT_IRQ_UART0 = 10, VIRT_IRQ_RTC = 11, VIRT_IRQ_PCIE = 32, VIRT_IRQ_SOURCES = 95,
     VIRT_VIRTIO_COUNT = 8,
     VIRT_TIMEBASE_HZ = 10000000, VIRT_UART_CLOCK = 3686400,
 };
+
+/* Harts of one NUMA node, and the interrupt controller to which the board's wires lead there. */
+struct virt_socket {
+    u32 first_hart, harts;
+    struct device *wires;
+};
+
+/* Who pulls wires: each group belongs to one socket. */
+enum virt_wires { VIRT_WIRES_BOARD, VIRT_WIRES_VIRTIO, VIRT_WIRES_PCIE };
 
 struct virt {
     struct machine machine;
@@ -36,7 +47,9 @@ struct virt {
     char *pflash[2];       /* drive or block node of each flash; NULL: none */
     struct ram_block *mrom;
     struct region ram_region, mrom_region;
-    struct device *plic, *fw_cfg, *flash[2];
+    struct virt_socket socket[VIRT_MAX_SOCKETS];
+    u32 socket_count;      /* at least 1 */
+    struct device *fw_cfg, *flash[2];
     struct virt_range pcie_high; /* behind the RAM, aligned to its size */
     /* Boot. */
     char *firmware_path;   /* NULL: none */
@@ -44,6 +57,19 @@ struct virt {
     u8 *fdt;               /* as the guest gets it */
     u32 fdt_size;
 };
+
+/* virt_interrupts.c. Sockets from the NUMA nodes; then, when the harts exist, what interrupts them. */
+bool virt_make_sockets(struct virt *virt, GError **error);
+bool virt_create_interrupt_controllers(struct virt *virt, GError **error);
+/* The socket that a group of wires leads to. */
+u32 virt_wires_socket(const struct virt *virt, enum virt_wires group);
+/* The end of a wire. */
+struct line *virt_wire(struct virt *virt, enum virt_wires group, u32 source);
+/* Of socket 0 with 0; the others' follow at a fixed distance. */
+struct virt_range virt_area_of_socket(enum virt_area area, u32 socket);
+
+/* virt.c: creates a device below /machine/unattached and maps its first window. */
+struct device *virt_create_at(struct virt *virt, const char *class_name, const char *properties, u64 address, GError **error);
 
 /* virt_fdt.c: the device tree without /chosen's boot arguments. The caller frees. */
 void *virt_fdt_build(struct virt *virt, u32 *size, GError **error);

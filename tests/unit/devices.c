@@ -45,7 +45,7 @@ static void test_machine_timer(void)
 
 static struct line *plic_source(struct board *b, u32 source)
 {
-    return device_input(((struct virt *)b->machine)->plic, "source", source);
+    return device_input(((struct virt *)b->machine)->socket[0].wires, "source", source);
 }
 
 static void test_plic(void)

@@ -1,0 +1,88 @@
+/* hw/riscv/virt_interrupts.c - interrupt controllers and timers of the virt board: one set for each socket, that is, NUMA node. */
+#include "base/error.h"
+#include "hw/riscv/virt.h"
+#include "vm/numa.h"
+
+static u32 node_of(const struct virt *virt, u32 hart)
+{
+    return virt->machine.numa ? virt->machine.numa->cpu_node[hart] : 0;
+}
+
+/* Addresses and device trees know a socket by its first hart and the number of them. */
+static bool check_sockets(const struct virt *virt, GError **error)
+{
+    for (u32 i = 0; i < virt->socket_count; i++) {
+        const struct virt_socket *socket = &virt->socket[i];
+
+        if (!socket->harts)
+            return error_set(error, "NUMA node %u has no CPUs; on this board each has some", i);
+        for (u32 hart = socket->first_hart; hart < socket->first_hart + socket->harts; hart++) {
+            if (node_of(virt, hart) != i)
+                return error_set(error, "the CPUs of NUMA node %u do not follow each other: %u is in node %u", i, hart, node_of(virt, hart));
+        }
+    }
+    return true;
+}
+
+bool virt_make_sockets(struct virt *virt, GError **error)
+{
+    virt->socket_count = virt->machine.numa ? virt->machine.numa->count : 1;
+    if (virt->socket_count > VIRT_MAX_SOCKETS)
+        return error_set(error, "virt supports at most %u NUMA nodes", VIRT_MAX_SOCKETS);
+    for (u32 hart = 0; hart < virt->machine.cpus; hart++) {
+        struct virt_socket *socket = &virt->socket[node_of(virt, hart)];
+
+        if (!socket->harts++)
+            socket->first_hart = hart;
+    }
+    return check_sockets(virt, error);
+}
+
+u32 virt_wires_socket(const struct virt *virt, enum virt_wires group)
+{
+    return MIN((u32)group, virt->socket_count - 1);
+}
+
+struct line *virt_wire(struct virt *virt, enum virt_wires group, u32 source)
+{
+    return device_input(virt->socket[virt_wires_socket(virt, group)].wires, "source", source);
+}
+
+struct virt_range virt_area_of_socket(enum virt_area area, u32 socket)
+{
+    struct virt_range range = virt_memmap[area];
+
+    range.base += range.size * socket;
+    return range;
+}
+
+static bool create_clint(struct virt *virt, u32 number, GError **error)
+{
+    const struct virt_socket *socket = &virt->socket[number];
+    u64 base = virt_area_of_socket(VIRT_CLINT, number).base;
+    g_autofree char *harts = g_strdup_printf("hartid-base=%u;num-harts=%u", socket->first_hart, socket->harts);
+
+    return virt_create_at(virt, "riscv.aclint.swi", harts, base, error) && virt_create_at(virt, "riscv.aclint.mtimer", harts, base + 0x4000, error);
+}
+
+static bool create_plic(struct virt *virt, u32 number, GError **error)
+{
+    struct virt_socket *socket = &virt->socket[number];
+    GString *plic = g_string_new(NULL);
+
+    g_string_printf(plic, "hartid-base=%u;num-sources=%u;hart-config=MS", socket->first_hart, VIRT_IRQ_SOURCES + 1);
+    for (u32 i = 1; i < socket->harts; i++)
+        g_string_append(plic, ",MS");
+    socket->wires = virt_create_at(virt, "riscv.sifive.plic", plic->str, virt_area_of_socket(VIRT_PLIC, number).base, error);
+    g_string_free(plic, TRUE);
+    return socket->wires != NULL;
+}
+
+bool virt_create_interrupt_controllers(struct virt *virt, GError **error)
+{
+    for (u32 i = 0; i < virt->socket_count; i++) {
+        if (!create_clint(virt, i, error) || !create_plic(virt, i, error))
+            return false;
+    }
+    return true;
+}
