@@ -17,7 +17,12 @@ struct disk {
     char *id, *user;
     bool is_drive;
     struct block_node *node; /* of a drive: its reference */
-    struct block_edge *edge; /* while claimed */
+    struct block_edge *edge; /* while claimed, with a medium */
+    struct block_loop *loop;
+    bool write, share; /* what its user wants */
+    const struct disk_media *media;
+    void *media_opaque, *resized_opaque;
+    void (*resized)(void *opaque);
     struct disk_stats stats;
     unsigned in_flight; /* atomic: any thread submits */
     struct block_queue idle;
@@ -124,6 +129,11 @@ static struct block_node *open_node(struct disk_set *set, struct json_object *op
     return job.node;
 }
 
+struct block_node *disk_set_open_node(struct disk_set *set, struct json_object *options, GError **error)
+{
+    return open_node(set, options, false, error);
+}
+
 bool disk_set_open(struct disk_set *set, struct json_object *options, GError **error)
 {
     struct block_node *node;
@@ -143,6 +153,13 @@ static void unref_job(void *opaque)
     block_unref(((struct job *)opaque)->node);
 }
 
+void disk_set_unref_node(struct block_node *node)
+{
+    struct job job = { .node = node };
+
+    block_loop_call(block_loop_of(node), unref_job, &job);
+}
+
 static struct disk *find(struct disk_set *set, const char *id)
 {
     for (unsigned i = 0; i < set->disks->len; i++) {
@@ -157,7 +174,6 @@ static struct disk *find(struct disk_set *set, const char *id)
 bool disk_set_close(struct disk_set *set, const char *node_name, GError **error)
 {
     struct block_node *node = block_graph_find(set->graph, node_name);
-    struct job job = { .node = node };
 
     if (!node)
         return error_set(error, "Failed to find node with node-name='%s'", node_name);
@@ -166,7 +182,7 @@ bool disk_set_close(struct disk_set *set, const char *node_name, GError **error)
     if (block_is_used(node))
         return error_set(error, "Block device %s is in use", node_name);
     g_ptr_array_remove(set->owned, node);
-    block_loop_call(block_loop_of(node), unref_job, &job);
+    disk_set_unref_node(node);
     return true;
 }
 
@@ -174,7 +190,7 @@ static struct disk *new_disk(struct disk_set *set, const char *id, struct block_
 {
     struct disk *disk = g_new0(struct disk, 1);
 
-    *disk = (struct disk){ .set = set, .id = g_strdup(id), .node = node, .is_drive = is_drive };
+    *disk = (struct disk){ .set = set, .loop = set->loop, .id = g_strdup(id), .node = node, .is_drive = is_drive };
     g_ptr_array_add(set->disks, disk);
     return disk;
 }
@@ -199,34 +215,47 @@ static void attach_job(void *opaque)
     job->edge = block_attach(job->node, job->perm, job->shared, job->who, job->error);
 }
 
-static bool claim(struct disk *disk, struct block_node *node, bool write, bool share, const char *who, GError **error)
+static bool attach(struct disk *disk, struct block_node *node, const char *who, GError **error)
 {
     struct job job = { .node = node, .who = who, .error = error };
 
-    if (disk->user)
-        return error_set(error, "Drive '%s' is already in use by another block device", disk->id);
-    if (write && block_is_read_only(node))
-        write = false;
-    job.perm = BLOCK_READ | (write ? BLOCK_WRITE : 0);
-    job.shared = BLOCK_READ | BLOCK_WRITE_UNCHANGED | BLOCK_RESIZE | (share ? BLOCK_WRITE : 0);
+    job.perm = BLOCK_READ | (disk->write && !block_is_read_only(node) ? BLOCK_WRITE : 0);
+    job.shared = BLOCK_READ | BLOCK_WRITE_UNCHANGED | BLOCK_RESIZE | (disk->share ? BLOCK_WRITE : 0);
     block_loop_call(block_loop_of(node), attach_job, &job);
     disk->edge = job.edge;
-    if (job.edge)
-        disk->user = g_strdup(who);
+    if (job.edge && disk->resized)
+        block_edge_on_resize(job.edge, disk->resized, disk->resized_opaque);
     return job.edge != NULL;
 }
 
-struct disk *disk_claim(struct disk_set *set, const char *name, bool write, bool share, const char *who, GError **error)
+static bool claim(struct disk *disk, struct block_node *node, bool write, bool share, const char *who, GError **error)
 {
-    struct disk *disk = set ? find(set, name) : NULL;
-    struct block_node *node = disk ? disk->node : set ? block_graph_find(set->graph, name) : NULL;
+    if (disk->user)
+        return error_set(error, "Drive '%s' is already in use by another block device", disk->id);
+    disk->write = write;
+    disk->share = share;
+    if (node && !attach(disk, node, who, error))
+        return false;
+    disk->user = g_strdup(who);
+    return true;
+}
 
-    if (!disk && !node) {
+/* Empty: without a medium will do. */
+static struct disk *claim_by_name(struct disk_set *set, const char *name, bool write, bool share, bool empty, const char *who, GError **error)
+{
+    struct disk *disk = set && name ? find(set, name) : NULL;
+    struct block_node *node = disk ? disk->node : set && name ? block_graph_find(set->graph, name) : NULL;
+
+    if (!set) {
+        error_set(error, "this machine has no disks");
+        return NULL;
+    }
+    if (name && !disk && !node) {
         error_set(error, "Property 'drive' can't find value '%s'", name);
         error_hint(error, "make it with -drive id=%s,if=none,file=... or -blockdev node-name=%s,...", name, name);
         return NULL;
     }
-    if (!node) {
+    if (!node && !empty) {
         error_set(error, "Device needs media, but drive is empty");
         return NULL;
     }
@@ -236,6 +265,53 @@ struct disk *disk_claim(struct disk_set *set, const char *name, bool write, bool
         return disk;
     if (!disk->is_drive)
         free_disk(disk);
+    return NULL;
+}
+
+struct disk *disk_claim(struct disk_set *set, const char *name, bool write, bool share, const char *who, GError **error)
+{
+    return claim_by_name(set, name, write, share, false, who, error);
+}
+
+struct disk *disk_claim_removable(struct disk_set *set, const char *name, bool write, bool share, const char *who, const struct disk_media *media,
+                                  void *opaque, GError **error)
+{
+    struct disk *disk = claim_by_name(set, name, write, share, true, who, error);
+
+    if (disk) {
+        disk->media = media;
+        disk->media_opaque = opaque;
+    }
+    return disk;
+}
+
+const struct disk_media *disk_media(const struct disk *disk, void **opaque)
+{
+    *opaque = disk->media_opaque;
+    return disk->media;
+}
+
+static bool is_of(const struct disk *disk, const char *id)
+{
+    g_autofree char *path = g_strconcat("/machine/peripheral/", id, NULL), *behind = g_strconcat(path, "/virtio-backend", NULL);
+
+    return disk->user && (!strcmp(disk->user, id) || !strcmp(disk->user, path) || !strcmp(disk->user, behind) ||
+                          (g_str_has_prefix(id, "/machine/peripheral/") && !strcmp(disk->user, id + strlen("/machine/peripheral/"))));
+}
+
+struct disk *disk_find(struct disk_set *set, const char *device, const char *id, GError **error)
+{
+    if (!device == !id) {
+        error_set(error, "Need exactly one of 'device' and 'id'");
+        return NULL;
+    }
+    for (unsigned i = 0; set && i < set->disks->len; i++) {
+        struct disk *disk = set->disks->pdata[i];
+
+        if (device ? disk->is_drive && !strcmp(disk->id, device) : is_of(disk, id))
+            return disk;
+    }
+    error_set_class(error, ERROR_DEVICE_NOT_FOUND, "Device '%s' not found", device ? device : id);
     return NULL;
 }
 
@@ -263,21 +339,56 @@ static void detach_job(void *opaque)
     disk->edge = NULL;
 }
 
+/* Nobody works with the medium any more; it goes back to the main loop. */
+static void let_go(struct disk *disk)
+{
+    disk_drain(disk);
+    block_set_loop(disk_node(disk), disk->set->loop, NULL);
+    block_loop_call(disk->set->loop, detach_job, disk);
+}
+
 void disk_release(struct disk *disk)
 {
     if (!disk)
         return;
-    disk_drain(disk);
-    disk_move(disk, disk->set->loop, NULL);
-    block_loop_call(disk->set->loop, detach_job, disk);
+    if (disk->edge)
+        let_go(disk);
+    disk->loop = disk->set->loop;
+    disk->media = NULL;
+    disk->resized = NULL;
     g_clear_pointer(&disk->user, g_free);
-    if (!disk->is_drive)
-        free_disk(disk);
+    if (disk->is_drive)
+        return;
+    if (disk->node)
+        disk_set_unref_node(disk->node);
+    free_disk(disk);
+}
+
+void disk_medium_take(struct disk *disk)
+{
+    if (disk->edge)
+        let_go(disk);
+    if (disk->node)
+        disk_set_unref_node(g_steal_pointer(&disk->node));
+}
+
+bool disk_medium_put(struct disk *disk, struct block_node *node, GError **error)
+{
+    if (!attach(disk, node, disk->user, error))
+        return false;
+    if (!block_set_loop(node, disk->loop, error)) {
+        block_loop_call(block_loop_of(node), detach_job, disk);
+        return false;
+    }
+    block_ref(node);
+    disk->node = node;
+    return true;
 }
 
 bool disk_move(struct disk *disk, struct block_loop *loop, GError **error)
 {
-    return block_set_loop(disk_node(disk), loop, error);
+    disk->loop = loop;
+    return !disk_node(disk) || block_set_loop(disk_node(disk), loop, error);
 }
 
 static int perform(struct disk_request *r, struct block_node *node)
@@ -364,6 +475,11 @@ bool disk_is_read_only(const struct disk *disk)
     return !disk_node(disk) || block_is_read_only(disk_node(disk));
 }
 
+bool disk_only_reads(const struct disk *disk)
+{
+    return disk->user && !disk->write;
+}
+
 const struct disk_stats *disk_stats(const struct disk *disk)
 {
     return &disk->stats;
@@ -371,5 +487,8 @@ const struct disk_stats *disk_stats(const struct disk *disk)
 
 void disk_on_resize(struct disk *disk, void (*resized)(void *opaque), void *opaque)
 {
-    block_edge_on_resize(disk->edge, resized, opaque);
+    disk->resized = resized;
+    disk->resized_opaque = opaque;
+    if (disk->edge)
+        block_edge_on_resize(disk->edge, resized, opaque);
 }

@@ -37,6 +37,8 @@ struct disk_set *disk_set_create(GMainContext *context, GError **error);
 void disk_set_destroy(struct disk_set *set);
 struct block_graph *disk_set_graph(struct disk_set *set);
 struct block_loop *disk_set_loop(struct disk_set *set);
+/* The drive with this id, or the disk of the device with this id or path; exactly one is not NULL. NULL with *error set. */
+struct disk *disk_find(struct disk_set *set, const char *device, const char *id, GError **error);
 /* In the order of creation; the caller frees the list. */
 GList *disk_set_list(struct disk_set *set);
 
@@ -52,9 +54,16 @@ struct disk *disk_add_drive(struct disk_set *set, const char *id, struct json_ob
  * written. who names the device in messages.
  */
 struct disk *disk_claim(struct disk_set *set, const char *name, bool write, bool share, const char *who, GError **error);
+/*
+ * Likewise for a device whose medium comes and goes: the drive may be empty, name may be NULL for a place without a medium. While it
+ * is claimed its medium changes by block/media.h and by nothing else. media is kept, not copied.
+ */
+struct disk_media;
+struct disk *disk_claim_removable(struct disk_set *set, const char *name, bool write, bool share, const char *who, const struct disk_media *media,
+                                  void *opaque, GError **error);
 /* Waits for requests, writes what is to be written. NULL is fine. */
 void disk_release(struct disk *disk);
-/* Carries the disk's work to another loop (an iothread's) and back. Nothing is in flight. */
+/* Carries the disk's work to another loop (an iothread's) and back, media that come later included. Nothing is in flight. */
 bool disk_move(struct disk *disk, struct block_loop *loop, GError **error);
 /* Waits until no request is in flight. */
 void disk_drain(struct disk *disk);
@@ -67,8 +76,21 @@ const char *disk_user(const struct disk *disk); /* who claimed it, or NULL */
 struct block_node *disk_node(const struct disk *disk); /* NULL: no medium */
 u64 disk_size(const struct disk *disk);
 bool disk_is_read_only(const struct disk *disk);
+bool disk_only_reads(const struct disk *disk); /* its user never writes */
 const struct disk_stats *disk_stats(const struct disk *disk);
 /* resized(opaque) is called in the loop's thread after the size has changed. */
 void disk_on_resize(struct disk *disk, void (*resized)(void *opaque), void *opaque);
+
+/* ---- For block/media.c ---- */
+
+/* NULL: the medium cannot be removed. */
+const struct disk_media *disk_media(const struct disk *disk, void **opaque);
+/* The medium, which is gone afterwards. There may be none. */
+void disk_medium_take(struct disk *disk);
+/* The disk is empty; it takes a reference of its own. */
+bool disk_medium_put(struct disk *disk, struct block_node *node, GError **error);
+/* A node that nobody has yet, of options as block_name_options makes them; and the end of the caller's reference. */
+struct block_node *disk_set_open_node(struct disk_set *set, struct json_object *options, GError **error);
+void disk_set_unref_node(struct block_node *node);
 
 #endif

@@ -62,6 +62,8 @@ void hmp_examine_physical(struct hmp *hmp); /* xp */
 void hmp_evaluate(struct hmp *hmp);         /* print */
 void hmp_translate(struct hmp *hmp);        /* gva2gpa */
 void hmp_trace_event(struct hmp *hmp);
+void hmp_change(struct hmp *hmp);
+void hmp_eject(struct hmp *hmp);
 void hmp_screendump(struct hmp *hmp);
 void hmp_send_key(struct hmp *hmp);
 void hmp_mouse_button(struct hmp *hmp);
@@ -77,6 +79,7 @@ void hmp_object_add(struct hmp *hmp);
 void hmp_object_del(struct hmp *hmp);
 
 /* Pages of info, likewise. */
+void hmp_info_block(struct hmp *hmp);
 void hmp_info_memdev(struct hmp *hmp);
 void hmp_info_memory_size(struct hmp *hmp);
 void hmp_info_mice(struct hmp *hmp);

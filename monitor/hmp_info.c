@@ -186,6 +186,7 @@ static void info_qom_tree(struct hmp *hmp)
 
 const struct hmp_command hmp_info_pages[] = {
     { "accel", "", "the accelerator in use", info_accel },
+    { "block", "[-n] [-v] [device]", "disks; -n: block nodes; -v: with images", hmp_info_block },
     { "chardev", "", "character back ends", info_chardev },
     { "cpus", "", "processors and their threads", info_cpus },
     { "history", "", "lines typed", info_history },

@@ -1,6 +1,6 @@
 /* monitor/qmp_block.c - commands about disks. */
 #include "base/error.h"
-#include "block/disk.h"
+#include "block/media.h"
 #include "block/iothread.h"
 #include "monitor/commands.h"
 #include "monitor/internal.h"
@@ -90,6 +90,10 @@ bool qmp_query_block(struct monitor *monitor, const struct api_args_query_block 
         info->device = g_strdup(disk_id(at->data));
         info->qdev = g_strdup(disk_user(at->data));
         info->type = g_strdup("unknown");
+        info->removable = media_is_removable(at->data);
+        info->locked = media_is_locked(at->data);
+        info->has_tray_open = media_has_tray(at->data);
+        info->tray_open = media_is_open(at->data);
         info->inserted = disk_node(at->data) ? node_info(disk_node(at->data)) : NULL;
         g_ptr_array_add(*ret, info);
     }

@@ -64,6 +64,7 @@ struct vm {
     } request;
     struct host_lock request_lock;
     bool complete;
+    bool ending;   /* vm_destroy has begun */
     struct api_event_sink events;
     GArray *event_listeners, *reset_listeners, *complete_listeners;
     int exit_status;

@@ -81,6 +81,7 @@ void vm_destroy(struct vm *vm)
 {
     if (!vm)
         return;
+    vm->ending = true;
     vm_vcpus_quit(vm);
     vm_object_tree_finish(vm);
     vm_memory_finish(vm);
@@ -486,6 +487,11 @@ bool vm_complete(struct vm *vm, GError **error)
 bool vm_is_complete(const struct vm *vm)
 {
     return vm->complete;
+}
+
+bool vm_is_ending(const struct vm *vm)
+{
+    return vm->ending;
 }
 
 const struct api_event_sink *vm_events(struct vm *vm)

@@ -113,5 +113,7 @@ void vm_on_complete(struct vm *vm, bool (*fn)(void *opaque, GError **error), voi
 bool vm_complete(struct vm *vm, GError **error);
 /* It has been called: what comes now is plugged into a machine that may be running. */
 bool vm_is_complete(const struct vm *vm);
+/* vm_destroy has begun: objects go in any order, so that what goes later tells nobody (no interrupts, no events). */
+bool vm_is_ending(const struct vm *vm);
 
 #endif

@@ -125,7 +125,7 @@ const struct virtio_ring_ops *virtio_ring_of(const struct virtio_queue *queue)
 
 bool virtio_queue_map(struct virtio_queue *queue)
 {
-    return virtio_queue_is_ready(queue) && map(queue, virtio_ring_of(queue));
+    return virtio_queue_is_ready(queue) && !vm_is_ending(queue->virtio->device->object.vm) && map(queue, virtio_ring_of(queue));
 }
 
 void *virtio_queue_pop(struct virtio_queue *queue)
