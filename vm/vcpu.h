@@ -170,6 +170,19 @@ struct vcpu_stop {
 
 enum vcpu_step { VCPU_STEP_OFF, VCPU_STEP_ONE };
 
+/*
+ * The part of an interrupt controller that belongs to one vCPU, which reaches it by registers of its own instead of memory. Given to the
+ * vCPU while the machine is built. RISC-V: the interrupt files of an IMSIC, port 0 machine level, port 1 supervisor level; registers are
+ * numbered as for miselect (AIA specification, section 3.8), VCPU_PORT_TOP is what mtopei reads.
+ */
+enum { VCPU_PORTS = 2, VCPU_PORT_TOP = 0 };
+
+struct vcpu_port {
+    /* What register `number` holds goes to *old (all bits of it 0 where there is none), then its bits in mask become those of value. Any thread. */
+    void (*access)(void *opaque, u32 number, u64 *old, u64 value, u64 mask);
+    void *opaque; /* access NULL: there is nothing */
+};
+
 struct vcpu {
     struct vm_object object;
     struct vm *vm;
@@ -199,6 +212,7 @@ struct vcpu {
     enum vcpu_step step;     /* gdb: set while stopped */
     struct vcpu_stop stop_reason;
     bool held;               /* gdb: stays stopped when the machine goes on; set while stopped */
+    struct vcpu_port port[VCPU_PORTS];
     s64 timer_deadline[VCPU_MAX_TIMERS]; /* atomic; virtual ns, INT64_MAX: none */
     s64 armed;               /* host alarm, virtual ns; INT64_MAX: none */
     void *alarm;             /* host timer that sets exit_request */

@@ -17,10 +17,14 @@ const struct virt_range virt_memmap[VIRT_AREA_COUNT] = {
     [VIRT_PCIE_PIO] = { 0x3000000, 0x10000 },
     [VIRT_PLATFORM_BUS] = { 0x4000000, 0x2000000 },
     [VIRT_PLIC] = { 0xc000000, 0x600000 },
+    [VIRT_APLIC_M] = { 0xc000000, 0x8000 },
+    [VIRT_APLIC_S] = { 0xd000000, 0x8000 },
     [VIRT_UART0] = { 0x10000000, 0x100 },
     [VIRT_VIRTIO] = { 0x10001000, 0x1000 },
     [VIRT_FW_CFG] = { 0x10100000, 0x18 },
     [VIRT_FLASH] = { 0x20000000, 0x4000000 },
+    [VIRT_IMSIC_M] = { 0x24000000, 0x1000000 },
+    [VIRT_IMSIC_S] = { 0x28000000, 0x1000000 },
     [VIRT_PCIE_ECAM] = { 0x30000000, 0x10000000 },
     [VIRT_PCIE_MMIO] = { 0x40000000, 0x40000000 },
     [VIRT_DRAM] = { 0x80000000, 0 },
@@ -54,7 +58,8 @@ static bool create_memory(struct virt *virt, GError **error)
 static bool create_harts_of(struct virt *virt, u32 number, GError **error)
 {
     const struct virt_socket *socket = &virt->socket[number];
-    const char *model = virt->machine.cpu_type ? virt->machine.cpu_type : "rv64";
+    const char *wanted = virt->machine.cpu_type ? virt->machine.cpu_type : "rv64";
+    g_autofree char *model = g_strdup_printf("%s%s", wanted, virt->aia == VIRT_AIA_APLIC_IMSIC ? ",smaia=on,ssaia=on" : "");
     g_autofree char *name = g_strdup_printf("soc%u", number);
     struct vm_object *soc = vm_object_create(vm_of(virt), "riscv.hart_array", &virt->machine.object, name, error);
 
@@ -182,8 +187,10 @@ static bool create_pcie(struct virt *virt, GError **error)
 
         device_connect(host, name, virt_wire(virt, VIRT_WIRES_PCIE, VIRT_IRQ_PCIE + i));
     }
-    if (host)
+    if (host) {
         gpex_map(host);
+        gpex_bus(host)->msi = virt->aia == VIRT_AIA_APLIC_IMSIC;
+    }
     return host != NULL;
 }
 
@@ -255,14 +262,16 @@ static void finish(struct vm_object *object)
 }
 
 static const char *const on_off_auto[] = { "auto", "on", "off", NULL };
-static const char *const aia_kinds[] = { "none", NULL };
+static const char *const aia_kinds[] = { "none", "aplic", "aplic-imsic", NULL };
 
 static const struct vm_property properties[] = {
     { .name = "acpi", .type = VM_PROPERTY_ENUM, .offset = offsetof(struct virt, acpi), .names = on_off_auto, .class_name = "OnOffAuto",
       .description = "ACPI tables" },
     { .name = "aclint", .type = VM_PROPERTY_BOOL, .offset = offsetof(struct virt, aclint), .description = "ACLINT instead of CLINT devices" },
     { .name = "aia", .type = VM_PROPERTY_ENUM, .offset = offsetof(struct virt, aia), .names = aia_kinds, .class_name = "string",
-      .description = "advanced interrupt architecture: only none" },
+      .description = "interrupt controllers: none (PLIC), aplic, or aplic-imsic (with messages)" },
+    { .name = "aia-guests", .type = VM_PROPERTY_U8, .offset = offsetof(struct virt, aia_guests), .max = VIRT_MAX_GUESTS, .class_name = "string",
+      .description = "room for guest interrupt files, which need the H extension: 0 to 7" },
     { .name = "pflash0", .type = VM_PROPERTY_STRING, .offset = offsetof(struct virt, pflash[0]), .description = "drive or block node of the first flash" },
     { .name = "pflash1", .type = VM_PROPERTY_STRING, .offset = offsetof(struct virt, pflash[1]), .description = "drive or block node of the second flash" },
     { 0 },

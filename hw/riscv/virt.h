@@ -12,8 +12,9 @@
 #include "vm/vcpu.h"
 
 enum virt_area {
-    VIRT_MROM, VIRT_TEST, VIRT_RTC, VIRT_CLINT, VIRT_PCIE_PIO, VIRT_PLATFORM_BUS, VIRT_PLIC, VIRT_UART0, VIRT_VIRTIO, VIRT_FW_CFG,
-    VIRT_FLASH, VIRT_PCIE_ECAM, VIRT_PCIE_MMIO, VIRT_DRAM, VIRT_AREA_COUNT
+    VIRT_MROM, VIRT_TEST, VIRT_RTC, VIRT_CLINT, VIRT_PCIE_PIO, VIRT_PLATFORM_BUS, VIRT_PLIC, VIRT_APLIC_M, VIRT_APLIC_S,
+    VIRT_UART0, VIRT_VIRTIO, VIRT_FW_CFG,
+    VIRT_FLASH, VIRT_IMSIC_M, VIRT_IMSIC_S, VIRT_PCIE_ECAM, VIRT_PCIE_MMIO, VIRT_DRAM, VIRT_AREA_COUNT
 };
 
 struct virt_range {
@@ -26,6 +27,7 @@ enum {
     VIRT_MAX_CPUS = 64,
     VIRT_MAX_SOCKETS = 4,
     VIRT_IRQ_VIRTIO = 1, VIRT_IRQ_UART0 = 10, VIRT_IRQ_RTC = 11, VIRT_IRQ_PCIE = 32, VIRT_IRQ_SOURCES = 95,
+    VIRT_APLIC_SOURCES = 96, VIRT_APLIC_PRIORITY_MASK = 7, VIRT_MSI_IDENTITIES = 255, VIRT_MAX_GUESTS = 7,
     VIRT_VIRTIO_COUNT = 8,
     VIRT_TIMEBASE_HZ = 10000000, VIRT_UART_CLOCK = 3686400,
 };
@@ -36,6 +38,8 @@ struct virt_socket {
     struct device *wires;
 };
 
+enum virt_aia { VIRT_AIA_NONE, VIRT_AIA_APLIC, VIRT_AIA_APLIC_IMSIC };
+
 /* Who pulls wires: each group belongs to one socket. */
 enum virt_wires { VIRT_WIRES_BOARD, VIRT_WIRES_VIRTIO, VIRT_WIRES_PCIE };
 
@@ -43,7 +47,8 @@ struct virt {
     struct machine machine;
     u32 acpi;              /* enum: auto, on, off */
     bool aclint;
-    u32 aia;
+    u32 aia;               /* enum virt_aia */
+    u8 aia_guests;         /* guest files of each hart that addresses leave room for */
     char *pflash[2];       /* drive or block node of each flash; NULL: none */
     struct ram_block *mrom;
     struct region ram_region, mrom_region;
@@ -63,6 +68,8 @@ bool virt_make_sockets(struct virt *virt, GError **error);
 bool virt_create_interrupt_controllers(struct virt *virt, GError **error);
 /* The socket that a group of wires leads to. */
 u32 virt_wires_socket(const struct virt *virt, enum virt_wires group);
+/* Pages of each hart's supervisor-level and guest files: 2 to this power. */
+u32 virt_guest_bits(const struct virt *virt);
 /* The end of a wire. */
 struct line *virt_wire(struct virt *virt, enum virt_wires group, u32 source);
 /* Of socket 0 with 0; the others' follow at a fixed distance. */

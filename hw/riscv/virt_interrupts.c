@@ -1,5 +1,6 @@
 /* hw/riscv/virt_interrupts.c - interrupt controllers and timers of the virt board: one set for each socket, that is, NUMA node. */
 #include "base/error.h"
+#include "hw/intc/riscv_aplic.h"
 #include "hw/riscv/virt.h"
 #include "vm/numa.h"
 
@@ -78,10 +79,63 @@ static bool create_plic(struct virt *virt, u32 number, GError **error)
     return socket->wires != NULL;
 }
 
+u32 virt_guest_bits(const struct virt *virt)
+{
+    return virt->aia_guests ? 32 - (u32)__builtin_clz(virt->aia_guests) : 0;
+}
+
+static bool create_imsic(struct virt *virt, u32 number, bool machine, GError **error)
+{
+    const struct virt_socket *socket = &virt->socket[number];
+    u64 base = virt_area_of_socket(machine ? VIRT_IMSIC_M : VIRT_IMSIC_S, number).base;
+    u32 pages = machine ? 1 : 1u << virt_guest_bits(virt);
+
+    for (u32 i = 0; i < socket->harts; i++) {
+        g_autofree char *properties = g_strdup_printf("hartid=%u;mmode=%s;num-pages=%u;num-irqs=%u", socket->first_hart + i, machine ? "on" : "off",
+                                                      pages, VIRT_MSI_IDENTITIES + 1);
+
+        if (!virt_create_at(virt, "riscv.imsic", properties, base + (u64)i * pages * 4096, error))
+            return false;
+    }
+    return true;
+}
+
+static struct device *create_domain(struct virt *virt, u32 number, bool machine, GError **error)
+{
+    const struct virt_socket *socket = &virt->socket[number];
+    struct virt_range range = virt_area_of_socket(machine ? VIRT_APLIC_M : VIRT_APLIC_S, number);
+    g_autofree char *properties =
+        g_strdup_printf("hartid-base=%u;num-harts=%u;num-irqs=%u;iprio-mask=%u;msimode=%s;mmode=%s;aperture-size=%u", socket->first_hart, socket->harts,
+                        VIRT_APLIC_SOURCES, VIRT_APLIC_PRIORITY_MASK, virt->aia == VIRT_AIA_APLIC_IMSIC ? "on" : "off", machine ? "on" : "off",
+                        (u32)range.size);
+
+    return virt_create_at(virt, "riscv.aplic", properties, range.base, error);
+}
+
+static bool create_aplic(struct virt *virt, u32 number, GError **error)
+{
+    struct device *machine = create_domain(virt, number, true, error), *supervisor = machine ? create_domain(virt, number, false, error) : NULL;
+
+    if (!supervisor)
+        return false;
+    riscv_aplic_set_child(machine, supervisor);
+    virt->socket[number].wires = machine;
+    return true;
+}
+
+static bool create_external(struct virt *virt, u32 number, GError **error)
+{
+    if (virt->aia == VIRT_AIA_NONE)
+        return create_plic(virt, number, error);
+    if (virt->aia == VIRT_AIA_APLIC_IMSIC && (!create_imsic(virt, number, true, error) || !create_imsic(virt, number, false, error)))
+        return false;
+    return create_aplic(virt, number, error);
+}
+
 bool virt_create_interrupt_controllers(struct virt *virt, GError **error)
 {
     for (u32 i = 0; i < virt->socket_count; i++) {
-        if (!create_clint(virt, i, error) || !create_plic(virt, i, error))
+        if (!create_clint(virt, i, error) || !create_external(virt, i, error))
             return false;
     }
     return true;

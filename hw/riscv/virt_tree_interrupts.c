@@ -19,26 +19,47 @@ u32 tree_intc_phandle(const struct virt_tree *t, u32 hart)
     return tree_hart_phandle(t, hart) + 1;
 }
 
-/* From the last socket to the first. */
-static u32 plic_phandle(const struct virt_tree *t, u32 socket)
+static bool has_imsic(const struct virt_tree *t)
 {
-    return first_board_phandle(t) + t->virt->socket_count - 1 - socket;
+    return t->virt->aia == VIRT_AIA_APLIC_IMSIC;
+}
+
+static bool has_aplic(const struct virt_tree *t)
+{
+    return t->virt->aia != VIRT_AIA_NONE;
+}
+
+static u32 imsic_phandle(const struct virt_tree *t, bool machine)
+{
+    return first_board_phandle(t) + (machine ? 0 : 1);
+}
+
+/* Each socket's controllers, from the last socket to the first: a PLIC, or the domains of an APLIC, machine level before supervisor level. */
+static u32 controller_phandle(const struct virt_tree *t, u32 socket, bool machine)
+{
+    u32 first = first_board_phandle(t) + (has_imsic(t) ? 2 : 0), rank = t->virt->socket_count - 1 - socket;
+
+    return first + (has_aplic(t) ? 2 * rank + (machine ? 0 : 1) : rank);
 }
 
 u32 tree_test_phandle(const struct virt_tree *t)
 {
-    return first_board_phandle(t) + t->virt->socket_count;
+    return controller_phandle(t, 0, false) + 1;
 }
 
 u32 tree_wires_phandle(const struct virt_tree *t, enum virt_wires group)
 {
-    return plic_phandle(t, virt_wires_socket(t->virt, group));
+    return controller_phandle(t, virt_wires_socket(t->virt, group), false);
 }
+
+enum { LEVEL_HIGH = 4 }; /* Linux' binding riscv,aplic: second cell */
 
 void tree_interrupt(struct virt_tree *t, enum virt_wires group, u32 source)
 {
+    const u32 value[2] = { source, LEVEL_HIGH };
+
     TREE_CELLS(t, "interrupt-parent", tree_wires_phandle(t, group));
-    TREE_CELLS(t, "interrupts", source);
+    tree_cells(t, "interrupts", value, has_aplic(t) ? 2 : 1);
 }
 
 /* Per hart: its interrupt controller and `count` interrupt numbers of it, each in a pair. */
@@ -73,7 +94,7 @@ static void add_plic(struct virt_tree *t, u32 number)
     struct virt_range range = virt_area_of_socket(VIRT_PLIC, number);
 
     tree_begin_at(t, "interrupt-controller", range.base);
-    TREE_CELLS(t, "phandle", plic_phandle(t, number));
+    TREE_CELLS(t, "phandle", controller_phandle(t, number, false));
     tree_numa_node(t, number);
     TREE_CELLS(t, "riscv,ndev", VIRT_IRQ_SOURCES);
     tree_reg(t, range);
@@ -85,27 +106,110 @@ static void add_plic(struct virt_tree *t, u32 number)
     tree_end(t);
 }
 
+static void add_domain(struct virt_tree *t, u32 number, bool machine)
+{
+    struct virt_range range = virt_area_of_socket(machine ? VIRT_APLIC_M : VIRT_APLIC_S, number);
+    u32 external = machine ? 11 : 9, child = controller_phandle(t, number, false);
+
+    tree_begin_at(t, "interrupt-controller", range.base);
+    TREE_CELLS(t, "phandle", controller_phandle(t, number, machine));
+    tree_numa_node(t, number);
+    if (machine) {
+        TREE_CELLS(t, "riscv,delegation", child, 1, VIRT_APLIC_SOURCES);
+        TREE_CELLS(t, "riscv,children", child);
+    }
+    TREE_CELLS(t, "riscv,num-sources", VIRT_APLIC_SOURCES);
+    tree_reg(t, range);
+    if (has_imsic(t))
+        TREE_CELLS(t, "msi-parent", imsic_phandle(t, machine));
+    else
+        interrupts_extended(t, &t->virt->socket[number], &external, 1);
+    tree_flag(t, "interrupt-controller");
+    TREE_CELLS(t, "#interrupt-cells", 2);
+    TREE_CELLS(t, "#address-cells", 0);
+    tree_texts(t, "compatible", "qemu,aplic|riscv,aplic", '|');
+    tree_end(t);
+}
+
+/* Bits that number so many things. */
+static u32 index_bits(u32 count)
+{
+    return count > 1 ? 32 - (u32)__builtin_clz(count - 1) : 0;
+}
+
+/* Files of a level lie one behind the other, in groups by sockets. */
+static void add_imsic_addresses(struct virt_tree *t, bool machine)
+{
+    u32 guest_bits = machine ? 0 : virt_guest_bits(t->virt), most = 0;
+    u32 reg[4 * VIRT_MAX_SOCKETS];
+
+    for (u32 i = 0; i < t->virt->socket_count; i++) {
+        struct virt_range area = virt_area_of_socket(machine ? VIRT_IMSIC_M : VIRT_IMSIC_S, i);
+        const u32 row[4] = { TREE_HIGH(area.base), TREE_LOW(area.base), 0, t->virt->socket[i].harts << guest_bits << 12 };
+
+        memcpy(&reg[4 * i], row, sizeof(row));
+        most = MAX(most, t->virt->socket[i].harts);
+    }
+    if (t->virt->socket_count > 1) {
+        TREE_CELLS(t, "riscv,group-index-shift", index_bits((u32)virt_memmap[VIRT_IMSIC_M].size));
+        TREE_CELLS(t, "riscv,group-index-bits", index_bits(t->virt->socket_count));
+        TREE_CELLS(t, "riscv,hart-index-bits", index_bits(most));
+    }
+    if (guest_bits)
+        TREE_CELLS(t, "riscv,guest-index-bits", guest_bits);
+    tree_cells(t, "reg", reg, 4 * t->virt->socket_count);
+}
+
+static void add_imsic(struct virt_tree *t, bool machine)
+{
+    const struct virt_socket all = { .harts = t->virt->machine.cpus };
+    u32 external = machine ? 11 : 9;
+
+    tree_begin_at(t, "interrupt-controller", virt_memmap[machine ? VIRT_IMSIC_M : VIRT_IMSIC_S].base);
+    TREE_CELLS(t, "phandle", imsic_phandle(t, machine));
+    TREE_CELLS(t, "riscv,num-ids", VIRT_MSI_IDENTITIES);
+    add_imsic_addresses(t, machine);
+    interrupts_extended(t, &all, &external, 1);
+    tree_flag(t, "msi-controller");
+    tree_flag(t, "interrupt-controller");
+    TREE_CELLS(t, "#interrupt-cells", 0);
+    tree_texts(t, "compatible", "qemu,imsics|riscv,imsics", '|');
+    tree_end(t);
+}
+
 void tree_add_interrupt_controllers(struct virt_tree *t)
 {
     for (u32 i = 0; i < t->virt->socket_count; i++) {
-        add_plic(t, i);
+        if (has_aplic(t)) {
+            add_domain(t, i, false);
+            add_domain(t, i, true);
+        } else {
+            add_plic(t, i);
+        }
         add_clint(t, i);
+    }
+    if (has_imsic(t)) {
+        add_imsic(t, false);
+        add_imsic(t, true);
     }
 }
 
 /* INTx of slot and pin goes to line (slot + pin) mod 4 (PCI-to-PCI Bridge Architecture, 9.1). */
 void tree_pci_interrupts(struct virt_tree *t)
 {
-    u32 value[4 * 4 * 6], *v = value;
+    u32 value[4 * 4 * 7], *v = value;
+    u32 row_cells = has_aplic(t) ? 7 : 6;
 
     for (u32 slot = 0; slot < 4; slot++) {
         for (u32 pin = 0; pin < 4; pin++) {
-            const u32 row[6] = { slot << 11, 0, 0, pin + 1, tree_wires_phandle(t, VIRT_WIRES_PCIE), VIRT_IRQ_PCIE + (slot + pin) % 4 };
+            const u32 row[7] = { slot << 11, 0, 0, pin + 1, tree_wires_phandle(t, VIRT_WIRES_PCIE), VIRT_IRQ_PCIE + (slot + pin) % 4, LEVEL_HIGH };
 
-            memcpy(v, row, sizeof(row));
-            v += 6;
+            memcpy(v, row, row_cells * sizeof(u32));
+            v += row_cells;
         }
     }
     TREE_CELLS(t, "interrupt-map-mask", 0x1800, 0, 0, 7);
-    tree_cells(t, "interrupt-map", value, ARRAY_SIZE(value));
+    tree_cells(t, "interrupt-map", value, 16 * row_cells);
+    if (has_imsic(t))
+        TREE_CELLS(t, "msi-parent", imsic_phandle(t, false));
 }

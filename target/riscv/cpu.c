@@ -74,6 +74,7 @@ void riscv_reset(struct vcpu *vcpu)
     if (!riscv_has(cpu, RISCV_EXT_U))
         state->mstatus |= MSTATUS_MPP;
     state->menvcfg = riscv_menvcfg_reset(cpu);
+    state->mie = 1;
     state->stimecmp = UINT64_MAX;
     state->reserve_address = RISCV_NO_RESERVATION;
     state->lines = driven_lines(vcpu);

@@ -22,8 +22,8 @@ enum {
     OFFSET_NONE = 0,
 #define FIELD(member) OFFSET_##member = offsetof(struct riscv_state, member),
     FIELD(stvec) FIELD(senvcfg) FIELD(sscratch) FIELD(sepc) FIELD(scause) FIELD(stval) FIELD(stimecmp) FIELD(satp)
-    FIELD(medeleg) FIELD(mideleg) FIELD(mie) FIELD(mtvec) FIELD(menvcfg) FIELD(mscratch) FIELD(mepc) FIELD(mcause)
-    FIELD(mtval)
+    FIELD(medeleg) FIELD(mideleg) FIELD(mtvec) FIELD(menvcfg) FIELD(mscratch) FIELD(mepc) FIELD(mcause)
+    FIELD(mtval) FIELD(mvien) FIELD(miselect) FIELD(siselect)
 #undef FIELD
 };
 
@@ -105,6 +105,7 @@ bool riscv_csr_poke(struct riscv_cpu *cpu, u32 number, u64 value)
 
     if (read_only(number) || !exists(cpu, row, number))
         return false;
+    read_row(cpu, row, number);
     write_row(cpu, row, number, value, UINT64_MAX);
     return true;
 }
@@ -149,14 +150,13 @@ u64 riscv_helper_csr(void *vcpu, u64 a, u64 raw, u64 next)
     bool swap = op == 1, write = swap || (raw >> 15 & 31);
     const struct riscv_csr *row = riscv_csr_find(number);
     struct mmu_context before;
-    u64 old = 0;
+    u64 old;
 
     if (!may_access(cpu, row, number, write)) {
         riscv_trap(cpu, RISCV_ILLEGAL_INSTRUCTION, (u32)raw);
         return true;
     }
-    if (!swap || rd)
-        old = read_row(cpu, row, number);
+    old = read_row(cpu, row, number); /* also for csrrw with x0: no read has a side effect, and a claim (*topei) clears what was read */
     if (row->effect == RISCV_CSR_CHECK)
         riscv_mmu_context(vcpu, &before);
     if (write)

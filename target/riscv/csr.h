@@ -94,12 +94,14 @@ u64 riscv_menvcfg_reset(const struct riscv_cpu *cpu);
 #define TESTER(name) riscv_csr_test riscv_test_##name;
 READER(mstatus) READER(sstatus) READER(mip) READER(sip) READER(sie) READER(fflags) READER(frm) READER(fcsr)
 READER(counter) READER(time) READER(hpmcounter) READER(hpmevent) READER(pmpcfg) READER(pmpaddr) READER(id) READER(misa)
-READER(counteren) READER(epc)
+READER(counteren) READER(epc) READER(mie) READER(ireg) READER(topei) READER(topi) READER(mvip)
 WRITER(mstatus) WRITER(sstatus) WRITER(mip) WRITER(sip) WRITER(sie) WRITER(fflags) WRITER(frm) WRITER(fcsr)
 WRITER(counter) WRITER(hpmcounter) WRITER(hpmevent) WRITER(pmpcfg) WRITER(pmpaddr) WRITER(ignore) WRITER(counteren)
-WRITER(satp) WRITER(stimecmp) WRITER(menvcfg) WRITER(senvcfg) WRITER(mideleg) WRITER(medeleg) WRITER(mie)
+WRITER(satp) WRITER(stimecmp) WRITER(menvcfg) WRITER(senvcfg) WRITER(mideleg) WRITER(medeleg) WRITER(mie) WRITER(ireg)
+WRITER(topei) WRITER(mvien) WRITER(mvip)
 TESTER(f) TESTER(s) TESTER(u) TESTER(zicntr) TESTER(zihpm) TESTER(sstc) TESTER(pmp)
 TESTER(fp_on) TESTER(counter) TESTER(satp) TESTER(stimecmp)
+TESTER(smaia) TESTER(ssaia) TESTER(mvien) TESTER(topei) TESTER(s_file) TESTER(ireg)
 #undef READER
 #undef WRITER
 #undef TESTER

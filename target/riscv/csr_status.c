@@ -1,5 +1,6 @@
 /* target/riscv/csr_status.c - CSRs with behaviour: status, interrupts, delegation, envcfg, floating point, identity. */
 #include "base/bits.h"
+#include "target/riscv/aia.h"
 #include "target/riscv/csr.h"
 #include "target/riscv/mmu.h"
 #include "target/riscv/trap.h"
@@ -131,18 +132,25 @@ static void write_pending(struct riscv_cpu *cpu, u64 value, u64 mask)
 void riscv_write_mip(struct riscv_cpu *cpu, const struct riscv_csr *row, u32 number, u64 value, u64 mask)
 {
     bool timer = riscv_state_of(cpu)->menvcfg & ENVCFG_STCE;
+    u64 external = riscv_state_of(cpu)->mvien & BIT64(RISCV_INT_SEI);
 
-    write_pending(cpu, value, mask & s_interrupts(cpu) & ~(timer ? BIT64(RISCV_INT_STI) : 0));
+    write_pending(cpu, value, mask & s_interrupts(cpu) & ~(timer ? BIT64(RISCV_INT_STI) : 0) & ~external);
 }
 
 u64 riscv_read_sip(struct riscv_cpu *cpu, const struct riscv_csr *row, u32 number)
 {
-    return riscv_mip(cpu) & riscv_state_of(cpu)->mideleg;
+    return (riscv_mip(cpu) & riscv_state_of(cpu)->mideleg) | riscv_aia_virtual_pending(cpu);
 }
 
 void riscv_write_sip(struct riscv_cpu *cpu, const struct riscv_csr *row, u32 number, u64 value, u64 mask)
 {
     write_pending(cpu, value, mask & riscv_state_of(cpu)->mideleg & BIT64(RISCV_INT_SSI));
+    riscv_aia_write_sip(cpu, value, mask);
+}
+
+u64 riscv_read_mie(struct riscv_cpu *cpu, const struct riscv_csr *row, u32 number)
+{
+    return riscv_state_of(cpu)->mie & ~UINT64_C(1);
 }
 
 void riscv_write_mie(struct riscv_cpu *cpu, const struct riscv_csr *row, u32 number, u64 value, u64 mask)
@@ -154,12 +162,13 @@ void riscv_write_mie(struct riscv_cpu *cpu, const struct riscv_csr *row, u32 num
 
 u64 riscv_read_sie(struct riscv_cpu *cpu, const struct riscv_csr *row, u32 number)
 {
-    return riscv_state_of(cpu)->mie & riscv_state_of(cpu)->mideleg;
+    return (riscv_state_of(cpu)->mie & riscv_state_of(cpu)->mideleg) | riscv_aia_virtual_enabled(cpu);
 }
 
 void riscv_write_sie(struct riscv_cpu *cpu, const struct riscv_csr *row, u32 number, u64 value, u64 mask)
 {
     riscv_write_mie(cpu, row, number, value, mask & riscv_state_of(cpu)->mideleg);
+    riscv_aia_write_sie(cpu, value, mask);
 }
 
 void riscv_write_mideleg(struct riscv_cpu *cpu, const struct riscv_csr *row, u32 number, u64 value, u64 mask)
@@ -167,6 +176,7 @@ void riscv_write_mideleg(struct riscv_cpu *cpu, const struct riscv_csr *row, u32
     struct riscv_state *state = riscv_state_of(cpu);
 
     state->mideleg = merge(state->mideleg, value, mask & s_interrupts(cpu));
+    riscv_aia_update(cpu);
 }
 
 void riscv_write_medeleg(struct riscv_cpu *cpu, const struct riscv_csr *row, u32 number, u64 value, u64 mask)

@@ -34,8 +34,8 @@ struct riscv_state {
 
     /* Interrupts: bits as in mip. Both atomic. */
     u64 lines;    /* levels of input lines, and bit 5 by stimecmp */
-    u64 software; /* what software wrote: SSIP, STIP, SEIP */
-    u64 mie;
+    u64 software; /* what software wrote: SSIP, STIP, SEIP; bit 0: riscv_aia_update */
+    u64 mie;      /* bit 0 is always set */
     u64 mideleg, medeleg;
 
     u64 mstatus; /* without SD; FS as last written */
@@ -45,6 +45,12 @@ struct riscv_state {
     u64 satp;
     u64 stimecmp;
     u32 mcounteren, scounteren, mcountinhibit;
+
+    /* Advanced interrupt architecture; of the vCPU's thread alone. Bit 9 of mvip is that of software, bit 5 too. */
+    u64 mvien, mvip;
+    u64 virtual_sie; /* bits of sie that are not mie's */
+    u64 miselect, siselect;
+    u8 iprio[2][64]; /* of machine and supervisor level */
 
     /* Counters: value - running clock for those that run, the value itself for inhibited ones. [0] cycle, [2] instret. */
     u64 counter[RISCV_COUNTERS];

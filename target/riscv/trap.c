@@ -1,6 +1,7 @@
 /* target/riscv/trap.c - taking traps and interrupts. */
 #include "target/riscv/trap.h"
 #include "base/log.h"
+#include "target/riscv/aia.h"
 #include "target/riscv/csr.h"
 #include "vm/vm.h"
 
@@ -16,7 +17,7 @@ static const char *cause_name(u32 cause)
         [RISCV_INT_STI] = "supervisor timer interrupt",    [RISCV_INT_MTI] = "machine timer interrupt",
         [RISCV_INT_SEI] = "supervisor external interrupt", [RISCV_INT_MEI] = "machine external interrupt",
     };
-    u32 code = cause & ~RISCV_CAUSE_INTERRUPT;
+    u32 code = cause & 63;
 
     return code >= 16 ? "?" : cause & RISCV_CAUSE_INTERRUPT ? interrupts[code] : exceptions[code];
 }
@@ -25,12 +26,12 @@ static u64 vector(u64 tvec, u32 cause)
 {
     bool vectored = (tvec & 1) && (cause & RISCV_CAUSE_INTERRUPT);
 
-    return (tvec & ~UINT64_C(3)) + (vectored ? 4 * (u64)(cause & ~RISCV_CAUSE_INTERRUPT) : 0);
+    return (tvec & ~UINT64_C(3)) + (vectored ? 4 * (u64)(cause & 63) : 0);
 }
 
 static u64 cause_register(u32 cause)
 {
-    return cause & RISCV_CAUSE_INTERRUPT ? BIT64(63) | (cause & ~RISCV_CAUSE_INTERRUPT) : cause;
+    return cause & RISCV_CAUSE_INTERRUPT ? BIT64(63) | (cause & 63) : cause;
 }
 
 static void enter_s(struct riscv_state *state, u32 cause, u64 tval)
@@ -65,7 +66,7 @@ static void take(struct riscv_cpu *cpu, u32 cause, u64 tval)
 {
     struct riscv_state *state = riscv_state_of(cpu);
     u64 delegated = cause & RISCV_CAUSE_INTERRUPT ? state->mideleg : state->medeleg;
-    bool to_s = state->privilege <= RISCV_S && (delegated >> (cause & 63) & 1);
+    bool to_s = state->privilege <= RISCV_S && (cause & RISCV_CAUSE_VIRTUAL || delegated >> (cause & 63) & 1);
 
     log_line(vm_log(cpu->vcpu.vm), LOG_INT, "hart %u: %s to %c mode, pc %016lx, tval %016lx", cpu->vcpu.index,
              cause_name(cause), to_s ? 'S' : 'M', state->pc, tval);
@@ -83,25 +84,35 @@ void riscv_trap(struct riscv_cpu *cpu, u32 cause, u64 tval)
     take(cpu, cause, tval);
 }
 
-u64 riscv_mip(struct riscv_cpu *cpu)
+/* mip, and bit 0 for what mvip makes pending and enabled. */
+static u64 pending_bits(struct riscv_cpu *cpu)
 {
     const struct riscv_state *state = riscv_state_of(cpu);
-    u64 timer = BIT64(RISCV_INT_STI), software = __atomic_load_n(&state->software, __ATOMIC_ACQUIRE);
+    u64 software = __atomic_load_n(&state->software, __ATOMIC_ACQUIRE);
 
     /* With menvcfg.STCE, STIP is the comparison alone (chapter "Sstc"); without, the line's bit is never set. */
     if (state->menvcfg & ENVCFG_STCE)
-        software &= ~timer;
+        software &= ~BIT64(RISCV_INT_STI);
+    /* With mvien's bit, SEIP is the controller's signal alone (AIA specification, section 5.3). */
+    software &= ~(state->mvien & BIT64(RISCV_INT_SEI));
     return software | __atomic_load_n(&state->lines, __ATOMIC_ACQUIRE);
+}
+
+u64 riscv_mip(struct riscv_cpu *cpu)
+{
+    return pending_bits(cpu) & ~UINT64_C(1);
 }
 
 int riscv_interrupt_pending(struct riscv_cpu *cpu)
 {
     static const u8 priority[] = { RISCV_INT_MEI, RISCV_INT_MSI, RISCV_INT_MTI, RISCV_INT_SEI, RISCV_INT_SSI, RISCV_INT_STI };
     const struct riscv_state *state = riscv_state_of(cpu);
-    u64 pending = riscv_mip(cpu) & state->mie;
+    u64 pending = pending_bits(cpu) & state->mie;
 
     if (likely(!pending))
         return -1;
+    if (riscv_aia_present(cpu))
+        return riscv_aia_pending(cpu);
     bool m_enabled = state->privilege < RISCV_M || (state->mstatus & MSTATUS_MIE);
     bool s_enabled = state->privilege < RISCV_S || (state->privilege == RISCV_S && (state->mstatus & MSTATUS_SIE));
     u64 to_m = m_enabled ? pending & ~state->mideleg : 0, to_s = s_enabled ? pending & state->mideleg : 0;
@@ -118,7 +129,7 @@ bool riscv_has_work(struct vcpu *vcpu)
 {
     const struct riscv_state *state = vcpu->state;
 
-    return riscv_mip(riscv_cpu_of(vcpu)) & __atomic_load_n(&state->mie, __ATOMIC_RELAXED);
+    return pending_bits(riscv_cpu_of(vcpu)) & __atomic_load_n(&state->mie, __ATOMIC_RELAXED);
 }
 
 bool riscv_take_interrupt(struct vcpu *vcpu)

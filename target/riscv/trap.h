@@ -27,6 +27,8 @@ enum riscv_cause {
 
 /* With an enum riscv_interrupt: as riscv_trap takes it. */
 #define RISCV_CAUSE_INTERRUPT (UINT32_C(1) << 31)
+/* An interrupt for supervisor level whatever mideleg says (mvien). */
+#define RISCV_CAUSE_VIRTUAL (UINT32_C(1) << 30)
 
 /* Numbers of interrupts, of mip's bits and of a vCPU's input lines. */
 enum riscv_interrupt {
@@ -44,7 +46,7 @@ void riscv_trap(struct riscv_cpu *cpu, u32 cause, u64 tval);
 
 /* mip as it reads. Any thread. */
 u64 riscv_mip(struct riscv_cpu *cpu);
-/* The number of the interrupt to take now, or -1. */
+/* The number of the interrupt to take now, perhaps with RISCV_CAUSE_VIRTUAL, or -1. */
 int riscv_interrupt_pending(struct riscv_cpu *cpu);
 /* STIP follows time, stimecmp and menvcfg.STCE; arms the timer for the next change. */
 void riscv_timer_update(struct riscv_cpu *cpu);

@@ -31,6 +31,8 @@ static void test_access(void)
     hart_write(&h, 0x106, UINT64_MAX);
     hart_write(&h, 0x30a, UINT64_MAX);
     hart_write(&h, 0x300, MSTATUS_FS);
+    hart_write(&h, 0x350, 0x30); /* mireg and sireg lead somewhere */
+    hart_write(&h, 0x150, 0x3e);
     for (u32 n = 0; n < 4096; n++) {
         static const u8 modes[] = { RISCV_U, RISCV_S, RISCV_M };
         u64 value;
@@ -72,6 +74,10 @@ static const struct {
     { "medeleg lacks ecall from M", 0x302, 0, UINT64_MAX, 0xb3ff },
     { "mideleg has S interrupts only", 0x303, 0, UINT64_MAX, 0x222 },
     { "mie", 0x304, 0, UINT64_MAX, 0xaaa },
+    { "mvien: SSI, SEI, local and custom interrupts", 0x308, 0, UINT64_MAX, ~UINT64_C(0x1fff) | 0x202 },
+    { "mvip: mip's software bits, and local and custom interrupts", 0x309, 0, UINT64_MAX, ~UINT64_C(0x1fff) | 0x222 },
+    { "miselect has 9 bits", 0x350, 0, UINT64_MAX, 0x1ff },
+    { "siselect has 9 bits", 0x150, 0, UINT64_MAX, 0x1ff },
     { "mtvec mode", 0x305, 0, UINT64_MAX, ~UINT64_C(2) },
     { "stvec mode", 0x105, 0, UINT64_MAX, ~UINT64_C(2) },
     { "mepc bit 0", 0x341, 0, UINT64_MAX, ~UINT64_C(1) },
@@ -209,6 +215,11 @@ static void test_configurations(void)
         { "rv64,s=off,u=off", 0x306, 0x300 },
         { "rv64,zihpm=off", 0xc03, 0xc00 },
         { "rv64,zicntr=off", 0xc00, 0xb00 },
+        { "rv64", 0x150, 0x100 },
+        { "rv64,ssaia=on", 0x308, 0xdb0 },
+        { "rv64,ssaia=on", 0x15c, 0x151 }, /* no IMSIC */
+        { "rv64,smaia=on", 0x35c, 0x150 },
+        { "rv64,smaia=on,s=off", 0x309, 0x350 },
     };
 
     for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
