@@ -1,4 +1,4 @@
-/* hw/core/loader.c - files that go into guest memory: reading, unpacking, formats. */
+/* hw/core/loader.c - files that go into guest memory: reading, recognising, placing. */
 #include "hw/core/loader.h"
 #include "base/bits.h"
 #include "base/error.h"
@@ -7,7 +7,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <zlib.h>
 
 u64 loader_room(struct space *space, u64 address)
 {
@@ -80,47 +79,6 @@ out:
     return data;
 }
 
-bool loader_is_gzip(const u8 *data, u64 size)
-{
-    return size >= 18 && data[0] == 0x1f && data[1] == 0x8b && data[2] == 8;
-}
-
-u8 *loader_gunzip(const u8 *data, u64 size, u64 max, u64 *out_size, GError **error)
-{
-    z_stream stream = { .next_in = (u8 *)data };
-    u64 room = 0, used = 0, left = size;
-    u8 *out = NULL;
-    int status = Z_OK;
-
-    if (inflateInit2(&stream, 16 + MAX_WBITS) != Z_OK) {
-        error_set(error, "no memory to unpack");
-        return NULL;
-    }
-    while (status == Z_OK && used <= max) {
-        if (!stream.avail_in) {
-            stream.avail_in = (uInt)MIN(left, UINT32_MAX / 2);
-            left -= stream.avail_in;
-        }
-        if (used == room) {
-            room = MIN(max + 1, MAX(MIN(size * 4, 64 * MIB), room * 2));
-            out = g_realloc(out, room);
-            host_map_expect_heap(out + used, room - used);
-        }
-        uInt step = (uInt)MIN(room - used, UINT32_MAX / 2);
-        stream.next_out = out + used;
-        stream.avail_out = step;
-        status = inflate(&stream, Z_NO_FLUSH);
-        used += step - stream.avail_out;
-    }
-    inflateEnd(&stream);
-    *out_size = used;
-    if (status == Z_STREAM_END && used <= max)
-        return out;
-    g_free(out);
-    error_set(error, used > max ? "unpacks to more than there is room for" : "gzip data is damaged or cut off");
-    return NULL;
-}
-
 bool loader_fill(const struct loader_request *request, u64 address, const u8 *data, u64 size, u64 clear, GError **error)
 {
     u64 room = loader_room(request->space, address);
@@ -156,29 +114,39 @@ bool loader_place(const struct loader_request *request, struct loader_result *re
     return place_raw(request, result, error);
 }
 
+/* Replaces a compressed kernel by what it holds. Whatever zboot holds but a kernel would run as garbage. */
+static bool unpack(u8 **data, u64 *size, u64 max, GError **error)
+{
+    bool zboot = loader_is_zboot(*data, *size);
+    u64 unpacked_size;
+
+    if (!zboot && !loader_is_gzip(*data, *size))
+        return true;
+    u8 *unpacked = (zboot ? loader_unpack_zboot : loader_gunzip)(*data, *size, max, &unpacked_size, error);
+    if (!unpacked)
+        return false;
+    g_free(*data);
+    *data = unpacked;
+    *size = unpacked_size;
+    if (zboot && !loader_is_image(*data, *size) && !loader_is_elf(*data, *size))
+        return error_set(error, "the EFI zboot image holds no kernel for this guest");
+    return true;
+}
+
 bool loader_place_file(struct loader_request *request, const char *path, struct loader_result *result, GError **error)
 {
     /* ELF files carry symbols that are not loaded: allow them some room beyond the memory. */
     u64 room = loader_room(request->space, request->address), size;
-    u8 *data = loader_read_file(path, (request->force_raw ? room : room * 2 + 64 * MIB), &size, error);
+    g_autofree u8 *data = loader_read_file(path, (request->force_raw ? room : room * 2 + 64 * MIB), &size, error);
 
     if (!data)
         return false;
-    if (!request->force_raw && loader_is_gzip(data, size)) {
-        u64 unpacked_size;
-        u8 *unpacked = loader_gunzip(data, size, room, &unpacked_size, error);
-
-        g_free(data);
-        if (!unpacked)
-            return error_prefix(error, "'%s'", path);
-        data = unpacked;
-        size = unpacked_size;
-    }
+    if (request->unpack && !unpack(&data, &size, room, error))
+        return error_prefix(error, "'%s'", path);
     request->data = data;
     request->size = size;
     request->name = path;
     bool ok = loader_place(request, result, error);
     request->data = NULL;
-    g_free(data);
     return ok;
 }

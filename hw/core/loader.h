@@ -1,6 +1,6 @@
 /*
- * hw/core/loader.h - files that go into guest memory before the first instruction: ELF64, Linux Image (plain or gzip'd),
- * U-Boot legacy image, raw. Files are untrusted: sizes are bounded by the memory they go to, every offset is checked.
+ * hw/core/loader.h - files that go into guest memory before the first instruction: ELF64, Linux Image (plain, gzip'd or EFI
+ * zboot), U-Boot legacy image, raw. Files are untrusted: sizes are bounded by the memory they go to, every offset is checked.
  *
  * Main thread, machine lock or no vCPU running.
  */
@@ -20,7 +20,8 @@ struct loader_request {
     u64 address;        /* where raw files and Images go */
     u16 elf_machine;    /* e_machine that an ELF must have (RISC-V: 243) */
     u8 uimage_arch;     /* IH_ARCH that a U-Boot image must have (RISC-V: 26) */
-    bool force_raw;
+    bool unpack;        /* gzip and EFI zboot are unpacked first */
+    bool force_raw;     /* any format is placed byte for byte */
 };
 
 struct loader_result {
@@ -34,10 +35,15 @@ u8 *loader_read_file(const char *path, u64 max, u64 *size, GError **error);
 /* Unpacks gzip; the result has at most `max` bytes. The caller frees. */
 u8 *loader_gunzip(const u8 *data, u64 size, u64 max, u64 *out_size, GError **error);
 bool loader_is_gzip(const u8 *data, u64 size);
+/* One frame of zstd, likewise; what follows the frame is ignored. */
+u8 *loader_unzstd(const u8 *data, u64 size, u64 max, u64 *out_size, GError **error);
+/* What a Linux EFI zboot image carries, likewise. */
+u8 *loader_unpack_zboot(const u8 *data, u64 size, u64 max, u64 *out_size, GError **error);
+bool loader_is_zboot(const u8 *data, u64 size);
 
 /* Recognises the format and copies the file into RAM or ROM. */
 bool loader_place(const struct loader_request *request, struct loader_result *result, GError **error);
-/* Reads, unpacks and places. request->data, size and name are set from the path. */
+/* Reads, unpacks (if asked to) and places. request->data, size and name are set from the path. */
 bool loader_place_file(struct loader_request *request, const char *path, struct loader_result *result, GError **error);
 
 /* Bytes of directly accessible memory from an address on; 0: none. */

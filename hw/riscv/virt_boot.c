@@ -44,7 +44,7 @@ static u64 ram_end(const struct virt *virt)
 static bool place(struct virt *virt, const char *what, const char *path, u64 address, bool raw, struct loader_result *result, GError **error)
 {
     struct loader_request request = {
-        .space = memory(virt), .address = address, .elf_machine = EM_RISCV, .uimage_arch = IH_ARCH_RISCV, .force_raw = raw,
+        .space = memory(virt), .address = address, .elf_machine = EM_RISCV, .uimage_arch = IH_ARCH_RISCV, .unpack = !raw, .force_raw = raw,
     };
 
     return loader_place_file(&request, path, result, error) || error_prefix(error, "%s", what);

@@ -1,4 +1,9 @@
 # tests/functional/test_boot.py - Firmware, boot loader and Debian's kernel on the virt machine, to power off and reset.
+import ctypes
+import ctypes.util
+import gzip
+import struct
+
 import pytest
 
 from conftest import cached
@@ -95,4 +100,43 @@ def test_cut_off_kernel_is_refused(start, tmp_path):
     machine = start("-M", "virt", "-bios", "none", "-kernel", cut)
     assert machine.wait_exit() == 1
     assert b"the kernel image is cut off: 3000000 of at least" in machine.console
+    assert machine.console.count(b"\n") == 1
+
+
+def zstd(data):
+    name = ctypes.util.find_library("zstd")
+    if not name:
+        pytest.skip("no libzstd")
+    library = ctypes.CDLL(name)
+    library.ZSTD_compressBound.restype = library.ZSTD_compress.restype = ctypes.c_size_t
+    room = library.ZSTD_compressBound(ctypes.c_size_t(len(data)))
+    out = ctypes.create_string_buffer(room)
+    size = library.ZSTD_compress(out, ctypes.c_size_t(room), data, ctypes.c_size_t(len(data)), 1)
+    return out.raw[:size]
+
+
+def zboot(packer, kernel):
+    """An EFI zboot image as Linux makes it, without the EFI application that would unpack it."""
+    payload = gzip.compress(kernel, 1) if packer == "gzip" else zstd(kernel)
+    header = struct.pack("<4s4sII8x32sI", b"MZ", b"zimg", 4096, len(payload), packer.encode(), 0x818223CD)
+    return header.ljust(4096, b"\0") + payload + struct.pack("<I", len(kernel)) + bytes(100)
+
+
+@pytest.mark.parametrize("packer", ["gzip", "zstd22"])
+def test_zboot_kernel(start, linux, firmware, tmp_path, packer):
+    arguments = linux("uname -srm", "poweroff -f")
+    with open(arguments[1], "rb") as kernel:
+        (tmp_path / "vmlinuz.efi").write_bytes(zboot(packer, kernel.read()))
+    machine = start("-M", "virt", "-m", "512M", "-bios", firmware, "-kernel", tmp_path / "vmlinuz.efi", *arguments[2:])
+    machine.wait_for(r"\nLinux 6\.\S+ riscv64", 60)
+    assert machine.wait_exit() == 0
+
+
+def test_damaged_zboot_kernel_is_refused(start, tmp_path):
+    image = bytearray(zboot("gzip", bytes(10000)))
+    image[24:28] = b"lzma"
+    (tmp_path / "vmlinuz.efi").write_bytes(image)
+    machine = start("-M", "virt", "-bios", "none", "-kernel", tmp_path / "vmlinuz.efi")
+    assert machine.wait_exit() == 1
+    assert b"vmlinuz.efi': the EFI zboot image is packed by 'lzma'; gzip and zstd can be unpacked\n" in machine.console
     assert machine.console.count(b"\n") == 1
