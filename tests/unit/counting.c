@@ -2,6 +2,7 @@
  * tests/unit/counting.c - the counting flavour on both back ends: a budget ends at an exact instruction, whatever the blocks, and the
  * counters show what was retired. The truth is the same program in single steps.
  */
+#include "accel/tcg/tcg.h"
 #include "base/bits.h"
 #include "target/riscv/cpu.h"
 #include "vm/clock.h"
@@ -62,6 +63,9 @@ struct run {
     GRand *random;
     bool steps;
     u64 budgeted;                 /* retired when the budget ends */
+    const u16 *budgets;           /* of edges, in their order; else at random */
+    unsigned count, next, lap;    /* how many, which one, instructions of the program */
+    u64 dispatches;               /* before it */
     struct record *truth;         /* [INSNS + 1] by instructions retired: the first moment with so many */
     u64 before, pc_before;        /* the step that is under way */
 };
@@ -91,15 +95,42 @@ static void after_step(struct run *run)
         take(run, &run->truth[retired]);
 }
 
+/* Every instruction of the program but the last one, which jumps back, adds 1 to x1. */
+static void after_edge(const struct run *run, u64 retired)
+{
+    g_assert_cmphex(state_of(run)->pc, ==, RAM + 4 * (retired % run->lap));
+    g_assert_cmpuint(state_of(run)->x[1], ==, retired - retired / run->lap);
+    /* A block that fits runs as one; an instruction at a time would be as exact, but slow. */
+    if (run->lap == MAX_BLOCK_INSNS && run->budgets[run->next - 1] == MAX_BLOCK_INSNS && retired % MAX_BLOCK_INSNS == 0)
+        g_assert_cmpuint(tcg_of(run->vcpu)->dispatches - run->dispatches, <, 8);
+}
+
 static void after_budget(struct run *run)
 {
     struct record now;
     u64 retired = vcpu_retired(run->vcpu);
 
     g_assert_cmpuint(retired, ==, run->budgeted);
+    if (run->budgets) {
+        after_edge(run, retired);
+        return;
+    }
     take(run, &now);
     g_assert_cmphex(now.pc, ==, run->truth[retired].pc);
     g_assert_cmpmem(&now, sizeof(now), &run->truth[retired], sizeof(now));
+}
+
+static bool is_over(const struct run *run, u64 retired)
+{
+    return run->budgets ? run->next == run->count : retired >= INSNS;
+}
+
+static u64 next_budget(struct run *run, u64 retired)
+{
+    if (run->budgets)
+        return run->budgets[run->next++];
+    u64 some = (u64)g_rand_int_range(run->random, 1, 120);
+    return MIN(some, INSNS - retired);
 }
 
 static void go_on(void *opaque)
@@ -107,16 +138,17 @@ static void go_on(void *opaque)
     struct run *run = opaque;
     u64 retired = vcpu_retired(run->vcpu);
 
-    if (retired >= INSNS) {
+    if (is_over(run, retired)) {
         vm_request_shutdown(run->vm, VM_CAUSE_HOST_QMP_QUIT);
         return;
     }
+    run->dispatches = tcg_of(run->vcpu)->dispatches;
     run->before = retired;
     run->pc_before = state_of(run)->pc;
     if (run->steps) {
         run->vcpu->step = VCPU_STEP_ONE;
     } else {
-        u64 some = (u64)g_rand_int_range(run->random, 1, 120), budget = MIN(some, INSNS - retired);
+        u64 budget = next_budget(run, retired);
 
         run->budgeted = retired + budget;
         g_assert_true(vcpu_count(run->vcpu, (s64)budget));
@@ -130,12 +162,21 @@ static void on_event(const struct vm_event *event, void *opaque)
 
     if (event->kind != VM_EVENT_STOP)
         return;
-    g_assert_cmpuint(vcpu_retired(run->vcpu), <=, INSNS);
     if (run->steps)
         after_step(run);
     else
         after_budget(run);
     vm_defer(run->vm, go_on, run);
+}
+
+static void load_lap(struct run *run)
+{
+    u8 *ram = run->ram->host;
+
+    for (unsigned i = 0; i < run->lap - 1; i++)
+        bits_store_le(ram + 4 * i, 4, ADDI(1, 1, 1));
+    bits_store_le(ram + 4 * (run->lap - 1), 4, JAL(0, -4 * (s32)(run->lap - 1)));
+    ((struct riscv_state *)run->vcpu->state)->pc = RAM;
 }
 
 static void load(struct run *run)
@@ -182,7 +223,7 @@ static void play(struct run *run, const char *backend)
     start(run, backend);
     region_init_ram(&region, run->vm, "ram", run->ram, 0, RAM_SIZE);
     region_add(space_root(vm_memory(run->vm)), RAM, &region, 0);
-    load(run);
+    (run->budgets ? load_lap : load)(run);
     g_assert_true(vm_vcpus_start(run->vm, &error));
     g_assert_true(vcpu_count(run->vcpu, 1 << 30));
     if (run->steps)
@@ -190,8 +231,6 @@ static void play(struct run *run, const char *backend)
     vm_defer(run->vm, go_on, run);
     vm_unlock(run->vm);
     g_assert_cmpint(vm_run(run->vm), ==, 0);
-    g_assert_cmphex(state_of(run)->x[14], ==, 0);
-    g_assert_cmphex(state_of(run)->x[15], ==, 2);
     vm_lock(run->vm);
     region_finish(&region);
     vm_unlock(run->vm);
@@ -212,6 +251,25 @@ static void test_budgets(gconstpointer backend)
     }
     struct run other = { .steps = true, .truth = truth };
     play(&other, backend);
+    g_assert_cmphex(truth[INSNS].x[14], ==, 0);
+    g_assert_cmphex(truth[INSNS].x[15], ==, 2);
+}
+
+/*
+ * Budgets at the edges of blocks that are as long as blocks get (MAX_BLOCK_INSNS, 64): as long as the block, one more, one less. The
+ * first ones keep all entries at multiples of 64, so that no block ends early at the beginning of another one.
+ */
+static void test_edges(gconstpointer backend)
+{
+    static const u16 budgets[] = { 64, 64, 128, 64, 960, 64, 1, 63, 65, 63, 64, 127, 129, 192, 2, 62, 66, 190, 64, 1024, 64, 63, 64, 65 };
+    static const unsigned laps[] = { 2, 32, 63, 64, 65, 128, 1024, 1025, 4096 };
+
+    for (unsigned i = 0; i < ARRAY_SIZE(laps); i++) {
+        struct run run = { .budgets = budgets, .count = ARRAY_SIZE(budgets), .lap = laps[i] };
+
+        g_test_message("a lap of %u", laps[i]);
+        play(&run, backend);
+    }
 }
 
 /* Without a word nothing is counted, and the counters run with the clock. */
@@ -230,6 +288,8 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_data_func("/counting/interp", "interp", test_budgets);
     g_test_add_data_func("/counting/jit", "jit", test_budgets);
+    g_test_add_data_func("/counting/edges/interp", "interp", test_edges);
+    g_test_add_data_func("/counting/edges/jit", "jit", test_edges);
     g_test_add_func("/counting/off", test_off);
     return g_test_run();
 }
