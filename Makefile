@@ -26,7 +26,6 @@ check-fast: all
 
 check-long:
 	@scripts/setup packages packages-check packages-demo
-	@scripts/check deep
 	@scripts/check long
 
 bench: all
