@@ -11,6 +11,7 @@
 enum lock_rank {
     LOCK_RANK_MACHINE = 10,   /* vm_lock: device hooks, object tree */
     LOCK_RANK_TRANSLATE = 20, /* accel/tcg: translating and patching */
+    LOCK_RANK_TIER2 = 25,     /* accel/tcg: whom the sampler asks */
     LOCK_RANK_VCPU = 30,      /* one vCPU's wake-up */
     LOCK_RANK_TIMERS = 40,
     LOCK_RANK_INBOX = 50,

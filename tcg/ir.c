@@ -150,6 +150,7 @@ void ir_block_reset(struct ir_block *block, u32 first_pc)
     block->byte_count = 0;
     block->insn_count = 0;
     block->single_memory = false;
+    block->loop = false;
     block->overflow = false;
     block->tracking = false;
     block->last_leave = 0;

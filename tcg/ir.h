@@ -151,6 +151,7 @@ struct ir_block {
     u32 byte_count;   /* guest code bytes covered, from first_pc on; may reach into the next page for a crossing instruction */
     u32 insn_count;
     bool single_memory; /* back ends must not check several accesses at once (the variant that a failed group check wants) */
+    bool loop;        /* leads back to its own start, often: back ends may make one stretch of code of many turns (tcg/loop.h) */
     bool overflow;    /* sticky: an op, exit or snapshot did not fit; the block is void */
     /* What the builder knows while it folds through guest registers: ir_block_track. */
     bool tracking;

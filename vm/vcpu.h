@@ -51,6 +51,9 @@ struct mmu_flush {
     bool everything; /* what protects physical addresses changed too */
 };
 
+/* Where a translation goes on at a jump whose targets lie in the page. */
+enum code_way { CODE_STOP, CODE_NEXT, CODE_TARGET };
+
 /* Code bytes for the front end. */
 struct code_source {
     const u8 *page;        /* host bytes of the page */
@@ -61,6 +64,11 @@ struct code_source {
     bool single_memory;    /* no grouped checks and no shortcuts that would come back here: the variant for where those failed */
     /* Whether translation should stop before this offset (known entry, breakpoint). May be NULL. */
     bool (*stop_before)(void *opaque, u32 offset);
+    /*
+     * What a translation over several branches does at one, at `at`, with the way to `target` and the one to `next` (the same for a jump
+     * that is always taken): the other way leaves the block. NULL: blocks end at branches.
+     */
+    enum code_way (*follow)(void *opaque, u32 at, u32 target, u32 next);
     void *opaque;
 };
 

@@ -23,6 +23,10 @@ static const struct vm_property properties[] = {
       .default_text = "native", .description = "host instruction set level to use at most (x86-64-v1 to v4)" },
     { .name = "exact-exclusives", .type = VM_PROPERTY_BOOL, .offset = offsetof(struct tcg, exact_exclusives),
       .description = "exclusives notice a value that changed and changed back; vCPUs then run one at a time, as with thread=single" },
+    { .name = "tier2", .type = VM_PROPERTY_BOOL, .offset = offsetof(struct tcg, tier2),
+      .description = "hot loops are translated again, into code that checks memory once for many turns" },
+    { .name = "tier2-threshold", .type = VM_PROPERTY_U32, .offset = offsetof(struct tcg, tier2_threshold), .default_text = "3", .min = 1, .max = 100,
+      .description = "how often a loop is seen running (once a millisecond, and when it first turns) before tier2 takes it" },
     { .name = "perfmap", .type = VM_PROPERTY_BOOL, .offset = offsetof(struct tcg, perfmap), .description = "same as -perfmap" },
     { .name = "jitdump", .type = VM_PROPERTY_BOOL, .offset = offsetof(struct tcg, jitdump), .description = "same as -jitdump" },
     { 0 },
@@ -69,6 +73,8 @@ static bool start(struct accel *accel, GError **error)
     host_cond_init(&tcg->turn_cond);
     tcg->code_epoch = epoch_create();
     tcg_runtime_init(&tcg->runtime);
+    if (tcg->tier2 && tcg->backend != &tcg_backend_interp && !tcg_tier2_start(tcg, error))
+        return false;
     vm_memory_on_change(tcg->vm, on_map_change, tcg);
     return true;
 }
@@ -100,6 +106,7 @@ static bool vcpu_create_tcg(struct vcpu *vcpu, GError **error)
     v->ir = ir_block_create(IR_MAX_OPS);
     v->code_reader = epoch_reader_add(tcg->code_epoch);
     vcpu->accel = v;
+    tcg_tier2_add_vcpu(tcg, vcpu);
     return (tcg_l2_create(v) && tcg_jump2_create(v)) || error_set(error, "no memory for the TLB of a vCPU");
 }
 
@@ -107,6 +114,7 @@ static void vcpu_destroy_tcg(struct vcpu *vcpu)
 {
     struct tcg_vcpu *v = tcg_of(vcpu);
 
+    tcg_tier2_remove_vcpu(v->tcg, vcpu);
     tcg_contexts_destroy(v);
     tcg_l2_destroy(v);
     tcg_jump2_destroy(v);
@@ -181,6 +189,7 @@ static void finish(struct vm_object *object)
 
     if (!tcg->code_epoch)
         return;
+    tcg_tier2_stop(tcg);
     vm_ram_foreach(tcg->vm, forget_ram, NULL);
     epoch_destroy(tcg->code_epoch);
     tcg_pool_finish(&tcg->pool);

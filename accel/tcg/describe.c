@@ -28,6 +28,9 @@ char *tcg_describe(struct vm *vm)
                            tcg->blocks, tcg->live_blocks, tcg->code_pages);
     g_string_append_printf(text, "guest instructions translated: %" G_GUINT64_FORMAT " (%" G_GUINT64_FORMAT " bytes -> %" G_GUINT64_FORMAT " bytes)\n",
                            tcg->insns, tcg->guest_bytes, tcg->host_bytes);
+    if (tcg->tier2)
+        g_string_append_printf(text, "tier 2: %" G_GUINT64_FORMAT " loops made, %" G_GUINT64_FORMAT " refused, %" G_GUINT64_FORMAT
+                               " given up\n", tcg->loops, tcg->loops_refused, tcg->loops_dropped);
     double each = tcg->sampled_insns ? (double)tcg->sampled_ns / (double)tcg->sampled_insns : 0.0;
     g_string_append_printf(text, "translation: %.1f ns of CPU time per guest instruction (of %" G_GUINT64_FORMAT
                            " sampled), about %.1f ms in all\n", each, tcg->sampled_insns, each * (double)tcg->insns / 1e6);

@@ -99,7 +99,10 @@ static void run(struct tcg_vcpu *v)
     enum vcpu_step step = vcpu->step;
 
     for (;;) {
+        struct tier2_seen seen = { 0 };
+
         if (__atomic_load_n(&vcpu->host->exit_request, __ATOMIC_ACQUIRE)) {
+            seen = tcg_tier2_look(link, true);
             bool stay = vcpu_safepoint(vcpu);
 
             if (!stay || __atomic_load_n(&tcg->turn_over, __ATOMIC_RELAXED))
@@ -124,6 +127,11 @@ static void run(struct tcg_vcpu *v)
         variant |= counting_variant(vcpu);
         v->dispatches++;
         struct block *block = tcg_block_get(v, pc, variant | (link && link->single ? MODE_SINGLE : 0));
+        if (block && tcg->tier2) {
+            if (link)
+                seen = tcg_tier2_look(link, false);
+            block = tcg_tier2_note(v, block, pc, &seen);
+        }
         if (!block) {
             link = NULL;
             left = TCG_LEAVE_PC;

@@ -34,6 +34,7 @@ enum {
     LINE_SHIFT = 6,     /* 64-byte lines of code */
     MAX_BLOCK_INSNS = 64,
     MAX_INSN_BYTES = 16, /* of any guest */
+    TIER2_NEVER = 255,
 };
 
 enum { TCG_THREAD_DEFAULT, TCG_THREAD_MULTI, TCG_THREAD_SINGLE };
@@ -68,6 +69,8 @@ struct block {
     u16 byte_count, insn_count;
     bool dead;            /* atomic */
     u8 chunk;
+    u8 tier;              /* 2: a loop by tier2.c, else 0 */
+    u8 heat;              /* how often it was seen running; TIER2_NEVER: it stays as it is. Any vCPU, roughly */
     struct block *next_second;   /* in next_page->second */
     union {
         struct block *next_in_chunk;
@@ -200,6 +203,8 @@ struct tcg {
     u64 tb_size;
     bool one_insn_per_tb, split_wx, exact_exclusives, perfmap, jitdump;
     u32 thread, backend_choice, host_isa;
+    bool tier2;
+    u32 tier2_threshold;
 
     struct vm *vm;
     const struct tcg_backend *backend;
@@ -221,7 +226,9 @@ struct tcg {
     struct tcg_vcpu *turn_holder, *last_holder;
     u64 next_ticket, serving;
     bool turn_over; /* atomic: the holder has had its time and somebody waits */
+    struct tier2 *tier2_state;
     /* statistics; translate_lock */
+    u64 loops, loops_refused, loops_dropped;
     u64 blocks, live_blocks, insns, guest_bytes, host_bytes, sampled_ns, sampled_insns, invalidations, recycled, code_pages;
 };
 
@@ -319,6 +326,29 @@ struct block *tcg_pool_take(struct tcg_pool *pool, u32 links);
 void tcg_pool_give(struct tcg_pool *pool, struct block *block);
 /* Blocks and all. */
 void tcg_pool_finish(struct tcg_pool *pool);
+
+/* For tier2.c as well: translate_lock held. */
+void tcg_run_passes(struct tcg *tcg, struct ir_block *ir);
+void tcg_log_block(struct tcg_vcpu *v, struct block *block, const struct code_source *source, u64 pc);
+struct block *tcg_block_new(struct tcg *tcg, const struct ir_block *ir);
+/* Emits into the current chunk; moves on when it is full. False: no room just now. */
+bool tcg_block_emit(struct tcg *tcg, const struct ir_block *ir, struct block *block);
+/* From now on it is found. pc: the address by which it was first reached. */
+void tcg_block_publish(struct tcg *tcg, struct block *block, u64 pc);
+
+/* tier2.c */
+bool tcg_tier2_start(struct tcg *tcg, GError **error);
+void tcg_tier2_stop(struct tcg *tcg);
+void tcg_tier2_add_vcpu(struct tcg *tcg, struct vcpu *vcpu);
+void tcg_tier2_remove_vcpu(struct tcg *tcg, struct vcpu *vcpu);
+/* What the dispatcher tells of a way between two blocks before it forgets it. */
+struct tier2_seen {
+    bool backward;  /* by a link to an address not above the block's own end */
+    bool sampled;   /* because somebody asked the vCPU to come out: what runs most is met most often */
+};
+struct tier2_seen tcg_tier2_look(const struct tcg_link *link, bool sampled);
+/* The block at pc is going to run. Returns it, or the loop that takes its place. */
+struct block *tcg_tier2_note(struct tcg_vcpu *v, struct block *block, u64 pc, const struct tier2_seen *seen);
 
 /* run.c */
 void tcg_vcpu_run(struct vcpu *vcpu);

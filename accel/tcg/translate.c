@@ -55,7 +55,7 @@ static bool stop_before(void *opaque, u32 offset)
     return offset != rule->first && tcg_page_find(rule->page, offset, rule->mode) != NULL;
 }
 
-static void run_passes(struct tcg *tcg, struct ir_block *ir)
+void tcg_run_passes(struct tcg *tcg, struct ir_block *ir)
 {
     struct log *log = vm_log(tcg->vm);
     const char *after = log_ir_pass(log);
@@ -80,7 +80,7 @@ static void run_passes(struct tcg *tcg, struct ir_block *ir)
         tcg->backend->prepare(tcg->engine, ir);
 }
 
-static void log_block(struct tcg_vcpu *v, struct block *block, const struct code_source *source, u64 pc)
+void tcg_log_block(struct tcg_vcpu *v, struct block *block, const struct code_source *source, u64 pc)
 {
     struct log *log = vm_log(v->vcpu->vm);
 
@@ -110,7 +110,7 @@ static void log_block(struct tcg_vcpu *v, struct block *block, const struct code
     }
 }
 
-static struct block *new_block(struct tcg *tcg, const struct ir_block *ir)
+struct block *tcg_block_new(struct tcg *tcg, const struct ir_block *ir)
 {
     u32 links = 0, next = 0;
     struct block *block;
@@ -144,8 +144,18 @@ static void retire(struct tcg *tcg, struct block *block)
     epoch_retire(tcg->code_epoch, block, give_back);
 }
 
+/* A block's name for perf: the guest and the address by which it was first reached. */
+static void tell_perf(struct tcg *tcg, const struct block *block, u64 pc)
+{
+    const u8 *entry = block->code.entry, *indirect = block->code.indirect_entry, *code = MIN(entry, indirect);
+    char name[64];
+
+    g_snprintf(name, sizeof(name), "%s:0x%" G_GINT64_MODIFIER "x%s", vm_guest_name(tcg->vm), pc, block->tier == 2 ? ":loop" : "");
+    host_perf_add(tcg->perf, code, block->code.size, name);
+}
+
 /* Emits into the current chunk; moves on when it is full. False: no room just now. */
-static bool emit(struct tcg *tcg, const struct ir_block *ir, struct block *block)
+bool tcg_block_emit(struct tcg *tcg, const struct ir_block *ir, struct block *block)
 {
     for (unsigned attempt = 0; attempt < 2; attempt++) {
         struct chunk *chunk = &tcg->chunk[tcg->current_chunk];
@@ -164,7 +174,7 @@ static bool emit(struct tcg *tcg, const struct ir_block *ir, struct block *block
     return false;
 }
 
-static void publish(struct tcg *tcg, struct block *block)
+void tcg_block_publish(struct tcg *tcg, struct block *block, u64 pc)
 {
     struct chunk *chunk = &tcg->chunk[block->chunk];
 
@@ -177,16 +187,8 @@ static void publish(struct tcg *tcg, struct block *block)
     tcg->live_blocks++;
     tcg->insns += block->insn_count;
     tcg->guest_bytes += block->byte_count;
-}
-
-/* A block's name for perf: the guest and the address by which it was first reached. */
-static void tell_perf(struct tcg *tcg, const struct block *block, u64 pc)
-{
-    const u8 *entry = block->code.entry, *indirect = block->code.indirect_entry, *code = MIN(entry, indirect);
-    char name[64];
-
-    g_snprintf(name, sizeof(name), "%s:0x%" G_GINT64_MODIFIER "x", vm_guest_name(tcg->vm), pc);
-    host_perf_add(tcg->perf, code, block->code.size, name);
+    if (tcg->perf)
+        tell_perf(tcg, block, pc);
 }
 
 /* Everything needed to translate at a place. */
@@ -293,24 +295,22 @@ static struct block *translate_locked(struct tcg_vcpu *v, struct site *site)
     if (!front_end(v, &source, site->variant))
         return NULL;
     v->ir->single_memory = site->variant & MODE_SINGLE;
-    run_passes(tcg, v->ir);
+    tcg_run_passes(tcg, v->ir);
     tcg_page_set_lines(page, lines, offset, MIN(4095, offset + v->ir->byte_count - 1));
-    block = new_block(tcg, v->ir);
+    block = tcg_block_new(tcg, v->ir);
     block->page = page;
     block->next_page = v->ir->byte_count + offset > 4096 ? next : NULL;
     block->offset = offset;
     block->mode = mode;
     block->byte_count = (u16)v->ir->byte_count;
     block->insn_count = (u16)v->ir->insn_count;
-    if (!emit(tcg, v->ir, block)) {
+    if (!tcg_block_emit(tcg, v->ir, block)) {
         tcg_pool_give(&tcg->pool, block);
         return NULL;
     }
-    publish(tcg, block);
-    if (tcg->perf)
-        tell_perf(tcg, block, site->pc);
+    tcg_block_publish(tcg, block, site->pc);
     stopwatch_stop(tcg, &watch, block->insn_count);
-    log_block(v, block, &source, site->pc);
+    tcg_log_block(v, block, &source, site->pc);
     return block;
 }
 
@@ -388,13 +388,13 @@ static struct block *translate_uncached(struct tcg_vcpu *v, u64 pc, u32 variant)
     tcg_translate_lock(v);
     struct block *block = NULL;
     if (front_end(v, &source, variant)) {
-        run_passes(tcg, v->ir);
-        block = new_block(tcg, v->ir);
+        tcg_run_passes(tcg, v->ir);
+        block = tcg_block_new(tcg, v->ir);
         block->offset = offset;
         block->byte_count = (u16)v->ir->byte_count;
         block->insn_count = (u16)v->ir->insn_count;
         block->mode = tcg_code_mode(v) | MODE_ONE_INSN | (variant & MODE_COUNT);
-        if (!emit(tcg, v->ir, block)) {
+        if (!tcg_block_emit(tcg, v->ir, block)) {
             tcg_pool_give(&tcg->pool, block);
             block = NULL;
         } else {

@@ -138,7 +138,7 @@ static bool goes_on(const struct translation *t, const struct code_source *sourc
 
 enum translate_result riscv_translate(struct ir_block *block, const struct code_source *source, u64 guards)
 {
-    struct translation t = { .b = block, .guards = guards, .mode = source->mode, .careful = source->single_memory };
+    struct translation t = { .b = block, .source = source, .guards = guards, .mode = source->mode, .careful = source->single_memory };
     u32 raw;
 
     ir_block_track(block, RISCV_REG_COUNT);

@@ -19,6 +19,7 @@ enum translate_result riscv_translate(struct ir_block *block, const struct code_
 /* The rest is shared by the chapters, translate_*.c. */
 struct translation {
     struct ir_block *b;
+    const struct code_source *source;
     u64 guards;
     u32 mode;
     s32 pc;        /* of the instruction, less pc_page */

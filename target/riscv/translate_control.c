@@ -20,10 +20,24 @@ static void raise_misaligned(struct translation *t, s32 target)
     translate_leave(t);
 }
 
+/* Whether this translation goes on over a branch, and where. */
+static enum code_way way(const struct translation *t, s32 target, s32 next)
+{
+    enum { PAGE = 4096 };
+
+    if (likely(!t->source->follow) || target < 0 || target >= PAGE || next >= PAGE)
+        return CODE_STOP;
+    return t->source->follow(t->source->opaque, (u32)t->pc, (u32)target, (u32)next);
+}
+
 static void jump(struct translation *t, s32 target, enum ir_exit_hint hint)
 {
     if (is_misaligned(t, target)) {
         raise_misaligned(t, target);
+        return;
+    }
+    if (hint == IR_HINT_NONE && way(t, target, target) == CODE_TARGET) {
+        t->next = target;
         return;
     }
     ir_exit(t->b, target, hint, t->next);
@@ -42,6 +56,22 @@ static int decided(struct translation *t, enum ir_cond cond, const struct riscv_
     return -1;
 }
 
+static void branch(struct translation *t, enum ir_cond cond, ir_value x, ir_value y, s32 target)
+{
+    switch (way(t, target, t->next)) {
+    case CODE_NEXT:
+        ir_exit_if(t->b, cond, x, y, target);
+        break;
+    case CODE_TARGET:
+        ir_exit_if(t->b, ir_cond_invert(cond), x, y, t->next);
+        t->next = target;
+        break;
+    default:
+        ir_exit_if(t->b, cond, x, y, target);
+        translate_next_block(t);
+    }
+}
+
 void translate_branch(struct translation *t, const struct riscv_insn *i, enum ir_cond cond)
 {
     ir_value x = translate_x(t, i->rs1), y = translate_x(t, i->rs2);
@@ -56,8 +86,7 @@ void translate_branch(struct translation *t, const struct riscv_insn *i, enum ir
         ir_exit_if(t->b, ir_cond_invert(cond), x, y, t->next);
         raise_misaligned(t, target);
     } else {
-        ir_exit_if(t->b, cond, x, y, target);
-        translate_next_block(t);
+        branch(t, cond, x, y, target);
     }
 }
 

@@ -41,8 +41,7 @@ void x86_push_operand(struct tcg_engine *e, struct x86_operand o, s32 shift)
     }
 }
 
-/* Fills a link whose patchable field is at `site`: the stub comes here. */
-static void link_stub(struct tcg_engine *e, u32 exit, x86_fixup site)
+void x86_link_stub(struct tcg_engine *e, u32 exit, x86_fixup site)
 {
     struct tcg_link *link = &e->out->link[e->link_of[exit]];
 
@@ -138,8 +137,7 @@ static bool fits_stub(const struct tcg_engine *e, const struct x86_cold *cold)
            (cold->put == IR_NONE || e->layout->reg[cold->put].offset == (s16)e->layout->reg[cold->put].offset);
 }
 
-/* A check failed: repeated when the L2 knows the page. Behind this rcx is the address checked: base + disp. */
-static void begin_slow(struct tcg_engine *e, const struct x86_cold *cold, s32 disp)
+void x86_begin_slow(struct tcg_engine *e, const struct x86_cold *cold, s32 disp)
 {
     struct x86_code *c = &e->code;
     bool write = cold->table == e->layout->l1_write;
@@ -168,7 +166,7 @@ static void emit_group(struct tcg_engine *e, const struct x86_cold *cold)
     x86_fixup crossing;
     unsigned pad;
 
-    begin_slow(e, cold, cold->low);
+    x86_begin_slow(e, cold, cold->low);
     if (store)
         x86_push_operand(e, cold->value, 0);
     pad = x86_padding(c->p, 5 + sizeof(call) + 2);
@@ -181,7 +179,7 @@ static void emit_group(struct tcg_engine *e, const struct x86_cold *cold)
     if (cold->result != X86_NO_REG && cold->result != RAX)
         x86_mov_rr(c, true, cold->result, RAX);
     x86_jmp_to(c, cold->back);
-    link_stub(e, cold->exit, crossing);
+    x86_link_stub(e, cold->exit, crossing);
 }
 
 static void emit_access(struct tcg_engine *e, const struct x86_cold *cold)
@@ -195,7 +193,7 @@ static void emit_access(struct tcg_engine *e, const struct x86_cold *cold)
         return;
     }
     if (cold->from)
-        begin_slow(e, cold, group ? cold->low : cold->disp);
+        x86_begin_slow(e, cold, group ? cold->low : cold->disp);
     if (cold->from_unaligned)
         x86_fix(cold->from_unaligned, c->p);
     x86_clean_cold(e, cold->nan32, cold->nan64);
@@ -211,7 +209,7 @@ static void emit_access(struct tcg_engine *e, const struct x86_cold *cold)
         x86_jmp_to(c, cold->back);
     }
     if (group)
-        link_stub(e, cold->exit, crossing);
+        x86_link_stub(e, cold->exit, crossing);
 }
 
 /* Fills the exit's link: leaving while it is not linked, or when a poll says so. */
@@ -226,7 +224,7 @@ static void emit_link(struct tcg_engine *e, const struct x86_cold *cold)
             x86_jcc_to(c, x86_cc_of(ir_cond_invert(cold->compare.cond)), cold->back);
         }
     }
-    link_stub(e, cold->extra, cold->from);
+    x86_link_stub(e, cold->extra, cold->from);
 }
 
 void x86_fp_reload(struct tcg_engine *e)
@@ -267,11 +265,20 @@ static void emit_fp(struct tcg_engine *e, const struct x86_cold *cold)
     x86_jmp_to(&e->code, cold->back);
 }
 
+static bool is_fp(unsigned kind)
+{
+    return kind == COLD_FP_LOAD || kind == COLD_NAN || kind == COLD_UNBOX || kind == COLD_EXACT;
+}
+
 void x86_cold_emit(struct tcg_engine *e)
 {
     for (u32 i = 0; i < e->cold_count; i++) {
         const struct x86_cold *cold = &e->cold[i];
 
+        if (e->loop.on && !is_fp(cold->kind)) {
+            x86_loop_cold(e, cold);
+            continue;
+        }
         switch (cold->kind) {
         case COLD_LINK:
             emit_link(e, cold);

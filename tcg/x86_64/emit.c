@@ -166,7 +166,7 @@ static void begin_groups(struct tcg_engine *e)
     }
 }
 
-u32 x86_emit_block(struct tcg_engine *e, const struct ir_block *block, struct tcg_code *out, u32 at, u32 limit)
+static u32 emit_block(struct tcg_engine *e, const struct ir_block *block, struct tcg_code *out, u32 at, u32 limit)
 {
     u32 start = (at + 7) & ~7u; /* the first instruction must lie in one word: kill */
 
@@ -184,6 +184,8 @@ u32 x86_emit_block(struct tcg_engine *e, const struct ir_block *block, struct tc
     e->analysed = false;
     begin_groups(e);
     emit_entries(e, out);
+    if (e->loop.on)
+        x86_loop_begin(e);
     emit_ops(e);
     x86_cold_emit(e);
     if (e->code.overflow)
@@ -192,4 +194,17 @@ u32 x86_emit_block(struct tcg_engine *e, const struct ir_block *block, struct tc
     out->start = start;
     out->size = (u32)(e->code.p - e->code.start);
     return (start + out->size + 7) & ~7u;
+}
+
+u32 x86_emit_block(struct tcg_engine *e, const struct ir_block *block, struct tcg_code *out, u32 at, u32 limit)
+{
+    u32 end;
+
+    e->loop.on = block->loop;
+    if (!block->loop)
+        return emit_block(e, block, out, at, limit);
+    x86_loop_enter_map(e);
+    end = emit_block(e, block, out, at, limit);
+    x86_loop_leave_map(e);
+    return end;
 }

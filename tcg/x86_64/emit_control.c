@@ -84,6 +84,10 @@ void x86_emit_exit_if(struct tcg_engine *e, const struct ir_op *op)
 {
     const struct ir_exit *exit = &e->block->exit[op->imm];
     x86_clean_pins(e);
+    if (e->loop.on) {
+        x86_loop_exit_if(e, op);
+        return;
+    }
     struct x86_compare compare = x86_compare_prepare(e, op->type, op->aux, op->arg[0], op->arg[1]);
     struct x86_cold *cold;
 
@@ -110,6 +114,10 @@ void x86_emit_exit(struct tcg_engine *e, const struct ir_op *op)
     struct x86_cold *cold;
 
     x86_clean_pins(e);
+    if (e->loop.on) {
+        x86_loop_exit(e, op);
+        return;
+    }
     if (!in_page(exit)) {
         x86_emit_cross(e, exit);
         return;

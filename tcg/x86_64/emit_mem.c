@@ -33,10 +33,9 @@ unsigned x86_address(struct tcg_engine *e, struct x86_operand a, s64 disp)
     return a.place == PLACE_REG && !x86_is_temp(a.reg) && x86_fits32(disp) ? a.reg : X86_NO_REG;
 }
 
-x86_fixup x86_check(struct tcg_engine *e, s32 table, unsigned bytes)
+x86_fixup x86_check_tag(struct tcg_engine *e, s32 table, unsigned bytes)
 {
     struct x86_code *c = &e->code;
-    x86_fixup out;
 
     if (e->features.bmi) {
         x86_rorx_rr(c, false, RAX, RCX, TCG_PAGE_BITS - 4);
@@ -47,8 +46,14 @@ x86_fixup x86_check(struct tcg_engine *e, s32 table, unsigned bytes)
     x86_alu_ri(c, X86_AND, false, RAX, (s32)(((1u << e->layout->l1_bits) - 1) << 4));
     x86_alu_rm(c, X86_XOR, true, RCX, x86_mem_index(RBP, RAX, 0, table));
     x86_alu_ri(c, X86_CMP, true, RCX, TCG_PAGE_SIZE - (s32)bytes);
-    out = x86_jcc(c, CC_A);
-    x86_alu_rm(c, X86_ADD, true, RCX, x86_mem_index(RBP, RAX, 0, table + 8));
+    return x86_jcc(c, CC_A);
+}
+
+x86_fixup x86_check(struct tcg_engine *e, s32 table, unsigned bytes)
+{
+    x86_fixup out = x86_check_tag(e, table, bytes);
+
+    x86_alu_rm(&e->code, X86_ADD, true, RCX, x86_mem_index(RBP, RAX, 0, table + 8));
     return out;
 }
 
@@ -78,6 +83,8 @@ static struct x86_cold *cold_access(struct tcg_engine *e, enum x86_cold_kind kin
     cold->where = e->block->snapshot[op->snapshot].pc;
     cold->nan32 = e->nan32;
     cold->nan64 = e->nan64;
+    if (e->loop.on)
+        cold->exit = e->loop.single[e->index];
     return cold;
 }
 
@@ -213,8 +220,11 @@ static void load_fp(struct tcg_engine *e, const struct ir_op *op)
     u32 group = group_of(e);
     struct x86_operand a = x86_take(e, op->arg[0]);
     unsigned d = x86_xmm_result(e, 0, X86_NO_REG); /* before the check: it may store what it displaces */
+    struct x86_mem m;
 
-    if (group != IR_NONE && e->group[group].active) {
+    if (x86_loop_access(e, op, a, &m)) {
+        load_fp_from(e, op, d, m);
+    } else if (group != IR_NONE && e->group[group].active) {
         load_fp_from(e, op, d, member(e, group, op));
     } else {
         struct x86_cold *cold = cold_access(e, COLD_LOAD, op, op->aux & IR_MEM_WRITE_INTENT);
@@ -232,6 +242,7 @@ void x86_emit_load(struct tcg_engine *e, const struct ir_op *op)
 {
     u32 group = group_of(e);
     struct x86_operand a;
+    struct x86_mem m;
     enum host_reg d;
 
     if (op->type == IR_F64) {
@@ -239,14 +250,15 @@ void x86_emit_load(struct tcg_engine *e, const struct ir_op *op)
         return;
     }
     a = x86_take(e, op->arg[0]);
-    if (group != IR_NONE && e->group[group].active) {
-        struct x86_mem m = member(e, group, op);
-
+    if (x86_loop_access(e, op, a, &m)) {
+        d = x86_result(e, 1 << RCX, X86_NO_REG);
+        load_from(e, op, d, m);
+    } else if (group != IR_NONE && e->group[group].active) {
+        m = member(e, group, op);
         d = x86_result(e, 1 << RCX, X86_NO_REG);
         load_from(e, op, d, m);
     } else {
         struct x86_cold *cold = cold_access(e, COLD_LOAD, op, op->aux & IR_MEM_WRITE_INTENT);
-        struct x86_mem m;
 
         x86_flush_temps(e, X86_TEMPS);
         m = checked(e, cold, op, a, group);
@@ -308,6 +320,17 @@ static void store_member(struct tcg_engine *e, const struct ir_op *op, u32 group
     store_value(e, op, m, b);
 }
 
+/* The access is of a stream. */
+static void store_stream(struct tcg_engine *e, const struct ir_op *op, const struct x86_operand *clean)
+{
+    struct x86_operand a = x86_take(e, op->arg[0]), b;
+    struct x86_mem m;
+
+    x86_loop_access(e, op, a, &m); /* first: it may move the value out of rcx */
+    b = x86_take(e, op->arg[1]);
+    store_value(e, op, m, op->type == IR_F64 ? *clean : b);
+}
+
 void x86_emit_store(struct tcg_engine *e, const struct ir_op *op)
 {
     u32 group = group_of(e);
@@ -318,7 +341,9 @@ void x86_emit_store(struct tcg_engine *e, const struct ir_op *op)
         clean = x86_operand_of(e, x86_root(e, op->arg[1]));
         x86_clean_value(e, x86_root(e, op->arg[1]), &clean, 0);
     }
-    if (group != IR_NONE && e->group[group].active) {
+    if (x86_loop_has(e)) {
+        store_stream(e, op, &clean);
+    } else if (group != IR_NONE && e->group[group].active) {
         store_member(e, op, group, &clean);
     } else {
         cold = cold_access(e, COLD_STORE, op, true);

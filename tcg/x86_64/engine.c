@@ -41,6 +41,8 @@ static void assign_pins(struct tcg_engine *e)
         pin(e, l->pinned[i], pin_order[i]);
     for (u32 i = 0; i < MIN(l->pinned_fp_count, X86_PIN_COUNT); i++)
         pin(e, l->pinned_fp[i], X86_XMM0 + X86_XMM_TEMPS + i);
+    e->map_pin_of = g_memdup2(e->pin_of, l->reg_count);
+    memcpy(e->map_guest_of, e->guest_of, sizeof(e->guest_of));
 }
 
 static void engine_destroy(struct tcg_engine *e)
@@ -49,6 +51,9 @@ static void engine_destroy(struct tcg_engine *e)
         return;
     tcg_buffer_destroy(e->buffer);
     g_free(e->pin_of);
+    g_free(e->map_pin_of);
+    g_free(e->loop.single);
+    ir_loop_finish(&e->loop.found);
     g_free(e->home_of);
     g_free(e->current);
     g_free(e->value);
@@ -68,6 +73,8 @@ static struct tcg_engine *engine_create(const struct code_layout *layout, const 
     e->runtime = runtime;
     e->home_of = g_new(u16, layout->reg_count);
     e->current = g_new(u16, layout->reg_count);
+    ir_loop_init(&e->loop.found);
+    e->loop.single = g_new(u16, IR_MAX_OPS);
     choose_features(e, options->host_isa);
     assign_pins(e);
     e->buffer = tcg_buffer_create(MAX(options->buffer_size, MIB), options->split_wx, error);

@@ -16,6 +16,7 @@
 
 #include "tcg/backend.h"
 #include "tcg/buffer.h"
+#include "tcg/loop.h"
 #include "tcg/x86_64/enc_sse.h"
 
 enum {
@@ -111,7 +112,7 @@ struct x86_operand {
 
 /* Code to be placed behind the block. */
 enum x86_cold_kind { COLD_LOAD, COLD_STORE, COLD_AMO, COLD_CAS, COLD_LINK, COLD_CROSS, COLD_POLL_IF,
-                     COLD_FP_LOAD, COLD_NAN, COLD_UNBOX, COLD_EXACT };
+                     COLD_FP_LOAD, COLD_NAN, COLD_UNBOX, COLD_EXACT, COLD_TURN, COLD_STREAM, COLD_STREAM_END };
 
 struct x86_compare {
     struct x86_operand a, b;
@@ -179,6 +180,42 @@ struct x86_cold {
     };
 };
 
+/* A host register that a loop uses for something else than its guest register. */
+struct x86_lent {
+    u8 reg;
+    u16 guest;  /* that lives in it meanwhile, or IR_NONE: a stream's distance */
+    u16 owner;  /* the guest register it belongs to, whose value waits in `slot` */
+    u16 slot;
+    u16 from;   /* IR_NONE, or the slot of the distance */
+    bool written; /* guest must go back to the state */
+};
+
+/* One stream of the loop being emitted: host address = guest address + distance - low. */
+struct x86_stream {
+    u8 reg;     /* that holds the distance, or X86_NO_REG: it is in `slot` */
+    u16 slot;
+};
+
+enum { X86_MAX_LENT = 24, X86_MAX_GUARDS = 4, X86_LOOP_SLOTS = 0 };
+
+/* loop.c */
+struct x86_loop {
+    bool on;                   /* the block prepared last is emitted as a loop */
+    struct ir_loop found;
+    struct x86_stream stream[IR_MAX_STREAMS];
+    struct x86_lent lent[X86_MAX_LENT];
+    u32 lent_count;
+    struct { u16 reg; s32 imm; } guard[X86_MAX_GUARDS]; /* what unpinned registers must hold before the first turn */
+    u32 guard_count;
+    u16 *single;               /* per op: the exit for an access that cannot be done here, or IR_NONE */
+    u16 again;                 /* the exit to the variant of this code that checks each access: its one turn makes progress */
+    u16 turns;                 /* slot of the number of turns left, less one */
+    u8 turns_reg;              /* register of it, or X86_NO_REG */
+    u8 *head, *top;            /* emission: where streams are checked; where turns begin */
+    x86_fixup fails[IR_MAX_STREAMS + X86_MAX_GUARDS]; /* jumps to where it is left for `again` */
+    u32 fail_count;
+};
+
 struct tcg_engine {
     const struct code_layout *layout;
     const struct tcg_runtime *runtime;
@@ -191,6 +228,9 @@ struct tcg_engine {
     u8 *pin_of;                 /* per guest register: host register, or X86_NO_REG */
     u16 guest_of[X86_ALL_REGS]; /* per host register: guest register, or IR_NONE */
     u32 pinned_mask;            /* host registers that are pinned, of both classes */
+    u8 *map_pin_of;             /* the same map as between blocks: a loop has one of its own */
+    u16 map_guest_of[X86_ALL_REGS];
+    struct x86_loop loop;
 
     /* One block being emitted. */
     struct x86_code code;
@@ -253,6 +293,32 @@ static inline void x86_group_note(struct tcg_engine *e, u32 i, const struct ir_o
 /* The put of access i's result when that, or nothing, is all that is left of its guest instruction; else *ok is false. */
 const struct ir_op *x86_rest_of_insn(const struct ir_block *block, u32 i, bool *ok);
 
+/* Nothing of the guest instruction that may not be repeated has happened before op i. */
+bool x86_is_clean(const struct ir_block *b, u32 i);
+
+/* --- loop.c --- */
+/* Decides whether a block with ir_block.loop set becomes one stretch of code; appends exits. Clears the flag if not. */
+void x86_loop_prepare(struct tcg_engine *e, struct ir_block *block);
+/* The map of registers inside the loop, and the one between blocks again. */
+void x86_loop_enter_map(struct tcg_engine *e);
+void x86_loop_leave_map(struct tcg_engine *e);
+void x86_loop_begin(struct tcg_engine *e);
+void x86_loop_exit_if(struct tcg_engine *e, const struct ir_op *op);
+void x86_loop_exit(struct tcg_engine *e, const struct ir_op *op);
+/* Where an access of a stream is; the base was taken before. False: it is of none. */
+bool x86_loop_access(struct tcg_engine *e, const struct ir_op *op, struct x86_operand base, struct x86_mem *m);
+static inline bool x86_loop_has(const struct tcg_engine *e)
+{
+    return e->loop.on && e->loop.found.stream_of[e->index] != IR_NO_STREAM;
+}
+/* Cold: host registers are the guest's again. */
+void x86_loop_restore(struct tcg_engine *e);
+void x86_loop_cold(struct tcg_engine *e, const struct x86_cold *cold);
+/* Fills a link whose patchable field is at `site`: the stub comes here. cold.c */
+void x86_link_stub(struct tcg_engine *e, u32 exit, x86_fixup site);
+/* Behind a check that failed, in cold code: repeated when the L2 knows the page. rcx is the address then. cold.c */
+void x86_begin_slow(struct tcg_engine *e, const struct x86_cold *cold, s32 disp);
+
 /* --- emit_fp.c, for cold code --- */
 /* The op of an ir_fp_make_word in soft-float: everything but the result's register and the flags is kept. */
 void x86_exact_call(struct tcg_engine *e, u32 word, const struct x86_operand o[3], unsigned result);
@@ -262,6 +328,8 @@ void x86_exact_call(struct tcg_engine *e, u32 word, const struct x86_operand o[3
 unsigned x86_address(struct tcg_engine *e, struct x86_operand base, s64 disp);
 /* From an address in rcx to the host address of `bytes` bytes there; clobbers rax. The jump is taken when the table has no such page. */
 x86_fixup x86_check(struct tcg_engine *e, s32 table, unsigned bytes);
+/* Its first part: rax = the entry's displacement from the table, rcx = the offset in the page when the jump is not taken. */
+x86_fixup x86_check_tag(struct tcg_engine *e, s32 table, unsigned bytes);
 
 /* --- cold.c --- */
 struct x86_cold *x86_cold_add(struct tcg_engine *e, enum x86_cold_kind kind);

@@ -63,8 +63,8 @@ static void move_all(struct tcg_engine *e, bool store)
     for (unsigned r = X86_XMM0; r < X86_ALL_REGS; r++) {
         if (r - X86_XMM0 < X86_XMM_TEMPS)
             x86_sse_rm(&e->code, e->features.vex, op, r, 0, area(e, 8 * (s32)(r - X86_XMM0)));
-        else if (e->guest_of[r] != IR_NONE)
-            x86_sse_rm(&e->code, e->features.vex, op, r, 0, x86_state_of(e, e->guest_of[r]));
+        else if (e->map_guest_of[r] != IR_NONE)
+            x86_sse_rm(&e->code, e->features.vex, op, r, 0, x86_state_of(e, e->map_guest_of[r]));
     }
 }
 

@@ -57,8 +57,7 @@ static bool is_repeatable(const struct ir_block *b, u32 i)
     return b->op[i].code == IR_INSN;
 }
 
-/* Nothing of the guest instruction that may not be repeated has happened before op i. */
-static bool is_clean(const struct ir_block *b, u32 i)
+bool x86_is_clean(const struct ir_block *b, u32 i)
 {
     while (i-- > 0) {
         switch (b->op[i].code) {
@@ -136,7 +135,7 @@ static void add_access(struct tcg_engine *e, u32 i, const struct ir_op *op)
     x86_rest_of_insn(e->block, i, &simple);
     if (!simple || !reads_all(op))
         close_all(e); /* could not leave behind it */
-    else if (may_share && is_clean(e->block, i))
+    else if (may_share && x86_is_clean(e->block, i))
         open_group(e, i, op, base);
 }
 
@@ -175,6 +174,13 @@ void x86_prepare(struct tcg_engine *e, struct ir_block *block)
 {
     e->block = block;
     e->group_count = 0;
+    if (block->loop)
+        x86_loop_prepare(e, block);
+    e->loop.on = block->loop;
+    if (block->loop) {
+        e->prepared = e->finding = e->analysed = false;
+        return;
+    }
     e->prepared = e->finding = !block->single_memory && block->insn_count > 1;
     close_all(e);
     x86_analyse(e);

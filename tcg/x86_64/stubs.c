@@ -20,14 +20,14 @@ static void store_pinned(struct tcg_engine *e, u32 mask)
 {
     for (unsigned r = 0; r < X86_REG_COUNT; r++)
         if (e->pinned_mask & mask & 1u << r)
-            x86_mov_mr(&e->code, 3, x86_state_of(e, e->guest_of[r]), r);
+            x86_mov_mr(&e->code, 3, x86_state_of(e, e->map_guest_of[r]), r);
 }
 
 static void load_pinned(struct tcg_engine *e, u32 mask)
 {
     for (unsigned r = 0; r < X86_REG_COUNT; r++)
         if (e->pinned_mask & mask & 1u << r)
-            x86_mov_rm(&e->code, true, r, x86_state_of(e, e->guest_of[r]));
+            x86_mov_rm(&e->code, true, r, x86_state_of(e, e->map_guest_of[r]));
 }
 
 /* --- in and out --- */

@@ -1,0 +1,282 @@
+/*
+ * accel/tcg/tier2.c - hot loops become one piece of code (tcg/loop.h). A thread asks busy vCPUs once in a while to come out of generated
+ * code; where they come out at a backward link, a loop turns. One that was seen often enough is translated again by the vCPU that met
+ * it: a matter of some ten microseconds, so there is no queue and no other translator. docs/decisions/tier-2.md
+ *
+ * The loop is an ordinary block at the same place, and takes the place of the one that was there as any new translation does.
+ */
+#include "accel/tcg/tcg.h"
+#include "host/clock.h"
+#include "host/thread.h"
+
+enum {
+    PERIOD_NS = 1000000,      /* between two samples of a busy machine */
+    LONGEST_NS = 100000000,   /* of an idle one */
+    STRIKES = 8,              /* samples of turns outside of a loop's own code, less those inside, until it is given up */
+    CREDIT = 2,
+};
+
+struct tier2 {
+    struct host_thread thread;
+    struct host_lock lock;    /* the rest */
+    struct host_cond cond;
+    GPtrArray *vcpus;
+    bool stop;
+};
+
+/* --- sampling --- */
+
+/* Lock held. True when somebody was busy. */
+static bool ask_all(struct tier2 *t)
+{
+    bool busy = false;
+
+    for (u32 i = 0; i < t->vcpus->len; i++) {
+        struct vcpu *vcpu = t->vcpus->pdata[i];
+
+        if (__atomic_load_n(&vcpu->sleeping, __ATOMIC_RELAXED))
+            continue;
+        vcpu_kick(vcpu);
+        busy = true;
+    }
+    return busy;
+}
+
+static void *sample(void *opaque)
+{
+    struct tier2 *t = opaque;
+    s64 period = PERIOD_NS;
+
+    host_lock_take(&t->lock);
+    while (!t->stop) {
+        s64 until = host_clock_monotonic() + period;
+
+        while (!t->stop && host_cond_wait_until(&t->cond, &t->lock, until))
+            continue;
+        period = ask_all(t) ? PERIOD_NS : MIN(period * 2, LONGEST_NS);
+    }
+    host_lock_drop(&t->lock);
+    return NULL;
+}
+
+bool tcg_tier2_start(struct tcg *tcg, GError **error)
+{
+    struct tier2 *t = g_new0(struct tier2, 1);
+
+    t->vcpus = g_ptr_array_new();
+    host_lock_init(&t->lock, LOCK_RANK_TIER2);
+    host_cond_init(&t->cond);
+    tcg->tier2_state = t;
+    return host_thread_start(&t->thread, "tier2", sample, t, error);
+}
+
+void tcg_tier2_stop(struct tcg *tcg)
+{
+    struct tier2 *t = tcg->tier2_state;
+
+    if (!t)
+        return;
+    host_lock_take(&t->lock);
+    t->stop = true;
+    host_cond_wake_all(&t->cond);
+    host_lock_drop(&t->lock);
+    if (t->thread.running)
+        host_thread_join(&t->thread);
+    host_cond_finish(&t->cond);
+    host_lock_finish(&t->lock);
+    g_ptr_array_free(t->vcpus, TRUE);
+    g_free(t);
+    tcg->tier2_state = NULL;
+}
+
+void tcg_tier2_add_vcpu(struct tcg *tcg, struct vcpu *vcpu)
+{
+    struct tier2 *t = tcg->tier2_state;
+
+    if (!t)
+        return;
+    host_lock_take(&t->lock);
+    g_ptr_array_add(t->vcpus, vcpu);
+    host_lock_drop(&t->lock);
+}
+
+void tcg_tier2_remove_vcpu(struct tcg *tcg, struct vcpu *vcpu)
+{
+    struct tier2 *t = tcg->tier2_state;
+
+    if (!t)
+        return;
+    host_lock_take(&t->lock);
+    g_ptr_array_remove(t->vcpus, vcpu);
+    host_lock_drop(&t->lock);
+}
+
+/* --- the way of a loop --- */
+
+struct trace {
+    const struct code_page *page;
+    u32 mode;
+};
+
+static bool was_followed(const struct block *block, u32 target)
+{
+    for (u32 i = 0; i < block->code.link_count; i++)
+        if (!block->link[i].single && block->link[i].pc == (s32)target && block->link[i].to)
+            return true;
+    return false;
+}
+
+/* Which ways out of the instruction at `at` have been gone, by the links of the blocks with it. */
+static void ask_links(const struct trace *t, u32 at, u32 target, u32 next, bool *to_target, bool *to_next)
+{
+    *to_target = *to_next = false;
+    for (u32 i = 0; i < CODE_BUCKETS; i++) {
+        for (const struct block *b = t->page->bucket[i]; b; b = b->next) {
+            if (b->mode != t->mode || at < b->offset || at >= b->offset + b->byte_count)
+                continue;
+            *to_target |= was_followed(b, target);
+            *to_next |= was_followed(b, next);
+        }
+    }
+}
+
+/* Only forward, so that it ends; what goes both ways is no straight loop. */
+static enum code_way follow(void *opaque, u32 at, u32 target, u32 next)
+{
+    const struct trace *t = opaque;
+    bool to_target, to_next;
+
+    if (target <= at)
+        return CODE_STOP;
+    if (target == next)
+        return CODE_TARGET;
+    ask_links(t, at, target, next, &to_target, &to_next);
+    if (to_target && to_next)
+        return CODE_STOP;
+    return to_target ? CODE_TARGET : CODE_NEXT;
+}
+
+static bool leads_back(const struct ir_block *b)
+{
+    for (u32 i = 0; i < b->exit_count; i++)
+        if (b->exit[i].kind == IR_EXIT_DIRECT && b->exit[i].pc == (s32)b->first_pc)
+            return true;
+    return false;
+}
+
+static bool build(struct tcg_vcpu *v, const struct code_source *source)
+{
+    struct ir_block *b = v->ir;
+
+    ir_block_reset(b, source->offset);
+    if (v->vcpu->cpu->translate(v->vcpu, b, source) != TRANSLATE_OK || b->overflow || !leads_back(b))
+        return false;
+    b->loop = true;
+    tcg_run_passes(v->tcg, b);
+    return b->loop;
+}
+
+/* translate_lock held. NULL: it is not to be. */
+static struct block *make_locked(struct tcg_vcpu *v, struct block *old, u64 pc)
+{
+    struct tcg *tcg = v->tcg;
+    struct code_page *page = old->page;
+    struct trace trace = { page, old->mode };
+    struct code_source source = {
+        .page = page->ram->host + page->offset, .offset = old->offset, .mode = old->mode, .max_insns = MAX_BLOCK_INSNS,
+        .follow = follow, .opaque = &trace,
+    };
+    u64 lines = page->lines;
+    struct block *block;
+
+    tcg_page_protect(v, page, old->offset, 4095);
+    bool built = build(v, &source);
+    tcg_page_set_lines(page, lines, old->offset, built ? old->offset + v->ir->byte_count - 1 : old->offset);
+    if (!built)
+        return NULL;
+    block = tcg_block_new(tcg, v->ir);
+    block->page = page;
+    block->offset = old->offset;
+    block->mode = old->mode;
+    block->byte_count = (u16)v->ir->byte_count;
+    block->insn_count = (u16)v->ir->insn_count;
+    block->tier = 2;
+    if (!tcg_block_emit(tcg, v->ir, block)) {
+        tcg_pool_give(&tcg->pool, block);
+        return NULL;
+    }
+    tcg_block_publish(tcg, block, pc);
+    tcg_log_block(v, block, &source, pc);
+    return block;
+}
+
+static struct block *make(struct tcg_vcpu *v, struct block *old, u64 pc)
+{
+    struct tcg *tcg = v->tcg;
+    struct block *block = NULL;
+
+    tcg_translate_lock(v);
+    if (!old->dead)
+        block = make_locked(v, old, pc);
+    if (block) {
+        tcg_block_kill(tcg, old);
+        tcg->loops++;
+    } else {
+        old->heat = TIER2_NEVER;
+        tcg->loops_refused++;
+    }
+    tcg_translate_unlock(v);
+    return block ? block : old;
+}
+
+/* --- what the dispatcher tells --- */
+
+struct tier2_seen tcg_tier2_look(const struct tcg_link *link, bool sampled)
+{
+    struct tier2_seen seen = { .sampled = sampled };
+    const struct block *from;
+
+    if (!link)
+        return seen;
+    from = container_of(link->from, struct block, code);
+    seen.backward = link->same_page && !link->single && link->pc < (s32)(from->offset + from->byte_count);
+    return seen;
+}
+
+/* A loop whose turns happen elsewhere most of the time: by the variant that checks each access, or by ways that it did not take in. */
+static struct block *judge(struct tcg_vcpu *v, struct block *block, u64 pc, const struct tier2_seen *seen)
+{
+    if (!seen->sampled)
+        return block;
+    if (!seen->backward) {
+        block->heat = block->heat > CREDIT ? block->heat - CREDIT : 0;
+        return block;
+    }
+    if (++block->heat < STRIKES)
+        return block;
+    tcg_translate_lock(v);
+    tcg_block_kill(v->tcg, block);
+    v->tcg->loops_dropped++;
+    tcg_translate_unlock(v);
+    block = tcg_block_get(v, pc, 0);
+    if (block)
+        block->heat = TIER2_NEVER;
+    return block;
+}
+
+static bool may_become_loop(const struct tcg_vcpu *v, const struct block *block)
+{
+    return block->heat != TIER2_NEVER && tcg_may_cache(block) && !(block->mode & (MODE_SINGLE | MODE_COUNT)) &&
+           !v->tcg->one_insn_per_tb && !log_wants(vm_log(v->vcpu->vm), LOG_EXEC | LOG_CPU | LOG_NOCHAIN);
+}
+
+struct block *tcg_tier2_note(struct tcg_vcpu *v, struct block *block, u64 pc, const struct tier2_seen *seen)
+{
+    if (likely(!seen->backward && !seen->sampled))
+        return block;
+    if (block->tier == 2)
+        return judge(v, block, pc, seen);
+    if (!seen->backward || !may_become_loop(v, block) || ++block->heat < v->tcg->tier2_threshold)
+        return block;
+    return make(v, block, pc);
+}

@@ -1,0 +1,50 @@
+/*
+ * tcg/loop.h - what a block that leads back to its own start (ir_block.loop) does to guest memory: accesses at a register that changes
+ * by the same number of bytes in each turn. A back end may check the page of such a *stream* once for many turns.
+ *
+ * Thread: whoever owns the block.
+ */
+#ifndef TCG_LOOP_H
+#define TCG_LOOP_H
+
+#include "tcg/ir.h"
+
+enum {
+    IR_MAX_STREAMS = 8,
+    IR_STREAM_SPAN = 1024, /* bytes from a stream's first to its last access in one turn, at most */
+    IR_STREAM_STEP = 1024, /* bytes by which a register may move in one turn; with more a page is soon left */
+    IR_NO_STREAM = 0xff,
+};
+
+struct ir_stream {
+    u16 reg;       /* guest register whose value at the turn's begin is the base */
+    s32 low, high; /* bytes [base + low, base + high) are accessed */
+    s32 step;      /* what a turn adds to the register; 0: nothing */
+    bool write;    /* some access needs the right to write */
+};
+
+struct ir_loop {
+    struct ir_stream stream[IR_MAX_STREAMS];
+    u32 stream_count;
+    u8 *stream_of; /* per op: the stream it belongs to, or IR_NO_STREAM; room for IR_MAX_OPS */
+    /* for the search: per op, the value as a register at the turn's begin plus a constant */
+    u16 *root;     /* IR_NONE: it is something else */
+    s32 *offset;
+};
+
+void ir_loop_init(struct ir_loop *loop);
+void ir_loop_finish(struct ir_loop *loop);
+
+/* A direct exit to the block's own start. */
+static inline bool ir_is_back_edge(const struct ir_block *b, const struct ir_op *op)
+{
+    return (op->code == IR_EXIT_IF || op->code == IR_EXIT) && b->exit[op->imm].pc == (s32)b->first_pc && !b->exit[op->imm].single;
+}
+
+/*
+ * Whether turns can follow each other without anything in between that only the code between blocks may do: no atomics, no helpers
+ * but pure ones, ends in direct exits. Fills in the streams.
+ */
+bool ir_loop_find(struct ir_loop *loop, const struct ir_block *block, u32 reg_count);
+
+#endif

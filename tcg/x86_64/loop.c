@@ -1,0 +1,327 @@
+/*
+ * tcg/x86_64/loop.c - a block that leads back to its own start, as one stretch of code (docs/decisions/tier-2.md).
+ *
+ *   head:   check the page of each stream, find how many turns stay inside all of them; take over lent registers
+ *   top:    the turn: no checks for streams, no poll; at its end back to top while turns are left
+ *   cold:   turns are used up: give registers back, poll, head. Side exits: give back, leave
+ *
+ * Nothing between a check and the last turn it serves can take a translation away: no poll, no C code that could, and an access of no
+ * stream that is not in the L1 nor the L2 leaves to ordinary code at its own instruction, as does a stream that is not there.
+ */
+#include "tcg/x86_64/value.h"
+
+enum { MAX_TURNS = 512, DIVIDE_BITS = 24 };
+
+static struct x86_mem slot_mem(unsigned slot)
+{
+    return x86_mem(RSP, (s32)slot * 8);
+}
+
+/* Where a guest register is outside the loop. */
+static struct x86_operand outside(const struct tcg_engine *e, unsigned g)
+{
+    if (e->map_pin_of[g] != X86_NO_REG)
+        return (struct x86_operand){.place = PLACE_REG, .reg = e->map_pin_of[g]};
+    return (struct x86_operand){.place = PLACE_STATE, .reg = RBP, .disp = e->layout->reg[g].offset};
+}
+
+/* --- the head --- */
+
+/* eax /= step; below 4096 before. */
+static void divide(struct tcg_engine *e, u32 step)
+{
+    if (!(step & (step - 1))) {
+        if (step > 1)
+            x86_shift_ri(&e->code, X86_SHR, false, RAX, (unsigned)__builtin_ctz(step));
+        return;
+    }
+    x86_imul_rri(&e->code, true, RAX, RAX, (s32)((1u << DIVIDE_BITS) / step + 1));
+    x86_shift_ri(&e->code, X86_SHR, true, RAX, DIVIDE_BITS);
+}
+
+/* The stream's offset in its page is in its slot: no more turns than stay inside. */
+static void limit_turns(struct tcg_engine *e, const struct ir_stream *s, struct x86_mem offset)
+{
+    struct x86_code *c = &e->code;
+    u8 *enough;
+
+    if (s->step > 0) {
+        x86_mov_ri(c, RAX, (u64)(TCG_PAGE_SIZE - (s->high - s->low)));
+        x86_alu_rm(c, X86_SUB, false, RAX, offset);
+    } else {
+        x86_mov_rm(c, false, RAX, offset);
+    }
+    divide(e, (u32)ABS(s->step));
+    x86_alu_rm(c, X86_CMP, false, RAX, slot_mem(e->loop.turns));
+    enough = x86_jcc8(c, CC_AE);
+    x86_mov_mr(c, 2, slot_mem(e->loop.turns), RAX);
+    x86_fix8(c, enough);
+}
+
+static void check_stream(struct tcg_engine *e, const struct ir_stream *s, struct x86_mem slot)
+{
+    struct x86_code *c = &e->code;
+    struct x86_operand base = outside(e, s->reg);
+    struct x86_cold *cold = x86_cold_add(e, COLD_STREAM);
+
+    cold->table = s->write ? e->layout->l1_write : e->layout->l1_read;
+    x86_address(e, base, s->low);
+    cold->check = c->p;
+    cold->from = x86_check_tag(e, cold->table, (unsigned)(s->high - s->low));
+    if (s->step)
+        x86_mov_mr(c, 2, slot, RCX);
+    x86_alu_rm(c, X86_ADD, true, RCX, x86_mem_index(RBP, RAX, 0, cold->table + 8));
+    if (base.place == PLACE_REG)
+        x86_alu_rr(c, X86_SUB, true, RCX, base.reg);
+    else
+        x86_alu_rm(c, X86_SUB, true, RCX, x86_operand_mem(base));
+    if (s->step)
+        limit_turns(e, s, slot);
+    x86_mov_mr(c, 3, slot, RCX);
+}
+
+static void check_guards(struct tcg_engine *e)
+{
+    for (u32 i = 0; i < e->loop.guard_count; i++) {
+        x86_alu_mi(&e->code, X86_CMP, true, x86_state_of(e, e->loop.guard[i].reg), e->loop.guard[i].imm);
+        x86_cold_add(e, COLD_STREAM)->from = x86_jcc(&e->code, CC_NE);
+    }
+}
+
+static void take_over(struct tcg_engine *e)
+{
+    for (u32 i = 0; i < e->loop.lent_count; i++) {
+        const struct x86_lent *n = &e->loop.lent[i];
+
+        x86_store64(e, slot_mem(n->slot), n->reg);
+        if (n->from != IR_NONE)
+            x86_mov_rm(&e->code, true, n->reg, slot_mem(n->from));
+        else if (n->guest != IR_NONE)
+            x86_load(e, true, n->reg, (struct x86_operand){.place = PLACE_STATE, .reg = RBP, .disp = e->layout->reg[n->guest].offset});
+    }
+}
+
+void x86_loop_restore(struct tcg_engine *e)
+{
+    for (u32 i = 0; i < e->loop.lent_count; i++) {
+        const struct x86_lent *n = &e->loop.lent[i];
+
+        if (n->written)
+            x86_store64(e, x86_state_of(e, n->guest), n->reg);
+        x86_load(e, true, n->reg, (struct x86_operand){.place = PLACE_STACK, .reg = RSP, .disp = n->slot * 8});
+    }
+}
+
+static void align_top(struct tcg_engine *e)
+{
+    unsigned bytes = -(uintptr_t)e->code.p & 15;
+
+    for (; bytes > 8; bytes -= 8)
+        x86_nop(&e->code, 8);
+    if (bytes)
+        x86_nop(&e->code, bytes);
+}
+
+void x86_loop_begin(struct tcg_engine *e)
+{
+    struct x86_loop *l = &e->loop;
+
+    e->slot_free[X86_LOOP_SLOTS / 64] = 0;
+    l->head = e->code.p;
+    l->fail_count = 0;
+    check_guards(e);
+    x86_mov_mi(&e->code, 3, slot_mem(l->turns), MAX_TURNS - 1);
+    for (u32 s = 0; s < l->found.stream_count; s++)
+        if (l->found.stream[s].high > l->found.stream[s].low)
+            check_stream(e, &l->found.stream[s], slot_mem(l->stream[s].slot));
+    x86_cold_add(e, COLD_STREAM_END);
+    take_over(e);
+    align_top(e);
+    l->top = e->code.p;
+}
+
+/* --- accesses --- */
+
+bool x86_loop_access(struct tcg_engine *e, const struct ir_op *op, struct x86_operand base, struct x86_mem *m)
+{
+    struct x86_code *c = &e->code;
+    const struct x86_stream *stream;
+    s32 disp;
+
+    if (!x86_loop_has(e))
+        return false;
+    stream = &e->loop.stream[e->loop.found.stream_of[e->index]];
+    disp = (s32)op->imm - e->loop.found.stream[e->loop.found.stream_of[e->index]].low;
+    if (base.place != PLACE_REG || base.reg == RAX || stream->reg == X86_NO_REG)
+        x86_flush_temps(e, 1 << RCX);
+    if (base.place != PLACE_REG || base.reg == RAX) {
+        x86_load(e, true, RCX, base);
+        base.reg = RCX;
+    }
+    if (stream->reg != X86_NO_REG) {
+        *m = x86_mem_index(base.reg, stream->reg, 0, disp);
+    } else if (base.reg == RCX) {
+        x86_alu_rm(c, X86_ADD, true, RCX, slot_mem(stream->slot));
+        *m = x86_mem(RCX, disp);
+    } else {
+        x86_mov_rm(c, true, RCX, slot_mem(stream->slot));
+        *m = x86_mem_index(base.reg, RCX, 0, disp);
+    }
+    return true;
+}
+
+/* --- ways out, and around --- */
+
+static void poll(struct tcg_engine *e)
+{
+    x86_alu_mi(&e->code, X86_CMP, false, x86_base(e->layout->exit_request), 0);
+}
+
+static void leave_at(struct tcg_engine *e, s32 pc)
+{
+    x86_mov_rm(&e->code, true, RAX, x86_base(e->layout->pc_page));
+    x86_alu_ri(&e->code, X86_ADD, true, RAX, pc);
+    x86_jmp_to(&e->code, x86_at(e, e->stubs.leave_rax));
+}
+
+static void jump_to_link(struct tcg_engine *e, u32 exit)
+{
+    unsigned pad = x86_padding(e->code.p, 1);
+
+    if (pad)
+        x86_nop(&e->code, pad);
+    x86_link_stub(e, exit, x86_jmp(&e->code));
+}
+
+/* Out of the loop by an exit of the block. */
+static void leave_by(struct tcg_engine *e, u32 i, bool backward)
+{
+    const struct ir_exit *exit = &e->block->exit[i];
+
+    x86_loop_restore(e);
+    if (exit->pc < 0 || exit->pc >= TCG_PAGE_SIZE) {
+        x86_emit_cross(e, exit);
+        return;
+    }
+    if (backward) {
+        u8 *none;
+
+        poll(e);
+        none = x86_jcc8(&e->code, CC_E);
+        leave_at(e, exit->pc);
+        x86_fix8(&e->code, none);
+    }
+    jump_to_link(e, i);
+}
+
+static bool is_backward(const struct tcg_engine *e, const struct ir_op *op)
+{
+    return e->block->exit[op->imm].pc <= e->block->snapshot[op->snapshot].pc;
+}
+
+/* One turn less; the cold way when none is left. */
+static struct x86_cold *count_turn(struct tcg_engine *e)
+{
+    struct x86_cold *cold = x86_cold_add(e, COLD_TURN);
+
+    if (e->loop.turns_reg != X86_NO_REG)
+        x86_alu_ri(&e->code, X86_SUB, false, e->loop.turns_reg, 1);
+    else
+        x86_alu_mi(&e->code, X86_SUB, false, slot_mem(e->loop.turns), 1);
+    cold->from = x86_jcc(&e->code, CC_S);
+    return cold;
+}
+
+void x86_loop_exit_if(struct tcg_engine *e, const struct ir_op *op)
+{
+    struct x86_compare compare = x86_compare_prepare(e, op->type, op->aux, op->arg[0], op->arg[1]);
+    struct x86_cold *cold;
+
+    if (ir_is_back_edge(e->block, op)) {
+        cold = count_turn(e);
+        cold->compare = compare;
+        x86_compare_emit(e, &compare);
+        x86_jcc_to(&e->code, x86_cc_of(compare.cond), e->loop.top);
+        cold->back = e->code.p;
+        return;
+    }
+    cold = x86_cold_add(e, COLD_LINK);
+    cold->extra = (u32)op->imm;
+    cold->address = is_backward(e, op);
+    x86_compare_emit(e, &compare);
+    cold->from = x86_jcc(&e->code, x86_cc_of(compare.cond));
+}
+
+void x86_loop_exit(struct tcg_engine *e, const struct ir_op *op)
+{
+    if (!ir_is_back_edge(e->block, op)) {
+        leave_by(e, (u32)op->imm, is_backward(e, op));
+        return;
+    }
+    count_turn(e);
+    x86_jmp_to(&e->code, e->loop.top);
+}
+
+/* --- cold code --- */
+
+static void emit_stream(struct tcg_engine *e, const struct x86_cold *cold)
+{
+    struct x86_loop *l = &e->loop;
+
+    if (!cold->check) { /* a guard */
+        l->fails[l->fail_count++] = cold->from;
+        return;
+    }
+    x86_fix(cold->from, e->code.p);
+    if (e->layout->refill) {
+        x86_call_to(&e->code, x86_at(e, cold->table == e->layout->l1_write ? e->stubs.refill_write : e->stubs.refill_read));
+        x86_jcc_to(&e->code, CC_E, cold->check);
+    }
+    l->fails[l->fail_count++] = x86_jmp(&e->code);
+}
+
+/* Turns are used up: other pages, or the same ones after a poll. */
+static void emit_turn(struct tcg_engine *e, const struct x86_cold *cold)
+{
+    x86_fix(cold->from, e->code.p);
+    if (cold->compare.size) {
+        x86_compare_emit(e, &cold->compare);
+        x86_jcc_to(&e->code, x86_cc_of(ir_cond_invert(cold->compare.cond)), cold->back);
+    }
+    x86_loop_restore(e);
+    poll(e);
+    x86_jcc_to(&e->code, CC_E, e->loop.head);
+    leave_at(e, (s32)e->block->first_pc);
+}
+
+/* An access of no stream that is not in the tables: the ordinary code does the instruction. */
+static void emit_access(struct tcg_engine *e, const struct x86_cold *cold)
+{
+    x86_begin_slow(e, cold, cold->disp);
+    x86_clean_cold(e, cold->nan32, cold->nan64);
+    x86_loop_restore(e);
+    jump_to_link(e, cold->exit);
+}
+
+void x86_loop_cold(struct tcg_engine *e, const struct x86_cold *cold)
+{
+    switch (cold->kind) {
+    case COLD_STREAM:
+        emit_stream(e, cold);
+        break;
+    case COLD_STREAM_END:
+        for (u32 i = 0; i < e->loop.fail_count; i++)
+            x86_fix(e->loop.fails[i], e->code.p);
+        jump_to_link(e, e->loop.again);
+        break;
+    case COLD_TURN:
+        emit_turn(e, cold);
+        break;
+    case COLD_LINK:
+        x86_fix(cold->from, e->code.p);
+        leave_by(e, cold->extra, cold->address);
+        break;
+    default:
+        emit_access(e, cold);
+    }
+}

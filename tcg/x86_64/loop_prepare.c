@@ -1,0 +1,225 @@
+/*
+ * tcg/x86_64/loop_prepare.c - which blocks become loops in one piece, and what their host registers hold meanwhile: guest registers
+ * that the loop does not touch lend theirs to streams and to guest registers that have none. docs/decisions/tier-2.md
+ */
+#include "tcg/x86_64/value.h"
+
+/* How often the loop names each guest register. */
+static void count_uses(const struct ir_block *b, u16 *uses, bool *written)
+{
+    for (u32 i = 0; i < b->count; i++) {
+        const struct ir_op *op = &b->op[i];
+
+        if (op->code != IR_GET && op->code != IR_PUT)
+            continue;
+        uses[op->aux]++;
+        written[op->aux] |= op->code == IR_PUT;
+    }
+}
+
+/* --- guards: registers that get the same constant in every turn --- */
+
+struct constant_put {
+    bool seen, bad;
+    s64 imm;
+};
+
+static void note_puts(const struct ir_block *b, struct constant_put *put)
+{
+    for (u32 i = 0; i < b->count; i++) {
+        const struct ir_op *op = &b->op[i];
+        struct constant_put *p = &put[op->aux];
+
+        if (op->code == IR_GET)
+            p->bad = true;
+        if (op->code != IR_PUT)
+            continue;
+        s64 imm = b->op[op->arg[0]].imm;
+
+        p->bad |= op->type != IR_I64 || b->op[op->arg[0]].code != IR_CONST || !x86_fits32(imm) || (p->seen && p->imm != imm);
+        p->seen = true;
+        p->imm = imm;
+    }
+}
+
+/* With the constant there before the first turn its puts are nothing. */
+static void find_guards(struct tcg_engine *e, struct ir_block *b)
+{
+    struct constant_put put[IR_MAX_REGS] = {{0}};
+    struct x86_loop *l = &e->loop;
+
+    l->guard_count = 0;
+    note_puts(b, put);
+    for (u32 r = 0; r < e->layout->reg_count && l->guard_count < X86_MAX_GUARDS; r++) {
+        if (!put[r].seen || put[r].bad || e->map_pin_of[r] != X86_NO_REG)
+            continue;
+        l->guard[l->guard_count].reg = (u16)r;
+        l->guard[l->guard_count++].imm = (s32)put[r].imm;
+        for (u32 i = 0; i < b->count; i++)
+            if (b->op[i].code == IR_PUT && b->op[i].aux == r)
+                b->op[i] = (struct ir_op){.code = IR_NOP, .arg = {IR_NONE, IR_NONE, IR_NONE, IR_NONE}};
+    }
+}
+
+/* --- lending --- */
+
+struct lender {
+    struct tcg_engine *e;
+    const u16 *uses;
+    const bool *written;
+    u32 taken;     /* mask of host registers */
+    u16 next_slot;
+};
+
+static u16 new_slot(struct lender *d)
+{
+    return d->next_slot++;
+}
+
+/* A host register, not xmm unless fp, whose guest register the loop leaves alone; X86_NO_REG: none is left. */
+static unsigned find_free(const struct lender *d, bool fp)
+{
+    const struct tcg_engine *e = d->e;
+
+    for (unsigned r = fp ? X86_XMM0 : 0; r < (fp ? X86_ALL_REGS : X86_XMM0); r++)
+        if (e->map_guest_of[r] != IR_NONE && !(d->taken >> r & 1) && !d->uses[e->map_guest_of[r]])
+            return r;
+    return X86_NO_REG;
+}
+
+static unsigned lend(struct lender *d, unsigned reg, u16 guest, u16 from)
+{
+    struct x86_loop *l = &d->e->loop;
+
+    if (reg == X86_NO_REG || l->lent_count == X86_MAX_LENT)
+        return X86_NO_REG;
+    d->taken |= 1u << reg;
+    l->lent[l->lent_count++] = (struct x86_lent){
+        .reg = (u8)reg, .guest = guest, .owner = d->e->map_guest_of[reg], .slot = new_slot(d), .from = from,
+        .written = guest != IR_NONE && d->written[guest],
+    };
+    return reg;
+}
+
+static void lend_to_streams(struct lender *d)
+{
+    struct x86_loop *l = &d->e->loop;
+
+    for (u32 s = 0; s < l->found.stream_count; s++) {
+        l->stream[s].slot = new_slot(d);
+        l->stream[s].reg = X86_NO_REG;
+        if (l->found.stream[s].high > l->found.stream[s].low)
+            l->stream[s].reg = (u8)lend(d, find_free(d, false), IR_NONE, l->stream[s].slot);
+    }
+}
+
+/* Those named most often first. */
+static void lend_to_registers(struct lender *d, unsigned type)
+{
+    const struct tcg_engine *e = d->e;
+    bool done[IR_MAX_REGS] = {false};
+
+    for (;;) {
+        u32 best = IR_NONE;
+
+        for (u32 r = 0; r < e->layout->reg_count; r++)
+            if (d->uses[r] && !done[r] && e->map_pin_of[r] == X86_NO_REG && e->layout->reg[r].type == type &&
+                (best == IR_NONE || d->uses[r] > d->uses[best]))
+                best = r;
+        if (best == IR_NONE || lend(d, find_free(d, type == IR_F64), (u16)best, IR_NONE) == X86_NO_REG)
+            return;
+        done[best] = true;
+    }
+}
+
+static bool wants_rdx(const struct ir_block *b)
+{
+    for (u32 i = 0; i < b->count; i++)
+        if (b->op[i].code >= IR_MULHU && b->op[i].code <= IR_REMS)
+            return true;
+    return false;
+}
+
+/* rdx for nobody, where it is wanted for multiplications: it need not be saved around each. */
+static void free_rdx(struct lender *d, const struct ir_block *b)
+{
+    u16 owner = d->e->map_guest_of[RDX];
+
+    if (owner != IR_NONE && !d->uses[owner] && wants_rdx(b))
+        lend(d, RDX, IR_NONE, IR_NONE);
+}
+
+static void lend_all(struct tcg_engine *e, const struct ir_block *b)
+{
+    u16 uses[IR_MAX_REGS] = {0};
+    bool written[IR_MAX_REGS] = {false};
+    struct lender d = {e, uses, written, 0, X86_LOOP_SLOTS};
+
+    e->loop.lent_count = 0;
+    count_uses(b, uses, written);
+    e->loop.turns = new_slot(&d);
+    free_rdx(&d, b);
+    lend_to_streams(&d);
+    lend_to_registers(&d, IR_I64);
+    lend_to_registers(&d, IR_F64);
+    e->loop.turns_reg = (u8)lend(&d, find_free(&d, false), IR_NONE, e->loop.turns);
+}
+
+/* --- exits --- */
+
+static u16 add_single(struct ir_block *b, s32 pc, u16 icount)
+{
+    b->exit[b->exit_count] = (struct ir_exit){.kind = IR_EXIT_DIRECT, .single = true, .icount = icount, .pc = pc};
+    return (u16)b->exit_count++;
+}
+
+/* Accesses of no stream leave at their own instruction when they cannot be done: nothing of it may have happened. */
+static bool add_exits(struct tcg_engine *e, struct ir_block *b)
+{
+    struct x86_loop *l = &e->loop;
+
+    if (b->exit_count == IR_MAX_EXITS)
+        return false;
+    l->again = add_single(b, (s32)b->first_pc, 0);
+    for (u32 i = 0; i < b->count; i++) {
+        const struct ir_op *op = &b->op[i];
+        const struct ir_snapshot *at = &b->snapshot[op->snapshot];
+
+        l->single[i] = IR_NONE;
+        if ((op->code != IR_LD && op->code != IR_ST) || l->found.stream_of[i] != IR_NO_STREAM)
+            continue;
+        if (b->exit_count == IR_MAX_EXITS || !x86_is_clean(b, i))
+            return false;
+        l->single[i] = add_single(b, at->pc, at->icount);
+    }
+    return true;
+}
+
+void x86_loop_prepare(struct tcg_engine *e, struct ir_block *b)
+{
+    b->loop = ir_loop_find(&e->loop.found, b, e->layout->reg_count) && add_exits(e, b);
+    if (!b->loop)
+        return;
+    find_guards(e, b);
+    lend_all(e, b);
+}
+
+void x86_loop_enter_map(struct tcg_engine *e)
+{
+    for (u32 i = 0; i < e->loop.lent_count; i++) {
+        const struct x86_lent *n = &e->loop.lent[i];
+
+        if (n->from != IR_NONE)
+            continue; /* as if it were its owner's: it is saved where that is saved */
+        e->pin_of[n->owner] = X86_NO_REG;
+        e->guest_of[n->reg] = n->guest;
+        if (n->guest != IR_NONE)
+            e->pin_of[n->guest] = n->reg;
+    }
+}
+
+void x86_loop_leave_map(struct tcg_engine *e)
+{
+    memcpy(e->pin_of, e->map_pin_of, e->layout->reg_count);
+    memcpy(e->guest_of, e->map_guest_of, sizeof(e->guest_of));
+}

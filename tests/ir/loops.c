@@ -1,0 +1,298 @@
+/*
+ * tests/ir/loops.c - blocks that lead back to their own start (ir_block.loop): many turns in one run of a back end end in the same
+ * state as one turn after the other by the interpreter. What a loop leaves to other code, the interpreter does.
+ */
+#include "tests/ir/run.h"
+#include "tcg/builder.h"
+#include <string.h>
+
+enum { START = 0x100, MAX_INSNS = 24, COUNTER = 5, MAX_STEPS = 20000 };
+enum kind { LOAD, STORE, STEP, ALU, COMPUTED, WIDE, SIDE, FLOAD, FSTORE, FLOP, CONSTANT, HELPER, FENCE, KINDS };
+
+struct insn {
+    u8 kind, op, to, a, b;
+    u16 mem;
+    s32 imm;
+};
+
+struct loop {
+    struct insn insn[MAX_INSNS];
+    u32 count;
+    bool jumps_back; /* ends in a jump to the start, with a way out before it; else in a branch */
+    bool tracks;
+};
+
+static const u8 bases[] = { 0, 1, 2, 3, 12, 13 };
+static const u8 data[] = { 4, 6, 7, 8, 9, 10, 11, 14, 15 };
+static const s16 steps[] = { 8, 4, 1, 2, 16, -8, -1, 24, -40, 768, 1000, -1000, 2000, 0 };
+static const u8 alu[] = { IR_ADD, IR_SUB, IR_AND, IR_XOR, IR_OR, IR_MUL, IR_SHL, IR_SAR, IR_ROR };
+static const u8 wide[] = { IR_MULHU, IR_DIVU, IR_REMS, IR_MULHS };
+
+#define PICK(r, of) (of)[random_next(r) % ARRAY_SIZE(of)]
+
+static struct insn random_insn(u64 *r)
+{
+    struct insn i = {
+        .kind = random_next(r) % 10 < 7 ? random_next(r) % SIDE : random_next(r) % KINDS,
+        .to = PICK(r, data), .a = PICK(r, data), .b = PICK(r, data), .imm = (s32)(random_next(r) % 9) * 8 - 32,
+        .mem = (u16)(random_next(r) % 4 | (random_next(r) & 1 ? IR_MEM_SIGNED : 0)),
+    };
+
+    switch (i.kind) {
+    case STEP:
+        i.to = i.a = PICK(r, bases);
+        i.imm = PICK(r, steps);
+        break;
+    case ALU:
+        i.op = PICK(r, alu);
+        break;
+    case WIDE:
+        i.op = PICK(r, wide);
+        break;
+    case LOAD:
+    case STORE:
+    case FLOAD:
+    case FSTORE:
+        i.a = PICK(r, bases);
+        if (random_next(r) % 16 == 0)
+            i.imm += 700;
+        break;
+    case COMPUTED:
+        i.b = PICK(r, bases);
+        break;
+    default:
+        break;
+    }
+    if (i.kind == FLOAD || i.kind == FSTORE || i.kind == FLOP) {
+        i.to = random_next(r) % MACHINE_FLOATS;
+        i.op = random_next(r) % MACHINE_FLOATS;
+        i.mem = IR_MEM_64;
+    }
+    return i;
+}
+
+static void random_loop(struct loop *l, u64 seed)
+{
+    u64 r = seed;
+
+    l->count = 1 + random_next(&r) % MAX_INSNS;
+    l->jumps_back = random_next(&r) & 1;
+    l->tracks = random_next(&r) % 4;
+    for (u32 i = 0; i < l->count; i++)
+        l->insn[i] = random_insn(&r);
+}
+
+static ir_value x(struct ir_block *b, unsigned reg)
+{
+    return ir_get(b, IR_I64, reg);
+}
+
+static unsigned d(unsigned n)
+{
+    return MACHINE_REGS - MACHINE_FLOATS + n;
+}
+
+static void build_insn(struct ir_block *b, const struct insn *i)
+{
+    ir_value v;
+
+    switch (i->kind) {
+    case LOAD:
+        ir_put(b, IR_I64, i->to, ir_load(b, IR_I64, i->mem, x(b, i->a), i->imm));
+        break;
+    case STORE:
+        ir_store(b, i->mem & ~(u32)IR_MEM_SIGNED, x(b, i->a), i->imm, x(b, i->to));
+        break;
+    case STEP:
+        ir_put(b, IR_I64, i->to, ir_binary_imm(b, IR_ADD, x(b, i->a), i->imm));
+        break;
+    case COMPUTED:
+        v = ir_binary(b, IR_ADD, x(b, i->b), ir_binary_imm(b, IR_AND, x(b, i->a), 0x7f8));
+        ir_put(b, IR_I64, i->to, ir_load(b, IR_I64, i->mem, v, i->imm));
+        break;
+    case SIDE:
+        ir_exit_if(b, IR_EQ, ir_binary_imm(b, IR_AND, x(b, i->a), 0xff), ir_const(b, IR_I64, i->imm & 0xff), i->mem & 1 ? 0x40 : 0x800);
+        break;
+    case FLOAD:
+        ir_put(b, IR_F64, d(i->to), ir_load(b, IR_F64, i->mem, x(b, i->a), i->imm));
+        break;
+    case FSTORE:
+        ir_store(b, i->mem, x(b, i->a), i->imm, ir_get(b, IR_F64, d(i->to)));
+        break;
+    case FLOP:
+        v = ir_fp(b, i->imm & 8 ? IR_FADD : IR_FMUL, IR_F64, IR_FP_DYNAMIC, ir_get(b, IR_F64, d(i->to)), ir_get(b, IR_F64, d(i->op)), IR_NONE);
+        ir_put(b, IR_F64, d(i->to), v);
+        break;
+    case CONSTANT:
+        ir_put(b, IR_I64, 14, ir_const(b, IR_I64, 77));
+        break;
+    case HELPER:
+        ir_put(b, IR_I64, i->to, ir_call(b, machine_helpers[0], x(b, i->a), x(b, i->b), IR_NONE, IR_NONE));
+        break;
+    case FENCE:
+        ir_fence(b, IR_ORDER_ALL);
+        break;
+    default:
+        ir_put(b, IR_I64, i->to, ir_binary(b, (enum ir_opcode)i->op, x(b, i->a), x(b, i->b)));
+    }
+}
+
+static s32 pc_of(u32 insn)
+{
+    return (s32)(START + 4 * insn);
+}
+
+/* From instruction `first` to the end. */
+static void build(struct ir_block *b, const struct loop *l, u32 first)
+{
+    s32 end = pc_of(l->count);
+    ir_value left;
+
+    ir_block_reset(b, (u32)pc_of(first));
+    if (l->tracks)
+        ir_block_track(b, MACHINE_REGS);
+    for (u32 i = first; i < l->count; i++) {
+        ir_insn(b, pc_of(i), 4);
+        build_insn(b, &l->insn[i]);
+    }
+    ir_insn(b, end, 4);
+    left = ir_binary_imm(b, IR_ADD, x(b, COUNTER), -1);
+    ir_put(b, IR_I64, COUNTER, left);
+    if (l->jumps_back) {
+        ir_exit_if(b, IR_EQ, left, ir_const(b, IR_I64, 0), end + 8);
+        ir_insn(b, end + 4, 4);
+        ir_exit(b, START, IR_HINT_NONE, 0);
+    } else {
+        ir_exit_if(b, IR_NE, left, ir_const(b, IR_I64, 0), START);
+        ir_exit(b, end + 8, IR_HINT_NONE, 0);
+    }
+    b->single_memory = true;
+}
+
+static void reset(struct machine *m, u64 seed, u64 jump_miss)
+{
+    u64 r = seed * 3;
+
+    machine_reset(m, seed);
+    machine_flush(m, jump_miss);
+    for (u32 i = 0; i < ARRAY_SIZE(bases); i++) /* mostly where there is memory */
+        m->state.a[bases[i]] = MACHINE_RAM + random_next(&r) % ((random_next(&r) % 4 ? 5 : MACHINE_PAGES) * TCG_PAGE_SIZE);
+    for (u32 i = 0; i < ARRAY_SIZE(bases); i++)
+        if (random_next(&r) % 8)
+            m->state.a[bases[i]] &= ~UINT64_C(7);
+    m->state.a[COUNTER] = 1 + random_next(&r) % 1500;
+}
+
+static u32 insn_at(const struct machine *m, const struct loop *l)
+{
+    u64 at = m->host.pc - MACHINE_CODE - START;
+
+    return at % 4 == 0 && at / 4 <= l->count ? (u32)(at / 4) : UINT32_MAX;
+}
+
+/* One turn after the other, from the state's pc; NULL loop: all of them. True: it came to an end. */
+static bool turn(struct runner *plain, struct machine *m, const struct loop *l, struct ir_block *b)
+{
+    u32 at = insn_at(m, l);
+    u64 traps = m->traps;
+    struct tcg_link *link = NULL;
+
+    if (at == UINT32_MAX)
+        return true;
+    build(b, l, at);
+    if (!runner_load(plain, b))
+        return true;
+    plain->backend->run(plain->engine, &m->state, &plain->code, MACHINE_CODE + (u64)pc_of(at), &link);
+    return m->traps != traps;
+}
+
+struct bench {
+    struct runner *plain, *tested;
+    struct machine *expected, *m;
+    struct ir_block *b;
+    u64 loops, turned; /* loops that were made; of which some run turned more than once */
+    u64 turns;
+};
+
+static void run_expected(struct bench *t, const struct loop *l)
+{
+    t->expected->host.pc = MACHINE_CODE + START;
+    for (u32 n = 0; n < MAX_STEPS && !turn(t->plain, t->expected, l, t->b); n++)
+        continue;
+}
+
+static void run_tested(struct bench *t, const struct loop *l)
+{
+    struct tcg_link *link;
+    struct machine *m = t->m;
+    bool single = false, turned = false;
+
+    m->host.pc = MACHINE_CODE + START;
+    for (u32 n = 0; n < MAX_STEPS; n++) {
+        u64 before = m->state.a[COUNTER], traps = m->traps;
+
+        if (single || insn_at(m, l) != 0) {
+            if (turn(t->plain, m, l, t->b))
+                return;
+            single = false;
+            continue;
+        }
+        link = NULL;
+        t->tested->backend->run(t->tested->engine, &m->state, &t->tested->code, MACHINE_CODE + START, &link);
+        t->turned += !turned && before - m->state.a[COUNTER] > 1;
+        turned |= before - m->state.a[COUNTER] > 1;
+        t->turns += before - m->state.a[COUNTER];
+        m->host.exit_request = 0;
+        single = link && link->single;
+        if (m->traps != traps)
+            return;
+    }
+}
+
+static bool check_seed(struct bench *t, u64 seed)
+{
+    g_autoptr(GError) error = NULL;
+    struct loop l;
+
+    random_loop(&l, seed);
+    build(t->b, &l, 0);
+    t->b->single_memory = false;
+    t->b->loop = true;
+    if (!run_passes(t->b, &error) || !runner_load(t->tested, t->b)) {
+        g_print("not ok - loop %" G_GINT64_MODIFIER "u: %s\n", seed, error ? error->message : "does not fit");
+        return false;
+    }
+    t->loops += t->tested->prepared->loop;
+    reset(t->expected, seed, t->plain->backend->jump_miss(t->plain->engine));
+    run_expected(t, &l);
+    reset(t->m, seed, t->tested->backend->jump_miss(t->tested->engine));
+    t->m->host.exit_request = seed % 3 == 0;
+    run_tested(t, &l);
+    if (machine_equal(t->expected, t->m))
+        return true;
+    g_autofree char *a = machine_describe(t->expected), *b = machine_describe(t->m);
+    g_print("not ok - loop %" G_GINT64_MODIFIER "u\nexpected\n%sgot\n%s", seed, a, b);
+    return false;
+}
+
+unsigned test_loops(const struct test_options *options)
+{
+    struct bench t = { runner_create("interp"), runner_create(options->backend), machine_create(), machine_create(), ir_block_create(IR_MAX_OPS), 0, 0, 0 };
+    unsigned failures = 0;
+    bool host = t.tested && t.tested->backend && strcmp(t.tested->backend->name, "interp") != 0;
+
+    for (u64 n = 0; t.tested && t.tested->backend && n < options->count && failures < 5; n++)
+        failures += !check_seed(&t, options->seed + n);
+    if (host && options->count >= 100 && !failures && (t.loops * 2 < options->count || t.turned * 10 < options->count)) {
+        g_print("not ok - only %" G_GINT64_MODIFIER "u of the blocks became loops, of which %" G_GINT64_MODIFIER "u turned\n", t.loops, t.turned);
+        failures++;
+    }
+    g_print("%s - loops: %" G_GINT64_MODIFIER "u of %" G_GINT64_MODIFIER "u in one piece, %" G_GINT64_MODIFIER "u of them turned, %" G_GINT64_MODIFIER "u times\n",
+            failures ? "not ok" : "ok", t.loops, options->count, t.turned, t.turns);
+    ir_block_destroy(t.b);
+    machine_destroy(t.expected);
+    machine_destroy(t.m);
+    runner_destroy(t.plain);
+    runner_destroy(t.tested);
+    return failures;
+}
