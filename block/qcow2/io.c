@@ -2,23 +2,16 @@
  * block/qcow2/io.c - reading and writing guest data. A write finds its clusters in place, or allocates new ones, fills what the
  * guest does not write from the old content, and links them when the data has been written.
  */
-#include "block/qcow2/qcow2.h"
+#include "block/qcow2/bitmap.h"
 #include <errno.h>
 #include <stdlib.h>
 
-/* Before anything changes: bitmaps that nobody keeps up to date are declared so. */
+/* Before anything changes: from now on the image's bitmaps are kept up to date. */
 int qcow2_writable(struct qcow2 *s)
 {
-    int ret;
-
     if (s->corrupt)
         return -EIO;
-    if (likely(!(s->autoclear & AUTOCLEAR_BITMAPS)))
-        return 0;
-    ret = qcow2_write_field(s, H_AUTOCLEAR, 8, s->autoclear & ~AUTOCLEAR_BITMAPS);
-    if (ret == 0)
-        s->autoclear &= ~AUTOCLEAR_BITMAPS;
-    return ret;
+    return likely(!(s->autoclear & AUTOCLEAR_BITMAPS) || s->bitmaps) ? 0 : qcow2_bitmaps_track(s);
 }
 
 static struct qcow2_op *in_the_way(struct qcow2 *s, const struct qcow2_op *mine)
@@ -372,6 +365,8 @@ int qcow2_write(struct block_node *node, u64 offset, struct block_data data, u32
     struct qcow2 *s = qcow2_of(node);
     int ret = qcow2_writable(s);
 
+    if (ret == 0)
+        qcow2_bitmaps_mark(s, offset, data.size);
     if (ret == 0 && (flags & BLOCK_COMPRESSED))
         return qcow2_write_compressed(s, offset, data);
     lock(s);

@@ -1,5 +1,5 @@
 /* block/qcow2/open.c - opening and closing images; the driver's table. */
-#include "block/qcow2/qcow2.h"
+#include "block/qcow2/bitmap.h"
 #include "block/qcow2/image.h"
 #include "base/error.h"
 #include <errno.h>
@@ -13,6 +13,7 @@ static void free_state(struct qcow2 *s)
     qcow2_cache_finish(&s->ref_cache);
     qcow2_meta_finish(&s->meta);
     qcow2_free_snapshots(s);
+    qcow2_bitmaps_free(s);
     for (unsigned i = 0; s->extensions && i < s->extensions->len; i++)
         g_free(g_array_index(s->extensions, struct qcow2_extension, i).data);
     g_clear_pointer(&s->extensions, g_array_unref);
@@ -240,7 +241,9 @@ static void qcow2_close(struct block_node *node)
     if (!node->read_only && !s->corrupt) {
         block_mutex_take(&s->lock, node->loop);
         s->lazy = false;
-        int ret = qcow2_sync(s);
+        int ret = qcow2_bitmaps_store(s);
+        if (ret == 0)
+            ret = qcow2_sync(s);
         if (ret == 0 && (s->ref_cache.dirty || s->frees->len))
             ret = qcow2_sync(s);
         if (ret == 0)

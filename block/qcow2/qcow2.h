@@ -129,6 +129,8 @@ struct qcow2 {
     u32 snapshot_count;
     u64 snapshots_offset, snapshots_size;
 
+    GArray *bitmaps; /* of struct tracked (bitmap_track.c): kept up to date since the first write; NULL before */
+
     u8 *unpacked; /* the compressed cluster that was read last */
     u64 unpacked_entry;
 };

@@ -1,5 +1,5 @@
 /* block/qcow2/resize.c - a larger or smaller disk, and preallocation. */
-#include "block/qcow2/qcow2.h"
+#include "block/qcow2/bitmap.h"
 #include "base/error.h"
 #include <errno.h>
 
@@ -189,6 +189,8 @@ bool qcow2_truncate(struct block_node *node, u64 size, enum block_prealloc preal
         block_queue_wait(&op->waiting, node->loop);
         block_mutex_take(&s->lock, node->loop);
     }
+    if (ret == 0)
+        ret = qcow2_bitmaps_resize(s, size);
     if (ret == 0)
         ret = resize(s, size, prealloc);
     block_mutex_drop(&s->lock);

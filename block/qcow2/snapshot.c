@@ -3,7 +3,7 @@
  * The counts are on disk before a header names the second user, and fall only after no header names it.
  */
 #include "block/qcow2/image.h"
-#include "block/qcow2/qcow2.h"
+#include "block/qcow2/bitmap.h"
 #include "base/error.h"
 #include <errno.h>
 
@@ -319,6 +319,8 @@ bool qcow2_snapshot_apply(struct block_node *node, const char *name, GError **er
     if (index < 0)
         return error_set(error, "Could not apply snapshot '%s': %s", name, block_strerror(-ENOENT));
     begin(s);
+    if (ret == 0)
+        qcow2_bitmaps_mark(s, 0, node->size);
     if (ret == 0)
         ret = apply(s, (u32)index);
     if (ret == 0)

@@ -24,6 +24,19 @@ static int write_entries(struct qcow2 *s, const u64 *table, u64 offset, u32 from
     return ret < 0 ? ret : block_write_buffer(s->file, offset + (u64)from * 8, buffer, (size_t)(to - from) * 8);
 }
 
+/* What of the table is not on disk yet, after a flush of what it names. */
+static int write_dirty(struct qcow2 *s, const u64 *table, u64 offset, u32 *from, u32 *to, enum qcow2_kind kind)
+{
+    int ret = *from < *to ? flush_files(s) : 0;
+
+    if (*from >= *to || ret < 0)
+        return ret;
+    ret = write_entries(s, table, offset, *from, *to, kind);
+    if (ret == 0)
+        *from = *to = 0;
+    return ret;
+}
+
 static bool reftable_is_dirty(const struct qcow2 *s)
 {
     return s->reftable_dirty_from < s->reftable_dirty_to;
@@ -38,14 +51,7 @@ static int write_counts(struct qcow2 *s)
 {
     int ret = qcow2_cache_write(&s->ref_cache);
 
-    if (ret < 0 || !reftable_is_dirty(s))
-        return ret;
-    ret = flush_files(s);
-    if (ret == 0)
-        ret = write_entries(s, s->reftable, s->reftable_offset, s->reftable_dirty_from, s->reftable_dirty_to, META_REFTABLE);
-    if (ret == 0)
-        s->reftable_dirty_from = s->reftable_dirty_to = 0;
-    return ret;
+    return ret < 0 ? ret : write_dirty(s, s->reftable, s->reftable_offset, &s->reftable_dirty_from, &s->reftable_dirty_to, META_REFTABLE);
 }
 
 int qcow2_sync_before_l2(struct qcow2 *s)
@@ -69,14 +75,7 @@ static int write_tables(struct qcow2 *s)
 
     if (ret == 0)
         ret = qcow2_cache_write(&s->l2_cache);
-    if (ret < 0 || !l1_is_dirty(s))
-        return ret;
-    ret = flush_files(s);
-    if (ret == 0)
-        ret = write_entries(s, s->l1, s->l1_offset, s->l1_dirty_from, s->l1_dirty_to, META_L1);
-    if (ret == 0)
-        s->l1_dirty_from = s->l1_dirty_to = 0;
-    return ret;
+    return ret < 0 ? ret : write_dirty(s, s->l1, s->l1_offset, &s->l1_dirty_from, &s->l1_dirty_to, META_L1);
 }
 
 static void apply_frees(struct qcow2 *s)

@@ -1,5 +1,5 @@
 /* block/qcow2/zero.c - discards and writes of zeros: entries change, data does not move. */
-#include "block/qcow2/qcow2.h"
+#include "block/qcow2/bitmap.h"
 #include <errno.h>
 
 /* What an entry becomes when the content of its cluster is given up. */
@@ -68,7 +68,8 @@ int qcow2_discard_range(struct qcow2 *s, u64 offset, u64 size, bool full)
     return start < end ? each_table(s, start, end - start, discard_part, full) : 0;
 }
 
-int qcow2_discard(struct block_node *node, u64 offset, u64 size)
+/* Runs fn alone on its range. */
+static int alone(struct block_node *node, u64 offset, u64 size, int (*fn)(struct qcow2 *s, u64 offset, u64 size, u32 flags), u32 flags)
 {
     struct qcow2 *s = qcow2_of(node);
     struct qcow2_op op;
@@ -78,10 +79,21 @@ int qcow2_discard(struct block_node *node, u64 offset, u64 size)
         return ret;
     block_mutex_take(&s->lock, node->loop);
     qcow2_begin(s, &op, offset, size, true);
-    ret = qcow2_discard_range(s, offset, size, false);
+    qcow2_bitmaps_mark(s, offset, size);
+    ret = fn(s, offset, size, flags);
     qcow2_end(s, &op);
     block_mutex_drop(&s->lock);
     return ret;
+}
+
+static int discard(struct qcow2 *s, u64 offset, u64 size, u32 flags)
+{
+    return qcow2_discard_range(s, offset, size, false);
+}
+
+int qcow2_discard(struct block_node *node, u64 offset, u64 size)
+{
+    return alone(node, offset, size, discard, 0);
 }
 
 static struct qcow2_entry zeroed(struct qcow2 *s, struct qcow2_entry old, u64 from, u64 to, bool unmap)
@@ -140,24 +152,18 @@ static int zero_v2(struct qcow2 *s, u64 offset, u64 size, u32 flags)
     return qcow2_discard_range(s, offset, size, true);
 }
 
+static int zero(struct qcow2 *s, u64 offset, u64 size, u32 flags)
+{
+    u64 unit = BIT64(s->sub_bits), end = (offset + size + unit - 1) & ~(unit - 1);
+
+    if (s->version < 3)
+        return zero_v2(s, offset, size, flags);
+    if (s->data_name && (s->autoclear & AUTOCLEAR_RAW_DATA))
+        return -ENOTSUP; /* the raw file has to read as zero by itself */
+    return each_table(s, offset, end - offset, zero_part, flags);
+}
+
 int qcow2_write_zeroes(struct block_node *node, u64 offset, u64 size, u32 flags)
 {
-    struct qcow2 *s = qcow2_of(node);
-    u64 unit = BIT64(s->sub_bits), end = (offset + size + unit - 1) & ~(unit - 1);
-    struct qcow2_op op;
-    int ret = qcow2_writable(s);
-
-    if (ret < 0)
-        return ret;
-    block_mutex_take(&s->lock, node->loop);
-    qcow2_begin(s, &op, offset, size, true);
-    if (s->version < 3)
-        ret = zero_v2(s, offset, size, flags);
-    else if (s->data_name && (s->autoclear & AUTOCLEAR_RAW_DATA))
-        ret = -ENOTSUP; /* the raw file has to read as zero by itself */
-    else
-        ret = each_table(s, offset, end - offset, zero_part, flags);
-    qcow2_end(s, &op);
-    block_mutex_drop(&s->lock);
-    return ret;
+    return alone(node, offset, size, zero, flags);
 }

@@ -1,0 +1,35 @@
+/* block/qcow2/bitmap.h - dirty bitmaps in images: their directory, and keeping them up to date. Private to block/qcow2/. */
+#ifndef BLOCK_QCOW2_BITMAP_H
+#define BLOCK_QCOW2_BITMAP_H
+
+#include "block/qcow2/qcow2.h"
+
+/* Flags of a bitmap, and places in its directory entry (the specification's "Bitmap directory"). */
+enum { BITMAP_IN_USE = 1, BITMAP_AUTO = 2, BITMAP_EXTRA_IS_COMPATIBLE = 4, BITMAP_TYPE_DIRTY = 1 };
+enum { ENTRY_TABLE = 0, ENTRY_TABLE_SIZE = 8, ENTRY_FLAGS = 12, ENTRY_TYPE = 16, ENTRY_GRANULARITY = 17, ENTRY_NAME = 18, ENTRY_EXTRA = 20, ENTRY_HEAD = 24 };
+
+struct qcow2_bitmap_directory {
+    u8 *data; /* g_free */
+    u64 offset, size;
+    u32 count;
+};
+
+/* False: there is none that holds, or it cannot be read. */
+bool qcow2_bitmap_directory_read(struct qcow2 *s, struct qcow2_bitmap_directory *dir);
+/* The entry at *at, which moves behind it. NULL: no more. */
+u8 *qcow2_bitmap_next(const struct qcow2_bitmap_directory *dir, u64 *at);
+
+/*
+ * Before the first write: bitmaps with the flag "auto" are read, and flagged as in use until they are written back. Those that cannot be
+ * kept stay in use, which says that they are outdated. 0 or -errno: do not write. Without the lock.
+ */
+int qcow2_bitmaps_track(struct qcow2 *s);
+/* Bytes of the disk change. */
+void qcow2_bitmaps_mark(struct qcow2 *s, u64 offset, u64 size);
+/* The disk is about to have this size: bitmaps whose tables do not cover it are outdated. Lock. */
+int qcow2_bitmaps_resize(struct qcow2 *s, u64 size);
+/* Writes them back, at the end. Lock. */
+int qcow2_bitmaps_store(struct qcow2 *s);
+void qcow2_bitmaps_free(struct qcow2 *s);
+
+#endif
