@@ -210,7 +210,9 @@ struct tcg_backend {
     void (*kill)(struct tcg_engine *engine, struct tcg_code *code);
     /* Whether an indirect entry, whose memory has not been used again, was not killed. Needed where runtime.find is called. */
     bool (*alive)(const struct tcg_engine *engine, const void *indirect_entry);
-    /* Host address -> readable listing of the block's code for -d out_asm; the caller frees. May be NULL. */
+    /* Whether what the listings need is there; the message says what is not. May be NULL: it always is. Like disassemble: one thread at a time. */
+    bool (*can_disassemble)(struct tcg_engine *engine, GError **error);
+    /* Readable listing of the block's code for -d out_asm, or why there is none; the caller frees. May be NULL. */
     char *(*disassemble)(struct tcg_engine *engine, const struct tcg_code *code);
 };
 

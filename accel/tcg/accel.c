@@ -90,6 +90,8 @@ static bool start_engine(struct tcg *tcg, const struct cpu_class *cpu, GError **
     if (!tcg->engine)
         return error_prefix(error, "-accel tcg");
     tcg_chunks_init(tcg);
+    if (log_wants(vm_log(tcg->vm), LOG_OUT_ASM) && tcg->backend->can_disassemble && !tcg->backend->can_disassemble(tcg->engine, error))
+        return error_prefix(error, "-d out_asm");
     return true;
 }
 

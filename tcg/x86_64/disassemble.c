@@ -1,7 +1,46 @@
 /* tcg/x86_64/disassemble.c - host code of a block as text, by capstone. */
 #include "tcg/x86_64/emit.h"
-
+#include "base/error.h"
+#include "host/library.h"
 #include <capstone/capstone.h>
+
+/* The version whose structures this file was compiled with. */
+#define LIBRARY "libcapstone.so." G_STRINGIFY(CS_API_MAJOR)
+
+struct x86_capstone {
+    void *library;
+    __typeof__(&cs_open) open;
+    __typeof__(&cs_malloc) malloc;
+    __typeof__(&cs_disasm_iter) disasm_iter;
+    __typeof__(&cs_free) free;
+    __typeof__(&cs_close) close;
+};
+
+static const struct host_library_symbol symbols[] = {
+    { "cs_open", offsetof(struct x86_capstone, open) }, { "cs_malloc", offsetof(struct x86_capstone, malloc) },
+    { "cs_disasm_iter", offsetof(struct x86_capstone, disasm_iter) }, { "cs_free", offsetof(struct x86_capstone, free) },
+    { "cs_close", offsetof(struct x86_capstone, close) }, { NULL, 0 },
+};
+
+bool x86_can_disassemble(struct tcg_engine *e, GError **error)
+{
+    struct x86_capstone loaded = { 0 };
+
+    if (e->capstone)
+        return true;
+    loaded.library = host_library_open(LIBRARY, symbols, &loaded, error);
+    if (!loaded.library)
+        return error_prefix(error, "listings of host code need capstone");
+    e->capstone = g_memdup2(&loaded, sizeof(loaded));
+    return true;
+}
+
+void x86_capstone_unload(struct tcg_engine *e)
+{
+    if (e->capstone)
+        host_library_close(e->capstone->library);
+    g_clear_pointer(&e->capstone, g_free);
+}
 
 static void print_insn(GString *text, const cs_insn *insn)
 {
@@ -50,17 +89,21 @@ char *x86_disassemble(struct tcg_engine *e, const struct tcg_code *out)
     const u8 *code = e->buffer->exec + out->start;
     size_t left = out->size;
     u64 address = (uintptr_t)code;
-    GString *text = g_string_new(NULL);
+    GString *text;
     const char *what;
     size_t data;
     cs_insn *insn;
     csh handle;
+    g_autoptr(GError) error = NULL;
 
-    if (cs_open(CS_ARCH_X86, CS_MODE_64, &handle) != CS_ERR_OK)
+    if (!x86_can_disassemble(e, &error))
+        return g_strdup_printf("%s\n", error->message);
+    text = g_string_new(NULL);
+    if (e->capstone->open(CS_ARCH_X86, CS_MODE_64, &handle) != CS_ERR_OK)
         return g_string_free(text, false);
-    insn = cs_malloc(handle);
+    insn = e->capstone->malloc(handle);
     while (left) {
-        if (!cs_disasm_iter(handle, &code, &left, &address, insn)) {
+        if (!e->capstone->disasm_iter(handle, &code, &left, &address, insn)) {
             skip_byte(text, &code, &left, &address);
             continue;
         }
@@ -73,7 +116,7 @@ char *x86_disassemble(struct tcg_engine *e, const struct tcg_code *out)
             address += data;
         }
     }
-    cs_free(insn, 1);
-    cs_close(&handle);
+    e->capstone->free(insn, 1);
+    e->capstone->close(&handle);
     return g_string_free(text, false);
 }

@@ -7,7 +7,9 @@
 /* See tcg_backend.emit. 0: does not fit into buffer bytes [at, limit). */
 u32 x86_emit_block(struct tcg_engine *e, const struct ir_block *block, struct tcg_code *out, u32 at, u32 limit);
 
-/* Listing of a block by capstone. The caller frees. */
+/* disassemble.c: see tcg_backend.can_disassemble and .disassemble; capstone is loaded by whichever comes first. */
+bool x86_can_disassemble(struct tcg_engine *e, GError **error);
 char *x86_disassemble(struct tcg_engine *e, const struct tcg_code *code);
+void x86_capstone_unload(struct tcg_engine *e);
 
 #endif

@@ -61,6 +61,7 @@ static void engine_destroy(struct tcg_engine *e)
     g_free(e->work);
     g_free(e->cold);
     g_free(e->recheck);
+    x86_capstone_unload(e);
     g_free(e);
 }
 
@@ -178,5 +179,6 @@ const struct tcg_backend tcg_backend_x86_64 = {
     .set_link = engine_set_link,
     .kill = engine_kill,
     .alive = engine_alive,
+    .can_disassemble = x86_can_disassemble,
     .disassemble = x86_disassemble,
 };

@@ -262,6 +262,7 @@ struct tcg_engine {
     struct x86_recheck *recheck;
     u32 recheck_count, recheck_capacity;
     u16 link_of[IR_MAX_EXITS];  /* per exit: index of its link, or IR_NONE */
+    struct x86_capstone *capstone; /* NULL until a listing is wanted */
 };
 
 /* --- stubs.c --- */

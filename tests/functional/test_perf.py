@@ -2,7 +2,10 @@
 import os
 import re
 import struct
+import subprocess
 import time
+
+from conftest import PATIENCE, ROOT
 
 
 def test_perf_files(start, tmp_path):
@@ -31,3 +34,18 @@ def test_perf_files(start, tmp_path):
         assert dump[at + 56:].startswith(row[2].encode() + b"\0")
         at += size
     assert at == len(dump)
+
+
+def test_listing_without_capstone(tmp_path):
+    """The disassembler's library is loaded when a listing is asked for, and only then may it be missing."""
+    with open(os.path.realpath(os.environ.get("MYNAH", os.path.join(ROOT, "build", "mynah-system-riscv64"))), "rb") as f:
+        program = f.read()
+    assert b"libcapstone.so." in program
+    copy = tmp_path / "mynah-system-riscv64"
+    copy.write_bytes(program.replace(b"libcapstone.so.", b"libcapstone.no."))
+    copy.chmod(0o755)
+    run = subprocess.run([copy, "-M", "virt", "-display", "none", "-bios", "none", "-d", "out_asm"], capture_output=True, text=True,
+                         stdin=subprocess.DEVNULL, timeout=60 * PATIENCE, check=False)
+    assert run.returncode == 1 and run.stderr.count("\n") == 1
+    assert "-d out_asm: listings of host code need capstone: cannot load the library: libcapstone.no." in run.stderr
+    assert subprocess.run([copy, "-version"], capture_output=True, check=False).returncode == 0
