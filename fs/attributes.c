@@ -175,28 +175,30 @@ ssize_t fs_list_xattr(struct fs_share *share, struct fs_node *node, char *list, 
     return length < 0 ? -errno : filter(share, list, (size_t)length);
 }
 
-int fs_set_xattr(struct fs_share *share, struct fs_node *node, const char *name, const void *value, size_t size, int flags)
-{
-    char path[40];
+enum { XATTR_PATH = 40 };
 
+/* The path by which the attribute may be changed, or why it may not. */
+static int path_to_change(struct fs_share *share, const struct fs_node *node, const char *name, char path[XATTR_PATH])
+{
     if (share->options.readonly)
         return EROFS;
     if (fs_mapped_hides_xattr(share, name))
         return EACCES;
-    if (!xattr_path(share, node, path, sizeof(path)))
-        return EOPNOTSUPP;
-    return outcome(setxattr(path, name, value, size, flags));
+    return xattr_path(share, node, path, XATTR_PATH) ? 0 : EOPNOTSUPP;
+}
+
+int fs_set_xattr(struct fs_share *share, struct fs_node *node, const char *name, const void *value, size_t size, int flags)
+{
+    char path[XATTR_PATH];
+    int result = path_to_change(share, node, name, path);
+
+    return result ? result : outcome(setxattr(path, name, value, size, flags));
 }
 
 int fs_remove_xattr(struct fs_share *share, struct fs_node *node, const char *name)
 {
-    char path[40];
+    char path[XATTR_PATH];
+    int result = path_to_change(share, node, name, path);
 
-    if (share->options.readonly)
-        return EROFS;
-    if (fs_mapped_hides_xattr(share, name))
-        return EACCES;
-    if (!xattr_path(share, node, path, sizeof(path)))
-        return EOPNOTSUPP;
-    return outcome(removexattr(path, name));
+    return result ? result : outcome(removexattr(path, name));
 }

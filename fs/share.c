@@ -14,12 +14,18 @@ struct fs_prefix {
 
 enum { LOW_BITS = 48 };
 
+static guint hash_pair(u64 dev, u64 number)
+{
+    u64 mixed = (dev * UINT64_C(0x9e3779b97f4a7c15)) ^ number;
+
+    return (guint)(mixed ^ mixed >> 32);
+}
+
 static guint hash_node(gconstpointer key)
 {
     const struct fs_node *node = key;
-    u64 mixed = (node->dev * UINT64_C(0x9e3779b97f4a7c15)) ^ node->ino;
 
-    return (guint)(mixed ^ mixed >> 32);
+    return hash_pair(node->dev, node->ino);
 }
 
 static gboolean equal_node(gconstpointer a, gconstpointer b)
@@ -32,9 +38,8 @@ static gboolean equal_node(gconstpointer a, gconstpointer b)
 static guint hash_prefix(gconstpointer key)
 {
     const struct fs_prefix *prefix = key;
-    u64 mixed = (prefix->dev * UINT64_C(0x9e3779b97f4a7c15)) ^ prefix->high;
 
-    return (guint)(mixed ^ mixed >> 32);
+    return hash_pair(prefix->dev, prefix->high);
 }
 
 static gboolean equal_prefix(gconstpointer a, gconstpointer b)

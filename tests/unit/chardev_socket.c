@@ -1,0 +1,231 @@
+/* tests/unit/chardev_socket.c - sockets as chardevs: servers, clients, descriptors, peers that do not read or write, telnet. */
+#include "tests/unit/chardev_bench.h"
+
+static void test_unix_server(struct bench *bench, gconstpointer data)
+{
+    g_autofree char *path = g_build_filename(bench->folder, "s", NULL);
+    struct chardev *chardev = make(bench, "socket,id=s,path=%s,server=on,wait=off", path);
+    struct user user;
+
+    user_init(&user, chardev);
+    g_autofree char *name = chardev_filename(chardev);
+    g_assert_true(g_str_has_prefix(name, "disconnected:unix:"));
+    g_assert_true(g_str_has_suffix(name, ",server=on"));
+    for (int round = 0; round < 3; round++) {
+        int fd = connect_unix(path);
+        g_string_truncate(user.got, 0);
+        send_text(fd, "hi");
+        run_until(!strcmp(user.got->str, "hi"));
+        g_assert_true(chardev_front_is_open(chardev));
+        chardev_write(&user.front, "ho", 2);
+        expect_text(fd, "ho");
+        close(fd);
+        run_until(!chardev_is_connected(chardev));
+    }
+    g_assert_cmpstr(user.events->str, ==, "OCOCOC");
+    user_finish(&user);
+    g_assert_true(chardev_remove(bench->set, "s", NULL));
+    g_assert_cmpint(access(path, F_OK), ==, -1);
+}
+
+static void test_tcp(struct bench *bench, gconstpointer data)
+{
+    struct chardev *server = make(bench, "socket,id=s,host=127.0.0.1,port=0,server,nowait,nodelay");
+    g_autofree char *name = chardev_filename(server);
+    const char *port = strrchr(name, ':') + 1;
+    struct user a, b;
+
+    user_init(&a, server);
+    struct chardev *client =
+        make_legacy(bench, "tcp:127.0.0.1:%.*s", (int)strcspn(port, ","), port);
+    user_init(&b, client);
+    g_assert_cmpstr(b.events->str, ==, "O");
+    chardev_write(&b.front, "to server", 9);
+    run_until(!strcmp(a.got->str, "to server"));
+    chardev_write(&a.front, "to client", 9);
+    run_until(!strcmp(b.got->str, "to client"));
+    chardev_disconnect(server);
+    run_until(!strcmp(b.events->str, "OC"));
+    user_finish(&a);
+    user_finish(&b);
+}
+
+static void test_reconnect(struct bench *bench, gconstpointer data)
+{
+    g_autofree char *path = g_build_filename(bench->folder, "s", NULL);
+    struct user user, peer;
+
+    user_init(&user, make(bench, "socket,id=c,path=%s,reconnect-ms=20", path));
+    run_a_while();
+    g_assert_cmpstr(user.events->str, ==, "");
+    struct chardev *server = make(bench, "socket,id=s,path=%s,server=on,wait=off", path);
+    user_init(&peer, server);
+    run_until(!strcmp(user.events->str, "O"));
+    run_until(chardev_is_connected(server));
+    chardev_disconnect(server);
+    run_until(!strcmp(user.events->str, "OCO"));
+    chardev_write(&user.front, "back", 4);
+    run_until(!strcmp(peer.got->str, "back"));
+    user_finish(&user);
+    user_finish(&peer);
+}
+
+static void test_inherited(struct bench *bench, gconstpointer data)
+{
+    g_autofree char *path = g_build_filename(bench->folder, "s", NULL);
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int ends[2], listener = socket(AF_UNIX, SOCK_STREAM, 0);
+    struct user user;
+    GError *error = NULL;
+
+    g_strlcpy(address.sun_path, path, sizeof(address.sun_path));
+    g_assert_cmpint(bind(listener, (struct sockaddr *)&address, sizeof(address)), ==, 0);
+    g_assert_cmpint(listen(listener, 1), ==, 0);
+    user_init(&user, make(bench, "socket,id=l,fd=%d,server=on,wait=off", listener));
+    int fd = connect_unix(path);
+    send_text(fd, "x");
+    run_until(!strcmp(user.got->str, "x"));
+    close(fd);
+    user_finish(&user);
+
+    socketpair(AF_UNIX, SOCK_STREAM, 0, ends);
+    g_autofree char *wrong = g_strdup_printf("socket,id=w,fd=%d,server=on", ends[0]);
+    g_autoptr(GHashTable) options = chardev_parse_options(wrong, NULL);
+    g_assert_null(chardev_create(bench->set, options, &error));
+    g_assert_nonnull(strstr(error->message, "is not listening"));
+    g_clear_error(&error);
+    close(ends[0]);
+    close(ends[1]);
+    socketpair(AF_UNIX, SOCK_STREAM, 0, ends);
+    user_init(&user, make(bench, "socket,id=c,fd=%d", ends[0]));
+    send_text(ends[1], "y");
+    run_until(!strcmp(user.got->str, "y"));
+    user_finish(&user);
+    close(ends[1]);
+}
+
+static void send_fd(int socket, int fd)
+{
+    char control[CMSG_SPACE(sizeof(int))] = {0};
+    struct iovec iov = {(char *)"f", 1};
+    struct msghdr message = {.msg_iov = &iov,
+                             .msg_iovlen = 1,
+                             .msg_control = control,
+                             .msg_controllen = sizeof(control)};
+    struct cmsghdr *c = CMSG_FIRSTHDR(&message);
+
+    c->cmsg_level = SOL_SOCKET;
+    c->cmsg_type = SCM_RIGHTS;
+    c->cmsg_len = CMSG_LEN(sizeof(int));
+    memcpy(CMSG_DATA(c), &fd, sizeof(int));
+    g_assert_cmpint(sendmsg(socket, &message, 0), ==, 1);
+}
+
+static void test_passing(struct bench *bench, gconstpointer data)
+{
+    int ends[2], pipe_ends[2];
+    struct user user;
+
+    socketpair(AF_UNIX, SOCK_STREAM, 0, ends);
+    g_assert_cmpint(pipe(pipe_ends), ==, 0);
+    user_init(&user, make(bench, "socket,id=c,fd=%d", ends[0]));
+    g_assert_cmpint(chardev_take_fd(&user.front), ==, -1);
+    send_fd(ends[1], pipe_ends[1]);
+    run_until(user.got->len == 1);
+    int fd = chardev_take_fd(&user.front);
+    g_assert_cmpint(fd, >=, 0);
+    g_assert_cmpint(chardev_take_fd(&user.front), ==, -1);
+    send_text(fd, "through");
+    expect_text(pipe_ends[0], "through");
+    close(fd);
+    user_finish(&user);
+}
+
+/* A peer that does not read: nothing blocks, the queue is bounded, writable() tells. */
+static void test_back_pressure(struct bench *bench, gconstpointer data)
+{
+    static const char block[4096] = "x";
+    int ends[2];
+    struct user user;
+    size_t total = 0, drained = 0, taken;
+
+    socketpair(AF_UNIX, SOCK_STREAM, 0, ends);
+    user_init(&user, make(bench, "socket,id=c,fd=%d", ends[0]));
+    while ((taken = chardev_write(&user.front, block, sizeof(block))) == sizeof(block)) {
+        total += taken;
+        g_assert_cmpuint(total, <, 8 * MIB);
+    }
+    total += taken;
+    g_assert_cmpuint(chardev_pending(&user.front), ==, 64 * KIB);
+    g_assert_false(chardev_write_message(&user.front, block, sizeof(block)));
+    fcntl(ends[1], F_SETFL, O_NONBLOCK);
+    while (drained < total) {
+        char buffer[4096];
+        ssize_t n = -1;
+
+        run_until((n = read(ends[1], buffer, sizeof(buffer))) > 0);
+        drained += (size_t)n;
+    }
+    g_assert_cmpuint(drained, ==, total);
+    run_until(!strcmp(user.events->str, "Ow"));
+    g_autofree char *large = g_malloc0(MIB);
+    g_assert_true(chardev_write_message(&user.front, large, MIB));
+    close(ends[1]);
+    run_until(!strcmp(user.events->str, "OwC"));
+    g_assert_cmpuint(chardev_write(&user.front, block, sizeof(block)), ==, sizeof(block));
+    user_finish(&user);
+}
+
+static void test_flow_control(struct bench *bench, gconstpointer data)
+{
+    int ends[2];
+    struct user user;
+
+    socketpair(AF_UNIX, SOCK_STREAM, 0, ends);
+    user_init(&user, make(bench, "socket,id=c,fd=%d", ends[0]));
+    user.room = 2;
+    send_text(ends[1], "12345");
+    run_until(!strcmp(user.got->str, "12"));
+    run_a_while();
+    g_assert_cmpstr(user.got->str, ==, "12");
+    user.room = 2;
+    chardev_accept_input(&user.front);
+    run_until(!strcmp(user.got->str, "1234"));
+    user_finish(&user);
+    close(ends[1]);
+}
+
+static void test_telnet(struct bench *bench, gconstpointer data)
+{
+    static const u8 input[] = {'a', 255, 253, 1,   'b', 255, 255, 255,
+                               250, 31,  255, 240, 255, 243, 'c'};
+    int ends[2];
+    struct user user;
+    u8 greeting[12];
+
+    socketpair(AF_UNIX, SOCK_STREAM, 0, ends);
+    user_init(&user, make(bench, "socket,id=c,fd=%d,telnet=on", ends[0]));
+    g_assert_cmpint(read(ends[1], greeting, 12), ==, 12);
+    g_assert_cmpint(greeting[0], ==, 255);
+    g_assert_cmpint(write(ends[1], input, sizeof(input)), ==, sizeof(input));
+    run_until(user.got->len == 4);
+    g_assert_cmpstr(user.got->str, ==, "ab\377c");
+    run_until(!strcmp(user.events->str, "OB"));
+    user_finish(&user);
+    close(ends[1]);
+}
+
+int main(int argc, char **argv)
+{
+#define ADD(name) g_test_add("/chardev/" #name, struct bench, NULL, set_up, test_##name, tear_down)
+    g_test_init(&argc, &argv, NULL);
+    ADD(unix_server);
+    ADD(tcp);
+    ADD(reconnect);
+    ADD(inherited);
+    ADD(passing);
+    ADD(back_pressure);
+    ADD(flow_control);
+    ADD(telnet);
+    return g_test_run();
+}
