@@ -5,6 +5,8 @@
 
 enum { CAPABILITY = 0x10, SIZE = 0x3c, CAPS = 2, DEVICE_CAPS = 4, DEVICE_CONTROL = 8, DEVICE_STATUS = 0xa, LINK_CAPS = 0xc, LINK_CONTROL = 0x10,
        ROOT_CONTROL = 0x1c, DEVICE_CONTROL2 = 0x28, LINK_CAPS2 = 0x2c, LINK_CONTROL2 = 0x30 };
+enum { ARI_FORWARDING = 1 << 5, PREFIXES = 3 << 20, PREFIX_BLOCKING = 1 << 15, DEVICE_CAPS2 = 0x24 };
+enum { LINK_L0S = 1 << 10, LINK_NOTIFIES = 1 << 21 };
 enum { VERSION = 2, ROLE_BASED_ERRORS = 1 << 15, EXTENDED_TAG = 1 << 5, LINK_REPORTS_ACTIVE = 1 << 20 };
 
 static void put(struct pci_function *f, u32 offset, unsigned size, u64 value)
@@ -39,12 +41,14 @@ bool pci_express_init(struct pci_function *f, enum pci_express_type type, u8 por
     allow(f, DEVICE_CONTROL, 2, 0x790f | EXTENDED_TAG << 3);
     bits_store_le(f->clearable + f->express + DEVICE_STATUS, 2, 0xf);
     if (link) {
-        put(f, LINK_CAPS, 4, (u64)port << 24 | (type == PCI_EXPRESS_ROOT_PORT ? LINK_REPORTS_ACTIVE : 0));
+        put(f, LINK_CAPS, 4, (u64)port << 24 | LINK_L0S | (type == PCI_EXPRESS_ROOT_PORT ? LINK_REPORTS_ACTIVE | LINK_NOTIFIES : 0));
         allow(f, LINK_CONTROL, 2, 0xc3);
         pci_express_set_link(f, 1, 1);
     }
     if (type == PCI_EXPRESS_ROOT_PORT)
         allow(f, ROOT_CONTROL, 2, 0x1f);
-    allow(f, DEVICE_CONTROL2, 2, 0x1f);
+    bool forwards = type == PCI_EXPRESS_ROOT_PORT;
+    put(f, DEVICE_CAPS2, 4, forwards ? ARI_FORWARDING | PREFIXES : 0);
+    allow(f, DEVICE_CONTROL2, 2, 0x1f | (forwards ? ARI_FORWARDING | PREFIX_BLOCKING : 0));
     return true;
 }

@@ -65,6 +65,8 @@ struct pci_function {
     struct pci_bridge *bridge;
     u32 power;              /* power management capability; 0: none */
     u32 express;            /* PCI Express capability */
+    u32 extended_last, extended_end; /* extended capabilities (hw/pci/extended.h): the last one, where the next may lie */
+    u32 aer, aer_masked;    /* advanced error reporting: where, and which uncorrectable errors are masked at power-on */
     /* Optional: after a write to the configuration space, before a read of it. */
     void (*written)(struct device *device, u32 offset, unsigned size);
     void (*reading)(struct device *device, u32 offset, unsigned size);

@@ -2,6 +2,7 @@
 #include "base/error.h"
 #include "hw/pci/bridge.h"
 #include "hw/pci/express.h"
+#include "hw/pci/extended.h"
 #include "hw/pci/msi.h"
 static const char *const on_off_auto[] = { "auto", "on", "off", NULL };
 #define DEVICE           pcie_pci_bridge
@@ -37,7 +38,7 @@ static bool realize(void *device, GError **error)
     pci_function_init(&b->pci, &b->device, b->state->config, PCI_CONFIG_BYTES, &identity);
     b->pci.written = written;
     if (!pci_function_add_power(&b->pci) || !pci_express_init(&b->pci, PCI_EXPRESS_TO_PCI, 0, error) ||
-        !pci_bridge_init(&b->bridge, &b->pci, "PCI", error))
+        !pci_aer_add(&b->pci, false, b->pcie_err_unc_mask, error) || !pci_bridge_init(&b->bridge, &b->pci, "PCI", error))
         return false;
     b->bridge.bus->msi = above->msi;
     return !above->msi || b->msi_wanted == OFF || pci_msi_init(&b->msi, &b->pci, 1, error);
@@ -53,7 +54,10 @@ static void unrealize(void *device)
 
 static void reset(void *device)
 {
-    pci_function_reset(&((struct pcie_pci_bridge *)device)->pci);
+    struct pcie_pci_bridge *b = device;
+
+    pci_function_reset(&b->pci);
+    pci_aer_reset(&b->pci);
 }
 
 #include "hw/core/define.inc"

@@ -1,6 +1,9 @@
 /* hw/pci/root_port.c - PCI Express root port. */
+#include "base/bits.h"
+#include "base/error.h"
 #include "hw/pci/bridge.h"
 #include "hw/pci/express.h"
+#include "hw/pci/extended.h"
 #include "hw/pci/msi.h"
 #include "hw/pci/slot.h"
 static const char *const pci_link_speeds[] = { "2_5", "5", "8", "16", "32", "64", NULL };
@@ -24,6 +27,17 @@ static void written(struct device *device, u32 offset, unsigned size)
     pci_slot_written(&port->slot, offset, size);
 }
 
+/* Bridges name their board in a capability (PCI-to-PCI Bridge Architecture 1.2, 3.2.5.13). */
+static bool add_subsystem(struct pci_function *function, GError **error)
+{
+    u32 at = pci_function_add_capability(function, 0x0d, 8);
+
+    if (!at)
+        return error_set(error, "no room for the subsystem capability");
+    bits_store_le(function->config + at + 4, 2, identity.vendor_id);
+    return true;
+}
+
 static bool realize(void *device, GError **error)
 {
     static const u8 widths[] = { 1, 2, 4, 8, 12, 16, 32 };
@@ -37,8 +51,12 @@ static bool realize(void *device, GError **error)
     if (!pci_express_init(&port->pci, PCI_EXPRESS_ROOT_PORT, port->port, error) || !pci_bridge_init(&port->bridge, &port->pci, "PCIE", error))
         return false;
     pci_express_set_link(&port->pci, (u8)(port->speed + 1), widths[port->width]);
+    if (!pci_aer_add(&port->pci, true, port->pcie_err_unc_mask, error) || !pci_acs_add(&port->pci, error))
+        return false;
     port->bridge.bus->msi = above->msi;
     if (above->msi && !pci_msi_init(&port->msi, &port->pci, 1, error))
+        return false;
+    if (!add_subsystem(&port->pci, error))
         return false;
     pci_slot_init(&port->slot, &port->pci, port->bridge.bus, &port->msi, port->slot_number, port->hotplug, port->power_controller);
     pci_slot_reset(&port->slot);
@@ -58,6 +76,7 @@ static void reset(void *device)
     struct pcie_root_port *port = device;
 
     pci_function_reset(&port->pci);
+    pci_aer_reset(&port->pci);
     pci_slot_reset(&port->slot);
 }
 

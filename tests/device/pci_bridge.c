@@ -67,6 +67,39 @@ static u32 find_capability(struct bench *bench, u32 bus, u32 slot, u32 id)
     return at;
 }
 
+/* Offset in configuration space; value at power-on; bits that writes change. Those of a root port that QEMU 11.1.3 makes. */
+static const struct {
+    u32 offset, start, writable;
+} extended[] = {
+    { 0x100, 0x14820001, 0 },          /* advanced error reporting 2, next at 0x148 */
+    { 0x104, 0, 0 },                   /* no errors */
+    { 0x108, 0x02400000, 0x03fff030 }, { 0x10c, 0x00462030, 0x03fff030 }, { 0x110, 0, 0 }, { 0x114, 0xe000, 0xf1c1 },
+    { 0x118, 0x2a0, 0x540 },           { 0x11c, 0, 0 },                   { 0x12c, 0, 7 }, { 0x130, 0, 0 }, { 0x134, 0, 0 },
+    { 0x148, 0x0001000d, 0 },          /* access control services, the last */
+    { 0x14c, 0x5f, 0x005f0000 },       { 0x150, 0, 0 },
+};
+
+static void has_extended_capabilities(struct bench *bench, gconstpointer data)
+{
+    make(bench, NULL, NULL);
+    for (u32 round = 0; round < 2; round++) {
+        vm_reset(bench->vm, VM_CAUSE_GUEST_RESET);
+        for (u32 i = 0; i < ARRAY_SIZE(extended); i++) {
+            u64 at = config(0, 1, extended[i].offset);
+            u32 fixed = extended[i].start & ~extended[i].writable;
+
+            g_assert_cmphex(bench_read(bench, at, 4), ==, extended[i].start);
+            bench_write(bench, at, 4, UINT32_MAX);
+            g_assert_cmphex(bench_read(bench, at, 4), ==, fixed | extended[i].writable);
+            bench_write(bench, at, 4, 0);
+            g_assert_cmphex(bench_read(bench, at, 4), ==, fixed);
+        }
+    }
+    u32 subsystem = find_capability(bench, 0, 1, 0x0d);
+    g_assert_cmpuint(subsystem, >, 0);
+    g_assert_cmphex(bench_read(bench, config(0, 1, subsystem + 4), 4), ==, 0x1b36);
+}
+
 static void shows_windows(struct bench *bench, gconstpointer data)
 {
     const char *const pairs[] = { "bus", "rp", NULL };
@@ -322,6 +355,7 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     BENCH_TEST("/pci-bridge/windows", shows_windows);
+    BENCH_TEST("/pci-bridge/extended-capabilities", has_extended_capabilities);
     BENCH_TEST("/pci-bridge/nested", nests);
     BENCH_TEST("/pci-bridge/power-states", sleeps);
     BENCH_TEST("/pci-bridge/slot", comes_and_goes);

@@ -164,6 +164,40 @@ static void watches(struct bench *bench, gconstpointer data)
     g_string_free(events, TRUE);
 }
 
+/* Each test of each BAR: what the header says, and that the writes it asks for are counted, and no others. */
+static void testdev(struct bench *bench, gconstpointer data)
+{
+    static const char *const kinds[] = { "no-eventfd", "wildcard-eventfd", "datamatch-eventfd" };
+
+    make(bench, "pci-testdev", "membar=1M");
+    g_assert_cmphex(bench_read(bench, CONFIG(0), 4), ==, 0x00051b36);
+    g_assert_cmphex(bench_read(bench, CONFIG(0x18), 4) & 15, ==, 12);
+    bench_write(bench, CONFIG(0x14), 4, 0x1000);
+    bench_write(bench, CONFIG(0x18), 4, UINT32_MAX);
+    g_assert_cmphex(bench_read(bench, CONFIG(0x18), 4), ==, 0xfff0000c);
+    for (u32 i = 0; i < 8; i++) {
+        u64 bar = i / 4 ? PIO + 0x1000 : LOW;
+        u32 test = i % 4, first = i / 4 ? 128 : 2048;
+        char name[32] = { 0 };
+
+        bench_write(bench, bar, 1, test);
+        g_assert_cmpuint(bench_read(bench, bar + 1, 1), ==, test < 3);
+        g_assert_cmpuint(bench_read(bench, bar + 12, 4), ==, 0);
+        if (test == 3)
+            continue;
+        for (u32 k = 0; k < sizeof(name) - 1; k++)
+            name[k] = (char)bench_read(bench, bar + 16 + k, 1);
+        g_assert_true(g_str_has_prefix(name, i / 4 ? "portio-" : "mmio-") && g_str_has_suffix(name, kinds[test]));
+        u32 offset = (u32)bench_read(bench, bar + 4, 4), value = (u32)bench_read(bench, bar + 8, 4);
+        g_assert_cmpuint(offset, >=, first);
+        for (u32 k = 0; k < 5; k++)
+            bench_write(bench, bar + offset, 1, value);
+        bench_write(bench, bar + offset + 1, 1, value);
+        bench_write(bench, bar + offset, 1, value ^ 1);
+        g_assert_cmpuint(bench_read(bench, bar + 12, 4), ==, test == 2 ? 5 : 6);
+    }
+}
+
 /* Every PCI device that is not a virtio one (tests/device/storm_virtio.c) and needs no properties. */
 static void collect(const struct vm_class *class, void *opaque)
 {
@@ -219,6 +253,7 @@ int main(int argc, char **argv)
     BENCH_TEST("/edu/dma", edu_does_dma);
     BENCH_TEST("/pvpanic-pci", panics);
     BENCH_TEST("/i6300esb", watches);
+    BENCH_TEST("/pci-testdev", testdev);
     vm_class_foreach(VM_GUEST_RISCV64, collect, names);
     for (guint i = 0; i < names->len; i++) {
         g_autofree char *path = g_strdup_printf("/storm/%s", (const char *)names->pdata[i]);

@@ -1,4 +1,7 @@
 # tests/functional/test_hotplug.py - Devices that come and go by QMP, and what is told about PCI buses.
+import hashlib
+import os
+
 import pytest
 
 
@@ -58,3 +61,33 @@ def test_entropy_source_comes_by_qmp(machine):
     qmp.command("device_del", id="hot")
     qmp.event("DEVICE_DELETED")
     qmp.command("object-del", id="r")
+
+
+def slot_control(value):
+    """A shell command: slot control (at 0x58, in the port's express capability) as a hot-plug driver writes it."""
+    return f"printf '\\{value & 255:03o}\\{value >> 8:03o}' | dd of=/sys/bus/pci/devices/0000:00:01.0/config bs=2 seek=44 conv=notrunc 2>/dev/null"
+
+
+ON, OFF = 0x1c0, 0x7c0  # power and its indicator on; off
+
+
+@pytest.mark.parametrize("aia", ["none", "aplic-imsic"])
+def test_guest_rescans(start, linux, firmware, tmp_path, aia):
+    """Debian's kernel has no hot-plug driver: its user switches the slot and asks for a rescan; twice, the second time another disk."""
+    disks = [tmp_path / name for name in ("a", "b")]
+    machine = start("-M", f"virt,aia={aia}", "-m", "512M", "-bios", firmware, "-device", "pcie-root-port,id=rp,slot=1,addr=1",
+                    *linux(modules=["virtio_blk"]), qmp=True)
+    machine.wait_for("guest:~# ", 60)
+    for disk in disks:
+        disk.write_bytes(os.urandom(1 << 20))
+        machine.qmp.command("blockdev-add", driver="raw", file={"driver": "file", "filename": str(disk)}, **{"node-name": disk.name})
+        machine.qmp.command("device_add", driver="virtio-blk-pci", id="hot", bus="rp", drive=disk.name)
+        machine.type(f"{slot_control(ON)}; echo 1 >/sys/bus/pci/rescan; sha256sum /dev/vda\n")
+        machine.wait_for(hashlib.sha256(disk.read_bytes()).hexdigest(), 30)
+        machine.type("echo 1 >/sys/bus/pci/devices/0000:01:00.0/remove; ls /dev/vda || echo NO DISK\n")
+        machine.wait_for(r"\nNO DISK", 20)
+        machine.qmp.command("device_del", id="hot")
+        machine.type(f"{slot_control(OFF)}\n")
+        while machine.qmp.event("DEVICE_DELETED", 20)["data"].get("device") != "hot":
+            pass
+    assert functions(machine.qmp)["rp"]["pci_bridge"]["devices"] == []
