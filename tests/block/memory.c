@@ -149,3 +149,16 @@ struct block_node *open_qcow2(struct block_graph *graph, const char *file, const
     json_object_put(options);
     return node;
 }
+
+struct block_node *open_raw(struct block_graph *graph, const char *file)
+{
+    struct json_object *options = json_object_new_object();
+    struct block_node *node;
+
+    json_object_object_add(options, "driver", json_object_new_string("raw"));
+    json_object_object_add(options, "file", json_object_new_string(file));
+    json_object_object_add(options, "read-only", json_object_new_boolean(true));
+    node = block_open(graph, options, NULL);
+    json_object_put(options);
+    return node;
+}

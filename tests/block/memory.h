@@ -29,4 +29,7 @@ GByteArray *memory_crash(struct memory *memory, GRand *rand);
 /* A qcow2 node on top of the node with this name. NULL with *error set. */
 struct block_node *open_qcow2(struct block_graph *graph, const char *file, const char *backing, bool write, GError **error);
 
+/* Likewise a raw one, read-only. */
+struct block_node *open_raw(struct block_graph *graph, const char *file);
+
 #endif

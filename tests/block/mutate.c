@@ -1,8 +1,10 @@
 /*
- * tests/block/mutate.c - damaged and hostile qcow2 images: a small image with snapshots, compression and holes is changed at random,
- * mostly where its metadata lies. Opening, reading, writing, snapshots and checks give an error or an answer, in bounded time and
- * memory. MYNAH_CASES says how many, MYNAH_SEED where to begin.
+ * tests/block/mutate.c - damaged and hostile images: a small qcow2 image with snapshots, bitmaps, compression and holes is changed at
+ * random, mostly where its metadata lies. What mynah-img's info, check, check -r, convert and snapshot do with it, and what a guest does,
+ * gives an error or an answer, in bounded time and memory. So do images without a format that are probed, and those of flash chips
+ * (tests/device). MYNAH_CASES says how many, MYNAH_SEED where to begin. With AddressSanitizer no single allocation is above 64 MiB.
  */
+#include "block/qcow2/bitmap.h"
 #include "block/qcow2/image.h"
 #include "host/clock.h"
 #include "tests/block/memory.h"
@@ -18,6 +20,36 @@ static u64 from_environment(const char *name, u64 otherwise)
     const char *text = getenv(name);
 
     return text ? g_ascii_strtoull(text, NULL, 10) : otherwise;
+}
+
+/* A bitmap of one cluster, as the specification lays it out: directory, table, bits. */
+static void add_bitmap(struct block_node *node, u32 flags, GRand *rand)
+{
+    struct qcow2 *s = qcow2_of(node);
+    struct qcow2_extension extension = { .type = EXT_BITMAPS, .size = 24, .data = g_malloc0(24) };
+    g_autofree u8 *cluster = g_malloc0(s->cluster_size);
+    u64 at[3];
+
+    for (unsigned i = 0; i < 3; i++) {
+        g_assert_cmpint(qcow2_alloc_run(s, 1, &at[i]), ==, 0);
+        block_write_buffer(s->file, at[i], cluster, s->cluster_size);
+    }
+    put_be64(cluster, at[1]);
+    put_be32(cluster + ENTRY_TABLE_SIZE, 1);
+    put_be32(cluster + ENTRY_FLAGS, flags);
+    cluster[ENTRY_TYPE] = BITMAP_TYPE_DIRTY;
+    cluster[ENTRY_GRANULARITY] = (u8)g_rand_int_range(rand, 12, 17);
+    bits_store_be(cluster + ENTRY_NAME, 2, 2);
+    memcpy(cluster + ENTRY_HEAD, "b0", 2);
+    block_write_buffer(s->file, at[0], cluster, 32);
+    put_be64(cluster, at[2]);
+    block_write_buffer(s->file, at[1], cluster, 8);
+    put_be32(extension.data, 1);
+    put_be64(extension.data + 8, 32);
+    put_be64(extension.data + 16, at[0]);
+    g_array_append_val(s->extensions, extension);
+    s->autoclear |= AUTOCLEAR_BITMAPS;
+    g_assert_cmpint(qcow2_write_header(s), ==, 0);
 }
 
 static GByteArray *make_image(struct block_graph *graph, GRand *rand)
@@ -51,6 +83,8 @@ static GByteArray *make_image(struct block_graph *graph, GRand *rand)
         if (i == 5 || i == 8)
             qcow2_snapshot_create(node, i == 5 ? "one" : "two", 1, 1, NULL);
     }
+    if (create.version == 3 && create.cluster_size >= 1024)
+        add_bitmap(node, BITMAP_AUTO, rand);
     block_unref(node);
     g_byte_array_append(out, memory_of(file)->now->data, memory_of(file)->now->len);
     block_unref(file);
@@ -155,6 +189,39 @@ static void check(struct block_graph *graph, unsigned fix)
     block_unref(node);
 }
 
+/* As convert: what is there, read and written to a fresh image. */
+static void convert(struct block_graph *graph, const char *format)
+{
+    struct qcow2_create create = { .size = DISK, .version = 3, .refcount_bits = 16, .cluster_size = 4096 };
+    struct block_node *file = memory_create(graph, "target", NULL, 0), *to, *from;
+    g_autofree u8 *buffer = g_malloc(64 << 10);
+    struct block_status status;
+
+    g_assert_true(qcow2_create(file, &create, NULL));
+    to = open_qcow2(graph, "target", NULL, true, NULL);
+    from = format ? open_raw(graph, "victim") : open_qcow2(graph, "victim", NULL, false, NULL);
+    for (u64 at = 0; from && at < MIN(block_size(from), DISK); at += status.size) {
+        if (block_status_above(from, NULL, at, MIN(DISK - at, 64 << 10), &status, NULL) < 0)
+            break;
+        if (status.flags & BLOCK_ZERO)
+            block_write_zeroes(to, at, status.size, BLOCK_MAY_UNMAP);
+        else if (block_read_buffer(from, at, buffer, status.size) == 0)
+            block_write_buffer(to, at, buffer, status.size);
+    }
+    block_unref(from);
+    block_unref(to);
+    block_unref(file);
+}
+
+/* Bytes without a format: what they look like, and converted as they are. */
+static void probe(struct block_graph *graph)
+{
+    struct block_node *node = block_graph_find(graph, "victim");
+
+    g_assert_nonnull(block_probe(node));
+    convert(graph, "raw");
+}
+
 struct cases {
     struct block_loop *loop;
     u64 seed, count, slowest_seed;
@@ -172,10 +239,24 @@ static void run(void *opaque)
         s64 start = host_clock_thread_cpu();
 
         mutate(image, rand);
-        for (unsigned way = 0; way < 4; way++) {
+        for (unsigned way = 0; way < 6; way++) {
             struct block_node *file = memory_create(graph, "victim", image->data, image->len);
 
-            way == 0 ? use(graph, false, rand) : way == 1 ? check(graph, 0) : way == 2 ? check(graph, QCOW2_FIX_ALL) : use(graph, true, rand);
+            switch (way) {
+            case 0:
+            case 3:
+                use(graph, way == 3, rand);
+                break;
+            case 1:
+            case 2:
+                check(graph, way == 2 ? QCOW2_FIX_ALL : 0);
+                break;
+            case 4:
+                convert(graph, NULL);
+                break;
+            default:
+                probe(graph);
+            }
             block_unref(file);
         }
         start = host_clock_thread_cpu() - start;
@@ -207,6 +288,13 @@ static void test_mutated(void)
     /* No case takes more than seconds, even under sanitizers; and none allocates what only its header claims. */
     g_assert_cmpint(c.slowest, <, 10 * (s64)1000000000);
     g_assert_cmpint(usage.ru_maxrss, <, 600 * 1024);
+}
+
+/* Read by AddressSanitizer: a larger allocation is an error. */
+const char *__asan_default_options(void);
+const char *__asan_default_options(void)
+{
+    return "max_allocation_size_mb=64:allocator_may_return_null=0";
 }
 
 int main(int argc, char **argv)
