@@ -11,6 +11,7 @@ struct file_chardev {
     struct stream stream; /* input; files do not need the queue */
     int in_fd, out_fd;
 };
+STREAM_CHARDEV(struct file_chardev);
 
 static bool open_file(struct chardev *chardev, GHashTable *options, GError **error)
 {
@@ -44,21 +45,6 @@ static void close_file(struct chardev *chardev)
         close(file->out_fd);
 }
 
-static size_t write_file(struct chardev *chardev, const u8 *data, size_t length, bool whole)
-{
-    return stream_write(&((struct file_chardev *)chardev)->stream, data, length, whole);
-}
-
-static size_t pending_file(struct chardev *chardev)
-{
-    return stream_pending(&((struct file_chardev *)chardev)->stream);
-}
-
-static void accept_input_file(struct chardev *chardev)
-{
-    stream_accept_input(&((struct file_chardev *)chardev)->stream);
-}
-
 static const struct chardev_option file_options[] = {
     {"path", OPTION_STRING, "file for the output; needed"},
     {"input-path", OPTION_STRING, "file that gives the input"},
@@ -73,7 +59,7 @@ const struct chardev_class chardev_class_file = {
     .size = sizeof(struct file_chardev),
     .open = open_file,
     .close = close_file,
-    .write = write_file,
-    .pending = pending_file,
-    .accept_input = accept_input_file,
+    .write = stream_chardev_write,
+    .pending = stream_chardev_pending,
+    .accept_input = stream_chardev_accept_input,
 };

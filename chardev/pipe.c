@@ -11,6 +11,7 @@ struct pipe_chardev {
     struct stream stream;
     int in_fd, out_fd;
 };
+STREAM_CHARDEV(struct pipe_chardev);
 
 /* O_RDWR: opening waits for nobody, and a peer that leaves and returns is no end of file. */
 static int open_end(const char *path, const char *suffix)
@@ -58,21 +59,6 @@ static void close_pipe(struct chardev *chardev)
         close(self->out_fd);
 }
 
-static size_t write_pipe(struct chardev *chardev, const u8 *data, size_t length, bool whole)
-{
-    return stream_write(&((struct pipe_chardev *)chardev)->stream, data, length, whole);
-}
-
-static size_t pending_pipe(struct chardev *chardev)
-{
-    return stream_pending(&((struct pipe_chardev *)chardev)->stream);
-}
-
-static void accept_input_pipe(struct chardev *chardev)
-{
-    stream_accept_input(&((struct pipe_chardev *)chardev)->stream);
-}
-
 static const struct chardev_option pipe_options[] = {
     {"path", OPTION_STRING, "PATH.in is read and PATH.out written, or PATH both; needed"},
     {NULL},
@@ -85,7 +71,7 @@ const struct chardev_class chardev_class_pipe = {
     .size = sizeof(struct pipe_chardev),
     .open = open_pipe,
     .close = close_pipe,
-    .write = write_pipe,
-    .pending = pending_pipe,
-    .accept_input = accept_input_pipe,
+    .write = stream_chardev_write,
+    .pending = stream_chardev_pending,
+    .accept_input = stream_chardev_accept_input,
 };

@@ -20,6 +20,7 @@ struct pty_chardev {
     char *link;
     GSource *look;
 };
+STREAM_CHARDEV(struct pty_chardev);
 
 static bool somebody_there(struct pty_chardev *pty)
 {
@@ -139,16 +140,6 @@ static size_t write_pty(struct chardev *chardev, const u8 *data, size_t length, 
     return stream_write(&pty->stream, data, length, whole);
 }
 
-static size_t pending_pty(struct chardev *chardev)
-{
-    return stream_pending(&((struct pty_chardev *)chardev)->stream);
-}
-
-static void accept_input_pty(struct chardev *chardev)
-{
-    stream_accept_input(&((struct pty_chardev *)chardev)->stream);
-}
-
 static char *filename_pty(struct chardev *chardev)
 {
     return g_strconcat("pty:", ((struct pty_chardev *)chardev)->name, NULL);
@@ -167,7 +158,7 @@ const struct chardev_class chardev_class_pty = {
     .open = open_pty,
     .close = close_pty,
     .write = write_pty,
-    .pending = pending_pty,
-    .accept_input = accept_input_pty,
+    .pending = stream_chardev_pending,
+    .accept_input = stream_chardev_accept_input,
     .filename = filename_pty,
 };

@@ -12,6 +12,7 @@ struct serial_chardev {
     struct stream stream;
     int fd;
 };
+STREAM_CHARDEV(struct serial_chardev);
 
 static bool open_serial(struct chardev *chardev, GHashTable *options, GError **error)
 {
@@ -45,21 +46,6 @@ static void close_serial(struct chardev *chardev)
         close(self->fd);
 }
 
-static size_t write_serial(struct chardev *chardev, const u8 *data, size_t length, bool whole)
-{
-    return stream_write(&((struct serial_chardev *)chardev)->stream, data, length, whole);
-}
-
-static size_t pending_serial(struct chardev *chardev)
-{
-    return stream_pending(&((struct serial_chardev *)chardev)->stream);
-}
-
-static void accept_input_serial(struct chardev *chardev)
-{
-    stream_accept_input(&((struct serial_chardev *)chardev)->stream);
-}
-
 static const struct chardev_option serial_options[] = {
     {"path", OPTION_STRING, "device file; needed"},
     {NULL},
@@ -72,7 +58,7 @@ const struct chardev_class chardev_class_serial = {
     .size = sizeof(struct serial_chardev),
     .open = open_serial,
     .close = close_serial,
-    .write = write_serial,
-    .pending = pending_serial,
-    .accept_input = accept_input_serial,
+    .write = stream_chardev_write,
+    .pending = stream_chardev_pending,
+    .accept_input = stream_chardev_accept_input,
 };

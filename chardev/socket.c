@@ -20,6 +20,7 @@ struct socket_chardev {
     int listen_fd, connecting_fd, fd;
     GSource *listening, *connecting, *retry;
 };
+STREAM_CHARDEV(struct socket_chardev);
 
 static gboolean on_accept(gint fd, GIOCondition condition, gpointer data);
 static gboolean on_retry(gpointer data);
@@ -339,21 +340,6 @@ static void close_socket(struct chardev *chardev)
     host_address_clear(&self->address);
 }
 
-static size_t write_socket(struct chardev *chardev, const u8 *data, size_t length, bool whole)
-{
-    return stream_write(&((struct socket_chardev *)chardev)->stream, data, length, whole);
-}
-
-static size_t pending(struct chardev *chardev)
-{
-    return stream_pending(&((struct socket_chardev *)chardev)->stream);
-}
-
-static void accept_input(struct chardev *chardev)
-{
-    stream_accept_input(&((struct socket_chardev *)chardev)->stream);
-}
-
 static bool add_client(struct chardev *chardev, int fd, GError **error)
 {
     struct socket_chardev *self = (struct socket_chardev *)chardev;
@@ -412,9 +398,9 @@ const struct chardev_class chardev_class_socket = {
     .size = sizeof(struct socket_chardev),
     .open = open_socket,
     .close = close_socket,
-    .write = write_socket,
-    .pending = pending,
-    .accept_input = accept_input,
+    .write = stream_chardev_write,
+    .pending = stream_chardev_pending,
+    .accept_input = stream_chardev_accept_input,
     .filename = filename,
     .add_client = add_client,
     .disconnect = disconnect,

@@ -12,6 +12,7 @@ struct stdio_chardev {
     struct stream stream;
     int out_fd; /* standard output, or our own non-blocking way to it */
 };
+STREAM_CHARDEV(struct stdio_chardev);
 
 /* Standard output that could not be reopened keeps its blocking mode: ask before each small write.
  */
@@ -74,21 +75,6 @@ static void close_stdio(struct chardev *chardev)
     host_terminal_restore();
 }
 
-static size_t write_stdio(struct chardev *chardev, const u8 *data, size_t length, bool whole)
-{
-    return stream_write(&((struct stdio_chardev *)chardev)->stream, data, length, whole);
-}
-
-static size_t pending_stdio(struct chardev *chardev)
-{
-    return stream_pending(&((struct stdio_chardev *)chardev)->stream);
-}
-
-static void accept_input_stdio(struct chardev *chardev)
-{
-    stream_accept_input(&((struct stdio_chardev *)chardev)->stream);
-}
-
 static const struct chardev_option stdio_options[] = {
     {"signal", OPTION_BOOL, "on: Ctrl-C ends the emulator; off: the guest gets it"},
     {NULL},
@@ -101,7 +87,7 @@ const struct chardev_class chardev_class_stdio = {
     .size = sizeof(struct stdio_chardev),
     .open = open_stdio,
     .close = close_stdio,
-    .write = write_stdio,
-    .pending = pending_stdio,
-    .accept_input = accept_input_stdio,
+    .write = stream_chardev_write,
+    .pending = stream_chardev_pending,
+    .accept_input = stream_chardev_accept_input,
 };

@@ -294,3 +294,18 @@ void stream_accept_input(struct stream *stream)
     update(stream);
     g_mutex_unlock(&chardev->mutex);
 }
+
+size_t stream_chardev_write(struct chardev *chardev, const u8 *data, size_t length, bool whole)
+{
+    return stream_write(&((struct stream_chardev *)chardev)->stream, data, length, whole);
+}
+
+size_t stream_chardev_pending(struct chardev *chardev)
+{
+    return stream_pending(&((struct stream_chardev *)chardev)->stream);
+}
+
+void stream_chardev_accept_input(struct chardev *chardev)
+{
+    stream_accept_input(&((struct stream_chardev *)chardev)->stream);
+}

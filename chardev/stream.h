@@ -44,4 +44,16 @@ size_t stream_pending(const struct stream *stream);
 /* Any thread, no lock held. */
 void stream_accept_input(struct stream *stream);
 
+/* How back ends with one stream begin, and functions of their classes that need no more than that. */
+struct stream_chardev {
+    struct chardev base;
+    struct stream stream;
+};
+#define STREAM_CHARDEV(type) \
+    _Static_assert(!offsetof(type, base) && offsetof(type, stream) == offsetof(struct stream_chardev, stream), "begins as struct stream_chardev")
+
+size_t stream_chardev_write(struct chardev *chardev, const u8 *data, size_t length, bool whole);
+size_t stream_chardev_pending(struct chardev *chardev);
+void stream_chardev_accept_input(struct chardev *chardev);
+
 #endif

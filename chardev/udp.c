@@ -11,6 +11,7 @@ struct udp_chardev {
     struct stream stream; /* input; output does not wait */
     int fd;
 };
+STREAM_CHARDEV(struct udp_chardev);
 
 static ssize_t receive(struct stream *stream, void *data, size_t size)
 {
@@ -76,11 +77,6 @@ static size_t write_udp(struct chardev *chardev, const u8 *data, size_t length, 
     return length;
 }
 
-static void accept_input_udp(struct chardev *chardev)
-{
-    stream_accept_input(&((struct udp_chardev *)chardev)->stream);
-}
-
 static const struct chardev_option udp_options[] = {
     {"host", OPTION_STRING, "where to send to (localhost)"},
     {"port", OPTION_STRING, "port to send to; needed"},
@@ -99,5 +95,5 @@ const struct chardev_class chardev_class_udp = {
     .open = open_udp,
     .close = close_udp,
     .write = write_udp,
-    .accept_input = accept_input_udp,
+    .accept_input = stream_chardev_accept_input,
 };
