@@ -84,3 +84,22 @@ char *property_text(const char *name, struct json_object *value, GError **error)
         return NULL;
     }
 }
+
+GPtrArray *property_pairs(struct json_object *arguments, const char *class_key, GError **error)
+{
+    g_autoptr(GPtrArray) pairs = g_ptr_array_new_with_free_func(g_free);
+
+    json_object_object_foreach(arguments, key, value) {
+        char *text;
+
+        if (!strcmp(key, class_key) || !strcmp(key, "id"))
+            continue;
+        text = property_text(key, value, error);
+        if (!text)
+            return NULL;
+        g_ptr_array_add(pairs, g_strdup(key));
+        g_ptr_array_add(pairs, text);
+    }
+    g_ptr_array_add(pairs, NULL);
+    return g_steal_pointer(&pairs);
+}

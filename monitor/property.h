@@ -12,5 +12,7 @@ bool property_is_bool(const struct vm_property *property);
 struct json_object *property_json(const struct vm_property *property, const char *text);
 /* JSON as text for vm_object_set; NULL with *error set for arrays and objects. The caller's. */
 char *property_text(const char *name, struct json_object *value, GError **error);
+/* Arguments but "id" and the one that names the class, as key, value, ... NULL; NULL with *error set as above. */
+GPtrArray *property_pairs(struct json_object *arguments, const char *class_key, GError **error);
 
 #endif

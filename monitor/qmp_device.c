@@ -23,26 +23,6 @@ static bool take_text(struct json_object *arguments, const char *name, const cha
     return true;
 }
 
-/* All but driver and id. NULL with error. */
-static GPtrArray *pairs_of(struct json_object *arguments, GError **error)
-{
-    g_autoptr(GPtrArray) pairs = g_ptr_array_new_with_free_func(g_free);
-
-    json_object_object_foreach(arguments, key, value) {
-        char *text;
-
-        if (!strcmp(key, "driver") || !strcmp(key, "id"))
-            continue;
-        text = property_text(key, value, error);
-        if (!text)
-            return NULL;
-        g_ptr_array_add(pairs, g_strdup(key));
-        g_ptr_array_add(pairs, text);
-    }
-    g_ptr_array_add(pairs, NULL);
-    return g_steal_pointer(&pairs);
-}
-
 bool qmp_device_add(struct monitor *monitor, struct json_object *arguments, GError **error)
 {
     const char *driver, *id;
@@ -53,7 +33,7 @@ bool qmp_device_add(struct monitor *monitor, struct json_object *arguments, GErr
         return error_set(error, "Parameter 'driver' is missing");
     if (!vm_machine(monitor->set->vm))
         return error_set(error, "there is no machine");
-    g_autoptr(GPtrArray) pairs = pairs_of(arguments, error);
+    g_autoptr(GPtrArray) pairs = property_pairs(arguments, "driver", error);
     return pairs && device_add(monitor->set->vm, driver, id, (const char *const *)pairs->pdata, error);
 }
 

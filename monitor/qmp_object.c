@@ -217,31 +217,11 @@ bool qmp_device_list_properties(struct monitor *monitor, const struct api_args_d
     return list_class(guest, class, ret);
 }
 
-/* Arguments as key, value, ... NULL; NULL when one of them is no scalar or list. */
-static GPtrArray *pairs_of(struct json_object *arguments, GError **error)
-{
-    g_autoptr(GPtrArray) pairs = g_ptr_array_new_with_free_func(g_free);
-
-    json_object_object_foreach(arguments, key, value) {
-        char *text;
-
-        if (!strcmp(key, "qom-type") || !strcmp(key, "id"))
-            continue;
-        text = property_text(key, value, error);
-        if (!text)
-            return NULL;
-        g_ptr_array_add(pairs, g_strdup(key));
-        g_ptr_array_add(pairs, text);
-    }
-    g_ptr_array_add(pairs, NULL);
-    return g_steal_pointer(&pairs);
-}
-
 bool qmp_object_add(struct monitor *monitor, const struct api_object_options *args, GError **error)
 {
     struct vm *vm = monitor->set->vm;
     struct json_object *json = api_to_json(&api_type_object_options, &args);
-    g_autoptr(GPtrArray) pairs = pairs_of(json, error);
+    g_autoptr(GPtrArray) pairs = property_pairs(json, "qom-type", error);
     struct vm_user_request request = {
         .ancestor = "user-creatable",
         .type = api_type_object_type.values[args->qom_type],
