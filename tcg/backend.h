@@ -189,7 +189,7 @@ struct tcg_backend {
     void (*prepare)(struct tcg_engine *engine, struct ir_block *block);
     /*
      * Emits a block into buffer bytes [at, limit). Fills code->entry, indirect_entry, start, size and every link's site and
-     * unlinked. Returns the end offset (aligned), or 0 when it does not fit. One thread at a time (accel/tcg's translation lock).
+     * unlinked. Returns the end offset, or 0 when it does not fit. One thread at a time (accel/tcg's translation lock).
      */
     u32 (*emit)(struct tcg_engine *engine, const struct ir_block *block, struct tcg_code *code, u32 at, u32 limit);
     /* What empty jump-cache entries hold: a place that leaves with TCG_LEAVE_MISS. */

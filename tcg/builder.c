@@ -52,7 +52,10 @@ static ir_value convert(struct ir_block *b, enum ir_opcode code, enum ir_type to
     struct ir_op *op = ir_append(b, code, to);
 
     op->arg[0] = v;
-    op->aux = (u16)(code == IR_TRUNC ? 0 : from);
+    if (code == IR_TRUNC)
+        b->truncates = true;
+    else
+        op->aux = (u16)from;
     return ir_last(b);
 }
 

@@ -151,6 +151,7 @@ void ir_block_reset(struct ir_block *block, u32 first_pc)
     block->insn_count = 0;
     block->single_memory = false;
     block->loop = false;
+    block->truncates = false;
     block->overflow = false;
     block->tracking = false;
     block->last_leave = 0;

@@ -88,7 +88,7 @@ static inline enum ir_type ir_fp_from(u32 aux)
 
 static inline bool ir_type_is_fp(unsigned type)
 {
-    return type == IR_F32 || type == IR_F64;
+    return type >= IR_F32; /* the last ones */
 }
 
 static inline unsigned ir_mem_bytes(u32 mem)
@@ -152,6 +152,7 @@ struct ir_block {
     u32 insn_count;
     bool single_memory; /* back ends must not check several accesses at once (the variant that a failed group check wants) */
     bool loop;        /* leads back to its own start, often: back ends may make one stretch of code of many turns (tcg/loop.h) */
+    bool truncates;   /* there may be truncs */
     bool overflow;    /* sticky: an op, exit or snapshot did not fit; the block is void */
     /* What the builder knows while it folds through guest registers: ir_block_track. */
     bool tracking;

@@ -345,6 +345,7 @@ static void parse_op(struct parser *p)
     if (code < 0)
         return fail(p, "unknown op", word);
     op = ir_append(p->block, (enum ir_opcode)code, dot ? find_type(p, dot + 1) : IR_VOID);
+    p->block->truncates |= code == IR_TRUNC;
     take_body(p, op);
     if (has_word(p))
         fail(p, "too much:", p->word[p->next]);

@@ -47,7 +47,7 @@ struct code_page *tcg_code_page(struct tcg *tcg, struct ram_block *ram, u64 offs
     page = __atomic_load_n(&pages[offset >> 12], __ATOMIC_ACQUIRE);
     if (page || !create)
         return page;
-    page = g_new0(struct code_page, 1);
+    page = tcg_pool_take_page(&tcg->pool);
     page->ram = ram;
     page->offset = offset & ~UINT64_C(4095);
     page->next_in_ram = *list_of(ram, pages);
@@ -235,6 +235,11 @@ void tcg_ram_changed(struct vm *vm, struct ram_block *ram, u64 offset, u64 size)
     host_lock_drop(&tcg->translate_lock);
 }
 
+static void give_back(void *opaque)
+{
+    tcg_pool_give_page(opaque);
+}
+
 static void forget_contexts(struct vcpu *vcpu, void *opaque)
 {
     (void)opaque;
@@ -256,7 +261,7 @@ void tcg_ram_removed(struct vm *vm, struct ram_block *ram)
     vm_handshake(vm, forget_contexts, NULL); /* instruction TLBs point to the pages */
     for (page = *list_of(ram, pages); page; page = next) {
         next = page->next_in_ram;
-        epoch_retire(tcg->code_epoch, page, g_free);
+        epoch_retire(tcg->code_epoch, page, give_back);
     }
     ram->accel_data = NULL;
     host_map_free(pages, table_bytes(ram));
@@ -270,7 +275,7 @@ void tcg_pages_destroy(struct ram_block *ram)
         return;
     for (page = *list_of(ram, pages); page; page = next) {
         next = page->next_in_ram;
-        g_free(page);
+        tcg_pool_give_page(page);
     }
     ram->accel_data = NULL;
     host_map_free(pages, table_bytes(ram));

@@ -1,5 +1,5 @@
 /*
- * accel/tcg/pool.c - memory for blocks. They come from slabs that are backed by huge pages where the host gives them, since the
+ * accel/tcg/pool.c - memory for blocks and for descriptors of pages of code. They come from slabs that are backed by huge pages where the host gives them, since the
  * first touch of a page of malloc's costs more than translating a block; freed ones wait in lists by their number of links.
  */
 #include "accel/tcg/tcg.h"
@@ -37,6 +37,17 @@ static void sort_returned(struct tcg_pool *pool)
     }
 }
 
+static void *carve(struct tcg_pool *pool, u64 size)
+{
+    void *memory;
+
+    if (size > (u64)(pool->end - pool->at))
+        new_slab(pool);
+    memory = pool->at;
+    pool->at += size;
+    return memory;
+}
+
 struct block *tcg_pool_take(struct tcg_pool *pool, u32 links)
 {
     u64 size = sizeof(struct block) + links * sizeof(struct tcg_link);
@@ -45,14 +56,10 @@ struct block *tcg_pool_take(struct tcg_pool *pool, u32 links)
     if (__atomic_load_n(&pool->returned, __ATOMIC_RELAXED))
         sort_returned(pool);
     block = pool->free[links];
-    if (block) {
+    if (block)
         pool->free[links] = block->next;
-    } else {
-        if (size > (u64)(pool->end - pool->at))
-            new_slab(pool);
-        block = (struct block *)pool->at;
-        pool->at += size;
-    }
+    else
+        block = carve(pool, size);
     memset(block, 0, size);
     block->code.link = block->link;
     block->code.link_count = links;
@@ -63,6 +70,31 @@ void tcg_pool_give(struct tcg_pool *pool, struct block *block)
 {
     block->next = __atomic_load_n(&pool->returned, __ATOMIC_RELAXED);
     while (!__atomic_compare_exchange_n(&pool->returned, &block->next, block, true, __ATOMIC_RELEASE, __ATOMIC_RELAXED))
+        continue;
+}
+
+struct code_page *tcg_pool_take_page(struct tcg_pool *pool)
+{
+    struct code_page *page;
+
+    if (!pool->free_pages)
+        pool->free_pages = __atomic_exchange_n(&pool->returned_pages, NULL, __ATOMIC_ACQUIRE);
+    page = pool->free_pages;
+    if (page)
+        pool->free_pages = page->next_in_ram;
+    else
+        page = carve(pool, sizeof(*page));
+    memset(page, 0, sizeof(*page));
+    page->pool = pool;
+    return page;
+}
+
+void tcg_pool_give_page(struct code_page *page)
+{
+    struct code_page **list = &page->pool->returned_pages;
+
+    page->next_in_ram = __atomic_load_n(list, __ATOMIC_RELAXED);
+    while (!__atomic_compare_exchange_n(list, &page->next_in_ram, page, true, __ATOMIC_RELEASE, __ATOMIC_RELAXED))
         continue;
 }
 

@@ -56,7 +56,8 @@ struct code_page {
     u64 starts[32];     /* atomic: bit per halfword at which some block begins; spares most searches */
     struct block *bucket[CODE_BUCKETS]; /* atomic heads; by page[0] */
     struct block *second; /* blocks of which this is the second page */
-    struct code_page *next_in_ram;
+    struct code_page *next_in_ram; /* given back: in the pool */
+    struct tcg_pool *pool;
 };
 
 /* What finding a block reads comes first: one cache line. */
@@ -81,12 +82,13 @@ struct block {
     struct tcg_link link[];
 };
 
-/* Memory for blocks. Taking needs translate_lock, giving back does not. */
+/* Memory for blocks and descriptors of pages. Taking needs translate_lock, giving back does not. */
 struct tcg_pool {
     struct tcg_slab *slabs;
     u8 *at, *end;                           /* of the slab being filled */
     struct block *free[IR_MAX_EXITS + 1];   /* by number of links */
     struct block *returned;                 /* atomic */
+    struct code_page *free_pages, *returned_pages; /* the latter atomic */
 };
 
 /* What a page of code is in this context. */
@@ -324,6 +326,9 @@ bool tcg_chunk_next(struct tcg *tcg);
 struct block *tcg_pool_take(struct tcg_pool *pool, u32 links);
 /* Any thread, once nobody can reach the block any more. */
 void tcg_pool_give(struct tcg_pool *pool, struct block *block);
+/* A page of code, zeroed but for its pool. */
+struct code_page *tcg_pool_take_page(struct tcg_pool *pool);
+void tcg_pool_give_page(struct code_page *page);
 /* Blocks and all. */
 void tcg_pool_finish(struct tcg_pool *pool);
 

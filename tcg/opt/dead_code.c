@@ -16,10 +16,47 @@ struct walk {
     u16 overwritten[IR_MAX_REGS]; /* == epoch: a put follows, and nothing before it needs the register */
 };
 
+enum {
+    OPERANDS = 7,
+    DROPS = 1 << 3,  /* goes when nobody reads the result */
+    LEAVES = 1 << 4, /* needs all registers */
+    OWN = 1 << 5,    /* has a rule of its own below */
+};
+
+#define RULE(operands, effects) \
+    ((operands) | ((effects) ? 0 : DROPS) | ((effects) & IR_EFFECT_LEAVE ? LEAVES : 0) | \
+     ((effects) & (IR_EFFECT_GET | IR_EFFECT_PUT | IR_EFFECT_CALL) ? OWN : 0))
+
+enum effect {
+    PURE = 0,
+    GET = IR_EFFECT_GET,
+    PUT = IR_EFFECT_PUT,
+    LOAD = IR_EFFECT_LOAD,
+    STORE = IR_EFFECT_STORE,
+    CALL = IR_EFFECT_CALL,
+    LEAVE = IR_EFFECT_LEAVE,
+    END = IR_EFFECT_END,
+    FENV = IR_EFFECT_FENV,
+};
+
+static const u8 rules[IR_OPCODE_COUNT] = {
+#define OP(id, name, operands, result, effects, meaning) [IR_##id] = RULE(operands, effects),
+#include "tcg/ops.def"
+#undef OP
+};
+
 static void read_operands(struct walk *w, const struct ir_op *op, unsigned count)
 {
-    for (unsigned i = 0; i < count; i++)
-        w->b->op[op->arg[i]].uses++;
+    struct ir_op *ops = w->b->op;
+
+    if (count == 0)
+        return;
+    ops[op->arg[0]].uses++;
+    if (count == 1)
+        return;
+    ops[op->arg[1]].uses++;
+    for (unsigned i = 2; unlikely(i < count); i++)
+        ops[op->arg[i]].uses++;
 }
 
 static bool visit_call(struct walk *w, const struct ir_op *op)
@@ -43,86 +80,40 @@ static bool visit_put(struct walk *w, const struct ir_op *op)
     if (w->overwritten[op->aux] == w->epoch && w->b->op[op->arg[0]].code != IR_LD)
         return false;
     w->overwritten[op->aux] = w->epoch;
-    read_operands(w, op, 1);
+    w->b->op[op->arg[0]].uses++;
     return true;
 }
 
-static bool visit_fp(struct walk *w, const struct ir_op *op)
-{
-    read_operands(w, op, ir_op_operands(op));
-    return true;
-}
-
-static bool visit_leaving(struct walk *w, const struct ir_op *op, unsigned operands)
-{
-    w->epoch++;
-    read_operands(w, op, operands);
-    return true;
-}
-
-static bool visit_pure(struct walk *w, const struct ir_op *op, unsigned operands)
-{
-    if (op->uses == 0)
-        return false;
-    read_operands(w, op, operands);
-    return true;
-}
-
-/* Counts what the op reads. False: drop it. */
-static bool visit(struct walk *w, const struct ir_op *op)
+/* Rules of their own. */
+static bool visit_own(struct walk *w, const struct ir_op *op)
 {
     switch (op->code) {
-    case IR_NOP:
-        return false;
-    case IR_INSN:
-    case IR_FENCE:
-        return true;
     case IR_PUT:
         return visit_put(w, op);
     case IR_GET:
         if (op->uses)
             w->overwritten[op->aux] = 0;
         return op->uses != 0;
-    case IR_CONST:
-    case IR_PC_ADD:
-        return op->uses != 0;
     case IR_CALL:
         return visit_call(w, op);
-    case IR_CAS:
-        return visit_leaving(w, op, 3);
-    case IR_ST:
-    case IR_AMO:
-    case IR_EXIT_IF:
-        return visit_leaving(w, op, 2);
-    case IR_LD:
-    case IR_EXIT_TO:
-        return visit_leaving(w, op, 1);
-    case IR_EXIT:
-    case IR_LEAVE:
-        return visit_leaving(w, op, 0);
-    case IR_SELECT:
-        return visit_pure(w, op, 4);
-    case IR_TRUNC:
-    case IR_ZEXT:
-    case IR_SEXT:
-    case IR_NOT:
-    case IR_NEG:
-    case IR_CLZ:
-    case IR_CTZ:
-    case IR_POPCNT:
-    case IR_BSWAP:
-    case IR_FNEG:
-    case IR_FABS:
-    case IR_BOX:
-    case IR_UNBOX:
-    case IR_BITS:
-    case IR_FROM_BITS:
-        return visit_pure(w, op, 1);
-    default:
-        if ((op->code >= IR_FADD && op->code <= IR_FROUND) || op->code == IR_FENV_GET || op->code == IR_FENV_SET)
-            return visit_fp(w, op);
-        return visit_pure(w, op, 2);
+    default: /* pc_add */
+        return op->uses != 0;
     }
+}
+
+/* Counts what the op reads. False: drop it. */
+static inline bool visit(struct walk *w, const struct ir_op *op)
+{
+    u32 rule = rules[op->code];
+
+    if (rule & OWN)
+        return visit_own(w, op);
+    if (rule & DROPS && op->uses == 0)
+        return op->code == IR_INSN;
+    if (rule & LEAVES)
+        w->epoch++;
+    read_operands(w, op, rule & OPERANDS);
+    return true;
 }
 
 /* Reads nothing either: back ends count readers. */
@@ -134,9 +125,11 @@ static void drop(struct ir_op *op)
 
 static void mark(struct walk *w)
 {
-    for (u32 i = w->b->count; i-- > 0;)
-        if (!visit(w, &w->b->op[i]))
-            drop(&w->b->op[i]);
+    struct ir_op *first = w->b->op;
+
+    for (struct ir_op *op = first + w->b->count; op-- > first;)
+        if (!visit(w, op))
+            drop(op);
 }
 
 void opt_dead_code(struct ir_block *b, const struct code_layout *layout)

@@ -145,7 +145,7 @@ void opt_narrow(struct ir_block *b, const struct code_layout *layout)
     n.old = b->op;
     n.map = b->map;
     n.useful = false;
-    if (!has_candidate(b->op, count) || 2 * count > b->capacity)
+    if (!b->truncates || !has_candidate(b->op, count) || 2 * count > b->capacity)
         return;
     find_wide(&n, count);
     if (!n.useful)

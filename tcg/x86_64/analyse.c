@@ -15,11 +15,12 @@ static void reset_block(struct tcg_engine *e)
         e->work = g_renew(u16, e->work, e->value_capacity);
     }
     memset(e->home_of, 0xff, e->layout->reg_count * sizeof(e->home_of[0])); /* IR_NONE */
-    memset(e->current, 0xff, e->layout->reg_count * sizeof(e->current[0]));
+    if (!b->tracking)
+        memset(e->current, 0xff, e->layout->reg_count * sizeof(e->current[0]));
     memset(e->owner, 0xff, sizeof(e->owner));
-    memset(e->slot_free, 0xff, sizeof(e->slot_free));
+    memset(e->slot_free, 0xff, e->slot_words * sizeof(e->slot_free[0]));
+    e->slot_words = 0;
     e->cold_count = e->recheck_count = 0;
-    e->uses_fp = false;
     e->nan32 = e->nan64 = 0;
 }
 
@@ -49,10 +50,10 @@ static bool writes_guest(const struct ir_op *op)
     return op->code == IR_CALL && op->helper->effects & (IR_HELPER_WRITES | IR_HELPER_MAY_LEAVE);
 }
 
-/* The value that get gives when an earlier op of the block knows it: full registers only. */
+/* The value that get gives when an earlier op of the block knows it: full registers only. A builder that tracks has found these. */
 static void name_get(struct tcg_engine *e, u32 i, const struct ir_op *op)
 {
-    if (!x86_is_full(op->type))
+    if (e->block->tracking || !x86_is_full(op->type))
         return;
     if (e->current[op->aux] != IR_NONE)
         e->value[i].root = e->current[op->aux];
@@ -102,10 +103,14 @@ enum op_kind {
     ARITHMETIC = 1 << 2,  /* its result may be computed in place of its first operand */
     COMMUTES = 1 << 3,
     MANY = 1 << 4,        /* may have more than two operands */
+    IS_FP = 1 << 5,       /* needs floating-point registers, whatever its type */
+    SKIP = 1 << 6,        /* no value, no operands, no code */
+    CURRENT = 1 << 7,     /* NAMES, where the builder did not track registers */
 };
 
 static const u8 kinds[IR_OPCODE_COUNT] = {
-    [IR_GET] = NAMES, [IR_PUT] = NAMES, [IR_TRUNC] = NAMES,
+    [IR_NOP] = SKIP, [IR_INSN] = SKIP, [IR_CONST] = NAMES,
+    [IR_GET] = NAMES, [IR_PUT] = CURRENT, [IR_TRUNC] = NAMES,
     [IR_ZEXT] = NAMES | ARITHMETIC, [IR_SEXT] = NAMES | ARITHMETIC,
     [IR_ADD] = ARITHMETIC | COMMUTES, [IR_SUB] = ARITHMETIC, [IR_AND] = ARITHMETIC | COMMUTES,
     [IR_OR] = ARITHMETIC | COMMUTES, [IR_XOR] = ARITHMETIC | COMMUTES, [IR_ANDN] = ARITHMETIC, [IR_ORN] = ARITHMETIC,
@@ -116,6 +121,7 @@ static const u8 kinds[IR_OPCODE_COUNT] = {
     [IR_SELECT] = MANY,
     [IR_FADD] = ARITHMETIC | COMMUTES, [IR_FSUB] = ARITHMETIC, [IR_FMUL] = ARITHMETIC | COMMUTES, [IR_FDIV] = ARITHMETIC,
     [IR_FSQRT] = ARITHMETIC, [IR_FNEG] = ARITHMETIC, [IR_FABS] = ARITHMETIC, [IR_FMA] = MANY, [IR_BOX] = NAMES, [IR_UNBOX] = NAMES,
+    [IR_FTOI] = IS_FP, [IR_BITS] = IS_FP, [IR_FENV_GET] = IS_FP, [IR_FENV_SET] = IS_FP,
     [IR_EXIT_IF] = CAN_LEAVE, [IR_EXIT] = CAN_LEAVE, [IR_EXIT_TO] = CAN_LEAVE, [IR_LEAVE] = CAN_LEAVE,
 };
 
@@ -127,17 +133,15 @@ static bool is_boxed(const struct tcg_engine *e, ir_value v)
     return op->type == IR_F32 || (op->code == IR_LD && (op->aux & (IR_MEM_ONES | IR_MEM_SIZE)) == (IR_MEM_ONES | IR_MEM_32));
 }
 
-static bool touches_fp(const struct ir_op *op)
-{
-    return ir_type_is_fp(op->type) || op->code == IR_FTOI || op->code == IR_BITS || op->code == IR_FENV_GET || op->code == IR_FENV_SET;
-}
-
 /* Ops of kind NAMES. False: the op emits nothing, its value is another's or a constant. */
 static bool name_op(struct tcg_engine *e, u32 i, const struct ir_op *op)
 {
     struct x86_value *x = &e->value[i], *a;
 
     switch (op->code) {
+    case IR_CONST:
+        set_const(x, narrow(op->type, true, op->imm));
+        return false;
     case IR_GET:
         x->computed = !x86_is_full(op->type);
         name_get(e, i, op);
@@ -167,7 +171,7 @@ static bool name_op(struct tcg_engine *e, u32 i, const struct ir_op *op)
         x->root = x86_root(e, op->arg[0]);
         return false;
     case IR_CALL:
-        if (writes_guest(op))
+        if (!e->block->tracking && writes_guest(op))
             memset(e->current, 0xff, e->layout->reg_count * sizeof(e->current[0]));
         x86_group_note(e, i, op);
         return true;
@@ -177,44 +181,49 @@ static bool name_op(struct tcg_engine *e, u32 i, const struct ir_op *op)
     }
 }
 
-static void count_reader(struct x86_value *value, ir_value arg)
+static void count_reader(struct x86_value *value, ir_value arg, u32 i)
 {
-    value[value[arg].root].left++;
+    struct x86_value *x = &value[value[arg].root];
+
+    x->left++;
+    x->last = (u16)i;
+}
+
+static void count_readers(struct x86_value *value, const struct ir_op *op, u32 i, u32 kind)
+{
+    if (op->arg[0] == IR_NONE)
+        return;
+    count_reader(value, op->arg[0], i);
+    if (op->arg[1] == IR_NONE)
+        return;
+    count_reader(value, op->arg[1], i);
+    if (unlikely(kind & MANY))
+        for (unsigned k = 2; k < 4 && op->arg[k] != IR_NONE; k++)
+            count_reader(value, op->arg[k], i);
 }
 
 static void name_values(struct tcg_engine *e)
 {
-    const struct ir_op *op = e->block->op, *end = op + e->block->count;
-    struct x86_value *value = e->value, *x = value;
+    const struct ir_op *op = e->block->op;
+    struct x86_value *value = e->value;
     u16 *work = e->work;
+    u32 fp = 0, names = e->block->tracking ? NAMES : NAMES | CURRENT;
 
-    for (u32 i = 0; op < end; op++, x++, i++) {
-        u8 kind;
+    for (u32 i = 0, count = e->block->count; i < count; op++, i++) {
+        u32 kind = kinds[op->code];
 
-        if (op->code == IR_NOP || op->code == IR_INSN)
-            continue; /* no value, no operands */
-        *x = (struct x86_value){
+        if (kind & SKIP)
+            continue;
+        value[i] = (struct x86_value){
             .place = PLACE_NONE, .hint = X86_NO_REG, .computed = true, .home = IR_NONE, .root = (u16)i
         };
-        if (op->code == IR_CONST) {
-            set_const(x, narrow(op->type, true, op->imm));
-            continue;
-        }
-        e->uses_fp |= touches_fp(op);
-        kind = kinds[op->code];
-        if (kind & NAMES && !name_op(e, i, op))
+        fp |= (kind & IS_FP) | ir_type_is_fp(op->type);
+        if (kind & names && !name_op(e, i, op))
             continue;
         *work++ = (u16)i;
-        if (op->arg[0] == IR_NONE)
-            continue;
-        count_reader(value, op->arg[0]);
-        if (op->arg[1] == IR_NONE)
-            continue;
-        count_reader(value, op->arg[1]);
-        if (unlikely(kind & MANY))
-            for (unsigned k = 2; k < 4 && op->arg[k] != IR_NONE; k++)
-                count_reader(value, op->arg[k]);
+        count_readers(value, op, i, kind);
     }
+    e->uses_fp = fp != 0;
     e->work_count = (u32)(work - e->work);
 }
 
@@ -307,29 +316,6 @@ static void borrow_register(struct tcg_engine *e, struct hints *h, u32 i)
     }
 }
 
-static void note_reader(struct x86_value *value, ir_value arg, u32 i)
-{
-    struct x86_value *x = &value[value[arg].root];
-
-    if (!x->last)
-        x->last = (u16)i;
-}
-
-static void note_readers(struct tcg_engine *e, u32 i, const struct ir_op *op)
-{
-    struct x86_value *value = e->value;
-
-    if (op->arg[0] == IR_NONE)
-        return;
-    note_reader(value, op->arg[0], i);
-    if (op->arg[1] == IR_NONE)
-        return;
-    note_reader(value, op->arg[1], i);
-    if (unlikely(kinds[op->code] & MANY))
-        for (unsigned k = 2; k < 4 && op->arg[k] != IR_NONE; k++)
-            note_reader(value, op->arg[k], i);
-}
-
 static void hint_definition(struct tcg_engine *e, struct hints *h, u32 i, const struct ir_op *op)
 {
     struct x86_value *x = &e->value[i];
@@ -371,7 +357,6 @@ static void find_hints(struct tcg_engine *e)
 
         if (value[i].left)
             hint_definition(e, &h, i, op);
-        note_readers(e, i, op);
         if (op->code == IR_PUT)
             hint_put(e, &h, i, op);
         else if (op->code == IR_GET && e->pin_of[op->aux] != X86_NO_REG)

@@ -84,7 +84,7 @@ static const struct rule rules[IR_OPCODE_COUNT] = {
 
 /*
  * Two entries: the indirect one takes the guest address in rax and notes its page; the direct one follows. The first
- * instruction is six bytes at an aligned address, so that kill can replace it by a jump in one store.
+ * instruction is six bytes, of which the first five lie in one word, so that kill can replace it by a jump in one store.
  */
 static void emit_entries(struct tcg_engine *e, struct tcg_code *out)
 {
@@ -121,19 +121,20 @@ static void free_dying_slots(struct tcg_engine *e)
 
 static void emit_ops(struct tcg_engine *e)
 {
-    const struct ir_block *b = e->block;
+    const struct ir_op *ops = e->block->op;
+    const struct x86_value *value = e->value;
 
-    for (u32 n = 0; n < e->work_count; n++) {
-        u32 i = e->work[n];
-        const struct ir_op *op = &b->op[i];
+    for (const u16 *at = e->work, *end = at + e->work_count; at < end; at++) {
+        u32 i = *at;
+        const struct ir_op *op = &ops[i];
         const struct rule *rule = &rules[op->code];
 
         e->index = i;
-        if (rule->pure && !e->value[i].left)
+        if (unlikely(!value[i].left) && rule->pure)
             drop_unread(e, op);
         else
             rule->emit(e, op);
-        if (e->dying_count)
+        if (unlikely(e->dying_count))
             free_dying_slots(e);
     }
 }
@@ -168,7 +169,7 @@ static void begin_groups(struct tcg_engine *e)
 
 static u32 emit_block(struct tcg_engine *e, const struct ir_block *block, struct tcg_code *out, u32 at, u32 limit)
 {
-    u32 start = (at + 7) & ~7u; /* the first instruction must lie in one word: kill */
+    u32 start = (at & 7) <= 3 ? at : (at + 7) & ~7u; /* the first five bytes must lie in one word: kill */
 
     if ((u64)start + 256 > limit)
         return 0;
@@ -193,7 +194,7 @@ static u32 emit_block(struct tcg_engine *e, const struct ir_block *block, struct
     e->prepared = false;
     out->start = start;
     out->size = (u32)(e->code.p - e->code.start);
-    return (start + out->size + 7) & ~7u;
+    return start + out->size;
 }
 
 u32 x86_emit_block(struct tcg_engine *e, const struct ir_block *block, struct tcg_code *out, u32 at, u32 limit)

@@ -96,27 +96,13 @@ static void note_nan(struct tcg_engine *e, unsigned pin, enum x86_nan nan)
     e->nan64 = nan == NAN_64 ? e->nan64 | bit : e->nan64 & ~bit;
 }
 
-void x86_emit_put(struct tcg_engine *e, const struct ir_op *op)
+/* The value is not where the guest register lives. */
+static void put_elsewhere(struct tcg_engine *e, const struct ir_op *op, ir_value v)
 {
-    ir_value v = x86_root(e, op->arg[0]);
     struct x86_value *x = &e->value[v];
     unsigned g = op->aux, pin = e->pin_of[g];
     struct x86_operand o;
 
-    if (!x86_is_full(op->type)) {
-        put_state(e, op, x86_take(e, v));
-        return;
-    }
-    if (e->home_of[g] == v) { /* it is there already */
-        x86_release(e, v);
-        return;
-    }
-    if (x->place == PLACE_REG && x->reg == pin && (!x->nan || x->home == IR_NONE)) { /* computed where it belongs */
-        x86_adopt_home(e, g, v);
-        if (x86_is_xmm(pin))
-            note_nan(e, pin, x->nan);
-        return;
-    }
     x86_evict_home(e, g, v, x86_operand_mask(x86_operand_of(e, v)));
     o = op->type == IR_F64 ? take_fp(e, v, pin) : x86_take(e, v);
     if (pin == X86_NO_REG)
@@ -127,6 +113,25 @@ void x86_emit_put(struct tcg_engine *e, const struct ir_op *op)
         note_nan(e, pin, x->nan);
     e->home_of[g] = v;
     x->home = (u16)g;
+}
+
+void x86_emit_put(struct tcg_engine *e, const struct ir_op *op)
+{
+    ir_value v = x86_root(e, op->arg[0]);
+    struct x86_value *x = &e->value[v];
+    unsigned g = op->aux, pin = e->pin_of[g];
+
+    if (unlikely(!x86_is_full(op->type))) {
+        put_state(e, op, x86_take(e, v));
+    } else if (e->home_of[g] == v) { /* it is there already */
+        x86_release(e, v);
+    } else if (x->place == PLACE_REG && x->reg == pin && (!x->nan || x->home == IR_NONE)) { /* computed where it belongs */
+        x86_adopt_home(e, g, v);
+        if (unlikely(x86_is_xmm(pin)))
+            note_nan(e, pin, x->nan);
+    } else {
+        put_elsewhere(e, op, v);
+    }
 }
 
 void x86_emit_pc_add(struct tcg_engine *e, const struct ir_op *op)

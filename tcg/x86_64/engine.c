@@ -76,6 +76,7 @@ static struct tcg_engine *engine_create(const struct code_layout *layout, const 
     e->current = g_new(u16, layout->reg_count);
     ir_loop_init(&e->loop.found);
     e->loop.single = g_new(u16, IR_MAX_OPS);
+    e->slot_words = ARRAY_SIZE(e->slot_free);
     choose_features(e, options->host_isa);
     assign_pins(e);
     e->buffer = tcg_buffer_create(MAX(options->buffer_size, MIB), options->split_wx, error);
@@ -149,14 +150,14 @@ static void engine_set_link(struct tcg_engine *e, struct tcg_link *link, const s
 
 enum { JMP_REL32 = 0xe9 };
 
-/* The first instruction (six bytes, aligned) becomes jmp leave_miss. */
+/* The first five bytes, which lie in one word and inside the first instruction, become jmp leave_miss. */
 static void engine_kill(struct tcg_engine *e, struct tcg_code *code)
 {
-    u64 *word = (u64 *)(e->buffer->write + code->start);
-    u64 value = __atomic_load_n(word, __ATOMIC_RELAXED);
-    u32 rel = e->stubs.leave_miss - (code->start + 5);
+    u64 *word = (u64 *)(e->buffer->write + (code->start & ~7u));
+    unsigned shift = 8 * (code->start & 7);
+    u64 value = __atomic_load_n(word, __ATOMIC_RELAXED), jump = JMP_REL32 | (u64)(e->stubs.leave_miss - (code->start + 5)) << 8;
 
-    value = (value & ~UINT64_C(0xffffffffff)) | JMP_REL32 | (u64)rel << 8;
+    value = (value & ~(UINT64_C(0xffffffffff) << shift)) | jump << shift;
     __atomic_store_n(word, value, __ATOMIC_RELEASE);
 }
 

@@ -96,7 +96,7 @@ struct x86_value {
     u16 left;   /* readers still to come */
     u16 home;   /* guest register (i64) that holds the same value, or IR_NONE */
     u16 slot;   /* PLACE_STACK */
-    u16 last;   /* its last reader (op); analysis */
+    u16 last;   /* its last reader (op) */
     u8 nan;     /* enum x86_nan */
     u16 root;   /* the value that this one is a name for; itself unless it is a trunc or a repeated get */
     s64 imm;    /* PLACE_CONST: sign-extended */
@@ -247,6 +247,7 @@ struct tcg_engine {
     u16 *home_of;               /* per guest register: the value whose home it is, or IR_NONE */
     u16 *current;               /* per guest register: the value that get gives (analysis) */
     u64 slot_free[X86_STACK_SLOTS / 64];
+    u32 slot_words;             /* of slot_free that the block has changed */
     u16 dying_slot[8];          /* freed by the op being emitted, which may still read them */
     u32 dying_count;
     bool prepared;              /* groups belong to the block that emit gets next */

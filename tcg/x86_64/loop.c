@@ -127,6 +127,7 @@ void x86_loop_begin(struct tcg_engine *e)
     struct x86_loop *l = &e->loop;
 
     e->slot_free[X86_LOOP_SLOTS / 64] = 0;
+    e->slot_words = MAX(e->slot_words, X86_LOOP_SLOTS / 64 + 1);
     l->head = e->code.p;
     l->fail_count = 0;
     check_guards(e);

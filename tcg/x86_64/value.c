@@ -13,7 +13,7 @@ static void in_memory(struct x86_operand *o, enum x86_place place, struct x86_me
     o->disp = m.disp;
 }
 
-struct x86_operand x86_operand_of(struct tcg_engine *e, ir_value v)
+struct x86_operand x86_operand_elsewhere(const struct tcg_engine *e, ir_value v)
 {
     const struct x86_value *x = &e->value[v];
     struct x86_operand o = {.place = x->place, .reg = x->reg, .imm = x->imm};
@@ -39,21 +39,12 @@ static unsigned take_slot(struct tcg_engine *e)
             unsigned bit = (unsigned)__builtin_ctzll(e->slot_free[i]);
 
             e->slot_free[i] &= e->slot_free[i] - 1;
+            e->slot_words = MAX(e->slot_words, i + 1);
             return i * 64 + bit;
         }
     }
     e->code.overflow = true;
     return 0;
-}
-
-void x86_release(struct tcg_engine *e, ir_value v)
-{
-    struct x86_value *x = &e->value[v];
-
-    if (--x->left)
-        return;
-    if (x->place == PLACE_STACK)
-        e->dying_slot[e->dying_count++] = x->slot;
 }
 
 /* The value's home in place of where it is; false when it has none. */
@@ -224,24 +215,6 @@ void x86_flush_homes(struct tcg_engine *e)
     }
 }
 
-/* Forgets that the guest register of a pinned one holds a (dead or otherwise placed) value. */
-static void disown_home(struct tcg_engine *e, unsigned g)
-{
-    u16 v = e->home_of[g];
-
-    if (v != IR_NONE && e->value[v].home == g)
-        e->value[v].home = IR_NONE;
-    e->home_of[g] = IR_NONE;
-}
-
-void x86_adopt_home(struct tcg_engine *e, unsigned g, ir_value v)
-{
-    disown_home(e, g);
-    e->home_of[g] = v;
-    e->value[v].home = (u16)g;
-    x86_release(e, v);
-}
-
 enum host_reg x86_result_temp(struct tcg_engine *e, u32 avoid, unsigned prefer)
 {
     if (prefer != X86_NO_REG && x86_is_temp(prefer) && !(avoid >> prefer & 1) && !x86_live(e, e->owner[prefer]) &&
@@ -255,7 +228,7 @@ enum host_reg x86_result(struct tcg_engine *e, u32 avoid, unsigned prefer)
     unsigned hint = e->value[e->index].hint;
 
     if (hint != X86_NO_REG && !(avoid >> hint & 1) && !x86_live(e, e->owner[hint])) {
-        disown_home(e, e->guest_of[hint]);
+        x86_disown_home(e, e->guest_of[hint]);
         return hint;
     }
     return x86_result_temp(e, avoid, prefer);
@@ -266,21 +239,12 @@ unsigned x86_xmm_result(struct tcg_engine *e, u32 avoid, unsigned prefer)
     unsigned hint = e->value[e->index].hint;
 
     if (hint != X86_NO_REG && x86_is_xmm(hint) && !(avoid >> hint & 1) && !x86_live(e, e->owner[hint])) {
-        disown_home(e, e->guest_of[hint]);
+        x86_disown_home(e, e->guest_of[hint]);
         return hint;
     }
     if (x86_is_xmm(prefer) && x86_is_temp(prefer) && !(avoid >> prefer & 1) && !x86_live(e, e->owner[prefer]))
         return prefer;
     return x86_xmm_temp(e, avoid);
-}
-
-void x86_define(struct tcg_engine *e, enum host_reg reg)
-{
-    struct x86_value *x = &e->value[e->index];
-
-    x->place = PLACE_REG;
-    x->reg = (u8)reg;
-    e->owner[reg] = (u16)e->index;
 }
 
 static void load_xmm(struct tcg_engine *e, unsigned reg, struct x86_operand o)
@@ -342,7 +306,7 @@ void x86_evict_home(struct tcg_engine *e, unsigned g, ir_value incoming, u32 avo
                              : (struct x86_operand){.place = PLACE_REG, .reg = (u8)pin};
     x = &e->value[v];
     inside = pin == X86_NO_REG ? x->place == PLACE_STATE && x->home == g : x->place == PLACE_REG && x->reg == pin;
-    disown_home(e, g);
+    x86_disown_home(e, g);
     if (!x->left || !inside)
         return;
     if (pin != X86_NO_REG)

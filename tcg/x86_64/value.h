@@ -45,10 +45,24 @@ static inline bool x86_wide(enum ir_type type)
 }
 
 /* What to encode for a root value, where it is now. */
-struct x86_operand x86_operand_of(struct tcg_engine *e, ir_value v);
+struct x86_operand x86_operand_elsewhere(const struct tcg_engine *e, ir_value v); /* not in a register */
+static inline struct x86_operand x86_operand_of(const struct tcg_engine *e, ir_value v)
+{
+    const struct x86_value *x = &e->value[v];
+
+    if (likely(x->place == PLACE_REG))
+        return (struct x86_operand){.place = PLACE_REG, .reg = x->reg};
+    return x86_operand_elsewhere(e, v);
+}
 
 /* One reader of a root value is done; its place may be reused when it was the last. */
-void x86_release(struct tcg_engine *e, ir_value v);
+static inline void x86_release(struct tcg_engine *e, ir_value v)
+{
+    struct x86_value *x = &e->value[v];
+
+    if (--x->left == 0 && unlikely(x->place == PLACE_STACK))
+        e->dying_slot[e->dying_count++] = x->slot;
+}
 
 /* operand + release, of an op's argument */
 static inline struct x86_operand x86_take(struct tcg_engine *e, ir_value arg)
@@ -97,15 +111,40 @@ enum host_reg x86_result(struct tcg_engine *e, u32 avoid, unsigned prefer);
 /* As x86_result, but never the hint: a temporary. */
 enum host_reg x86_result_temp(struct tcg_engine *e, u32 avoid, unsigned prefer);
 /* The current op's value is in reg from here on. */
-void x86_define(struct tcg_engine *e, enum host_reg reg);
+static inline void x86_define(struct tcg_engine *e, enum host_reg reg)
+{
+    struct x86_value *x = &e->value[e->index];
+
+    x->place = PLACE_REG;
+    x->reg = (u8)reg;
+    e->owner[reg] = (u16)e->index;
+}
 
 /* mov reg, operand (as many bits as the width needs). Never touches flags. */
 void x86_load(struct tcg_engine *e, bool wide, enum host_reg reg, struct x86_operand o);
 /* The operand in a register: its own, or the temporary given. */
 enum host_reg x86_in_reg(struct tcg_engine *e, bool wide, struct x86_operand o, enum host_reg temp);
 
+/* Forgets that guest register g holds a (dead or otherwise placed) value. */
+static inline void x86_disown_home(struct tcg_engine *e, unsigned g)
+{
+    u16 v = e->home_of[g];
+
+    if (v == IR_NONE)
+        return;
+    if (e->value[v].home == g)
+        e->value[v].home = IR_NONE;
+    e->home_of[g] = IR_NONE;
+}
+
 /* Value v, an operand being released, is where guest register g lives and is its value from here on. */
-void x86_adopt_home(struct tcg_engine *e, unsigned g, ir_value v);
+static inline void x86_adopt_home(struct tcg_engine *e, unsigned g, ir_value v)
+{
+    x86_disown_home(e, g);
+    e->home_of[g] = v;
+    e->value[v].home = (u16)g;
+    x86_release(e, v);
+}
 /* Guest register g is about to get another value: whoever lives there moves out. avoid: registers not to move to. */
 void x86_evict_home(struct tcg_engine *e, unsigned g, ir_value incoming, u32 avoid);
 
