@@ -23,6 +23,7 @@ enum chardev_event {
     CHARDEV_BREAK,    /* serial break */
     CHARDEV_FOCUS_IN, /* mux: input comes here from now on */
     CHARDEV_FOCUS_OUT,
+    CHARDEV_INPUT_ENDED, /* nothing more will come (standard input was a file or a closed pipe); output still goes */
 };
 
 /* What a front end does. Any of them may be NULL; without receive, input waits. */

@@ -155,16 +155,17 @@ static void receive(void *opaque, const u8 *data, size_t length)
     hand_over(mux);
 }
 
-/* Connection events go to everybody, breaks to the focus. */
+/* Breaks go to the focus, what is about the other end to everybody. */
 static void event(void *opaque, enum chardev_event event)
 {
     struct mux_chardev *mux = opaque;
 
-    if (event != CHARDEV_OPENED && event != CHARDEV_CLOSED) {
+    if (event == CHARDEV_BREAK) {
         chardev_event(&mux->base, event);
         return;
     }
-    g_atomic_int_set(&mux->base.connected, event == CHARDEV_OPENED);
+    if (event == CHARDEV_OPENED || event == CHARDEV_CLOSED)
+        g_atomic_int_set(&mux->base.connected, event == CHARDEV_OPENED);
     for (struct chardev_front *front = mux->fronts, *next; front; front = next) {
         next = front->next;
         if (front->handlers && front->handlers->event)

@@ -103,6 +103,8 @@ static void end_input(struct stream *stream)
     g_mutex_unlock(&stream->chardev->mutex);
     if (stream->ended)
         stream->ended(stream);
+    else
+        chardev_event(stream->chardev, CHARDEV_INPUT_ENDED);
 }
 
 /* Hands on what is held as far as the front end takes it. True: all of it went. */

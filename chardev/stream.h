@@ -26,7 +26,7 @@ struct stream {
     ssize_t (*write)(struct stream *stream, const void *data, size_t size);
     /* NULL: chardev_deliver(). */
     void (*deliver)(struct stream *stream, u8 *data, size_t length);
-    /* End of input or an error. May stop the stream. NULL: ignore it. Main thread. */
+    /* End of input or an error. May stop the stream. NULL: tells CHARDEV_INPUT_ENDED. Main thread. */
     void (*ended)(struct stream *stream);
 };
 

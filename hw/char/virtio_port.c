@@ -75,12 +75,13 @@ static void deliver_open(void *opaque, const void *open, u32 size)
     virtio_serial_port_set_host_open(&((struct virtio_port *)opaque)->port, *(const bool *)open);
 }
 
+/* The guest reads an end of file when input ends: `echo text | vng -- cat` comes to an end. */
 static void happened(void *opaque, enum chardev_event event)
 {
     struct virtio_port *p = opaque;
     bool open = event == CHARDEV_OPENED;
 
-    if (event == CHARDEV_OPENED || event == CHARDEV_CLOSED)
+    if (open || event == CHARDEV_CLOSED || event == CHARDEV_INPUT_ENDED)
         inbox_post(p->device.object.vm, &p->device.object, deliver_open, p, &open, sizeof(open));
 }
 

@@ -24,7 +24,8 @@ static void test_file(struct bench *bench, gconstpointer data)
     user_init(&user,
               make(bench, "file,id=f,path=%s,append=on,input-path=%s,logfile=%s", out, in, log));
     g_assert_cmpuint(chardev_write(&user.front, "new", 3), ==, 3);
-    run_until(!strcmp(user.got->str, "input"));
+    run_until(!strcmp(user.events->str, "OE"));
+    g_assert_cmpstr(user.got->str, ==, "input");
     user_finish(&user);
     g_assert_true(chardev_remove(bench->set, "f", NULL));
     g_file_get_contents(out, &content, NULL, NULL);
@@ -167,13 +168,16 @@ static void test_stdio(struct bench *bench, gconstpointer data)
     chardev_write(&user.front, "out", 3);
     send_text(in[1], "in");
     run_until(!strcmp(user.got->str, "in"));
+    close(in[1]); /* the end of input is told, and output goes on */
+    run_until(!strcmp(user.events->str, "OiE"));
+    chardev_write(&user.front, " still", 6);
     int flags = fcntl(1, F_GETFL);
     dup2(saved_in, 0);
     dup2(saved_out, 1);
     g_assert_true(monitor);
     g_assert_true(chardev_is_mux(chardev));
     g_assert_false(flags & O_NONBLOCK); /* the shell's descriptor is left alone */
-    expect_text(out[0], "out");
+    expect_text(out[0], "out still");
     user_finish(&user);
 }
 

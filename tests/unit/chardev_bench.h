@@ -18,7 +18,7 @@
 struct user {
     struct chardev_front front;
     GString *got;
-    GString *events; /* "O" opened, "C" closed, "B" break, "i"/"o" focus in/out, "w" writable */
+    GString *events; /* "O" opened, "C" closed, "B" break, "i"/"o" focus in/out, "E" end of input, "w" writable */
     size_t room;
 };
 
@@ -46,7 +46,7 @@ static inline void user_receive(void *opaque, const u8 *data, size_t length)
 
 static inline void user_event(void *opaque, enum chardev_event event)
 {
-    g_string_append_c(((struct user *)opaque)->events, "OCBio"[event]);
+    g_string_append_c(((struct user *)opaque)->events, "OCBioE"[event]);
 }
 
 static inline void user_writable(void *opaque)
