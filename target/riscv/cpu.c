@@ -164,6 +164,9 @@ static bool check_options(struct riscv_cpu *cpu, GError **error)
     if (!cpu->extension[RISCV_EXT_I] || !cpu->extension[RISCV_EXT_ZICSR])
         return error_set(error, "a CPU without '%s' cannot run", cpu->extension[RISCV_EXT_I] ? "zicsr" : "i");
     cpu->mmu &= cpu->extension[RISCV_EXT_S];
+    /* sv48=on alone, as syzkaller writes it, means: not wider. */
+    cpu->sv48 &= cpu->widest_asked != 39;
+    cpu->sv57 &= cpu->widest_asked == 0 || cpu->widest_asked == 57;
     cpu->sv39 &= cpu->mmu;
     cpu->sv48 &= cpu->sv39;
     cpu->sv57 &= cpu->sv48;
@@ -312,6 +315,27 @@ static bool set_extension(struct vm_object *object, const struct vm_property *pr
     return true;
 }
 
+/* sv39, sv48, sv57. */
+static bool set_width(struct vm_object *object, const struct vm_property *property, const char *text, GError **error)
+{
+    struct riscv_cpu *cpu = cpu_of_object(object);
+    bool *on = (bool *)cpu + property->offset;
+    u8 width = on == &cpu->sv57 ? 57 : on == &cpu->sv48 ? 48 : 39;
+
+    if (!parse_switch(text, on))
+        return error_set(error, "property '%s' takes on or off, not '%s'", property->name, text);
+    if (*on)
+        cpu->widest_asked = MAX(cpu->widest_asked, width);
+    return true;
+}
+
+static void init_widths(struct vm_object *object)
+{
+    struct riscv_cpu *cpu = cpu_of_object(object);
+
+    cpu->sv39 = cpu->sv48 = cpu->sv57 = true;
+}
+
 /* What QEMU 11.1 has and Mynah does not yet reads as its default and takes nothing else. */
 static char *get_later(struct vm_object *object, const struct vm_property *property)
 {
@@ -339,9 +363,9 @@ static bool set_later(struct vm_object *object, const struct vm_property *proper
 
 static const struct vm_property common_properties[] = {
     OPTION("mmu", BOOL, mmu, "on", .description = "Address translation"),
-    OPTION("sv39", BOOL, sv39, "on", .description = "39-bit virtual addresses"),
-    OPTION("sv48", BOOL, sv48, "on", .description = "48-bit virtual addresses"),
-    OPTION("sv57", BOOL, sv57, "on", .description = "57-bit virtual addresses"),
+    OPTION("sv39", BOOL, sv39, NULL, .get_text = get_extension, .set_text = set_width, .description = "39-bit virtual addresses"),
+    OPTION("sv48", BOOL, sv48, NULL, .get_text = get_extension, .set_text = set_width, .description = "48-bit virtual addresses"),
+    OPTION("sv57", BOOL, sv57, NULL, .get_text = get_extension, .set_text = set_width, .description = "57-bit virtual addresses"),
     OPTION("svbare", BOOL, svbare, "on", .description = "Untranslated addresses; always there"),
     OPTION("pmp", BOOL, pmp, "on", .description = "Physical memory protection"),
     OPTION("num-pmp-regions", U8, pmp_regions, "16", .max = RISCV_MAX_PMP, .description = "Entries of physical memory protection"),
@@ -408,6 +432,7 @@ VM_CLASS(riscv_cpu) {
     .size = sizeof(struct riscv_cpu),
     .abstract = true,
     .properties = common_properties,
+    .init = init_widths,
     .realize = realize,
     .finish = finish,
 };

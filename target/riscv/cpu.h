@@ -36,6 +36,7 @@ struct riscv_cpu {
     bool chosen[RISCV_EXT_COUNT];    /* set by the user: others go off with what they need */
     u64 guards;                      /* of the decoder: which groups of instructions are legal */
     bool mmu, svbare, sv39, sv48, sv57;
+    u8 widest_asked; /* of sv39=on and so on by the user; 0: none, every width is there */
     bool pmp;
     u8 pmp_regions;                  /* 0 when pmp is off */
     u8 pmu_counters;                 /* mhpmcounter3.. that can be written */

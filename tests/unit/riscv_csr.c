@@ -243,6 +243,16 @@ static void test_configurations(void)
     hart_write(&h, 0x180, UINT64_C(10) << 60);
     g_assert_cmphex(hart_read(&h, 0x180), ==, 0);
     hart_stop(&h);
+    hart_start(&h, "rv64,sv48=on"); /* nothing wider than what is asked for by name */
+    hart_write(&h, 0x180, UINT64_C(10) << 60);
+    g_assert_cmphex(hart_read(&h, 0x180), ==, 0);
+    hart_write(&h, 0x180, UINT64_C(9) << 60);
+    g_assert_cmphex(hart_read(&h, 0x180), ==, UINT64_C(9) << 60);
+    hart_stop(&h);
+    hart_start(&h, "rv64,sv39=on,sv57=on");
+    hart_write(&h, 0x180, UINT64_C(10) << 60);
+    g_assert_cmphex(hart_read(&h, 0x180), ==, UINT64_C(10) << 60);
+    hart_stop(&h);
 }
 
 static void test_fs(void)
