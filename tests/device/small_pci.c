@@ -198,7 +198,7 @@ static void testdev(struct bench *bench, gconstpointer data)
     }
 }
 
-/* Every PCI device that is not a virtio one (tests/device/storm_virtio.c) and needs no properties. */
+/* Every PCI device that is not a virtio one (tests/device/storm_virtio.c) and needs at most a serial number. */
 static void collect(const struct vm_class *class, void *opaque)
 {
     bool fits = vm_class_is_a(class, "pci-device", VM_GUEST_RISCV64) && !vm_class_is_a(class, "virtio-pci", VM_GUEST_RISCV64);
@@ -210,7 +210,7 @@ static void collect(const struct vm_class *class, void *opaque)
 static void storm(struct bench *bench, gconstpointer class_name)
 {
     g_autoptr(GRand) rand = g_rand_new_with_seed(7);
-    struct device *device = make(bench, class_name, NULL);
+    struct device *device = make(bench, class_name, !strcmp(class_name, "nvme") ? "serial=s" : NULL);
 
     vm_actions(bench->vm)->panic = VM_PANIC_NONE;
     vm_actions(bench->vm)->watchdog = VM_WATCHDOG_NONE;
