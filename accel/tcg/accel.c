@@ -23,7 +23,7 @@ static const struct vm_property properties[] = {
       .default_text = "native", .description = "host instruction set level to use at most (x86-64-v1 to v4)" },
     { .name = "exact-exclusives", .type = VM_PROPERTY_BOOL, .offset = offsetof(struct tcg, exact_exclusives),
       .description = "exclusives notice a value that changed and changed back; vCPUs then run one at a time, as with thread=single" },
-    { .name = "tier2", .type = VM_PROPERTY_BOOL, .offset = offsetof(struct tcg, tier2),
+    { .name = "tier2", .type = VM_PROPERTY_BOOL, .offset = offsetof(struct tcg, tier2), .default_text = "on",
       .description = "hot loops are translated again, into code that checks memory once for many turns" },
     { .name = "tier2-threshold", .type = VM_PROPERTY_U32, .offset = offsetof(struct tcg, tier2_threshold), .default_text = "3", .min = 1, .max = 100,
       .description = "how often a loop is seen running (once a millisecond, and when it first turns) before tier2 takes it" },

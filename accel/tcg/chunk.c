@@ -32,8 +32,7 @@ static void now_free(void *opaque)
     __atomic_store_n(&chunk->busy, false, __ATOMIC_RELEASE);
 }
 
-/* A vCPU that spins in generated code without an interrupt in sight would never leave it by itself. */
-static void kick_all(struct tcg *tcg)
+void tcg_kick_all(struct tcg *tcg)
 {
     for (u32 i = 0; i < vm_vcpu_count(tcg->vm); i++)
         vcpu_kick(vm_vcpu(tcg->vm, i));
@@ -51,7 +50,7 @@ static void condemn(struct tcg *tcg, struct chunk *chunk)
     for (u32 i = 0; i < vm_vcpu_count(tcg->vm); i++)
         vcpu_post(vm_vcpu(tcg->vm, i), forget_jumps, NULL, NULL);
     epoch_retire(tcg->code_epoch, chunk, now_free);
-    kick_all(tcg); /* the posts above may have been answered before this epoch began */
+    tcg_kick_all(tcg); /* the posts above may have been answered before this epoch began */
 }
 
 bool tcg_chunk_next(struct tcg *tcg)

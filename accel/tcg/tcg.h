@@ -320,6 +320,8 @@ void tcg_count_insns(const struct tcg *tcg, struct ir_block *b);
 void tcg_chunks_init(struct tcg *tcg);
 /* Room for another block in the current chunk; moves on to the next one when `need` bytes do not fit. False: not free yet. */
 bool tcg_chunk_next(struct tcg *tcg);
+/* A vCPU that spins in generated code without an interrupt in sight would never leave it by itself. */
+void tcg_kick_all(struct tcg *tcg);
 
 /* pool.c */
 /* A block with room for so many direct exits (at most IR_MAX_EXITS), zeroed. */

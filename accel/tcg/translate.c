@@ -530,5 +530,7 @@ void tcg_block_kill(struct tcg *tcg, struct block *block)
     if (block->next_in_chunk)
         block->next_in_chunk->previous_in_chunk = block->previous_in_chunk;
     tcg->live_blocks--;
+    if (block->tier == 2) /* who turns in it has no link there that could be taken away */
+        tcg_kick_all(tcg);
     retire(tcg, block);
 }
