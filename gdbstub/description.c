@@ -12,6 +12,40 @@ static void append_register(GString *xml, const struct cpu_register *reg)
     g_string_append(xml, text);
 }
 
+/* A register as lanes of each width, by gdb's names for them. */
+static void append_vector_types(GString *xml, const char *id, unsigned bits)
+{
+    static const struct lane {
+        const char *vector, *field, *type;
+        unsigned bits;
+    } lanes[] = { {"quads", "q", "uint128", 128}, {"longs", "l", "uint64", 64}, {"words", "w", "uint32", 32},
+                  {"shorts", "s", "uint16", 16}, {"bytes", "b", "uint8", 8} };
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(lanes); i++) {
+        if (lanes[i].bits <= bits)
+            g_string_append_printf(xml, "<vector id=\"%s\" type=\"%s\" count=\"%u\"/>", lanes[i].vector,
+                                   lanes[i].type, bits / lanes[i].bits);
+    }
+    g_string_append_printf(xml, "<union id=\"%s\">", id);
+    for (unsigned i = 0; i < G_N_ELEMENTS(lanes); i++) {
+        if (lanes[i].bits <= bits)
+            g_string_append_printf(xml, "<field name=\"%s\" type=\"%s\"/>", lanes[i].field, lanes[i].vector);
+    }
+    g_string_append(xml, "</union>");
+}
+
+/* The first register of a feature tells whether it has vectors. */
+static void append_types(GString *xml, const struct cpu_register *list, unsigned count, const char *feature)
+{
+    for (unsigned i = 0; i < count; i++) {
+        if (strcmp(list[i].feature, feature))
+            continue;
+        if (g_str_has_suffix(list[i].gdb_type, "_vector"))
+            append_vector_types(xml, list[i].gdb_type, list[i].bits);
+        return;
+    }
+}
+
 /* All registers of one feature, wherever they stand in the list. */
 static void append_feature(GString *xml, const struct cpu_register *list, unsigned count,
                            const char *name)
@@ -19,6 +53,7 @@ static void append_feature(GString *xml, const struct cpu_register *list, unsign
     g_autofree char *open = g_markup_printf_escaped("<feature name=\"%s\">", name);
 
     g_string_append(xml, open);
+    append_types(xml, list, count, name);
     for (unsigned i = 0; i < count; i++) {
         if (!strcmp(list[i].feature, name))
             append_register(xml, &list[i]);

@@ -169,6 +169,20 @@ enum { VCPU_STATE_PREFIX = 4096, VCPU_MAX_TIMERS = 4 };
 
 enum vm_watch { VM_WATCH_READ = 1, VM_WATCH_WRITE = 2, VM_WATCH_ACCESS = 3 };
 
+/*
+ * Guest memory for helpers of translated code that the guest's pc was stored for: by virtual address, as the instruction's own access.
+ * The vCPU's own thread.
+ */
+struct vcpu_memory {
+    /* Host bytes of size (at least 1) at address that may be read (write: and written) right now; NULL: not so, or over a page's end. */
+    u8 *(*direct)(struct vcpu *vcpu, u64 address, u64 size, bool write);
+    /* 1, 2, 4 or 8 bytes, any alignment. False: left, by a trap or for the debugger; the helper leaves too. */
+    bool (*load)(struct vcpu *vcpu, u64 address, unsigned size, u64 *value);
+    bool (*store)(struct vcpu *vcpu, u64 address, unsigned size, u64 value);
+    /* Whether a load would find RAM; takes no trap. */
+    bool (*readable)(struct vcpu *vcpu, u64 address, unsigned size);
+};
+
 /* Why a vCPU stopped last, for gdb. */
 struct vcpu_stop {
     enum { VCPU_STOP_NONE, VCPU_STOP_BREAKPOINT, VCPU_STOP_WATCHPOINT, VCPU_STOP_STEP, VCPU_STOP_BUDGET } kind;
@@ -200,6 +214,7 @@ struct vcpu {
     struct vcpu_host *host;
     struct line *line;       /* cpu->line_count inputs */
     void *accel;             /* the accelerator's own */
+    const struct vcpu_memory *memory; /* of the accelerator */
     struct epoch_reader *reader;
     u64 executed;            /* statistics */
     bool counting;           /* instructions are counted; set while stopped */

@@ -109,6 +109,7 @@ static bool vcpu_create_tcg(struct vcpu *vcpu, GError **error)
     v->code_reader = epoch_reader_add(tcg->code_epoch);
     vcpu->accel = v;
     tcg_tier2_add_vcpu(tcg, vcpu);
+    vcpu->memory = &tcg_memory;
     return (tcg_l2_create(v) && tcg_jump2_create(v)) || error_set(error, "no memory for the TLB of a vCPU");
 }
 

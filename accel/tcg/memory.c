@@ -430,6 +430,46 @@ static struct tcg_result tcg_cas(void *vcpu, u64 va, u64 expected, u64 desired, 
     return (struct tcg_result){ (u64)bits_sign_extend(old, 8 * size), 0 };
 }
 
+/* --- for helpers --- */
+
+static s64 where_now(struct vcpu *vcpu)
+{
+    return (s64)(vcpu->cpu->get_pc(vcpu) - vcpu->host->pc_page);
+}
+
+static u8 *direct(struct vcpu *vcpu, u64 va, u64 size, bool write)
+{
+    const struct context *context = tcg_of(vcpu)->context;
+    const struct tcg_tlb_entry *entry = &(write ? context->l1_write : context->l1_read)[va >> 12 & ((1 << L1_BITS) - 1)];
+
+    return likely((va ^ entry->tag) <= 4096 - size && size <= 4096) ? (u8 *)(uintptr_t)entry->host + (va & 4095) : NULL;
+}
+
+static bool helper_load(struct vcpu *vcpu, u64 va, unsigned size, u64 *value)
+{
+    struct tcg_result result = tcg_load(vcpu, va, (u64)__builtin_ctz(size), where_now(vcpu));
+
+    *value = result.value;
+    return !result.leave;
+}
+
+static bool helper_store(struct vcpu *vcpu, u64 va, unsigned size, u64 value)
+{
+    return !tcg_store(vcpu, va, value, (u64)__builtin_ctz(size), where_now(vcpu));
+}
+
+static bool readable(struct vcpu *vcpu, u64 va, unsigned size)
+{
+    unsigned first = MIN(size, 4096 - (unsigned)(va & 4095));
+    struct walk walk;
+
+    if (!tcg_walk(tcg_of(vcpu), va, first, MMU_READ, &walk) || !walk.host)
+        return false;
+    return first == size || (tcg_walk(tcg_of(vcpu), va + first, size - first, MMU_READ, &walk) && walk.host);
+}
+
+const struct vcpu_memory tcg_memory = { direct, helper_load, helper_store, readable };
+
 void tcg_runtime_init(struct tcg_runtime *runtime)
 {
     *runtime = (struct tcg_runtime){ .load = tcg_load, .store = tcg_store, .amo = tcg_amo, .cas = tcg_cas, .resume = tcg_resume, .find = tcg_find };

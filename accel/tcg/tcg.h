@@ -281,6 +281,7 @@ void tcg_flush(struct tcg_vcpu *v, const struct mmu_flush *flush);
 void tcg_note_fracture(struct tcg_vcpu *v, u64 va, const struct mmu_page *page);
 
 /* memory.c */
+extern const struct vcpu_memory tcg_memory;
 void tcg_runtime_init(struct tcg_runtime *runtime);
 
 /* page.c */

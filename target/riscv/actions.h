@@ -64,6 +64,16 @@
 #define sfence_inval()     translate_system(t, i, &riscv_ir_sfence_inval, false)
 #define fence_i()          translate_fence_i(t)
 
+/* vectors */
+#define vsetvli()                   translate_vsetvli(t, i)
+#define vsetivli()                  translate_vsetivli(t, i)
+#define vsetvl()                    translate_vsetvl(t, i)
+#define vector(op, form)            translate_vector(t, i, RISCV_V_##op, RISCV_V_##form)
+#define vector_to_x(op)             translate_vector_to_x(t, i, RISCV_V_##op)
+#define vector_to_f(op)             translate_vector_to_f(t, i, RISCV_V_##op)
+#define vector_load(access, bits)   translate_vector_memory(t, i, RISCV_VMEM_##access, bits, true)
+#define vector_store(access, bits)  translate_vector_memory(t, i, RISCV_VMEM_##access, bits, false)
+
 /* floating point */
 #define fload(bits)                 translate_fload(t, i, bits)
 #define fstore(bits)                translate_fstore(t, i, bits)

@@ -8,6 +8,7 @@
 #include "target/riscv/pmp.h"
 #include "target/riscv/translate.h"
 #include "target/riscv/trap.h"
+#include "target/riscv/vector.h"
 #include <string.h>
 
 static struct riscv_cpu *cpu_of_object(struct vm_object *object)
@@ -76,6 +77,7 @@ void riscv_reset(struct vcpu *vcpu)
     state->menvcfg = riscv_menvcfg_reset(cpu);
     state->mie = 1;
     state->stimecmp = UINT64_MAX;
+    state->vtype = VTYPE_VILL;
     state->reserve_address = RISCV_NO_RESERVATION;
     state->lines = driven_lines(vcpu);
     riscv_pmp_forget(cpu);
@@ -85,7 +87,7 @@ void riscv_reset(struct vcpu *vcpu)
 
 static enum translate_result translate(struct vcpu *vcpu, struct ir_block *block, const struct code_source *source)
 {
-    return riscv_translate(block, source, riscv_cpu_of(vcpu)->guards);
+    return riscv_translate(block, source, riscv_cpu_of(vcpu)->guards, riscv_cpu_of(vcpu));
 }
 
 static u64 get_pc(struct vcpu *vcpu)
@@ -159,6 +161,26 @@ static const struct cpu_class cpu_class = {
 
 /* Life */
 
+static bool is_power_of_2(unsigned n)
+{
+    return n && !(n & (n - 1));
+}
+
+static bool check_vectors(const struct riscv_cpu *cpu, GError **error)
+{
+    unsigned least = cpu->extension[RISCV_EXT_V] ? 128 : cpu->extension[RISCV_EXT_ZVE64X] ? 64 : 32;
+
+    if (!is_power_of_2(cpu->vlen) || cpu->vlen < least)
+        return error_set(error, "vlen %u is not a power of 2 from %u to %u", cpu->vlen, least, RISCV_MAX_VLEN);
+    if (!is_power_of_2(cpu->elen) || (cpu->elen < 64 && cpu->extension[RISCV_EXT_ZVE64X]))
+        return error_set(error, "elen %u is not %s", cpu->elen, cpu->extension[RISCV_EXT_ZVE64X] ? "64" : "32 or 64");
+    if (cpu->elen > cpu->vlen)
+        return error_set(error, "elen %u is more than vlen %u", cpu->elen, cpu->vlen);
+    if (strcmp(cpu->vext_spec, "v1.0"))
+        return error_set(error, "vext_spec '%s' is not there; v1.0 is", cpu->vext_spec);
+    return true;
+}
+
 static bool check_options(struct riscv_cpu *cpu, GError **error)
 {
     if (!cpu->extension[RISCV_EXT_I] || !cpu->extension[RISCV_EXT_ZICSR])
@@ -172,7 +194,7 @@ static bool check_options(struct riscv_cpu *cpu, GError **error)
     cpu->sv57 &= cpu->sv48;
     if (!cpu->pmp)
         cpu->pmp_regions = 0;
-    return true;
+    return !cpu->extension[RISCV_EXT_ZVE32X] || check_vectors(cpu, error);
 }
 
 static bool needs_met(const struct riscv_cpu *cpu, unsigned i)
@@ -201,9 +223,9 @@ static void drop_unmet_defaults(struct riscv_cpu *cpu)
 }
 
 /* "c=off" takes zca along: nobody asked for it, and nothing that is on implies it. Zicsr is what trap handlers live on. */
-static void drop_unimplied_defaults(struct riscv_cpu *cpu)
+static bool drop_unimplied_round(struct riscv_cpu *cpu)
 {
-    bool implied[RISCV_EXT_COUNT] = { false }, by_some[RISCV_EXT_COUNT] = { false };
+    bool changed = false, implied[RISCV_EXT_COUNT] = { false }, by_some[RISCV_EXT_COUNT] = { false };
 
 #define EXTENSION(...)
 #define TODO(...)
@@ -219,9 +241,19 @@ static void drop_unimplied_defaults(struct riscv_cpu *cpu)
 #undef IMPLIES
 #undef IMPLIES_BOTH
     for (unsigned i = 0; i < RISCV_EXT_COUNT; i++) {
-        if (by_some[i] && !implied[i] && !cpu->chosen[i] && i != RISCV_EXT_ZICSR)
+        if (cpu->extension[i] && by_some[i] && !implied[i] && !cpu->chosen[i] && i != RISCV_EXT_ZICSR) {
             cpu->extension[i] = false;
+            changed = true;
+        }
     }
+    return changed;
+}
+
+/* Ends: each round turns something off. */
+static void drop_unimplied_defaults(struct riscv_cpu *cpu)
+{
+    while (drop_unimplied_round(cpu))
+        ;
 }
 
 static void init_rv64(struct vm_object *object)
@@ -377,24 +409,24 @@ static const struct vm_property common_properties[] = {
     OPTION("cbom_blocksize", U16, cbom_block, "64", .min = 64, .max = 64),
     OPTION("cbop_blocksize", U16, cbop_block, "64", .min = 64, .max = 64),
     OPTION("cboz_blocksize", U16, cboz_block, "64", .min = 64, .max = 64),
+    OPTION("vlen", U16, vlen, "128", .min = 32, .max = RISCV_MAX_VLEN, .description = "Bits of a vector register"),
+    OPTION("elen", U16, elen, "64", .min = 32, .max = 64, .description = "Bits of the largest vector element"),
+    OPTION("vext_spec", STRING, vext_spec, "v1.0", .description = "Version of the vector extension; v1.0"),
+    OPTION("rvv_ta_all_1s", BOOL, rvv_ta_all_1s, "off", .description = "Agnostic tail elements become ones"),
+    OPTION("rvv_ma_all_1s", BOOL, rvv_ma_all_1s, "off", .description = "Agnostic masked-off elements become ones"),
+    OPTION("rvv_vl_half_avl", BOOL, rvv_vl_half_avl, "off", .description = "vl is half of AVL between VLMAX and twice VLMAX"),
+    OPTION("rvv_vsetvl_x0_vill", BOOL, rvv_vsetvl_x0_vill, "off", .description = "Keeping vl under another VLMAX sets vill"),
     LATER("big-endian", "bool", "off"),
     LATER("debug", "bool", "off"),
-    LATER("elen", "uint16", "64"),
     LATER("num-triggers", "uint32", "0"),
     LATER("pmp-granularity", "uint32", "4"),
     LATER("pmu-mask", "uint32", "524280"),
     LATER("priv_spec", "str", "v1.13.0"),
     LATER("rnmi-exception-vector", "uint64", "0"),
     LATER("rnmi-interrupt-vector", "uint64", "0"),
-    LATER("rvv_ma_all_1s", "bool", "off"),
-    LATER("rvv_ta_all_1s", "bool", "off"),
-    LATER("rvv_vl_half_avl", "bool", "off"),
-    LATER("rvv_vsetvl_x0_vill", "bool", "off"),
     LATER("short-isa-string", "bool", "off"),
     LATER("start-powered-off", "bool", "off"),
     LATER("sv64", "bool", "off"),
-    LATER("vext_spec", "str", "v1.0"),
-    LATER("vlen", "uint16", "128"),
     LATER("x-misa-w", "bool", "off"),
     READ_ONLY("isa", get_isa, "The isa string"),
     READ_ONLY("isa-extensions", get_isa_extensions, "Extensions, separated by commas"),

@@ -42,6 +42,10 @@ struct riscv_cpu {
     u8 pmu_counters;                 /* mhpmcounter3.. that can be written */
     u32 mvendorid;
     u64 marchid, mimpid, reset_vector;
+    u16 vlen, elen;                  /* bits; vlen a power of 2, at most RISCV_MAX_VLEN */
+    char *vext_spec;
+    bool rvv_ta_all_1s, rvv_ma_all_1s;  /* agnostic elements become ones (else they stay) */
+    bool rvv_vl_half_avl, rvv_vsetvl_x0_vill;
     u16 cbom_block, cboz_block, cbop_block; /* bytes */
     /* Caches of the vCPU's own thread. */
     struct riscv_memory_window memory_window;

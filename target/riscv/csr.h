@@ -15,6 +15,7 @@
 #define MSTATUS_MPIE BIT64(7)
 #define MSTATUS_SPP  BIT64(8)
 #define MSTATUS_MPP  (UINT64_C(3) << MSTATUS_MPP_SHIFT)
+#define MSTATUS_VS   (UINT64_C(3) << MSTATUS_VS_SHIFT)
 #define MSTATUS_FS   (UINT64_C(3) << MSTATUS_FS_SHIFT)
 #define MSTATUS_MPRV BIT64(17)
 #define MSTATUS_SUM  BIT64(18)
@@ -26,10 +27,10 @@
 #define MSTATUS_UXL_MASK (UINT64_C(3) << 32)
 #define MSTATUS_SXL  (UINT64_C(2) << 34)
 #define MSTATUS_SD   BIT64(63)
-enum { MSTATUS_MPP_SHIFT = 11, MSTATUS_FS_SHIFT = 13 };
+enum { MSTATUS_VS_SHIFT = 9, MSTATUS_MPP_SHIFT = 11, MSTATUS_FS_SHIFT = 13 };
 
 /* What sstatus shows of it (section 12.1.1). */
-#define SSTATUS_WRITE (MSTATUS_SIE | MSTATUS_SPIE | MSTATUS_SPP | MSTATUS_FS | MSTATUS_SUM | MSTATUS_MXR)
+#define SSTATUS_WRITE (MSTATUS_SIE | MSTATUS_SPIE | MSTATUS_SPP | MSTATUS_VS | MSTATUS_FS | MSTATUS_SUM | MSTATUS_MXR)
 #define SSTATUS_READ  (SSTATUS_WRITE | MSTATUS_UXL_MASK | MSTATUS_SD)
 
 /* menvcfg and senvcfg (sections 3.1.18 and 12.1.10). */
@@ -82,7 +83,7 @@ char *riscv_csr_make_name(const struct riscv_csr *row, u32 number);
 bool riscv_csr_peek(struct riscv_cpu *cpu, u32 number, u64 *value);
 bool riscv_csr_poke(struct riscv_cpu *cpu, u32 number, u64 value);
 
-/* mstatus with FS as fp_dirty makes it, and SD. */
+/* mstatus with FS and VS as fp_dirty and vs_dirty make them, and SD. */
 u64 riscv_mstatus(const struct riscv_state *state);
 /* Writable bits of menvcfg in this configuration, and its value at reset. */
 u64 riscv_menvcfg_mask(const struct riscv_cpu *cpu);
@@ -102,6 +103,7 @@ WRITER(topei) WRITER(mvien) WRITER(mvip)
 TESTER(f) TESTER(s) TESTER(u) TESTER(zicntr) TESTER(zihpm) TESTER(sstc) TESTER(pmp)
 TESTER(fp_on) TESTER(counter) TESTER(satp) TESTER(stimecmp)
 TESTER(smaia) TESTER(ssaia) TESTER(mvien) TESTER(topei) TESTER(s_file) TESTER(ireg)
+READER(vector) WRITER(vector) TESTER(v) TESTER(v_on)
 #undef READER
 #undef WRITER
 #undef TESTER

@@ -56,9 +56,11 @@ u64 riscv_mstatus(const struct riscv_state *state)
 {
     u64 status = state->mstatus;
 
+    if (state->vs_dirty && (status & MSTATUS_VS))
+        status |= MSTATUS_VS;
     if (state->fp_dirty && (status & MSTATUS_FS))
         status |= MSTATUS_FS;
-    return status | ((status & MSTATUS_FS) == MSTATUS_FS ? MSTATUS_SD : 0);
+    return status | ((status & MSTATUS_FS) == MSTATUS_FS || (status & MSTATUS_VS) == MSTATUS_VS ? MSTATUS_SD : 0);
 }
 
 static u64 mstatus_mask(const struct riscv_cpu *cpu)
@@ -73,6 +75,10 @@ static u64 mstatus_mask(const struct riscv_cpu *cpu)
         mask |= MSTATUS_FS;
     else
         mask &= ~MSTATUS_FS;
+    if (riscv_has(cpu, RISCV_EXT_ZVE32X))
+        mask |= MSTATUS_VS;
+    else
+        mask &= ~MSTATUS_VS;
     return mask;
 }
 
@@ -91,6 +97,7 @@ static void write_status(struct riscv_cpu *cpu, u64 value, u64 mask)
         status = merge(status, old, MSTATUS_MPP);
     state->mstatus = status;
     state->fp_dirty = 0;
+    state->vs_dirty = 0;
 }
 
 u64 riscv_read_mstatus(struct riscv_cpu *cpu, const struct riscv_csr *row, u32 number)

@@ -19,6 +19,7 @@ struct riscv_insn {
     u8 rm;
     u8 aq, rl;
     u8 pred, succ, fm;
+    u8 vm;      /* 0: masked by v0 */
     u16 csr;
     s32 imm;    /* immediate, shift amount or uimm, ready to use */
     u32 raw;
@@ -28,6 +29,7 @@ enum riscv_row_flags {
     RISCV_ROW_FLOATS = 1 << 0,  /* illegal while FS is off */
     RISCV_ROW_ROUNDS = 1 << 1,  /* has rm: 5 and 6 are illegal, 7 is when frm is */
     RISCV_ROW_ORDERED = 1 << 2, /* has aq and rl */
+    RISCV_ROW_VECTORS = 1 << 3, /* illegal while VS is off */
 };
 
 struct riscv_row_info {

@@ -77,6 +77,17 @@ static void add_order(struct writer *w, unsigned set)
             add(w, "%c", "iorw"[i]);
 }
 
+/* A number where a field has no meaning. */
+static void add_vtype(struct writer *w, u32 vtype)
+{
+    static const char *const lmul[8] = { "m1", "m2", "m4", "m8", NULL, "mf8", "mf4", "mf2" };
+
+    if (vtype >> 8 || vtype >> 3 & 4 || !lmul[vtype & 7])
+        add(w, "%u", vtype);
+    else
+        add(w, "e%u,%s,%s,%s", 8 << (vtype >> 3 & 3), lmul[vtype & 7], vtype & 0x40 ? "ta" : "tu", vtype & 0x80 ? "ma" : "mu");
+}
+
 static void add_operand(struct writer *w, char letter, const struct riscv_insn *i, u64 pc)
 {
     switch (letter) {
@@ -101,15 +112,22 @@ static void add_operand(struct writer *w, char letter, const struct riscv_insn *
     case 'z': add(w, "rtz"); break;
     case 'P': add_order(w, i->pred); break;
     case 'Q': add_order(w, i->succ); break;
+    case 'v': add(w, "v%u", i->rd); break;
+    case 'w': add(w, "v%u", i->rs1); break;
+    case 'x': add(w, "v%u", i->rs2); break;
+    case 'V': add(w, "v0.t"); break;
+    case '0': add(w, "v0"); break;
+    case 'y': add_vtype(w, (u32)i->imm); break;
+    case 'L': add(w, "%u", i->rs1); break;
     case 'l': add(w, "%s", fli_name[i->rs1]); break;
     default: add(w, "?"); break;
     }
 }
 
-/* Rounding that comes from frm is not shown. */
+/* Rounding that comes from frm, and the mask of an instruction without, are not shown. */
 static bool is_shown(char letter, const struct riscv_insn *i)
 {
-    return letter != 'r' || i->rm != 7;
+    return letter == 'V' ? !i->vm : letter != 'r' || i->rm != 7;
 }
 
 static void add_ordering(struct writer *w, const struct riscv_insn *i)

@@ -71,6 +71,8 @@ void riscv_mmu_context(struct vcpu *vcpu, struct mmu_context *context)
         context->mode |= RISCV_MODE_MXR;
     if (!(state->mstatus & MSTATUS_FS))
         context->mode |= RISCV_MODE_FP_OFF;
+    if (!(state->mstatus & MSTATUS_VS))
+        context->mode |= RISCV_MODE_V_OFF;
     if (state->frm > 4)
         context->mode |= RISCV_MODE_FRM_INVALID;
     if (state->frm == 4)

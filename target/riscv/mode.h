@@ -16,7 +16,8 @@ enum riscv_mode {
     RISCV_MODE_FRM_AWAY = 1 << 9,         /* frm is RMM, which hosts do not have */
     /* What decoding and translation do not depend on. */
     RISCV_MODE_DATA = 3 << 4 | RISCV_MODE_SUM | RISCV_MODE_MXR,
-    /* Bits from 16 up belong to whoever needs more (V, H, breakpoints). */
+    RISCV_MODE_V_OFF = 1 << 16,           /* mstatus.VS is off: vectors are illegal */
+    /* Bits from 17 up belong to whoever needs more (H, breakpoints). */
 };
 
 #endif

@@ -4,7 +4,7 @@
 #include <string.h>
 
 /* gdb's numbers (its riscv-tdep.h), also used as cookies. */
-enum { GDB_X = 0, GDB_PC = 32, GDB_F = 33, GDB_CSR = 65, GDB_PRIV = GDB_CSR + 4096 };
+enum { GDB_X = 0, GDB_PC = 32, GDB_F = 33, GDB_CSR = 65, GDB_PRIV = GDB_CSR + 4096, GDB_V };
 
 static const char *const x_names[] = {
     "zero", "ra", "sp", "gp", "tp", "t0", "t1", "t2", "fp", "s1", "a0", "a1", "a2", "a3", "a4", "a5",
@@ -14,6 +14,16 @@ static const char *const f_names[] = {
     "ft0", "ft1", "ft2", "ft3", "ft4", "ft5", "ft6", "ft7", "fs0", "fs1", "fa0", "fa1", "fa2", "fa3", "fa4", "fa5",
     "fa6", "fa7", "fs2", "fs3", "fs4", "fs5", "fs6", "fs7", "fs8", "fs9", "fs10", "fs11", "ft8", "ft9", "ft10", "ft11",
 };
+
+/* v0 to v31; gdb finds them by name. */
+static void add_vectors(struct riscv_cpu *cpu, GArray *list)
+{
+    for (unsigned i = 0; i < 32; i++) {
+        struct cpu_register reg = { g_strdup_printf("v%u", i), "org.gnu.gdb.riscv.vector", "riscv_vector", "vector", cpu->vlen, GDB_V + i, GDB_V + i };
+
+        g_array_append_val(list, reg);
+    }
+}
 
 static void add(GArray *list, char *name, u32 number, const char *feature, const char *type, const char *group)
 {
@@ -52,6 +62,8 @@ void riscv_registers_init(struct riscv_cpu *cpu)
         add(list, g_strdup(f_names[i]), GDB_F + i, "org.gnu.gdb.riscv.fpu", "ieee_double", "float");
     add_csrs(cpu, list);
     add(list, g_strdup("priv"), GDB_PRIV, "org.gnu.gdb.riscv.virtual", "int", "system");
+    if (riscv_has(cpu, RISCV_EXT_ZVE32X))
+        add_vectors(cpu, list);
     cpu->register_count = list->len;
     cpu->registers = (struct cpu_register *)g_array_free(list, FALSE);
 }
@@ -79,6 +91,10 @@ bool riscv_register_read(struct vcpu *vcpu, const struct cpu_register *reg, void
     const u64 *plain = plain_register(state, reg->cookie);
     u64 bits;
 
+    if (reg->cookie >= GDB_V) {
+        memcpy(value, state->v + (reg->cookie - GDB_V) * reg->bits / 8, reg->bits / 8);
+        return true;
+    }
     if (plain)
         bits = *plain;
     else if (reg->cookie == GDB_PRIV)
@@ -104,6 +120,11 @@ bool riscv_register_write(struct vcpu *vcpu, const struct cpu_register *reg, con
     struct riscv_state *state = vcpu->state;
     u64 *plain = plain_register(state, reg->cookie), bits;
 
+    if (reg->cookie >= GDB_V) {
+        memcpy(state->v + (reg->cookie - GDB_V) * reg->bits / 8, value, reg->bits / 8);
+        state->vs_dirty = 1;
+        return true;
+    }
     memcpy(&bits, value, sizeof(bits));
     if (reg->cookie == GDB_PRIV)
         return set_privilege(riscv_cpu_of(vcpu), bits);

@@ -11,7 +11,7 @@
 
 enum riscv_privilege { RISCV_U = 0, RISCV_S = 1, RISCV_M = 3 };
 
-enum { RISCV_MAX_PMP = 64, RISCV_COUNTERS = 32 };
+enum { RISCV_MAX_PMP = 64, RISCV_COUNTERS = 32, RISCV_MAX_VLEN = 512 };
 
 #define RISCV_NO_RESERVATION UINT64_MAX
 
@@ -59,6 +59,12 @@ struct riscv_state {
     u64 pmpaddr[RISCV_MAX_PMP];
     struct riscv_pmp_entry pmp[RISCV_MAX_PMP]; /* config, and the ranges that follow from it */
     u32 pmp_used; /* entries from this one on are off */
+
+    /* Vectors (target/riscv/vector.h). */
+    u64 vl, vtype, vstart; /* vtype: with vill */
+    u64 vs_dirty;          /* non-zero: VS reads as Dirty, as fp_dirty */
+    u8 vxrm, vxsat;
+    u8 v[32 * RISCV_MAX_VLEN / 8] __attribute__((aligned(64))); /* one register behind the other, VLEN bits each */
 };
 
 #endif

@@ -5,6 +5,7 @@
  * crosses into the next page is a block of its own.
  */
 #include "target/riscv/translate.h"
+#include "target/riscv/vector.h"
 
 enum { MAX_INSNS = 64, PAGE = 4096 };
 
@@ -84,6 +85,8 @@ static bool is_legal(const struct translation *t, const struct riscv_insn *i)
         return false;
     if (likely(!i->flags))
         return true;
+    if ((i->flags & RISCV_ROW_VECTORS) && (t->mode & RISCV_MODE_V_OFF))
+        return false;
     if ((i->flags & RISCV_ROW_FLOATS) && (t->mode & RISCV_MODE_FP_OFF))
         return false;
     if (i->flags & RISCV_ROW_ROUNDS)
@@ -136,9 +139,9 @@ static bool goes_on(const struct translation *t, const struct code_source *sourc
            !(source->stop_before && source->stop_before(source->opaque, (u32)t->next));
 }
 
-enum translate_result riscv_translate(struct ir_block *block, const struct code_source *source, u64 guards)
+enum translate_result riscv_translate(struct ir_block *block, const struct code_source *source, u64 guards, const struct riscv_cpu *cpu)
 {
-    struct translation t = { .b = block, .source = source, .guards = guards, .mode = source->mode, .careful = source->single_memory };
+    struct translation t = { .b = block, .source = source, .guards = guards, .cpu = cpu, .mode = source->mode, .careful = source->single_memory };
     u32 raw;
 
     ir_block_track(block, RISCV_REG_COUNT);

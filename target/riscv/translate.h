@@ -13,8 +13,10 @@
 #include "tcg/builder.h"
 #include "vm/vcpu.h"
 
-/* guards: riscv_guards() of the CPU. The mode is an enum riscv_mode word. */
-enum translate_result riscv_translate(struct ir_block *block, const struct code_source *source, u64 guards);
+struct riscv_cpu;
+
+/* guards: riscv_guards() of the CPU. The mode is an enum riscv_mode word. cpu: for its vectors; NULL: none. */
+enum translate_result riscv_translate(struct ir_block *block, const struct code_source *source, u64 guards, const struct riscv_cpu *cpu);
 
 /* The rest is shared by the chapters, translate_*.c. */
 struct translation {
@@ -28,6 +30,9 @@ struct translation {
     bool careful;  /* the variant of the block where shortcuts were not good enough (code_source.single_memory) */
     bool fp_dirty; /* this block has marked the floating-point state as written, or */
     bool fp_writes; /* will with the next instruction */
+    const struct riscv_cpu *cpu;
+    bool vtype_known; /* by a vsetvli of this block; vstart is 0 then */
+    u64 vtype;
 };
 
 /* The value of an x register; x0 is the constant 0. */
@@ -117,7 +122,18 @@ void translate_fp_to_int(struct translation *t, const struct riscv_insn *i, enum
 void translate_fp_from_int(struct translation *t, const struct riscv_insn *i, enum ir_type from, u32 flags, unsigned bits);
 void translate_fp_resize(struct translation *t, const struct riscv_insn *i, unsigned bits, unsigned from);
 void translate_fp_round(struct translation *t, const struct riscv_insn *i, u32 flags, unsigned bits);
+/* An f register's 64 bits. */
+void translate_set_f(struct translation *t, unsigned reg, ir_value value);
 /* Half precision: one call. operands: letters as in translate_float.c; the first is where the result goes. */
 void translate_fp_call(struct translation *t, const struct riscv_insn *i, const struct ir_helper *helper, const char *operands);
+
+/* translate_vector.c. op: enum riscv_vector_op, form: enum riscv_vector_form, access: enum riscv_vector_access; bits of an element. */
+void translate_vsetvli(struct translation *t, const struct riscv_insn *i);
+void translate_vsetivli(struct translation *t, const struct riscv_insn *i);
+void translate_vsetvl(struct translation *t, const struct riscv_insn *i);
+void translate_vector(struct translation *t, const struct riscv_insn *i, unsigned op, unsigned form);
+void translate_vector_to_x(struct translation *t, const struct riscv_insn *i, unsigned op);
+void translate_vector_to_f(struct translation *t, const struct riscv_insn *i, unsigned op);
+void translate_vector_memory(struct translation *t, const struct riscv_insn *i, unsigned access, unsigned bits, bool load);
 
 #endif

@@ -105,6 +105,12 @@ static ir_value pending(struct translation *t)
     return ir_binary(t->b, IR_AND, ir_binary(t->b, IR_OR, lines, software), ir_get(t->b, IR_I64, RISCV_REG_MIE));
 }
 
+/* VS may be Dirty by what only helpers know. */
+static bool has_live_vectors(const struct translation *t)
+{
+    return t->guards >> riscv_row_info[RISCV_VSETVL].guard & 1 && !(t->mode & RISCV_MODE_V_OFF);
+}
+
 /*
  * Reads, and changes of SIE alone. Setting it goes to the helper when an interrupt may be due, and when the value, if not a constant,
  * has other bits. False: not such a one.
@@ -115,7 +121,7 @@ static bool access_sstatus(struct translation *t, const struct riscv_insn *i, ir
     const struct ir_op *op = &t->b->op[value];
     bool is_const = op->code == IR_CONST, only_sie = is_const && !((u64)op->imm & ~MSTATUS_SIE);
 
-    if (t->careful || !has_supervisor(t) || (t->mode & RISCV_MODE_PRIVILEGE) == 0)
+    if (t->careful || !has_supervisor(t) || has_live_vectors(t) || (t->mode & RISCV_MODE_PRIVILEGE) == 0)
         return false;
     if (writes && (function == 1 || (function == 3 && !only_sie) || (is_const && !only_sie)))
         return false;

@@ -70,6 +70,11 @@ static void set_f(struct translation *t, unsigned reg, ir_value value)
     mark_dirty(t);
 }
 
+void translate_set_f(struct translation *t, unsigned reg, ir_value value)
+{
+    set_f(t, reg, value);
+}
+
 /* Operand and result of 32 or 64 bits. */
 static ir_value get_value(struct translation *t, unsigned reg, unsigned bits)
 {

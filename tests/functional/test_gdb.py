@@ -55,6 +55,12 @@ def test_registers_and_steps(debugged):
     assert output.count("warning") == output.count("warning: No executable has been specified"), output
 
 
+def test_vector_registers(debugged):
+    output = debugged("-cpu", "max,vlen=256").gdb("set $v1.b[31] = 0x7f", "print/x $v1.q", "print/x $v1.w[7]", "print $vlenb", "ptype $v0")
+    assert "= {0x0, 0x7f000000000000000000000000000000}" in output and "= 0x7f000000" in output and "$3 = 32" in output, output
+    assert "uint8_t b[32]" in output or "uint8 b[32]" in output or " b" in output, output
+
+
 def test_breakpoint_at_the_firmware(debugged):
     output = debugged().gdb("break *0x80000000", "continue", "info registers pc", "delete", "x/2i $pc", "stepi", "stepi",
                             "hbreak *0x80000000", "info breakpoints")

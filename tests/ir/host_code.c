@@ -57,7 +57,7 @@ static bool translate(struct world *w, const char *words)
             source.max_insns++;
         }
     ir_block_reset(w->block, source.offset);
-    if (riscv_translate(w->block, &source, w->guards) != TRANSLATE_OK)
+    if (riscv_translate(w->block, &source, w->guards, NULL) != TRANSLATE_OK)
         return false;
     for (const struct ir_pass *pass = ir_passes; pass->name; pass++)
         pass->run(w->block, &w->tcg.layout);

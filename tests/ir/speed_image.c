@@ -58,7 +58,7 @@ static bool translate(struct image *s, u32 page, u32 offset)
     struct tcg_code code = { .link = s->link };
 
     ir_block_reset(b, offset);
-    if (riscv_translate(b, &source, s->guards) != TRANSLATE_OK || b->overflow)
+    if (riscv_translate(b, &source, s->guards, NULL) != TRANSLATE_OK || b->overflow)
         return false;
     for (const struct ir_pass *pass = ir_passes; pass->name; pass++)
         pass->run(b, s->layout);

@@ -1,6 +1,6 @@
 /*
  * tests/isa/run_cases.c - runs a flat program (cases.py) on the translator and a back end, without machine or accelerator:
- * run-cases BACKEND FILE. The program ends with write(1, data, size), whose data goes to standard output.
+ * run-cases BACKEND FILE [VLEN]. The program ends with write(1, data, size), whose data goes to standard output.
  *
  * Memory is one piece at BASE. Every second miss fills the TLB, so that both the inline path and the slow path run.
  */
@@ -129,6 +129,34 @@ static struct tcg_result slow_cas(void *vcpu, u64 va, u64 expected, u64 desired,
     return (struct tcg_result){ extend(old, mem, true), 0 };
 }
 
+static u8 *direct(struct vcpu *vcpu, u64 va, u64 size, bool write)
+{
+    struct runner *r = runner_of(vcpu);
+
+    /* Every third time the slow way. */
+    return (va & 4095) + size > 4096 || ++r->misses % 3 == 0 ? NULL : host_of(r, va, (unsigned)size);
+}
+
+static bool load(struct vcpu *vcpu, u64 va, unsigned size, u64 *value)
+{
+    *value = 0;
+    memcpy(value, host_of(runner_of(vcpu), va, size), size);
+    return true;
+}
+
+static bool store(struct vcpu *vcpu, u64 va, unsigned size, u64 value)
+{
+    memcpy(host_of(runner_of(vcpu), va, size), &value, size);
+    return true;
+}
+
+static bool readable(struct vcpu *vcpu, u64 va, unsigned size)
+{
+    return va >= BASE && va - BASE <= runner_of(vcpu)->size - size;
+}
+
+static const struct vcpu_memory memory_of_runner = { direct, load, store, readable };
+
 static void empty_tables(struct runner *r)
 {
     struct tcg_tlb_entry *read = (void *)((u8 *)r->state + r->layout.l1_read);
@@ -167,7 +195,7 @@ static void translate(struct runner *r, u64 pc)
 
     source.next_page = source.page + 4096;
     ir_block_reset(r->block, source.offset);
-    riscv_translate(r->block, &source, r->guards);
+    riscv_translate(r->block, &source, r->guards, r->cpu);
     if (!ir_verify(r->block, r->reg, RISCV_REG_COUNT, &error)) {
         fprintf(stderr, "%#llx: %s\n", (unsigned long long)pc, error->message);
         exit(1);
@@ -218,7 +246,7 @@ static bool load_program(struct runner *r, const char *path)
     return r->ram != MAP_FAILED;
 }
 
-static void create_cpu(struct runner *r)
+static void create_cpu(struct runner *r, unsigned vlen)
 {
     u8 *memory = mmap(NULL, 1 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
@@ -227,13 +255,17 @@ static void create_cpu(struct runner *r)
     r->cpu->vcpu.vm = vm_create(VM_GUEST_RISCV64, NULL);
     r->cpu->vcpu.state = r->state;
     r->cpu->vcpu.accel = r;
+    r->cpu->vcpu.memory = &memory_of_runner;
+    r->cpu->vlen = (u16)vlen;
+    r->cpu->elen = 64;
     r->cpu->vcpu.host = (struct vcpu_host *)r->state - 1;
     r->cpu->vcpu.host->vcpu = &r->cpu->vcpu;
     for (unsigned i = 0; i < RISCV_EXT_COUNT; i++)
         r->cpu->extension[i] = true;
     r->guards = r->cpu->guards = riscv_guards(r->cpu->extension);
     r->state->privilege = RISCV_M;
-    r->state->mstatus = 3 << 13; /* FS dirty */
+    r->state->mstatus = 3 << 13 | 3 << 9; /* FS, VS dirty */
+    r->state->vtype = UINT64_C(1) << 63;
     r->state->reserve_address = RISCV_NO_RESERVATION;
     r->state->pc = BASE;
 }
@@ -256,13 +288,13 @@ int main(int argc, char **argv)
 {
     struct runner r = { .runtime = { slow_load, slow_store, slow_amo, slow_cas } };
 
-    if (argc != 3 || !load_program(&r, argv[2])) {
-        fprintf(stderr, "usage: run-cases interp|x86_64 FILE\n");
+    if (argc < 3 || argc > 4 || !load_program(&r, argv[2])) {
+        fprintf(stderr, "usage: run-cases interp|x86_64 FILE [VLEN]\n");
         return 1;
     }
     r.backend = strcmp(argv[1], "interp") == 0 ? &tcg_backend_interp : &tcg_backend_x86_64;
     r.block = ir_block_create(4096);
-    create_cpu(&r);
+    create_cpu(&r, argc == 4 ? (unsigned)atoi(argv[3]) : 128);
     isa_describe_layout(&r.layout, r.reg);
     create_engine(&r);
     while (r.state->mcause == 0)

@@ -87,7 +87,7 @@ int main(int argc, char **argv)
     memset(on, true, sizeof(on));
     isa_describe_layout(&s->layout, s->reg);
     s->block = ir_block_create(4096);
-    riscv_translate(s->block, &source, riscv_guards(on));
+    riscv_translate(s->block, &source, riscv_guards(on), NULL);
     good = print(s, "translated");
     for (const struct ir_pass *pass = ir_passes; pass->name; pass++) {
         pass->run(s->block, &s->layout);

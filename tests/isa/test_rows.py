@@ -14,6 +14,7 @@ import tempfile
 
 sys.path.insert(0, os.path.dirname(__file__))
 import cases
+import vector_cases
 from rows import Table
 
 CACHE = os.environ.get('MYNAH_CACHE', os.path.expanduser('~/.cache/mynah'))     # filled by scripts/fetch-guests
@@ -33,36 +34,60 @@ def find_oracle(given):
     return None
 
 
-def build(table, rows, seed):
+def build(table, rows, seed, vlen):
     rng = random.Random(seed)
-    program = cases.Program(table, rng, (len(rows) * 96 + 0xffff) & ~0xfff)
+    size = sum(224 if r.action.startswith('v') else 96 for r in rows)
+    program = cases.Program(table, rng, (size + 0xffff) & ~0xfff, vlen)
     for row in rows:
         program.add(row)
     return program, program.finish()
 
 
-def run_oracle(oracle, image, folder):
+def run_oracle(oracle, image, folder, vlen):
     path = os.path.join(folder, 'cases.elf')
     with open(path, 'wb') as f:
         f.write(cases.elf(image))
     os.chmod(path, 0o755)
-    return subprocess.run([oracle, '-cpu', 'max', path], capture_output=True, check=False)
+    return subprocess.run([oracle, '-cpu', f'max,vlen={vlen}', path], capture_output=True, check=False)
 
 
-def run_mynah(runner, backend, image, folder):
+def run_mynah(runner, backend, image, folder, vlen):
     path = os.path.join(folder, 'cases.bin')
     with open(path, 'wb') as f:
         f.write(image)
-    return subprocess.run([runner, backend, path], capture_output=True, check=False)
+    return subprocess.run([runner, backend, path, str(vlen)], capture_output=True, check=False)
+
+
+def vector_differences(case, expected, actual):
+    begin, size = case.data + vector_cases.REGISTERS, case.vector.vlen // 8
+    for n in range(32):
+        at = slice(begin + (32 + n) * size, begin + (33 + n) * size)
+        if expected[at] != actual[at]:
+            yield f'v{n} is {actual[at][::-1].hex()}, expected {expected[at][::-1].hex()}'
+    if expected[case.data + case.memory:case.end] != actual[case.data + case.memory:case.end]:
+        yield 'memory differs'
+
+
+def describe_vector(program, case):
+    v = case.vector
+    values = {n: program.get(case, getattr(vector_cases, n)) for n in ('AVL', 'VTYPE', 'VSTART', 'VCSR')}
+    text = ' '.join(f'{n}={x:#x}' for n, x in values.items()) + f' e{1 << v.vtype.sew} lmul 2^{v.vtype.lmul}'
+    size, begin = v.vlen // 8, case.data + vector_cases.REGISTERS
+    for field in ('rs2', 'rs1', 'rd'):
+        n = v.get(field)
+        text += f'\n    {field}: v{n} {bytes(program.data[begin + n * size:begin + (n + 1) * size])[::-1].hex()}'
+    return text + f'\n    v0 {bytes(program.data[begin:begin + size])[::-1].hex()}'
 
 
 def differences(program, expected, actual):
     for case in program.cases:
         found = []
-        for at, what in cases.OUTPUTS:
+        for at, what in cases.OUTPUTS + (vector_cases.OUTPUTS if case.vector else ()):
             theirs, ours = (struct.unpack_from('<Q', d, case.data + at)[0] for d in (expected, actual))
             if theirs != ours:
                 found.append(f'{what} is {ours:#x}, expected {theirs:#x}')
+        if case.vector:
+            found += vector_differences(case, expected, actual)
         if case.has_area:
             area = slice(case.data + cases.AREA, case.data + cases.AREA + cases.AREA_SIZE)
             if expected[area] != actual[area]:
@@ -76,6 +101,8 @@ def describe(program, case, found):
     values = {n: program.get(case, at) for n, at in (('x1', cases.X1), ('x2', cases.X2), ('f1', cases.F1), ('f2', cases.F2),
                                                      ('f3', cases.F3), ('fcsr', cases.FCSR))}
     shown = ' '.join(f'{n}={v:#x}' for n, v in values.items())
+    if case.vector:
+        shown += '\n    ' + describe_vector(program, case)
     return f'{case.row.where} {case.row.name} {case.word:08x} at {case.address:#x} {f}: {"; ".join(found)}\n    {shown}'
 
 
@@ -88,6 +115,7 @@ def main():
     parser.add_argument('--count', type=int, default=15)
     parser.add_argument('--seed', type=int, default=1)
     parser.add_argument('--rows', default='')
+    parser.add_argument('--vlen', type=int, default=128)
     args = parser.parse_args()
     oracle = find_oracle(args.oracle)
     if not oracle:
@@ -97,12 +125,13 @@ def main():
     rows = [r for r in table.rows if re.search(args.rows, r.name) and
             table.expanded(r).action.split('(')[0] not in cases.NOT_HERE]
     work = rows * args.count
+    batch = BATCH // 4 if args.vlen == 128 else BATCH // 16 # vector cases are large
     random.Random(args.seed).shuffle(work)
     failures, per_row = 0, {}
     with tempfile.TemporaryDirectory() as folder:
-        for begin in range(0, len(work), BATCH):
-            program, image = build(table, work[begin:begin + BATCH], args.seed * 1000003 + begin)
-            theirs, ours = run_oracle(oracle, image, folder), run_mynah(args.runner, args.backend, image, folder)
+        for begin in range(0, len(work), batch):
+            program, image = build(table, work[begin:begin + batch], args.seed * 1000003 + begin, args.vlen)
+            theirs, ours = run_oracle(oracle, image, folder, args.vlen), run_mynah(args.runner, args.backend, image, folder, args.vlen)
             for who, result in (('oracle', theirs), ('mynah', ours)):
                 if result.returncode != 0 or len(result.stdout) != len(program.data):
                     keep = '/tmp/mynah-isa-cases.elf'

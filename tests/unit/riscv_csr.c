@@ -30,7 +30,7 @@ static void test_access(void)
     hart_write(&h, 0x306, UINT64_MAX);
     hart_write(&h, 0x106, UINT64_MAX);
     hart_write(&h, 0x30a, UINT64_MAX);
-    hart_write(&h, 0x300, MSTATUS_FS);
+    hart_write(&h, 0x300, MSTATUS_FS | MSTATUS_VS);
     hart_write(&h, 0x350, 0x30); /* mireg and sireg lead somewhere */
     hart_write(&h, 0x150, 0x3e);
     for (u32 n = 0; n < 4096; n++) {
@@ -68,9 +68,9 @@ static const struct {
     u64 from, write, expect;
 } warl[] = {
     { "mstatus keeps MPP when it is reserved", 0x300, 3 << 11, 2 << 11, 3 << 11 | MSTATUS_UXL | MSTATUS_SXL },
-    { "mstatus writable bits", 0x300, 0, UINT64_MAX, 0x7e79aa | MSTATUS_SD | MSTATUS_UXL | MSTATUS_SXL },
-    { "sstatus writable bits", 0x100, 0, UINT64_MAX, 0x0c6122 | MSTATUS_SD | MSTATUS_UXL },
-    { "misa ignores writes", 0x301, 0, 0, UINT64_C(0x800000000014112d) },
+    { "mstatus writable bits", 0x300, 0, UINT64_MAX, 0x7e7faa | MSTATUS_SD | MSTATUS_UXL | MSTATUS_SXL },
+    { "sstatus writable bits", 0x100, 0, UINT64_MAX, 0x0c6722 | MSTATUS_SD | MSTATUS_UXL },
+    { "misa ignores writes", 0x301, 0, 0, UINT64_C(0x800000000034112d) },
     { "medeleg lacks ecall from M", 0x302, 0, UINT64_MAX, 0xb3ff },
     { "mideleg has S interrupts only", 0x303, 0, UINT64_MAX, 0x222 },
     { "mie", 0x304, 0, UINT64_MAX, 0xaaa },
@@ -407,9 +407,9 @@ static void test_registers(void)
     hart_start(&h, "max");
     const struct cpu_register *reg = riscv_registers(h.vcpu, &count);
     for (u32 i = 0; i < count; i++) {
-        u64 value = 0, pattern = UINT64_C(0x123456789abcde0), back = 0;
+        u64 value[8] = { 0 }, pattern = UINT64_C(0x123456789abcde0), back = 0;
 
-        g_assert_true(riscv_register_read(h.vcpu, &reg[i], &value));
+        g_assert_true(riscv_register_read(h.vcpu, &reg[i], value));
         if (i) {
             g_assert_cmpuint(reg[i].number, >, reg[i - 1].number);
         }
@@ -419,7 +419,8 @@ static void test_registers(void)
             g_assert_cmphex(back, ==, pattern);
         }
     }
-    g_assert_cmpstr(reg[count - 1].name, ==, "priv");
+    g_assert_cmpstr(reg[count - 33].name, ==, "priv");
+    g_assert_cmpstr(reg[count - 1].name, ==, "v31");
     g_autofree char *text = riscv_describe(h.vcpu);
     g_assert_nonnull(strstr(text, "x31/t6   0123456789abcde0"));
     hart_stop(&h);

@@ -47,7 +47,7 @@ static enum translate_result translate(struct fixture *f, u32 offset)
 
     f->source.offset = offset;
     ir_block_reset(f->block, offset);
-    result = riscv_translate(f->block, &f->source, riscv_guards(f->on));
+    result = riscv_translate(f->block, &f->source, riscv_guards(f->on), NULL);
     if (result == TRANSLATE_OK) {
         ir_verify(f->block, f->reg, RISCV_REG_COUNT, &error);
         g_assert_no_error(error);

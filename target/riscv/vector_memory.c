@@ -1,0 +1,179 @@
+/* target/riscv/vector_memory.c - vector loads and stores (Unprivileged manual, "V", section 7). A fault leaves vstart at its element. */
+#include "target/riscv/helpers.h"
+#include "target/riscv/trap.h"
+#include "target/riscv/vector.h"
+#include <string.h>
+
+enum { PAGE = 4096 };
+
+/* One instruction under way. */
+struct transfer {
+    struct riscv_cpu *cpu;
+    struct riscv_state *state;
+    enum riscv_vector_access access;
+    bool load, masked;
+    u64 base, stride;
+    u64 count;         /* elements of a field: vl, or as many as there are bytes */
+    unsigned bytes;    /* of an element in memory */
+    unsigned fields;
+    u8 *group;         /* of the first field */
+    u64 group_bytes;   /* from one field's group to the next */
+    const u8 *index;
+    unsigned index_bytes;
+};
+
+static void copy_element(void *to, const void *from, unsigned bytes)
+{
+    switch (bytes) {
+    case 1: memcpy(to, from, 1); break;
+    case 2: memcpy(to, from, 2); break;
+    case 4: memcpy(to, from, 4); break;
+    default: memcpy(to, from, 8); break;
+    }
+}
+
+/* False: left. */
+static bool slow_element(const struct transfer *t, u8 *element, u64 address)
+{
+    struct vcpu *vcpu = &t->cpu->vcpu;
+    u64 value = 0;
+
+    if (t->load) {
+        if (!vcpu->memory->load(vcpu, address, t->bytes, &value))
+            return false;
+        copy_element(element, &value, t->bytes);
+        return true;
+    }
+    copy_element(&value, element, t->bytes);
+    return vcpu->memory->store(vcpu, address, t->bytes, value);
+}
+
+static bool move_element(const struct transfer *t, u8 *element, u64 address)
+{
+    struct vcpu *vcpu = &t->cpu->vcpu;
+    u8 *place = vcpu->memory->direct(vcpu, address, t->bytes, !t->load);
+
+    if (unlikely(!place))
+        return slow_element(t, element, address);
+    if (t->load)
+        copy_element(element, place, t->bytes);
+    else
+        copy_element(place, element, t->bytes);
+    return true;
+}
+
+static u64 element_address(const struct transfer *t, u64 i)
+{
+    u64 index = 0;
+
+    if (t->access == RISCV_VMEM_STRIDED)
+        return t->base + i * t->stride;
+    if (t->access != RISCV_VMEM_INDEXED)
+        return t->base + i * t->fields * t->bytes;
+    copy_element(&index, t->index + i * t->index_bytes, t->index_bytes);
+    return t->base + index;
+}
+
+static bool readable(const struct transfer *t, u64 i)
+{
+    struct vcpu *vcpu = &t->cpu->vcpu;
+    u64 address = element_address(t, i);
+
+    for (unsigned field = 0; field < t->fields; field++)
+        if (!vcpu->memory->readable(vcpu, address + field * t->bytes, t->bytes))
+            return false;
+    return true;
+}
+
+static bool left(const struct transfer *t, u64 i)
+{
+    t->state->vstart = i;
+    vcpu_not_retired(&t->cpu->vcpu);
+    return true;
+}
+
+/* Element by element. True: left. */
+static bool transfer_elements(const struct transfer *t, u64 i)
+{
+    for (; i < t->count; i++) {
+        if (t->masked && !vector_bit(t->state->v, i))
+            continue;
+        if (t->access == RISCV_VMEM_FIRST && i > 0 && !readable(t, i)) {
+            t->state->vl = i;
+            break;
+        }
+        u64 address = element_address(t, i);
+        for (unsigned field = 0; field < t->fields; field++)
+            if (!move_element(t, t->group + field * t->group_bytes + i * t->bytes, address + field * t->bytes))
+                return left(t, i);
+    }
+    t->state->vstart = 0;
+    return false;
+}
+
+/* One field, all elements, one behind the other: as many bytes at once as lie in a page. */
+static bool transfer_run(const struct transfer *t, u64 i)
+{
+    struct vcpu *vcpu = &t->cpu->vcpu;
+    u64 at = i * t->bytes, end = t->count * t->bytes;
+
+    while (at < end) {
+        u64 address = t->base + at, size = MIN(end - at, PAGE - address % PAGE) & ~(u64)(t->bytes - 1);
+        u8 *place = size ? vcpu->memory->direct(vcpu, address, size, !t->load) : NULL;
+
+        if (likely(place)) {
+            if (t->load)
+                memcpy(t->group + at, place, size);
+            else
+                memcpy(place, t->group + at, size);
+            at += size;
+        } else {
+            if (t->access == RISCV_VMEM_FIRST && at > 0 && !readable(t, at / t->bytes)) {
+                t->state->vl = at / t->bytes;
+                break;
+            }
+            if (!slow_element(t, t->group + at, address))
+                return left(t, at / t->bytes);
+            at += t->bytes;
+        }
+    }
+    t->state->vstart = 0;
+    return false;
+}
+
+/* what: raw | enum riscv_vector_access << 32 | element bits << 40 | load << 48 | is known to be legal << 49. */
+u64 riscv_helper_vector_memory(void *vcpu, u64 what, u64 base, u64 stride)
+{
+    struct riscv_cpu *cpu = riscv_cpu_of(vcpu);
+    struct riscv_state *state = riscv_state_of(cpu);
+    u32 raw = (u32)what, vlenb = cpu->vlen / 8;
+    unsigned width = what >> 40 & 0xff, sew = riscv_vector_sew(state->vtype);
+    struct transfer t = { .cpu = cpu, .state = state, .access = what >> 32 & 0xff, .load = what >> 48 & 1, .masked = !(raw >> 25 & 1), .base = base,
+                          .stride = stride, .count = state->vl, .bytes = width / 8, .fields = (raw >> 29) + 1, .group = state->v + (raw >> 7 & 31) * vlenb };
+
+    if (!(what >> 49 & 1) && !riscv_vector_memory_legal(cpu, t.access, width, t.load, raw, state->vtype)) {
+        riscv_trap(cpu, RISCV_ILLEGAL_INSTRUCTION, raw);
+        return true;
+    }
+    if (t.access == RISCV_VMEM_WHOLE) {
+        t.count = (u64)t.fields * vlenb / t.bytes;
+        t.fields = 1;
+    } else if (t.access == RISCV_VMEM_MASK) {
+        t.count = (t.count + 7) / 8;
+    } else {
+        int lmul = riscv_vector_lmul(state->vtype);
+
+        if (t.access == RISCV_VMEM_INDEXED) {
+            t.index = state->v + (raw >> 20 & 31) * vlenb;
+            t.index_bytes = t.bytes;
+            t.bytes = 1u << sew;
+        } else {
+            lmul += __builtin_ctz(t.bytes) - (int)sew;
+        }
+        t.group_bytes = (u64)vlenb << MAX(lmul, 0);
+    }
+    state->vs_dirty |= t.load;
+    if (!t.masked && t.fields == 1 && t.access != RISCV_VMEM_STRIDED && t.access != RISCV_VMEM_INDEXED)
+        return transfer_run(&t, state->vstart);
+    return transfer_elements(&t, state->vstart);
+}
