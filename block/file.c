@@ -1,9 +1,11 @@
 /* block/file.c - files and block devices of the host: opening, and requests by io_uring or worker threads. */
 #include "block/file.h"
 #include "base/error.h"
+#include "host/fdset.h"
 #include "host/file.h"
 #include "host/uring.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -278,13 +280,24 @@ static const char *file_name_of(const char *name)
     return g_str_has_prefix(name, "file:") ? name + 5 : name;
 }
 
+/* By path, or one that a client handed over (add-fd), whose access must be the one that is wanted. */
+static int open_one(struct block_node *node, bool write)
+{
+    struct host_fdsets *sets = block_graph_fdsets(node->graph);
+
+    if (!sets || !g_str_has_prefix(node->filename, "/dev/fdset/"))
+        return host_file_open(node->filename, (write ? HOST_FILE_WRITE : 0) | (node->cache_direct ? HOST_FILE_DIRECT : 0));
+    int fd = host_fdset_open(sets, node->filename, write ? O_RDWR : O_RDONLY, 0);
+
+    return fd < 0 ? -errno : fd;
+}
+
 static int open_fd(struct block_node *node, bool *auto_read_only)
 {
-    unsigned flags = (node->read_only ? 0 : HOST_FILE_WRITE) | (node->cache_direct ? HOST_FILE_DIRECT : 0);
-    int fd = host_file_open(node->filename, flags);
+    int fd = open_one(node, !node->read_only);
 
     if (*auto_read_only && !node->read_only && (fd == -EACCES || fd == -EPERM || fd == -EROFS)) {
-        fd = host_file_open(node->filename, flags & ~HOST_FILE_WRITE);
+        fd = open_one(node, false);
         node->read_only = fd >= 0;
     }
     return fd;

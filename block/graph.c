@@ -8,6 +8,7 @@ struct block_graph {
     GPtrArray *nodes;
     unsigned counter; /* of generated names */
     bool checking, committing;
+    struct host_fdsets *fdsets;
 };
 
 const struct block_driver *const block_drivers[] = {
@@ -58,6 +59,16 @@ void block_graph_set_checking(struct block_graph *graph, bool checking)
 void block_graph_set_committing(struct block_graph *graph, bool committing)
 {
     graph->committing = committing;
+}
+
+void block_graph_set_fdsets(struct block_graph *graph, struct host_fdsets *fdsets)
+{
+    graph->fdsets = fdsets;
+}
+
+struct host_fdsets *block_graph_fdsets(const struct block_graph *graph)
+{
+    return graph->fdsets;
 }
 
 bool block_graph_is_committing(const struct block_graph *graph)

@@ -63,6 +63,10 @@ bool block_graph_is_checking(const struct block_graph *graph);
 /* Backing files opened from now on may be written by somebody who knows what is above them. */
 void block_graph_set_committing(struct block_graph *graph, bool committing);
 bool block_graph_is_committing(const struct block_graph *graph);
+/* Where files named /dev/fdset/N are opened from; NULL: such a name is a path like others. They outlive the graph's opening of nodes. */
+struct host_fdsets;
+void block_graph_set_fdsets(struct block_graph *graph, struct host_fdsets *fdsets);
+struct host_fdsets *block_graph_fdsets(const struct block_graph *graph);
 /* NULL when there is none. */
 struct block_node *block_graph_find(struct block_graph *graph, const char *name);
 /* All nodes in the order of opening; the caller frees the list. */

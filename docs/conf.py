@@ -14,7 +14,8 @@ master_doc = "index"
 html_theme = "alabaster"
 html_theme_options = {"description": "A machine emulator with a fast translator", "fixed_sidebar": True, "page_width": "1080px"}
 html_show_sourcelink = False
-exclude_patterns = ["_build"]
+exclude_patterns = ["_build", "man"]
+man_pages = [("mynah-img", "mynah-img", "disk images", "", 1), ("mynah-io", "mynah-io", "single requests to disk images", "", 1)]
 myst_heading_anchors = 3
 # Examples of row files and tables are no language that Pygments knows.
 highlight_language = "none"

@@ -170,6 +170,7 @@ bool system_create_drives(struct mynah_system *s, GError **error)
     s->disks = disk_set_create(vm_context(s->vm), error);
     if (!s->disks)
         return false;
+    block_graph_set_fdsets(disk_set_graph(s->disks), s->fdsets);
     vm_set_backend(s->vm, "disks", 0, s->disks);
     for (unsigned i = 0; i < api_option_count(s->options); i++) {
         struct api_option_use *use = api_option_at(s->options, i);

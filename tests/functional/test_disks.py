@@ -49,3 +49,25 @@ def test_mistakes_get_one_clear_line(arguments, text, tmp_path):
     program = os.path.abspath(os.environ.get("MYNAH", "build/mynah-system-riscv64"))
     result = subprocess.run([program, *IDLE, *arguments], capture_output=True, text=True, timeout=60, cwd=tmp_path, check=False)
     assert result.returncode == 1 and text in result.stderr, result
+
+
+def test_files_that_a_client_hands_over(start, tmp_path):
+    """/dev/fdset/N, as libvirt passes images that the emulator could not open itself; access modes are those of the descriptors."""
+    (tmp_path / "a.raw").write_bytes(bytes(1 << 20))
+    fd, read_only = os.open(tmp_path / "a.raw", os.O_RDWR), os.open(tmp_path / "a.raw", os.O_RDONLY)
+    program = os.path.abspath(os.environ.get("MYNAH", "build/mynah-system-riscv64"))
+
+    def outcome(*arguments):
+        script = '{"execute":"qmp_capabilities"}\n{"execute":"query-named-block-nodes"}\n{"execute":"quit"}\n'
+        return subprocess.run([program, "-M", "none", "-display", "none", "-nodefaults", "-qmp", "stdio", *arguments], input=script, capture_output=True,
+                              text=True, timeout=60, check=False, pass_fds=(fd, read_only))
+
+    both = ["-add-fd", f"fd={fd},set=3", "-add-fd", f"fd={read_only},set=4"]
+    good = outcome(*both, "-blockdev", "driver=file,node-name=n,filename=/dev/fdset/3", "-blockdev", "driver=file,node-name=r,filename=/dev/fdset/4,read-only=on")
+    assert good.returncode == 0 and '"node-name": "n", "ro": false' in good.stdout and '"node-name": "r", "ro": true' in good.stdout, good
+    automatic = outcome(*both, "-blockdev", "driver=file,node-name=n,filename=/dev/fdset/4,auto-read-only=on")
+    assert '"node-name": "n", "ro": true' in automatic.stdout, automatic
+    bad = outcome(*both, "-blockdev", "driver=file,node-name=n,filename=/dev/fdset/4")
+    assert bad.returncode == 1 and "Could not open '/dev/fdset/4': Permission denied" in bad.stderr
+    os.close(fd)
+    os.close(read_only)
