@@ -23,6 +23,7 @@ struct disk {
     const struct disk_media *media;
     void *media_opaque, *resized_opaque;
     void (*resized)(void *opaque);
+    bool writethrough;
     struct disk_stats stats;
     unsigned in_flight; /* atomic: any thread submits */
     struct block_queue idle;
@@ -393,17 +394,19 @@ bool disk_move(struct disk *disk, struct block_loop *loop, GError **error)
 
 static int perform(struct disk_request *r, struct block_node *node)
 {
+    u32 flags = r->flags | (r->disk->writethrough ? BLOCK_FUA : 0);
+
     switch (r->kind) {
     case DISK_READ:
         return block_read(node, r->offset, r->data);
     case DISK_WRITE:
-        return block_write(node, r->offset, r->data, r->flags);
+        return block_write(node, r->offset, r->data, flags);
     case DISK_FLUSH:
         return block_flush(node);
     case DISK_DISCARD:
         return block_discard(node, r->offset, r->size);
     default:
-        return block_write_zeroes(node, r->offset, r->size, r->flags);
+        return block_write_zeroes(node, r->offset, r->size, flags);
     }
 }
 
@@ -448,6 +451,16 @@ void disk_submit(struct disk *disk, struct disk_request *request)
     request->work.run = arrived;
     __atomic_add_fetch(&disk->in_flight, 1, __ATOMIC_ACQ_REL);
     block_loop_post(block_loop_of(disk_node(disk)), &request->work);
+}
+
+void disk_set_writethrough(struct disk *disk, bool on)
+{
+    disk->writethrough = on;
+}
+
+bool disk_is_writethrough(const struct disk *disk)
+{
+    return disk->writethrough;
 }
 
 const char *disk_id(const struct disk *disk)

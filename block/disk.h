@@ -77,6 +77,9 @@ struct block_node *disk_node(const struct disk *disk); /* NULL: no medium */
 u64 disk_size(const struct disk *disk);
 bool disk_is_read_only(const struct disk *disk);
 bool disk_only_reads(const struct disk *disk); /* its user never writes */
+/* Completed writes are on stable storage without being asked for it (cache=writethrough). No request is in flight. */
+void disk_set_writethrough(struct disk *disk, bool on);
+bool disk_is_writethrough(const struct disk *disk);
 const struct disk_stats *disk_stats(const struct disk *disk);
 /* resized(opaque) is called in the loop's thread after the size has changed. */
 void disk_on_resize(struct disk *disk, void (*resized)(void *opaque), void *opaque);

@@ -95,6 +95,8 @@ bool qmp_query_block(struct monitor *monitor, const struct api_args_query_block 
         info->has_tray_open = media_has_tray(at->data);
         info->tray_open = media_is_open(at->data);
         info->inserted = disk_node(at->data) ? node_info(disk_node(at->data)) : NULL;
+        if (info->inserted)
+            info->inserted->cache->writeback = !disk_is_writethrough(at->data);
         g_ptr_array_add(*ret, info);
     }
     g_list_free(list);

@@ -112,7 +112,8 @@ static bool add_drive(struct mynah_system *s, struct api_keyval *list, const cha
     struct system_drive *drive;
     GError *why = NULL;
     struct json_object *options;
-    bool ok;
+    const char *cache = api_keyval_get(list, "cache");
+    struct disk *disk = NULL;
 
     if (!api_keyval_get_bool(list, "snapshot", &overlay, error) || !(drive = system_place_drive(s, list, what, error)))
         return false;
@@ -121,10 +122,12 @@ static bool add_drive(struct mynah_system *s, struct api_keyval *list, const cha
         g_propagate_error(error, why);
         return false;
     }
-    ok = api_keyval_check_used(list, drive_keys, error) && (options || needs_medium(drive, error)) &&
-         disk_add_drive(s->disks, drive->id, options, overlay && options, error);
+    if (api_keyval_check_used(list, drive_keys, error) && (options || needs_medium(drive, error)))
+        disk = disk_add_drive(s->disks, drive->id, options, overlay && options, error);
     json_object_put(options);
-    return ok;
+    if (disk && cache && (!strcmp(cache, "writethrough") || !strcmp(cache, "directsync")))
+        disk_set_writethrough(disk, true);
+    return disk != NULL;
 }
 
 /* -hda and the like: a -drive with some of it given. */

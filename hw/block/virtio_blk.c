@@ -40,9 +40,11 @@ static const char *const on_off_auto[] = { "auto", "on", "off", NULL };
 #define VIRTIO_QUEUES 64
 #include "hw/virtio/declare.inc"
 
+enum { WRITE_CACHE_AUTO, WRITE_CACHE_ON, WRITE_CACHE_OFF };
+
 static bool has_write_cache(const struct virtio_blk *blk)
 {
-    return blk->write_cache != 2;
+    return blk->disk ? !disk_is_writethrough(blk->disk) : blk->write_cache != WRITE_CACHE_OFF;
 }
 
 /* --- configuration space --- */
@@ -404,6 +406,8 @@ static bool claim(struct virtio_blk *blk, GError **error)
     if (!blk->disk)
         return false;
     disk_on_resize(blk->disk, resized, blk);
+    if (blk->write_cache != WRITE_CACHE_AUTO)
+        disk_set_writethrough(blk->disk, blk->write_cache == WRITE_CACHE_OFF);
     return !blk->iothread || disk_move(blk->disk, iothread_loop(blk->iothread), error);
 }
 
@@ -421,9 +425,10 @@ static bool realize(void *device, GError **error)
         virtio_queue_add(&blk->virtio, blk->queue_size, handle);
     if (blk->iothread)
         iothread_use(blk->iothread, 1);
-    blk->state->writeback = has_write_cache(blk);
-    if (claim(blk, error))
+    if (claim(blk, error)) {
+        blk->state->writeback = has_write_cache(blk);
         return true;
+    }
     unrealize(device);
     return false;
 }

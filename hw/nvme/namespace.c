@@ -125,6 +125,8 @@ struct nvme_namespace *nvme_space_add(struct vm_object *controller, struct vm_ob
     memcpy(space->uuid, uuid, sizeof(uuid));
     n->space[id - 1] = space;
     disk_on_resize(disk, resized, space);
+    if (owner == controller && n->write_cache)
+        disk_set_writethrough(disk, !nvme_has_write_cache(n));
     nvme_space_changed(space);
     return space;
 }

@@ -24,7 +24,7 @@ void nvme_fail(struct nvme *n, const char *why)
 
 bool nvme_has_write_cache(const struct nvme *n)
 {
-    return n->write_cache != WRITE_CACHE_OFF;
+    return n->write_cache != WRITE_CACHE_OFF && !(n->own && disk_is_writethrough(n->own->disk));
 }
 
 /* --- registers --- */
@@ -296,8 +296,10 @@ static bool realize(void *device, GError **error)
     nvme_reset_features(n);
     n->state->power_on = vm_clock_now(n->device.object.vm, VM_CLOCK_VIRTUAL);
     n->bus = bus_create(&n->device.object, "nvme-bus", strchr(name, '[') ? "nvme-bus.*" : name, error);
-    if (n->bus && add_functions(n, error) && add_own_space(n, error))
+    if (n->bus && add_functions(n, error) && add_own_space(n, error)) {
+        nvme_reset_features(n); /* now that it is known whether there is a write cache */
         return true;
+    }
     unrealize(device);
     return false;
 }

@@ -1,5 +1,6 @@
 /* tests/device/virtio_blk.c - the block device: transfers on every transport, flushes, discards, errors, resets in mid-air, resizes. */
 #include "block/disk.h"
+#include "block/driver.h"
 #include "tests/device/virtio_driver.h"
 #include "vm/machine.h"
 #include <glib/gstdio.h>
@@ -231,6 +232,46 @@ static void claimed_once(struct desk *s, gconstpointer data)
     g_clear_error(&error);
 }
 
+/* A node that counts. */
+struct counts {
+    u32 writes, flushes;
+};
+
+static int count_write(struct block_node *node, u64 offset, struct block_data data, u32 flags)
+{
+    ((struct counts *)node->state)->writes++;
+    return 0;
+}
+
+static int count_flush(struct block_node *node)
+{
+    ((struct counts *)node->state)->flushes++;
+    return 0;
+}
+
+static const struct block_driver counting = { .name = "counting", .write = count_write, .flush = count_flush };
+
+/* Without a write cache each write is on stable storage before the driver hears of it. */
+static void write_cache(struct desk *s, gconstpointer data)
+{
+    const char *property = data;
+    bool cached = !strcmp(property, "on");
+    struct block_node *node = block_node_create(disk_set_graph(s->disks), &counting, "n", g_new0(struct counts, 1));
+    struct counts *counts = node->state;
+    g_autofree char *properties = g_strconcat("drive=n;write-cache=", property, NULL);
+
+    node->size = DISK_BYTES;
+    begin(s, PCI_MODERN, properties, cached ? BIT64(9) : 0);
+    g_assert_cmpuint(driver_offered(&s->driver) >> 9 & 1, ==, cached);
+    g_assert_cmpuint(request(s, OUT, 0, 512, false), ==, 0);
+    g_assert_cmpuint(counts->writes, ==, 1);
+    g_assert_cmpuint(counts->flushes, ==, cached ? 0 : 1);
+    g_assert_cmpuint(request(s, FLUSH, 0, 0, false), ==, 0);
+    g_assert_cmpuint(counts->flushes, ==, cached ? 1 : 2);
+    bench_empty(&s->bench);
+    disk_set_unref_node(node);
+}
+
 int main(int argc, char **argv)
 {
     static const char *const transports[] = { "mmio-legacy", "mmio-modern", "pci-legacy", "pci-modern", "pci-msix" };
@@ -246,5 +287,7 @@ int main(int argc, char **argv)
     g_test_add("/virtio-blk/reset", struct desk, NULL, set_up, reset_in_mid_air, tear_down);
     g_test_add("/virtio-blk/unplug", struct desk, NULL, set_up, unplug_in_mid_air, tear_down);
     g_test_add("/virtio-blk/claimed", struct desk, NULL, set_up, claimed_once, tear_down);
+    g_test_add("/virtio-blk/write-cache", struct desk, "on", set_up, write_cache, tear_down);
+    g_test_add("/virtio-blk/no-write-cache", struct desk, "off", set_up, write_cache, tear_down);
     return g_test_run();
 }

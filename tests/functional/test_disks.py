@@ -35,6 +35,13 @@ def test_drives_and_nodes_are_shown(start, tmp_path):
     assert "n" not in [node["node-name"] for node in machine.qmp.command("query-named-block-nodes")]
 
 
+def test_writethrough_is_told(start, tmp_path):
+    (tmp_path / "a").write_bytes(bytes(1 << 20))
+    (tmp_path / "b").write_bytes(bytes(1 << 20))
+    machine = start(*IDLE, "-bios", "none", "-drive", "file=a,if=virtio,format=raw,cache=writethrough", "-drive", "file=b,if=virtio,format=raw", qmp=True)
+    assert [disk["inserted"]["cache"]["writeback"] for disk in machine.qmp.command("query-block")] == [False, True]
+
+
 @pytest.mark.parametrize("arguments,text", [
     (["-drive", "file=missing.img,id=a,if=none"], "Could not open 'missing.img': No such file or directory"),
     (["-drive", "file=x,if=virtoi"], "unsupported bus type 'virtoi'"),
