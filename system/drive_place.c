@@ -71,6 +71,18 @@ static bool read_place(const struct mynah_system *s, struct api_keyval *list, co
     return true;
 }
 
+/* Buildroot writes -drive id=hd0 and -device virtio-blk-device,drive=hd0, and means one disk. */
+static bool device_takes(const struct mynah_system *s, const char *id)
+{
+    for (unsigned i = 0; i < api_option_count(s->options); i++) {
+        const struct api_option_use *use = api_option_at(s->options, i);
+
+        if (use->id == API_OPTION_DEVICE && use->keyval && !g_strcmp0(api_keyval_get(use->keyval, "drive"), id))
+            return true;
+    }
+    return false;
+}
+
 static char *make_id(const struct interface *interface, u64 bus, u64 unit, bool is_cdrom)
 {
     if (interface->units)
@@ -88,6 +100,8 @@ struct system_drive *system_place_drive(struct mynah_system *s, struct api_keyva
 
     if (!board)
         return NULL;
+    if (!name && id && device_takes(s, id))
+        name = "none";
     name = name ? name : board->drive_interface ? board->drive_interface : "none";
     interface = find_interface(name);
     if (!interface) {

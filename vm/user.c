@@ -66,8 +66,25 @@ GPtrArray *vm_user_pairs(struct api_keyval *list, const char *type_key)
     return pairs;
 }
 
-struct vm_object *vm_user_create(struct vm *vm, const struct vm_user_request *request, GError **error)
+/* QEMU's short names: virtio-net is virtio-net-pci. NULL: the name is not short. The caller frees. */
+static char *long_name(struct vm *vm, const struct vm_user_request *request)
 {
+    u32 guest = vm_guest_of(vm_root(vm));
+    g_autofree char *name = g_strconcat(request->type, "-pci", NULL);
+    const struct vm_class *class = vm_class_find(name, guest);
+
+    if (!g_str_has_prefix(name, "virtio-") || vm_class_find(request->type, guest) || !class || !vm_class_is_a(class, request->ancestor, guest))
+        return NULL;
+    return g_steal_pointer(&name);
+}
+
+struct vm_object *vm_user_create(struct vm *vm, const struct vm_user_request *asked, GError **error)
+{
+    g_autofree char *name = long_name(vm, asked);
+    struct vm_user_request named = *asked;
+    const struct vm_user_request *request = &named;
+
+    named.type = name ? name : asked->type;
     if (!check_type(vm, request, error) || !check_id(request, error))
         return NULL;
     struct vm_object *object = vm_object_create(vm, request->type, request->parent,
