@@ -34,7 +34,7 @@ def base(tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize("disk", DISKS)
+@pytest.mark.parametrize("disk", ["virtio-blk-pci", *(pytest.param(disk, marks=pytest.mark.long) for disk in ("virtio-blk-device", "virtio-scsi-pci"))])
 def test_files_survive_on(base, firmware, tmp_path, disk):
     """Debian's own programs work on a qcow2 with a backing file; files keep their bytes, and e2fsck finds nothing."""
     seed = int(os.environ.get("MYNAH_SEEDS", "1").split(",")[0])
