@@ -81,7 +81,7 @@ def probe(qmp):
     with pytest.raises(RuntimeError, match="GenericError: The requested expansion type is not supported"):
         qmp.command("query-cpu-model-expansion", type="static", model={"name": "max"})
     props = qmp.command("query-cpu-model-expansion", type="full", model={"name": "max"})["model"]["props"]
-    assert props["zba"] is True and props["v"] is False
+    assert props["zba"] is True and props["v"] is True and props["h"] is False
 
 
 @pytest.mark.parametrize("backend", ["memory-backend-ram,id=m,size=64M", "memory-backend-memfd,id=m,size=64M",
