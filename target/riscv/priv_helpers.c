@@ -71,6 +71,22 @@ u64 riscv_helper_sret(void *vcpu, u64 raw)
     return LEFT;
 }
 
+/*
+ * What is pending is masked, and the guest waits in a loop for something else. It must not burn a host core meanwhile, nor look so
+ * often: OpenSBI before 1.2 lets a hart go before it has written where to (an interrupt that is pending is what it waits with).
+ */
+static void wait_a_little(struct riscv_cpu *cpu)
+{
+    enum { PATIENCE = 32, STEPS = 10, STEP_US = 50 };
+
+    if (cpu->vain_waits < PATIENCE) {
+        cpu->vain_waits++;
+        return;
+    }
+    for (u32 i = 0; i < STEPS && !__atomic_load_n(&cpu->vcpu.host->exit_request, __ATOMIC_ACQUIRE); i++)
+        g_usleep(STEP_US);
+}
+
 u64 riscv_helper_wfi(void *vcpu, u64 raw, u64 next)
 {
     struct riscv_cpu *cpu = riscv_cpu_of(vcpu);
@@ -80,7 +96,9 @@ u64 riscv_helper_wfi(void *vcpu, u64 raw, u64 next)
     if (trapped || (state->privilege == RISCV_U && riscv_has(cpu, RISCV_EXT_S)))
         return illegal(cpu, raw);
     state->pc += next;
-    if (!riscv_has_work(vcpu))
+    if (riscv_has_work(vcpu))
+        wait_a_little(cpu);
+    else
         vcpu_halt(vcpu);
     return LEFT;
 }

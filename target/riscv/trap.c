@@ -71,6 +71,7 @@ static void take(struct riscv_cpu *cpu, u32 cause, u64 tval)
     log_line(vm_log(cpu->vcpu.vm), LOG_INT, "hart %u: %s to %c mode, pc %016lx, tval %016lx", cpu->vcpu.index,
              cause_name(cause), to_s ? 'S' : 'M', state->pc, tval);
     state->reserve_address = RISCV_NO_RESERVATION;
+    cpu->vain_waits = 0;
     if (to_s)
         enter_s(state, cause, tval);
     else
