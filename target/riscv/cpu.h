@@ -51,6 +51,7 @@ struct riscv_cpu {
     struct riscv_memory_window memory_window;
     struct riscv_pmp_window pmp_window;
     u32 vain_waits;                  /* wfi that ended at once, since the last trap */
+    s64 wait_end;                    /* of the pause that such a wfi makes, host time; 0: none */
     u64 topei_read[2];               /* what mtopei and stopei showed last: a write claims that */
     struct cpu_register *registers;  /* for gdb */
     u32 register_count;
