@@ -10,20 +10,26 @@ void line_init(struct line *line, struct vm_object *owner, const char *name, u32
         g_ptr_array_add(owner->vm->lines, line);
 }
 
-void line_set(struct line *line, u32 level)
+static void tell(struct line *line, u32 level)
 {
-    if (!line || __atomic_exchange_n(&line->level, level, __ATOMIC_ACQ_REL) == level)
-        return;
     if (line->tap)
         line->tap(line->tap_opaque, line->number, level);
     if (line->hook)
         line->hook(line->opaque, line->number, level);
 }
 
+void line_set(struct line *line, u32 level)
+{
+    if (line && __atomic_exchange_n(&line->level, level, __ATOMIC_ACQ_REL) != level)
+        tell(line, level);
+}
+
 void line_pulse(struct line *line)
 {
-    line_set(line, 1);
-    line_set(line, 0);
+    if (!line)
+        return;
+    tell(line, 1);
+    tell(line, 0);
 }
 
 void line_foreach(struct vm *vm, const struct vm_object *owner, void (*fn)(struct line *line, void *opaque), void *opaque)

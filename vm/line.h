@@ -34,6 +34,7 @@ static inline u32 line_level(const struct line *line)
 {
     return line ? __atomic_load_n(&line->level, __ATOMIC_ACQUIRE) : 0;
 }
+/* An edge, from a line that is low: the hook sees 1, then 0. Edges of several threads at a time are none lost: the level stays 0. */
 void line_pulse(struct line *line);
 
 /* Tests and the monitor; machine lock. fn for each input of the object (NULL: of all), in order of line_init. */

@@ -14,6 +14,7 @@ const struct virt_range virt_memmap[VIRT_AREA_COUNT] = {
     [VIRT_TEST] = { 0x100000, 0x1000 },
     [VIRT_RTC] = { 0x101000, 0x1000 },
     [VIRT_CLINT] = { 0x2000000, 0x10000 },
+    [VIRT_SSWI] = { 0x2f00000, VIRT_SWI_SIZE },
     [VIRT_PCIE_PIO] = { 0x3000000, 0x10000 },
     [VIRT_PLATFORM_BUS] = { 0x4000000, 0x2000000 },
     [VIRT_PLIC] = { 0xc000000, 0x600000 },
@@ -228,8 +229,6 @@ static bool check_options(const struct virt *virt, GError **error)
         error_set(error, "acpi=on: there are no ACPI tables for RISC-V yet");
         return error_hint(error, "acpi=off or auto hands over a device tree");
     }
-    if (virt->aclint)
-        return error_set(error, "aclint=on is not there yet");
     return true;
 }
 
@@ -267,7 +266,7 @@ static const char *const aia_kinds[] = { "none", "aplic", "aplic-imsic", NULL };
 static const struct vm_property properties[] = {
     { .name = "acpi", .type = VM_PROPERTY_ENUM, .offset = offsetof(struct virt, acpi), .names = on_off_auto, .class_name = "OnOffAuto",
       .description = "ACPI tables" },
-    { .name = "aclint", .type = VM_PROPERTY_BOOL, .offset = offsetof(struct virt, aclint), .description = "ACLINT instead of CLINT devices" },
+    { .name = "aclint", .type = VM_PROPERTY_BOOL, .offset = offsetof(struct virt, aclint), .description = "the parts of an ACLINT (mswi, mtimer, sswi) in place of a CLINT" },
     { .name = "aia", .type = VM_PROPERTY_ENUM, .offset = offsetof(struct virt, aia), .names = aia_kinds, .class_name = "string",
       .description = "interrupt controllers: none (PLIC), aplic, or aplic-imsic (with messages)" },
     { .name = "aia-guests", .type = VM_PROPERTY_U8, .offset = offsetof(struct virt, aia_guests), .max = VIRT_MAX_GUESTS, .class_name = "string",

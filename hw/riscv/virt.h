@@ -12,7 +12,7 @@
 #include "vm/vcpu.h"
 
 enum virt_area {
-    VIRT_MROM, VIRT_TEST, VIRT_RTC, VIRT_CLINT, VIRT_PCIE_PIO, VIRT_PLATFORM_BUS, VIRT_PLIC, VIRT_APLIC_M, VIRT_APLIC_S,
+    VIRT_MROM, VIRT_TEST, VIRT_RTC, VIRT_CLINT, VIRT_SSWI, VIRT_PCIE_PIO, VIRT_PLATFORM_BUS, VIRT_PLIC, VIRT_APLIC_M, VIRT_APLIC_S,
     VIRT_UART0, VIRT_VIRTIO, VIRT_FW_CFG,
     VIRT_FLASH, VIRT_IMSIC_M, VIRT_IMSIC_S, VIRT_PCIE_ECAM, VIRT_PCIE_MMIO, VIRT_DRAM, VIRT_AREA_COUNT
 };
@@ -29,6 +29,7 @@ enum {
     VIRT_IRQ_VIRTIO = 1, VIRT_IRQ_UART0 = 10, VIRT_IRQ_RTC = 11, VIRT_IRQ_PCIE = 32, VIRT_IRQ_SOURCES = 95,
     VIRT_APLIC_SOURCES = 96, VIRT_APLIC_PRIORITY_MASK = 7, VIRT_MSI_IDENTITIES = 255, VIRT_MAX_GUESTS = 7,
     VIRT_VIRTIO_COUNT = 8,
+    VIRT_SWI_SIZE = 0x4000, VIRT_MTIMER_SIZE = 0x8000, VIRT_MTIME = 0x7ff8, /* the windows of an ACLINT; MTIME in the timer's */
     VIRT_TIMEBASE_HZ = 10000000, VIRT_UART_CLOCK = 3686400,
 };
 
@@ -46,7 +47,7 @@ enum virt_wires { VIRT_WIRES_BOARD, VIRT_WIRES_VIRTIO, VIRT_WIRES_PCIE };
 struct virt {
     struct machine machine;
     u32 acpi;              /* enum: auto, on, off */
-    bool aclint;
+    bool aclint;           /* the parts of an ACLINT in place of a CLINT */
     u32 aia;               /* enum virt_aia */
     u8 aia_guests;         /* guest files of each hart that addresses leave room for */
     char *pflash[2];       /* drive or block node of each flash; NULL: none */
@@ -70,6 +71,11 @@ bool virt_create_interrupt_controllers(struct virt *virt, GError **error);
 u32 virt_wires_socket(const struct virt *virt, enum virt_wires group);
 /* Pages of each hart's supervisor-level and guest files: 2 to this power. */
 u32 virt_guest_bits(const struct virt *virt);
+/* Which parts interrupt harts by software and by the timer: an IMSIC's messages leave the timer alone of an ACLINT. */
+bool virt_has_mswi(const struct virt *virt);
+bool virt_has_sswi(const struct virt *virt);
+/* The timer's window in a socket. */
+u64 virt_mtimer_base(const struct virt *virt, u32 socket);
 /* The end of a wire. */
 struct line *virt_wire(struct virt *virt, enum virt_wires group, u32 source);
 /* Of socket 0 with 0; the others' follow at a fixed distance. */

@@ -57,13 +57,33 @@ struct virt_range virt_area_of_socket(enum virt_area area, u32 socket)
     return range;
 }
 
-static bool create_clint(struct virt *virt, u32 number, GError **error)
+bool virt_has_mswi(const struct virt *virt)
+{
+    return !virt->aclint || virt->aia != VIRT_AIA_APLIC_IMSIC;
+}
+
+bool virt_has_sswi(const struct virt *virt)
+{
+    return virt->aclint && virt->aia != VIRT_AIA_APLIC_IMSIC;
+}
+
+u64 virt_mtimer_base(const struct virt *virt, u32 socket)
+{
+    if (virt_has_mswi(virt))
+        return virt_area_of_socket(VIRT_CLINT, socket).base + VIRT_SWI_SIZE;
+    return virt_memmap[VIRT_CLINT].base + (u64)socket * VIRT_MTIMER_SIZE;
+}
+
+/* A CLINT is the same as an ACLINT's mswi and mtimer, one behind the other. */
+static bool create_aclint(struct virt *virt, u32 number, GError **error)
 {
     const struct virt_socket *socket = &virt->socket[number];
-    u64 base = virt_area_of_socket(VIRT_CLINT, number).base;
     g_autofree char *harts = g_strdup_printf("hartid-base=%u;num-harts=%u", socket->first_hart, socket->harts);
+    g_autofree char *supervisor = g_strconcat(harts, ";sswi=1", NULL);
 
-    return virt_create_at(virt, "riscv.aclint.swi", harts, base, error) && virt_create_at(virt, "riscv.aclint.mtimer", harts, base + 0x4000, error);
+    return (!virt_has_mswi(virt) || virt_create_at(virt, "riscv.aclint.swi", harts, virt_area_of_socket(VIRT_CLINT, number).base, error)) &&
+           (!virt_has_sswi(virt) || virt_create_at(virt, "riscv.aclint.swi", supervisor, virt_area_of_socket(VIRT_SSWI, number).base, error)) &&
+           virt_create_at(virt, "riscv.aclint.mtimer", harts, virt_mtimer_base(virt, number), error);
 }
 
 static bool create_plic(struct virt *virt, u32 number, GError **error)
@@ -135,7 +155,7 @@ static bool create_external(struct virt *virt, u32 number, GError **error)
 bool virt_create_interrupt_controllers(struct virt *virt, GError **error)
 {
     for (u32 i = 0; i < virt->socket_count; i++) {
-        if (!create_clint(virt, i, error) || !create_external(virt, i, error))
+        if (!create_aclint(virt, i, error) || !create_external(virt, i, error))
             return false;
     }
     return true;

@@ -88,6 +88,48 @@ static void add_clint(struct virt_tree *t, u32 number)
     tree_end(t);
 }
 
+static void add_swi(struct virt_tree *t, u32 number, bool machine)
+{
+    struct virt_range range = { virt_area_of_socket(machine ? VIRT_CLINT : VIRT_SSWI, number).base, VIRT_SWI_SIZE };
+    u32 software = machine ? 3 : 1;
+
+    tree_begin_at(t, machine ? "mswi" : "sswi", range.base);
+    tree_numa_node(t, number);
+    interrupts_extended(t, &t->virt->socket[number], &software, 1);
+    tree_flag(t, "interrupt-controller");
+    TREE_CELLS(t, "#interrupt-cells", 0);
+    tree_reg(t, range);
+    tree_text(t, "compatible", machine ? "riscv,aclint-mswi" : "riscv,aclint-sswi");
+    tree_end(t);
+}
+
+/* MTIME's bytes to the end of the CLINT's area, or of the window where it stands alone; then those of the comparators. */
+static void add_mtimer(struct virt_tree *t, u32 number)
+{
+    u64 base = virt_mtimer_base(t->virt, number), time = base + VIRT_MTIME;
+    u32 rest = virt_has_mswi(t->virt) ? (u32)virt_memmap[VIRT_CLINT].size - VIRT_SWI_SIZE - VIRT_MTIME : VIRT_MTIMER_SIZE - VIRT_MTIME, timer = 7;
+
+    tree_begin_at(t, "mtimer", time);
+    tree_numa_node(t, number);
+    interrupts_extended(t, &t->virt->socket[number], &timer, 1);
+    TREE_CELLS(t, "reg", TREE_HIGH(time), TREE_LOW(time), 0, rest, TREE_HIGH(base), TREE_LOW(base), 0, VIRT_MTIME);
+    tree_text(t, "compatible", "riscv,aclint-mtimer");
+    tree_end(t);
+}
+
+static void add_aclint(struct virt_tree *t, u32 number)
+{
+    if (!t->virt->aclint) {
+        add_clint(t, number);
+        return;
+    }
+    if (virt_has_mswi(t->virt))
+        add_swi(t, number, true);
+    add_mtimer(t, number);
+    if (virt_has_sswi(t->virt))
+        add_swi(t, number, false);
+}
+
 static void add_plic(struct virt_tree *t, u32 number)
 {
     static const u32 external[] = { 11, 9 };
@@ -186,7 +228,7 @@ void tree_add_interrupt_controllers(struct virt_tree *t)
         } else {
             add_plic(t, i);
         }
-        add_clint(t, i);
+        add_aclint(t, i);
     }
     if (has_imsic(t)) {
         add_imsic(t, false);
