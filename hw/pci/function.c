@@ -102,7 +102,10 @@ static bool bar_enabled(const struct pci_function *function, const struct pci_ba
     return function->bus && pci_function_is_awake(function) && (command & (bar->kind & PCI_BAR_IO ? PCI_COMMAND_IO : PCI_COMMAND_MEMORY));
 }
 
-/* Where a BAR should be; false: nowhere, also while the guest finds out its size by writing ones. */
+/*
+ * Where a BAR should be; false: nowhere, also while the guest finds out its size by writing ones. 0 is a port like others, and the
+ * first that EDK2 gives away; memory at 0 is no host bridge's.
+ */
 static bool bar_wanted(const struct pci_function *function, u32 number, u64 *address)
 {
     const struct pci_bar *bar = &function->bar[number];
@@ -110,7 +113,7 @@ static bool bar_wanted(const struct pci_function *function, u32 number, u64 *add
 
     *address = get(function->config, bar_offset(number), bar_bytes(bar)) & ~bar_fixed_bits(bar);
     last = *address + size - 1;
-    return bar_enabled(function, bar) && *address && last >= *address && last <= limit;
+    return bar_enabled(function, bar) && (*address || bar->kind & PCI_BAR_IO) && last >= *address && last <= limit;
 }
 
 static void map_bar(struct pci_function *function, u32 number)

@@ -173,6 +173,9 @@ static void bars_appear(struct bench *bench, gconstpointer data)
     bench_write(bench, config(5, 4), 2, PCI_COMMAND_IO);
     g_assert_cmphex(bench_read(bench, PIO + 0x44, 4), ==, 0x1004);
     g_assert_cmphex(bench_read(bench, LOW + 0x2004, 4), ==, 0xffffffff);
+    bench_write(bench, config(5, 0x14), 4, 0); /* the first port, which EDK2 gives away first */
+    g_assert_cmphex(bench_read(bench, PIO + 4, 4), ==, 0x1004);
+    bench_write(bench, config(5, 0x14), 4, 0x40);
     bench_write(bench, config(5, 4), 2, PCI_COMMAND_IO | PCI_COMMAND_MEMORY);
     bench_write(bench, HIGH + 0x100000, 4, 7);
     g_assert_cmphex(bench_read(bench, LOW + 0x2000, 4), ==, 7);
