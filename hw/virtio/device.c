@@ -158,8 +158,11 @@ static bool accept(struct virtio_device *virtio)
 
     virtio->features = bits;
     virtio->state->accepted = 1;
-    /* What was set up under other features means something else now. */
     for (u32 i = 0; i < virtio->queue_count; i++) {
+        /* Legacy drivers may set up queues first (EDK2's does); the features change the size of the rings, not their places. */
+        virtio->queue[i].mapped = 0;
+        if (uses_legacy(virtio))
+            continue;
         begin_generation(&virtio->queue[i]);
         reset_queue_state(&virtio->queue[i]);
     }

@@ -152,6 +152,24 @@ static void transfers(struct desk *s, gconstpointer data)
     g_assert_cmpuint(request(s, DISCARD, 0, 16, false), ==, 0);
 }
 
+/* EDK2's legacy driver sets up its queue before it writes its features. */
+static void features_last(struct desk *s, gconstpointer data)
+{
+    open_disk(s, "{\"driver\":\"file\",\"filename\":\"%s\",\"node-name\":\"d\"}");
+    driver_init(&s->driver, &s->bench, GPOINTER_TO_UINT(data), "virtio-blk", "drive=d");
+    driver_write(&s->driver, DRIVER_STATUS, 0);
+    driver_write(&s->driver, DRIVER_STATUS, VIRTIO_ACKNOWLEDGE | VIRTIO_DRIVER);
+    s->queue = driver_queue(&s->driver, 0, 0);
+    driver_accept_word(&s->driver, 0, BIT64(9) | BIT64(VIRTIO_F_EVENT_IDX));
+    driver_ok(&s->driver);
+    fill(s, 0x5a, 1024);
+    g_assert_cmpuint(request(s, OUT, 8, 1024, false), ==, 0);
+    g_assert_cmpuint(request(s, FLUSH, 0, 0, false), ==, 0);
+    fill(s, 0, 1024);
+    g_assert_cmpuint(request(s, IN, 8, 1024, true), ==, 0);
+    g_assert_true(all(s, 0x5a, 1024));
+}
+
 static void mistakes(struct desk *s, gconstpointer data)
 {
     open_disk(s, "{\"driver\":\"file\",\"filename\":\"%s\",\"node-name\":\"d\"}");
@@ -282,6 +300,8 @@ int main(int argc, char **argv)
 
         g_test_add(name, struct desk, GUINT_TO_POINTER(i), set_up, transfers, tear_down);
     }
+    g_test_add("/virtio-blk/features-last/mmio", struct desk, GUINT_TO_POINTER(MMIO_LEGACY), set_up, features_last, tear_down);
+    g_test_add("/virtio-blk/features-last/pci", struct desk, GUINT_TO_POINTER(PCI_LEGACY), set_up, features_last, tear_down);
     g_test_add("/virtio-blk/mistakes", struct desk, NULL, set_up, mistakes, tear_down);
     g_test_add("/virtio-blk/read-only", struct desk, NULL, set_up, read_only, tear_down);
     g_test_add("/virtio-blk/reset", struct desk, NULL, set_up, reset_in_mid_air, tear_down);
