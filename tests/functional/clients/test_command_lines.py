@@ -11,6 +11,7 @@ import time
 import pytest
 
 from conftest import PATIENCE, ROOT, Qmp, cached
+from efi_disk import efi_disk
 from test_images import IMG, run
 
 # Debian 12's package qemu-system-data; kunit.py names the file.
@@ -154,6 +155,29 @@ def test_buildroot(start, linux, rootfs):
                     "-device", "virtio-net-device,netdev=net0", "-nographic", "-initrd", initrd, serial=False)
     machine.wait_for(r"\nWelcome to the guest\r\n", 90)
     machine.wait_for(r"\n/dev/vda\r\nguest#", 30)
+    machine.wait_for(r"1 packets received", 30)
+    assert machine.wait_exit() == 0
+
+
+def test_buildroot_efi(start, linux, tmp_path):
+    """C6: OpenSBI by default, EDK2 in two flash chips, GRUB and the kernel from the disk's first partition, its root from the second."""
+    for name in ("RISCV_VIRT_CODE.fd", "RISCV_VIRT_VARS.fd"):
+        shutil.copy(cached("uefi", name), tmp_path / name)
+    (tmp_path / "root" / "etc").mkdir(parents=True)
+    (tmp_path / "root" / "etc" / "issue").write_text("Welcome to Buildroot\n")
+    kernel, initrd, words = parts(linux, "mount -t ext4 /dev/vda2 /root && cat /root/etc/issue && date >/root/written && umount /root", "ls -1d /sys/firmware/efi /dev/vd*",
+                                  "ls /sys/firmware/acpi 2>/dev/null || grep -c . /proc/device-tree/compatible", ADDRESS, "ping -c 1 10.0.2.2", "poweroff -f",
+                                  modules=["virtio_mmio", "virtio_blk", "crc32c_generic", "ext4", "virtio_net"])
+    efi_disk(tmp_path / "disk.img", tmp_path / "root", kernel, initrd, f"rootwait root=/dev/vda2 console=ttyS0 quiet {words}")
+    machine = start("-M", "virt,pflash0=pflash0,pflash1=pflash1,acpi=off", "-smp", "4", "-m", "1024", "-nographic",
+                    "-blockdev", "node-name=pflash0,driver=file,read-only=on,filename=RISCV_VIRT_CODE.fd",
+                    "-blockdev", "node-name=pflash1,driver=file,filename=RISCV_VIRT_VARS.fd",
+                    "-drive", "file=disk.img,format=raw,id=hd0", "-device", "virtio-blk-device,drive=hd0",
+                    "-netdev", "user,id=net0", "-device", "virtio-net-device,netdev=net0", serial=False)
+    machine.wait_for("RISC-V EDK2 firmware", 60)
+    machine.wait_for(r"\nWelcome to Buildroot\r\n", 120)
+    machine.wait_for(r"\n/dev/vda\r\n/dev/vda1\r\n/dev/vda2\r\n/sys/firmware/efi\r\n", 30)
+    machine.wait_for(r"\n1\r\n", 30)
     machine.wait_for(r"1 packets received", 30)
     assert machine.wait_exit() == 0
 
