@@ -17,6 +17,7 @@ PATIENCE = float(os.environ.get("MYNAH_PATIENCE", "1"))
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "long: campaigns of make check-long")
+    config.addinivalue_line("markers", "hostile: long ones that want a build with sanitizers")
 
 
 class Timeout(AssertionError):

@@ -1,6 +1,8 @@
 # tests/functional/test_random_guest.py - Guests of random bytes: whatever they do, the emulator neither crashes nor stops listening.
+"""The campaign of make check-long: MYNAH_RANDOM_SEED says where to begin, MYNAH_RANDOM_MINUTES how long, in the emulator's user time."""
 import os
 import random
+import time
 
 import pytest
 from conftest import Machine
@@ -54,3 +56,66 @@ def test_random_guest(tmp_path, seed, accel):
         machine.qmp.command("query-status", deadline=5)
         machine.qmp.command("quit", deadline=5)
         assert machine.process.wait(10) == 0, machine.console[-2000:]
+
+
+# ---- the campaign: so many minutes of CPU time, counted where guests spend it ----
+
+GUEST_SECONDS, TICKS = 4.0, os.sysconf("SC_CLK_TCK")
+
+
+def user_time(pid):
+    with open(f"/proc/{pid}/stat", encoding="ascii") as file:
+        return int(file.read().rpartition(")")[2].split()[11]) / TICKS
+
+
+def threads(pid):
+    """How each thread is: R it runs or would like to, S it sleeps."""
+    states = []
+    for thread in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{thread}/stat", encoding="ascii") as file:
+            states.append(file.read().rpartition(")")[2].split()[0])
+    return "".join(states)
+
+
+def run_guest(folder, path, accel):
+    """Until it has had its CPU time or has nothing left to do; gives back what it had."""
+    with Machine(folder, "-M", "virt", "-m", "64M", "-smp", "2", "-accel", accel, "-bios", path, "-action", "reboot=reset,shutdown=pause",
+                 qmp=True) as machine:
+        pid, idle, before = machine.process.pid, 0, -1.0
+        used = 0.0
+        while machine.process.poll() is None and used < GUEST_SECONDS and idle < 4:
+            machine.pump(0.25)
+            used = user_time(pid)
+            idle = idle + 1 if used == before and "R" not in threads(pid) else 0
+            before = used
+        try:
+            registers = machine.qmp.command("human-monitor-command", **{"command-line": "info registers -a"}, deadline=60)
+            status = machine.qmp.command("query-status", deadline=60)["status"]
+            used = user_time(pid)
+            machine.qmp.command("quit", deadline=60)
+            machine.wait_exit(60)
+        except (AssertionError, EOFError, OSError) as error:
+            alive = machine.process.poll() is None
+            raise AssertionError(f"{error!r}; {'threads ' + threads(pid) if alive else machine.process.returncode}, {used} s: {machine.tail()}")
+        assert machine.process.returncode == 0 and b"Sanitizer" not in machine.console and b"runtime error" not in machine.console, machine.tail()
+        assert registers.count("mstatus") == 2, registers
+        return used, status
+
+
+@pytest.mark.long
+@pytest.mark.hostile
+def test_minutes_of_random_guests(tmp_path):
+    seed, left = int(os.environ.get("MYNAH_RANDOM_SEED", "1000")), 60 * float(os.environ.get("MYNAH_RANDOM_MINUTES", "10"))
+    path, bad, total = tmp_path / "guest.bin", [], 0.0
+    while total < left:
+        path.write_bytes(image(seed))
+        for accel in ("tcg", "tcg,backend=interp"):
+            try:
+                used, status = run_guest(tmp_path, str(path), accel)
+            except AssertionError as error:
+                used, status = GUEST_SECONDS, f"BAD {error}"
+                bad.append((seed, accel))
+            total += used
+            print(f"{time.strftime('%H:%M:%S')} seed {seed} {accel}: {used:.2f} s, {status}; {total:.0f} s in all", flush=True)
+        seed += 1
+    assert not bad, bad
