@@ -4,7 +4,7 @@
 
 #include "block/driver.h"
 
-enum { SECTOR = 512 };
+enum { SECTOR = 512, MEMORY_MOST = 1 << 28 };
 
 /* One sector of a write that has not been flushed. */
 struct pending {
@@ -13,8 +13,10 @@ struct pending {
 };
 
 struct memory {
-    GByteArray *now, *stable; /* as readers see it; as it is after a power failure without luck */
-    GArray *pending;          /* of struct pending, oldest first */
+    u8 *now;                  /* as readers see it: MEMORY_MOST bytes, of which `size` are the file */
+    u64 size;
+    GByteArray *stable;       /* as it is after a power failure without luck; NULL: plain memory */
+    GArray *pending;          /* of struct pending, oldest first; NULL likewise */
     bool drop_flushes;        /* the planted bug: flushes do nothing */
     u64 events;               /* writes and flushes so far */
     void (*hook)(void *opaque); /* before each of them */
@@ -23,6 +25,8 @@ struct memory {
 
 /* The caller's reference. The state (struct memory) is the node's; content (may be NULL) is copied. */
 struct block_node *memory_create(struct block_graph *graph, const char *name, const void *content, size_t size);
+/* Likewise, without what a power failure needs. */
+struct block_node *memory_create_plain(struct block_graph *graph, const char *name, const void *content, size_t size);
 struct memory *memory_of(struct block_node *node);
 /* Stable content with some of what is pending: each sector in one of its versions. */
 GByteArray *memory_crash(struct memory *memory, GRand *rand);
