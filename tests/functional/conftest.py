@@ -24,6 +24,21 @@ class Timeout(AssertionError):
     pass
 
 
+def user_time(pid):
+    """Seconds of user time so far."""
+    with open(f"/proc/{pid}/stat", encoding="ascii") as file:
+        return int(file.read().rpartition(")")[2].split()[11]) / os.sysconf("SC_CLK_TCK")
+
+
+def thread_states(pid):
+    """One letter a thread: R it runs or would like to, S it sleeps."""
+    states = ""
+    for thread in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{thread}/stat", encoding="ascii") as file:
+            states += file.read().rpartition(")")[2].split()[0]
+    return states
+
+
 class Qmp:
     """A QMP client on a connected socket.  Events that pass by are kept in order."""
 
@@ -109,10 +124,12 @@ class Machine:
         if qmp:
             try:
                 self.qmp = Qmp(self.qmp_path, 10 * PATIENCE)
-            except BaseException:
+            except BaseException as error:
                 self.pump(0.2)
+                pid = self.process.pid
+                how = f"threads {thread_states(pid)}, {user_time(pid)} s of CPU" if self.process.poll() is None else f"ended, {self.process.returncode}"
                 self.close()
-                raise
+                raise Timeout(f"{error}: {how}; console: {self.tail()}") from error
 
     def __enter__(self):
         return self
