@@ -10,9 +10,10 @@ void line_init(struct line *line, struct vm_object *owner, const char *name, u32
         g_ptr_array_add(owner->vm->lines, line);
 }
 
-static void tell(struct line *line, u32 level)
+/* The tap hears changes only. */
+static void tell(struct line *line, u32 level, bool changed)
 {
-    if (line->tap)
+    if (line->tap && changed)
         line->tap(line->tap_opaque, line->number, level);
     if (line->hook)
         line->hook(line->opaque, line->number, level);
@@ -21,15 +22,21 @@ static void tell(struct line *line, u32 level)
 void line_set(struct line *line, u32 level)
 {
     if (line && __atomic_exchange_n(&line->level, level, __ATOMIC_ACQ_REL) != level)
-        tell(line, level);
+        tell(line, level, true);
+}
+
+void line_repeat(struct line *line, u32 level)
+{
+    if (line)
+        tell(line, level, __atomic_exchange_n(&line->level, level, __ATOMIC_ACQ_REL) != level);
 }
 
 void line_pulse(struct line *line)
 {
     if (!line)
         return;
-    tell(line, 1);
-    tell(line, 0);
+    tell(line, 1, true);
+    tell(line, 0, true);
 }
 
 void line_foreach(struct vm *vm, const struct vm_object *owner, void (*fn)(struct line *line, void *opaque), void *opaque)

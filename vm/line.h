@@ -36,6 +36,8 @@ static inline u32 line_level(const struct line *line)
 }
 /* An edge, from a line that is low: the hook sees 1, then 0. Edges of several threads at a time are none lost: the level stays 0. */
 void line_pulse(struct line *line);
+/* As line_set, but the receiver hears of the same level again: the guest wrote what drives it once more. */
+void line_repeat(struct line *line, u32 level);
 
 /* Tests and the monitor; machine lock. fn for each input of the object (NULL: of all), in order of line_init. */
 void line_foreach(struct vm *vm, const struct vm_object *owner, void (*fn)(struct line *line, void *opaque), void *opaque);

@@ -122,7 +122,7 @@ struct cpu_class {
     void (*bus_error)(struct vcpu *vcpu, u64 address, enum mmu_access access, struct mmu_page *page);
     /* Cause for an AMO or exclusive that is misaligned. */
     void (*misaligned)(struct vcpu *vcpu, u64 address, enum mmu_access access, struct mmu_page *page);
-    /* Whether something ends a halt (RISC-V: a pending interrupt enabled in mie, whatever mstatus says). Any thread. */
+    /* Whether something ends a halt (RISC-V: a pending interrupt enabled in mie, whatever mstatus says). Own thread. */
     bool (*has_work)(struct vcpu *vcpu);
     /* Takes a pending enabled interrupt, if any: true when the pc changed. */
     bool (*take_interrupt)(struct vcpu *vcpu);

@@ -20,10 +20,12 @@ static void write_word(void *device, u32 index, u64 value)
 
     if (!vcpu)
         return;
-    if (!swi->sswi)
-        line_set(&vcpu->line[LINE_MSIP], value & 1);
-    else if (value & 1)
+    if (swi->sswi && value & 1)
         line_pulse(&vcpu->line[LINE_SSIP]);
+    else if (!swi->sswi && value & 1) /* once more, if it is pending already: the hart may doze until then (target/riscv/trap.c) */
+        line_repeat(&vcpu->line[LINE_MSIP], 1);
+    else if (!swi->sswi)
+        line_set(&vcpu->line[LINE_MSIP], 0);
 }
 
 static u64 read_word(void *device, u32 index)

@@ -81,7 +81,9 @@ void riscv_reset(struct vcpu *vcpu)
     state->reserve_address = RISCV_NO_RESERVATION;
     state->lines = driven_lines(vcpu);
     riscv_pmp_forget(cpu);
+    cpu->doze.dozing = false;
     vcpu_timer_set(vcpu, RISCV_TIMER_S, INT64_MAX);
+    vcpu_timer_set(vcpu, RISCV_TIMER_DOZE, INT64_MAX);
     riscv_mmu_flush_all(cpu);
 }
 

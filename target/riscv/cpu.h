@@ -14,7 +14,7 @@
 enum { RISCV_TIMEBASE_HZ = 10000000 };
 
 /* Slots of vcpu_timer_set: stimecmp, and the board's mtimecmp, which raises input line 7 when it expires. */
-enum riscv_timer { RISCV_TIMER_S, RISCV_TIMER_M, RISCV_TIMER_COUNT };
+enum riscv_timer { RISCV_TIMER_S, RISCV_TIMER_M, RISCV_TIMER_DOZE, RISCV_TIMER_COUNT };
 
 /* What the last PTE said about memory: RAM or ROM around it, valid for one generation of the memory map. */
 struct riscv_memory_window {
@@ -28,6 +28,15 @@ struct riscv_pmp_window {
     u64 first, last; /* first > last: nothing */
     u8 config;       /* pmpcfg byte that decides; 0: no entry matches and `matched` is false */
     bool matched;
+};
+
+/* A hart that turns through wfi in vain, though something is pending, dozes (trap.c). The vCPU's own thread but for line_events. */
+struct riscv_doze {
+    u32 vain_waits;   /* wfi that ended at once, since the last trap or anything new */
+    bool dozing;
+    u64 pending;      /* what is pending and enabled meanwhile, */
+    u32 events;       /* and line_events: until one of them changes, or RISCV_TIMER_DOZE goes off */
+    u32 line_events;  /* atomic: how often an input line was set or told again */
 };
 
 struct riscv_cpu {
@@ -50,8 +59,7 @@ struct riscv_cpu {
     /* Caches of the vCPU's own thread. */
     struct riscv_memory_window memory_window;
     struct riscv_pmp_window pmp_window;
-    u32 vain_waits;                  /* wfi that ended at once, since the last trap */
-    s64 wait_end;                    /* of the pause that such a wfi makes, host time; 0: none */
+    struct riscv_doze doze;
     u64 topei_read[2];               /* what mtopei and stopei showed last: a write claims that */
     struct cpu_register *registers;  /* for gdb */
     u32 register_count;

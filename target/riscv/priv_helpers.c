@@ -2,7 +2,6 @@
  * target/riscv/priv_helpers.c - the control functions of helpers.def: exceptions, returns from traps, waiting, fences,
  * cache blocks (Privileged manual, sections 3.3 and 12.2; chapters "Svinval", "CMO", "Zawrs").
  */
-#include "host/clock.h"
 #include "target/riscv/csr.h"
 #include "target/riscv/helpers.h"
 #include "target/riscv/mmu.h"
@@ -72,31 +71,6 @@ u64 riscv_helper_sret(void *vcpu, u64 raw)
     return LEFT;
 }
 
-/*
- * What is pending is masked, and the guest waits in a loop for something else. It must not burn a host core meanwhile, nor look so
- * often: OpenSBI before 1.2 lets a hart go before it has written where to (an interrupt that is pending is what it waits with).
- */
-static bool waits_in_vain(struct riscv_cpu *cpu)
-{
-    enum { PATIENCE = 32, PAUSE_NS = 5000000, STEP_US = 50 };
-
-    if (cpu->vain_waits < PATIENCE || cpu->vcpu.counting) {
-        cpu->vain_waits++;
-        cpu->wait_end = 0;
-        return false;
-    }
-    s64 now = host_clock_monotonic();
-    if (!cpu->wait_end)
-        cpu->wait_end = now + PAUSE_NS;
-    for (; now < cpu->wait_end; now = host_clock_monotonic()) {
-        if (__atomic_load_n(&cpu->vcpu.host->exit_request, __ATOMIC_ACQUIRE))
-            return true; /* the instruction comes again */
-        g_usleep(STEP_US);
-    }
-    cpu->wait_end = 0;
-    return false;
-}
-
 u64 riscv_helper_wfi(void *vcpu, u64 raw, u64 next)
 {
     struct riscv_cpu *cpu = riscv_cpu_of(vcpu);
@@ -105,11 +79,8 @@ u64 riscv_helper_wfi(void *vcpu, u64 raw, u64 next)
 
     if (trapped || (state->privilege == RISCV_U && riscv_has(cpu, RISCV_EXT_S)))
         return illegal(cpu, raw);
-    bool has_work = riscv_has_work(vcpu);
-    if (has_work && waits_in_vain(cpu))
-        return LEFT;
     state->pc += next;
-    if (!has_work)
+    if (riscv_wait(cpu))
         vcpu_halt(vcpu);
     return LEFT;
 }

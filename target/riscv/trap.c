@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "target/riscv/aia.h"
 #include "target/riscv/csr.h"
+#include "vm/clock.h"
 #include "vm/vm.h"
 
 static const char *cause_name(u32 cause)
@@ -71,7 +72,7 @@ static void take(struct riscv_cpu *cpu, u32 cause, u64 tval)
     log_line(vm_log(cpu->vcpu.vm), LOG_INT, "hart %u: %s to %c mode, pc %016lx, tval %016lx", cpu->vcpu.index,
              cause_name(cause), to_s ? 'S' : 'M', state->pc, tval);
     state->reserve_address = RISCV_NO_RESERVATION;
-    cpu->vain_waits = 0;
+    cpu->doze.vain_waits = 0;
     if (to_s)
         enter_s(state, cause, tval);
     else
@@ -126,11 +127,43 @@ int riscv_interrupt_pending(struct riscv_cpu *cpu)
     return -1;
 }
 
+static u64 pending_and_enabled(struct riscv_cpu *cpu)
+{
+    return pending_bits(cpu) & __atomic_load_n(&riscv_state_of(cpu)->mie, __ATOMIC_RELAXED);
+}
+
+static bool nothing_new(struct riscv_doze *doze, u64 pending)
+{
+    return pending == doze->pending && __atomic_load_n(&doze->line_events, __ATOMIC_ACQUIRE) == doze->events;
+}
+
 bool riscv_has_work(struct vcpu *vcpu)
 {
-    const struct riscv_state *state = vcpu->state;
+    struct riscv_cpu *cpu = riscv_cpu_of(vcpu);
+    u64 pending = pending_and_enabled(cpu);
 
-    return pending_bits(riscv_cpu_of(vcpu)) & __atomic_load_n(&state->mie, __ATOMIC_RELAXED);
+    return pending && !(cpu->doze.dozing && nothing_new(&cpu->doze, pending));
+}
+
+/*
+ * What is pending is not taken, and the guest waits in a loop for something else. It must not burn a host core meanwhile, nor look so
+ * often: OpenSBI before 1.2 lets a hart go before it has written where to (an interrupt that is pending is what it waits with). So
+ * after a few turns without anything new it dozes, until there is something or for 5 ms.
+ */
+bool riscv_wait(struct riscv_cpu *cpu)
+{
+    enum { PATIENCE = 32, DOZE_NS = 5000000 };
+    struct riscv_doze *doze = &cpu->doze;
+    u32 events = __atomic_load_n(&doze->line_events, __ATOMIC_ACQUIRE); /* first: what comes behind it is new */
+    u64 pending = pending_and_enabled(cpu);
+
+    doze->vain_waits = pending && nothing_new(doze, pending) ? doze->vain_waits + 1 : 0;
+    doze->pending = pending;
+    doze->events = events;
+    doze->dozing = doze->vain_waits >= PATIENCE && !cpu->vcpu.counting && riscv_interrupt_pending(cpu) < 0;
+    if (doze->dozing)
+        vcpu_timer_set(&cpu->vcpu, RISCV_TIMER_DOZE, vm_clock_now(cpu->vcpu.vm, VM_CLOCK_VIRTUAL) + DOZE_NS);
+    return !pending || doze->dozing;
 }
 
 bool riscv_take_interrupt(struct vcpu *vcpu)
@@ -158,12 +191,15 @@ void riscv_line_changed(struct vcpu *vcpu, u32 number, u32 level)
     } else {
         __atomic_fetch_and(&state->lines, ~bit, __ATOMIC_SEQ_CST);
     }
+    __atomic_fetch_add(&riscv_cpu_of(vcpu)->doze.line_events, 1, __ATOMIC_SEQ_CST);
 }
 
 void riscv_timer_expired(struct vcpu *vcpu, u32 slot)
 {
     if (slot == RISCV_TIMER_S)
         riscv_timer_update(riscv_cpu_of(vcpu));
+    else if (slot == RISCV_TIMER_DOZE)
+        riscv_cpu_of(vcpu)->doze.dozing = false;
     else
         line_set(&vcpu->line[RISCV_INT_MTI], 1);
 }

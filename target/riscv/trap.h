@@ -51,8 +51,11 @@ int riscv_interrupt_pending(struct riscv_cpu *cpu);
 /* STIP follows time, stimecmp and menvcfg.STCE; arms the timer for the next change. */
 void riscv_timer_update(struct riscv_cpu *cpu);
 
+/* wfi: whether to halt until riscv_has_work. The vCPU's own thread. */
+bool riscv_wait(struct riscv_cpu *cpu);
+
 /* struct cpu_class hooks. */
-bool riscv_has_work(struct vcpu *vcpu); /* any thread */
+bool riscv_has_work(struct vcpu *vcpu); /* the vCPU's own thread */
 bool riscv_take_interrupt(struct vcpu *vcpu);
 void riscv_line_changed(struct vcpu *vcpu, u32 number, u32 level); /* any thread */
 void riscv_timer_expired(struct vcpu *vcpu, u32 slot);
