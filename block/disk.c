@@ -1,33 +1,10 @@
 /* block/disk.c - the disks of a machine. */
-#include "block/disk.h"
+#include "block/disk_internal.h"
 #include "base/error.h"
 #include "block/overlay.h"
 #include "host/clock.h"
 #include <json-c/json.h>
 #include <string.h>
-
-struct disk_set {
-    struct block_loop *loop;
-    struct block_graph *graph;
-    GPtrArray *disks, *owned; /* owned: nodes that were opened by name */
-};
-
-struct disk {
-    struct disk_set *set;
-    char *id, *user;
-    bool is_drive;
-    struct block_node *node; /* of a drive: its reference */
-    struct block_edge *edge; /* while claimed, with a medium */
-    struct block_loop *loop;
-    bool write, share; /* what its user wants */
-    const struct disk_media *media;
-    void *media_opaque, *resized_opaque;
-    void (*resized)(void *opaque);
-    bool writethrough;
-    struct disk_stats stats;
-    unsigned in_flight; /* atomic: any thread submits */
-    struct block_queue idle;
-};
 
 struct disk_set *disk_set_create(GMainContext *context, GError **error)
 {
@@ -48,6 +25,7 @@ struct disk_set *disk_set_create(GMainContext *context, GError **error)
 static void free_disk(struct disk *disk)
 {
     g_ptr_array_remove(disk->set->disks, disk);
+    host_lock_finish(&disk->lock);
     g_free(disk->id);
     g_free(disk->user);
     g_free(disk);
@@ -192,6 +170,8 @@ static struct disk *new_disk(struct disk_set *set, const char *id, struct block_
     struct disk *disk = g_new0(struct disk, 1);
 
     *disk = (struct disk){ .set = set, .loop = set->loop, .id = g_strdup(id), .node = node, .is_drive = is_drive };
+    host_lock_init(&disk->lock, LOCK_RANK_LEAF);
+    disk_set_on_error(disk, DISK_ON_ERROR_REPORT, DISK_ON_ERROR_ENOSPC);
     g_ptr_array_add(set->disks, disk);
     return disk;
 }
@@ -326,8 +306,11 @@ static void drain_job(void *opaque)
 
 void disk_drain(struct disk *disk)
 {
-    if (disk_node(disk))
-        block_loop_call(block_loop_of(disk_node(disk)), drain_job, disk);
+    if (!disk_node(disk))
+        return;
+    disk_end_held(disk, true);
+    block_loop_call(block_loop_of(disk_node(disk)), drain_job, disk);
+    disk_end_held(disk, false);
 }
 
 static void detach_job(void *opaque)
@@ -357,6 +340,8 @@ void disk_release(struct disk *disk)
     disk->loop = disk->set->loop;
     disk->media = NULL;
     disk->resized = NULL;
+    disk->handles_errors = false;
+    memcpy(disk->on_error, disk->chosen, sizeof(disk->on_error));
     g_clear_pointer(&disk->user, g_free);
     if (disk->is_drive)
         return;
@@ -431,8 +416,10 @@ static void run_request(void *opaque)
     struct disk *disk = r->disk;
     int ret = perform(r, disk_node(disk));
 
-    count(disk, r, ret);
-    r->done(r, ret);
+    if (ret >= 0 || disk_settle_failure(disk, r, &ret)) {
+        count(disk, r, ret);
+        r->done(r, ret);
+    }
     if (__atomic_sub_fetch(&disk->in_flight, 1, __ATOMIC_ACQ_REL) == 0)
         block_queue_wake_all(&disk->idle);
 }
@@ -448,6 +435,12 @@ void disk_submit(struct disk *disk, struct disk_request *request)
 {
     request->disk = disk;
     request->start = host_clock_monotonic();
+    request->held = request->final = false;
+    disk_send(disk, request);
+}
+
+void disk_send(struct disk *disk, struct disk_request *request)
+{
     request->work.run = arrived;
     __atomic_add_fetch(&disk->in_flight, 1, __ATOMIC_ACQ_REL);
     block_loop_post(block_loop_of(disk_node(disk)), &request->work);

@@ -29,9 +29,18 @@ struct disk_request {
     struct disk *disk;
     struct block_work work;
     s64 start;
+    bool held, final; /* it waits to be tried again; it must not */
+    GList link;
 };
 
 /* Its loop is dispatched by the context, which the calling thread runs. NULL with *error set. */
+/* What becomes of requests that fail. AUTO leaves what there is; ENOSPC (writes): STOP for lack of room, otherwise REPORT. */
+enum disk_on_error { DISK_ON_ERROR_REPORT, DISK_ON_ERROR_IGNORE, DISK_ON_ERROR_ENOSPC, DISK_ON_ERROR_STOP, DISK_ON_ERROR_AUTO };
+enum disk_error_action { DISK_ERROR_IGNORE, DISK_ERROR_REPORT, DISK_ERROR_STOP };
+enum disk_io_status { DISK_IO_OK, DISK_IO_FAILED, DISK_IO_NO_SPACE };
+/* A request of this disk failed with this error (-errno). In the loop's thread; the disk and its node stay until it returns. */
+typedef void disk_failed(void *opaque, struct disk *disk, bool read, enum disk_error_action action, int error);
+
 struct disk_set *disk_set_create(GMainContext *context, GError **error);
 /* No device has a disk any more. Writes and closes everything. NULL is fine. */
 void disk_set_destroy(struct disk_set *set);
@@ -41,6 +50,13 @@ struct block_loop *disk_set_loop(struct disk_set *set);
 struct disk *disk_find(struct disk_set *set, const char *device, const char *id, GError **error);
 /* In the order of creation; the caller frees the list. */
 GList *disk_set_list(struct disk_set *set);
+
+/* Who is told about failures, and stops the machine on DISK_ERROR_STOP. */
+void disk_set_on_failed(struct disk_set *set, disk_failed *failed, void *opaque);
+/* The machine goes on: requests that wait for that are tried again, and every status is fine. */
+void disk_set_retry(struct disk_set *set);
+/* Waits for all requests of all disks, as disk_drain. */
+void disk_set_drain(struct disk_set *set);
 
 /* -blockdev, blockdev-add: the node stays until it is closed by name. */
 bool disk_set_open(struct disk_set *set, struct json_object *options, GError **error);
@@ -65,11 +81,22 @@ struct disk *disk_claim_removable(struct disk_set *set, const char *name, bool w
 void disk_release(struct disk *disk);
 /* Carries the disk's work to another loop (an iothread's) and back, media that come later included. Nothing is in flight. */
 bool disk_move(struct disk *disk, struct block_loop *loop, GError **error);
-/* Waits until no request is in flight. */
+/* Waits until no request is in flight; those that wait to be tried again end with -ECANCELED. */
 void disk_drain(struct disk *disk);
 
 /* Any thread. Offsets were checked against disk_size. */
 void disk_submit(struct disk *disk, struct disk_request *request);
+/*
+ * The device does not want it any more, but waits for `done`: if it waits to be tried again it ends with -ECANCELED, if it fails from
+ * now on it is not tried again. Under what keeps the request alive.
+ */
+void disk_cancel(struct disk_request *request);
+/* Policies of the drive (-drive rerror=, werror=). */
+void disk_set_on_error(struct disk *disk, enum disk_on_error read, enum disk_on_error write);
+/* For a device that has claimed it: follows the policies, its own (properties) before those of the drive. */
+void disk_handle_errors(struct disk *disk, enum disk_on_error read, enum disk_on_error write);
+/* False: there is no status, because requests never wait to be tried again. */
+bool disk_io_status(const struct disk *disk, enum disk_io_status *status);
 
 const char *disk_id(const struct disk *disk); /* "" for a disk that a device made of a node */
 const char *disk_user(const struct disk *disk); /* who claimed it, or NULL */

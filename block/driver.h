@@ -82,7 +82,7 @@ struct block_node {
     void *state; /* the driver's, driver->state_size bytes */
 };
 
-extern const struct block_driver block_driver_file, block_driver_host_device, block_driver_null_co, block_driver_null_aio,
+extern const struct block_driver block_driver_blkdebug, block_driver_file, block_driver_host_device, block_driver_null_co, block_driver_null_aio,
     block_driver_raw, block_driver_qcow2;
 const struct block_driver *block_driver_find(const char *name);
 /* NULL-terminated. */

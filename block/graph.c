@@ -12,8 +12,8 @@ struct block_graph {
 };
 
 const struct block_driver *const block_drivers[] = {
-    &block_driver_file,  &block_driver_host_device, &block_driver_null_aio, &block_driver_null_co,
-    &block_driver_qcow2, &block_driver_raw,         NULL,
+    &block_driver_blkdebug, &block_driver_file,  &block_driver_host_device, &block_driver_null_aio,
+    &block_driver_null_co,  &block_driver_qcow2, &block_driver_raw,         NULL,
 };
 
 const struct block_driver *block_driver_find(const char *name)

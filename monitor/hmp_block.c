@@ -90,6 +90,8 @@ static void print_disk(struct hmp *hmp, const struct api_block_info *info, bool 
         hmp_print(hmp, "    Attached to:      %s", info->qdev);
     if (info->removable)
         hmp_print(hmp, "    Removable device: %slocked, tray %s", info->locked ? "" : "not ", info->tray_open ? "open" : "closed");
+    if (info->has_io_status && info->io_status != API_BLOCK_DEVICE_IO_STATUS_OK)
+        hmp_print(hmp, "    I/O status:       %s", api_type_block_device_io_status.values[info->io_status]);
     if (node)
         print_node(hmp, node, verbose);
 }

@@ -85,8 +85,16 @@ bool qmp_query_block(struct monitor *monitor, const struct api_args_query_block 
 
     *ret = api_list_new();
     for (GList *at = list; at; at = at->next) {
+        static const enum api_block_device_io_status words[] = {
+            [DISK_IO_OK] = API_BLOCK_DEVICE_IO_STATUS_OK,
+            [DISK_IO_FAILED] = API_BLOCK_DEVICE_IO_STATUS_FAILED,
+            [DISK_IO_NO_SPACE] = API_BLOCK_DEVICE_IO_STATUS_NOSPACE,
+        };
         struct api_block_info *info = api_new(&api_type_block_info);
+        enum disk_io_status status;
 
+        info->has_io_status = disk_io_status(at->data, &status);
+        info->io_status = words[status];
         info->device = g_strdup(disk_id(at->data));
         info->qdev = g_strdup(disk_user(at->data));
         info->type = g_strdup("unknown");

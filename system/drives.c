@@ -59,6 +59,33 @@ static bool read_flags(struct api_keyval *list, unsigned *flags, GError **error)
     return true;
 }
 
+static bool choose_on_error(struct api_keyval *list, const char *key, bool read, enum disk_on_error *to, GError **error)
+{
+    static const char *const words[] = { [DISK_ON_ERROR_REPORT] = "report", [DISK_ON_ERROR_IGNORE] = "ignore", [DISK_ON_ERROR_ENOSPC] = "enospc",
+                                         [DISK_ON_ERROR_STOP] = "stop" };
+    const char *text = api_keyval_get(list, key);
+
+    *to = DISK_ON_ERROR_AUTO;
+    for (unsigned i = 0; text && i < ARRAY_SIZE(words); i++)
+        if (!strcmp(words[i], text) && !(read && i == DISK_ON_ERROR_ENOSPC))
+            *to = i;
+    if (!text || *to != DISK_ON_ERROR_AUTO)
+        return true;
+    error_set(error, "'%s' invalid %s error action", text, read ? "read" : "write");
+    return error_hint(error, "it is ignore, %sreport or stop", read ? "" : "enospc, ");
+}
+
+/* Of disks whose device asks for it: not flash. */
+static bool choose_on_errors(struct api_keyval *list, const struct system_drive *drive, enum disk_on_error *read, enum disk_on_error *write,
+                             GError **error)
+{
+    if (!choose_on_error(list, "werror", false, write, error) || !choose_on_error(list, "rerror", true, read, error))
+        return false;
+    if ((*read != DISK_ON_ERROR_AUTO || *write != DISK_ON_ERROR_AUTO) && !strcmp(drive->interface, "pflash"))
+        return error_set(error, "%s is not supported by this bus type", *write != DISK_ON_ERROR_AUTO ? "werror" : "rerror");
+    return true;
+}
+
 /* Into the file below: aio and locking belong there. */
 static void set_below(struct json_object *options, const char *key, const char *value)
 {
@@ -96,7 +123,7 @@ static struct json_object *drive_options(struct api_keyval *list, GError **error
 }
 
 static const char *const drive_keys[] = { "file", "format", "if", "id", "index", "bus", "unit", "media", "cache", "aio", "readonly", "read-only",
-                                          "discard", "detect-zeroes", "node-name", "file.locking", "snapshot", NULL };
+                                          "discard", "detect-zeroes", "node-name", "file.locking", "snapshot", "werror", "rerror", NULL };
 
 /* What the board or a device cannot do without. */
 static bool needs_medium(const struct system_drive *drive, GError **error)
@@ -114,8 +141,10 @@ static bool add_drive(struct mynah_system *s, struct api_keyval *list, const cha
     struct json_object *options;
     const char *cache = api_keyval_get(list, "cache");
     struct disk *disk = NULL;
+    enum disk_on_error read, write;
 
-    if (!api_keyval_get_bool(list, "snapshot", &overlay, error) || !(drive = system_place_drive(s, list, what, error)))
+    if (!api_keyval_get_bool(list, "snapshot", &overlay, error) || !(drive = system_place_drive(s, list, what, error)) ||
+        !choose_on_errors(list, drive, &read, &write, error))
         return false;
     options = drive_options(list, &why);
     if (why) {
@@ -127,6 +156,8 @@ static bool add_drive(struct mynah_system *s, struct api_keyval *list, const cha
     json_object_put(options);
     if (disk && cache && (!strcmp(cache, "writethrough") || !strcmp(cache, "directsync")))
         disk_set_writethrough(disk, true);
+    if (disk)
+        disk_set_on_error(disk, read, write);
     return disk != NULL;
 }
 
@@ -175,6 +206,7 @@ bool system_create_drives(struct mynah_system *s, GError **error)
         return false;
     block_graph_set_fdsets(disk_set_graph(s->disks), s->fdsets);
     vm_set_backend(s->vm, "disks", 0, s->disks);
+    system_watch_drives(s);
     for (unsigned i = 0; i < api_option_count(s->options); i++) {
         struct api_option_use *use = api_option_at(s->options, i);
         g_autofree char *what = g_strdup_printf("%s %s", use->spelling, use->text ? use->text : "");

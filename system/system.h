@@ -70,6 +70,8 @@ bool system_create_drives(struct mynah_system *s, GError **error);
 /* drive_place.c. Says where a drive goes, and remembers it. */
 struct system_drive *system_place_drive(struct mynah_system *s, struct api_keyval *list, const char *what, GError **error);
 void system_free_drive(void *drive);
+/* drive_errors.c: the disks are there. */
+void system_watch_drives(struct mynah_system *s);
 /* Once the board is there: drives that it has no place for are mistakes. */
 bool system_check_drives(struct mynah_system *s, GError **error);
 

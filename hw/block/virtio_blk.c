@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "block/disk.h"
 #include "block/iothread.h"
+#include "hw/block/disk_error.h"
 #include "hw/virtio/virtio.h"
 #include "vm/inbox.h"
 #include "vm/machine.h"
@@ -339,11 +340,27 @@ static void handle(void *device, struct virtio_queue *queue)
     }
 }
 
-/* What is under way comes back later and is dropped then. */
+/* What is under way comes back later and is dropped then. NULL: of all queues. */
+static void cancel(struct virtio_blk *blk, const struct virtio_queue *queue)
+{
+    for (GList *at = blk->active.head; at; at = at->next) {
+        struct blk_request *r = at->data;
+
+        if (!queue || r->request.queue == queue)
+            disk_cancel(&r->io);
+    }
+}
+
+static void queue_reset(void *device, struct virtio_queue *queue)
+{
+    cancel(device, queue);
+}
+
 static void reset(void *device)
 {
     struct virtio_blk *blk = device;
 
+    cancel(blk, NULL);
     blk->state->writeback = has_write_cache(blk);
 }
 
@@ -406,6 +423,7 @@ static bool claim(struct virtio_blk *blk, GError **error)
     if (!blk->disk)
         return false;
     disk_on_resize(blk->disk, resized, blk);
+    disk_handle_errors(blk->disk, blk->rerror, blk->werror);
     if (blk->write_cache != WRITE_CACHE_AUTO)
         disk_set_writethrough(blk->disk, blk->write_cache == WRITE_CACHE_OFF);
     return !blk->iothread || disk_move(blk->disk, iothread_loop(blk->iothread), error);

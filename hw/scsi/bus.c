@@ -77,10 +77,13 @@ static void take_outcomes(void *adapter, u32 number, u32 level)
     if (!bus || !bus->outcomes)
         return;
     while ((r = g_async_queue_try_pop(bus->outcomes))) {
+        void (*next)(struct scsi_request *) = r->next;
+
+        r->next = NULL;
         if (r->cancelled || r->unit->leaving)
             finish(r, SCSI_TASK_ABORTED);
         else
-            r->next(r);
+            next(r);
     }
     bus->ops->batch_done(bus);
 }
@@ -118,6 +121,8 @@ void scsi_request_io(struct scsi_request *r, void (*next)(struct scsi_request *r
 
 void scsi_request_cancel(struct scsi_request *r)
 {
+    if (r->next && !r->cancelled)
+        disk_cancel(&r->io);
     r->cancelled = true;
 }
 

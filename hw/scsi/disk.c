@@ -208,6 +208,7 @@ static bool claim(struct scsi_disk *d, GError **error)
     if (!d->unit.disk)
         return false;
     disk_on_resize(d->unit.disk, resized, d);
+    disk_handle_errors(d->unit.disk, d->rerror, d->werror);
     d->known_size = disk_size(d->unit.disk);
     return true;
 }

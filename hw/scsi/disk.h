@@ -4,6 +4,7 @@
 
 #include "base/bits.h"
 #include "block/media.h"
+#include "hw/block/disk_error.h"
 #include "hw/scsi/scsi.h"
 
 extern const char *const scsi_on_off_auto[];

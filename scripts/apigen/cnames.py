@@ -2,7 +2,7 @@
 import re
 
 KEYWORDS = set('auto break case char const continue default do double else enum extern float for goto if inline int long '
-               'linux register restrict return short signed sizeof static struct switch typedef union unix unsigned void volatile while'.split())
+               'linux register restrict return short signed sizeof static struct switch typedef union unix unsigned void volatile while errno'.split())
 
 
 def snake(name):

@@ -70,7 +70,7 @@ def declare_enum(entry):
 def declare_struct(schema, entry):
     out = [f'/* {entry.help} */\nstruct api_{snake(entry.name)} {{\n']
     for m in entry.members:
-        if m.optional and is_scalar(schema, m.type):
+        if has_flag(schema, m):
             out.append(f'    bool has_{member(m.name)};\n')
         note = f' /* {m.type} */' if m.type.startswith('[') else ''
         out.append(f'    {c_type(schema, m.type)}{member(m.name)};{note}\n')
@@ -85,8 +85,13 @@ def declare_struct(schema, entry):
     return ''.join(out)
 
 
+def has_flag(schema, m):
+    return m.optional and is_scalar(schema, m.type)
+
+
 def event_prototype(schema, event):
-    args = ''.join(f', {"const " if m.type == "str" else ""}{c_type(schema, m.type)}{member(m.name)}' for m in event.members)
+    args = ''.join((f', bool has_{member(m.name)}' if has_flag(schema, m) else '') +
+                   f', {"const " if m.type == "str" else ""}{c_type(schema, m.type)}{member(m.name)}' for m in event.members)
     return f'void api_event_{snake(event.name)}(const struct api_event_sink *sink{args})'
 
 
@@ -158,7 +163,8 @@ def define_event(schema, event):
         out.append(f'    sink->emit(sink->opaque, {string(event.name)}, NULL);\n}}\n\n')
         return ''.join(out)
     name = snake('event-' + event.name)
-    fields = ', '.join(f'.{member(m.name)} = {"(char *)" if m.type == "str" else ""}{member(m.name)}' for m in event.members)
+    fields = ', '.join((f'.has_{member(m.name)} = has_{member(m.name)}, ' if has_flag(schema, m) else '') +
+                       f'.{member(m.name)} = {"(char *)" if m.type == "str" else ""}{member(m.name)}' for m in event.members)
     out.append(f'    struct api_{name} data = {{ {fields} }}, *slot = &data;\n\n'
                f'    sink->emit(sink->opaque, {string(event.name)}, api_to_json(&api_type_{name}, &slot));\n}}\n\n')
     return ''.join(out)

@@ -1,4 +1,5 @@
 # tests/functional/test_disks.py - disks on the command line and over QMP.
+import json
 import os
 import subprocess
 
@@ -51,6 +52,8 @@ def test_writethrough_is_told(start, tmp_path):
     (["-blockdev", "driver=nulco,node-name=a"], "did you mean 'null-co'?"),
     (["-device", "virtio-blk-pci,drive=nothing"], "can't find value 'nothing'"),
     (["-device", "virtio-blk-pci"], "drive property not set"),
+    (["-drive", "file=x,if=none,werror=stopp"], "'stopp' invalid write error action"),
+    (["-drive", "file=x,if=none,rerror=enospc"], "'enospc' invalid read error action"),
 ])
 def test_mistakes_get_one_clear_line(arguments, text, tmp_path):
     program = os.path.abspath(os.environ.get("MYNAH", "build/mynah-system-riscv64"))
@@ -78,3 +81,52 @@ def test_files_that_a_client_hands_over(start, tmp_path):
     assert bad.returncode == 1 and "Could not open '/dev/fdset/4': Permission denied" in bad.stderr
     os.close(fd)
     os.close(read_only)
+
+
+def failing(name, path, *rules):
+    """Options of a node over the file whose requests fail by the rules of blkdebug."""
+    return json.dumps({"driver": "blkdebug", "node-name": name, "image": {"driver": "file", "filename": str(path)},
+                       "inject-error": [{"event": "none", **rule} for rule in rules]})
+
+
+def test_machine_stops_for_errors_and_tries_again(start, linux, firmware, tmp_path):
+    """werror= and rerror=: a guest notices nothing of an error that was mended while the machine stood."""
+    content = os.urandom(256 << 10)
+    for name in ("a", "b"):
+        (tmp_path / name).write_bytes(content + bytes(256 << 10))
+    room, broken = {"iotype": "write", "errno": 28, "once": True}, {"iotype": "read", "errno": 5, "sector": 128, "once": True}
+    copy = "dd if=/dev/{0} of=/dev/{0} bs=64k count=4 seek=4 conv=fsync && echo {1} is copied"
+    machine = start("-M", "virt", "-m", "512M", "-smp", "2", "-bios", firmware, "-object", "iothread,id=io",
+                    "-blockdev", failing("a", tmp_path / "a", room), "-device", "virtio-blk-pci,drive=a,id=first,iothread=io",
+                    "-blockdev", failing("b", tmp_path / "b", broken), "-device", "virtio-scsi-pci,id=s", "-device", "scsi-hd,drive=b,id=second,rerror=stop",
+                    *linux(copy.format("vda", "first"), copy.format("sda", "second"), modules=["virtio_blk", "virtio_mmio", "virtio_scsi", "sd_mod"]), qmp=True)
+
+    def stopped(path, node, operation, status, nospace):
+        data = machine.qmp.event("BLOCK_IO_ERROR", 90)["data"]
+        reason = data.pop("reason")
+        assert data == {"qom-path": path, "device": "", "node-name": node, "operation": operation, "action": "stop", "nospace": nospace} and reason
+        machine.qmp.event("STOP")
+        assert machine.qmp.command("query-status")["status"] == "io-error"
+        disks = {disk["inserted"]["node-name"]: disk.get("io-status") for disk in machine.qmp.command("query-block")}
+        assert disks == {"a": "ok", "b": "ok", node: status}
+        assert f"I/O status:       {status}" in machine.qmp.command("human-monitor-command", **{"command-line": "info block"})
+        machine.qmp.command("cont")
+        assert "I/O status" not in machine.qmp.command("human-monitor-command", **{"command-line": "info block"})
+
+    # The partition scan reads sector 128 of neither disk.
+    stopped("/machine/peripheral/first/virtio-backend", "a", "write", "nospace", True)
+    machine.wait_for("first is copied", 60)
+    stopped("/machine/peripheral/second", "b", "read", "failed", False)
+    machine.wait_for("second is copied", 60)
+    machine.wait_for("guest: done", 60)
+    assert machine.wait_exit() == 0
+    for name in ("a", "b"):
+        assert (tmp_path / name).read_bytes() == content * 2
+
+
+def test_error_policies_of_drives(start, tmp_path):
+    (tmp_path / "a").write_bytes(bytes(1 << 20))
+    (tmp_path / "b").write_bytes(bytes(1 << 20))
+    machine = start(*IDLE, "-bios", "none", "-drive", "file=a,if=virtio,format=raw,werror=report,rerror=ignore",
+                    "-drive", "file=b,if=virtio,format=raw,werror=report,rerror=stop", qmp=True)
+    assert [disk.get("io-status") for disk in machine.qmp.command("query-block")] == [None, "ok"]

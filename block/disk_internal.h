@@ -1,0 +1,46 @@
+/* block/disk_internal.h - what the files of disks share. Private to block/disk*.c. */
+#ifndef BLOCK_DISK_INTERNAL_H
+#define BLOCK_DISK_INTERNAL_H
+
+#include "block/disk.h"
+#include "host/lock.h"
+
+struct disk_set {
+    struct block_loop *loop;
+    struct block_graph *graph;
+    GPtrArray *disks, *owned; /* owned: nodes that were opened by name */
+    disk_failed *failed;
+    void *failed_opaque;
+};
+
+struct disk {
+    struct disk_set *set;
+    char *id, *user;
+    bool is_drive;
+    struct block_node *node; /* of a drive: its reference */
+    struct block_edge *edge; /* while claimed, with a medium */
+    struct block_loop *loop;
+    bool write, share; /* what its user wants */
+    const struct disk_media *media;
+    void *media_opaque, *resized_opaque;
+    void (*resized)(void *opaque);
+    bool writethrough;
+    enum disk_on_error chosen[2], on_error[2]; /* by the user for the drive; now. Of reads, of writes */
+    bool handles_errors; /* otherwise they are reported whatever was chosen */
+    enum disk_io_status status; /* atomic */
+    struct host_lock lock; /* of held, ending and requests' `held` and `final` */
+    GQueue held; /* struct disk_request that failed and are tried again when the machine goes on */
+    bool ending; /* failures are final */
+    struct disk_stats stats;
+    unsigned in_flight; /* atomic: any thread submits */
+    struct block_queue idle;
+};
+
+/* The loop's thread: what a request comes to by the disk's policy. False: it is kept. */
+bool disk_settle_failure(struct disk *disk, struct disk_request *request, int *ret);
+/* Sends a request on its way, again. */
+void disk_send(struct disk *disk, struct disk_request *request);
+/* Ends requests that are kept; those under way that fail from now on (`ending`) end as well. */
+void disk_end_held(struct disk *disk, bool ending);
+
+#endif
