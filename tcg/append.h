@@ -12,7 +12,7 @@ static inline enum ir_type ir_value_type(const struct ir_block *b, ir_value v)
 {
     const struct ir_op *op = &b->op[v];
 
-    if (unlikely(op->code == IR_SETCC || op->code == IR_FCMP))
+    if (unlikely(op->code == IR_SETCC || op->code == IR_FCMP || op->code == IR_VEC_TO))
         return IR_I64;
     if (unlikely(op->code == IR_SELECT))
         return (enum ir_type)(op->aux >> 8);

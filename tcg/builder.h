@@ -47,6 +47,19 @@ void ir_fence(struct ir_block *b, u32 orders);
 /* Unused arguments: IR_NONE. Returns the value, or IR_NONE for a helper without one. */
 ir_value ir_call(struct ir_block *b, const struct ir_helper *helper, ir_value a0, ir_value a1, ir_value a2, ir_value a3);
 
+/*
+ * Vectors (tcg/vector.h); aux has the kind and may have IR_VECTOR_SCALAR. scalar: i64, for floating-point lanes f32 or f64; IR_NONE: there is none.
+ */
+struct ir_vector_place;
+void ir_vector(struct ir_block *b, enum ir_type lane, u32 aux, const struct ir_vector_place *place, ir_value scalar);
+ir_value ir_vector_number(struct ir_block *b, enum ir_type lane, u32 number, const struct ir_vector_place *place);
+/*
+ * log2 of the bytes, and where in the file (a multiple of 16). The helper takes (address, what), may leave, and writes no guest register, except when
+ * it leaves.
+ */
+void ir_vector_load(struct ir_block *b, const struct ir_helper *helper, unsigned size, unsigned at, ir_value address, ir_value what);
+void ir_vector_store(struct ir_block *b, const struct ir_helper *helper, unsigned size, unsigned at, ir_value address, ir_value what);
+
 /* A guest instruction of `length` bytes begins at pc_page + pc. */
 void ir_insn(struct ir_block *b, s32 pc, unsigned length);
 

@@ -111,7 +111,7 @@ struct ir_op {
     u16 uses;     /* readers of the result after dead-code; 0 before */
     union {
         s64 imm;
-        const struct ir_helper *helper;
+        const struct ir_helper *helper; /* CALL, VLD, VST */
     };
 };
 

@@ -24,6 +24,10 @@ static bool may_repeat(const struct ir_op *op)
     case IR_EXIT_TO:
     case IR_LEAVE:
     case IR_FENV_SET:
+    case IR_VEC:
+    case IR_VEC_TO:
+    case IR_VLD:
+    case IR_VST:
         return false;
     case IR_CALL:
         return op->helper->effects == IR_HELPER_PURE;

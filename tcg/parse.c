@@ -4,6 +4,7 @@
  */
 #include "tcg/text.h"
 #include "tcg/append.h"
+#include "tcg/vector.h"
 #include "base/error.h"
 #include <string.h>
 
@@ -189,18 +190,81 @@ static void take_exit(struct parser *p, struct ir_op *op, enum ir_exit_kind kind
     op->imm = ir_append_exit(p->block, kind, pc, hint, return_pc);
 }
 
-static void take_helper(struct parser *p, struct ir_op *op)
+static const struct ir_helper *find_helper(struct parser *p)
 {
     const char *word = take(p);
 
     for (const struct ir_helper *const *h = p->helpers; h && *h; h++)
-        if (!strcmp((*h)->name, word)) {
-            op->helper = *h;
-            op->type = (*h)->result;
-            take_values(p, op, 0, (*h)->arg_count);
-            return;
-        }
+        if (!strcmp((*h)->name, word))
+            return *h;
     fail(p, "unknown helper", word);
+    return NULL;
+}
+
+static void take_helper(struct parser *p, struct ir_op *op)
+{
+    op->helper = find_helper(p);
+    if (!op->helper)
+        return;
+    op->type = op->helper->result;
+    take_values(p, op, 0, op->helper->arg_count);
+}
+
+static void take_transfer(struct parser *p, struct ir_op *op)
+{
+    s64 bytes, at;
+
+    op->helper = find_helper(p);
+    bytes = take_number(p);
+    at = take_number(p);
+    if (!p->failed && (bytes <= 0 || bytes > IR_VECTOR_FILE || (bytes & (bytes - 1)) || at < 0 || at >= IR_VECTOR_FILE || at % 16))
+        return fail(p, "no such bytes or place of", ir_op_name((enum ir_opcode)op->code));
+    op->type = IR_I64;
+    op->aux = p->failed ? 0 : (u16)(__builtin_ctzll((u64)bytes) | at >> 4 << IR_VECTOR_PLACE_SHIFT);
+    take_values(p, op, 0, 2);
+}
+
+static u32 take_kind(struct parser *p, char *word)
+{
+    for (u32 i = 0; i < IR_VECTOR_KINDS; i++)
+        if (!strcmp(ir_vector_rows[i].name, word))
+            return i;
+    fail(p, "unknown vector operation", word);
+    return 0;
+}
+
+static u16 take_place(struct parser *p)
+{
+    s64 n = take_number(p);
+
+    if (n < 0 || n > 0xfff)
+        fail(p, "no such place of", "vec");
+    return (u16)n & 0xfff;
+}
+
+static void take_vector(struct parser *p, struct ir_op *op)
+{
+    struct ir_vector_place place = { 0 };
+    char *word, *dot;
+
+    if (op->code == IR_VEC_TO) {
+        op->aux = (u16)take_name(p, ir_vector_number_names, IR_VECTOR_NUMBERS, "unknown number");
+        place.s2 = take_place(p);
+        place.bytes = take_place(p);
+        op->imm = (s64)ir_vector_pack(place);
+        return;
+    }
+    word = (char *)take(p);
+    dot = strchr(word, '.');
+    if (dot && !strcmp(dot, ".x"))
+        *dot = '\0';
+    op->aux = (u16)(take_kind(p, word) | (dot ? IR_VECTOR_SCALAR : 0));
+    place.d = take_place(p);
+    place.s2 = take_place(p);
+    place.s1 = take_place(p);
+    place.bytes = take_place(p);
+    op->imm = (s64)ir_vector_pack(place);
+    take_values(p, op, 0, 1);
 }
 
 static void take_insn(struct parser *p, struct ir_op *op)
@@ -297,6 +361,14 @@ static void take_body(struct parser *p, struct ir_op *op)
         break;
     case IR_CALL:
         take_helper(p, op);
+        break;
+    case IR_VEC:
+    case IR_VEC_TO:
+        take_vector(p, op);
+        break;
+    case IR_VLD:
+    case IR_VST:
+        take_transfer(p, op);
         break;
     case IR_INSN:
         take_insn(p, op);

@@ -1,6 +1,7 @@
 /* tcg/print.c - the text form of a block, one op a line without nops. tcg/parse.c reads it back. */
 #include "tcg/text.h"
 #include "tcg/append.h"
+#include "tcg/vector.h"
 
 const char *const ir_cond_names[IR_COND_COUNT] = {
     [IR_EQ] = "eq",   [IR_NE] = "ne", [IR_LT] = "lt", [IR_GE] = "ge",   [IR_LTU] = "ltu",
@@ -136,6 +137,21 @@ static void print_fp(struct printer *p, const struct ir_op *op)
     print_operands(p, op, 0, ir_op_operands(op));
 }
 
+/* kind[.x] destination, sources, bytes */
+static void print_vector(struct printer *p, const struct ir_op *op)
+{
+    struct ir_vector_place at = ir_vector_unpack((u64)op->imm);
+    unsigned kind = op->aux & IR_VECTOR_KIND;
+
+    if (op->code == IR_VEC_TO) {
+        g_string_append_printf(p->out, " %s %u %u", kind < IR_VECTOR_NUMBERS ? ir_vector_number_names[kind] : "?", at.s2, at.bytes);
+        return;
+    }
+    g_string_append_printf(p->out, " %s%s %u %u %u %u", kind < IR_VECTOR_KINDS ? ir_vector_rows[kind].name : "?",
+                           op->aux & IR_VECTOR_SCALAR ? ".x" : "", at.d, at.s2, at.s1, at.bytes);
+    print_operands(p, op, 0, 1);
+}
+
 static void print_body(struct printer *p, const struct ir_op *op)
 {
     if (ir_fp_has_word(op->code))
@@ -190,6 +206,15 @@ static void print_body(struct printer *p, const struct ir_op *op)
     case IR_CALL:
         g_string_append_printf(p->out, " %s", op->helper->name);
         print_operands(p, op, 0, op->helper->arg_count);
+        break;
+    case IR_VEC:
+    case IR_VEC_TO:
+        print_vector(p, op);
+        break;
+    case IR_VLD:
+    case IR_VST:
+        g_string_append_printf(p->out, " %s %u %u", op->helper->name, ir_vector_bytes(op->aux), ir_vector_at(op->aux));
+        print_operands(p, op, 0, 2);
         break;
     case IR_INSN:
         g_string_append_c(p->out, ' ');

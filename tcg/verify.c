@@ -1,5 +1,6 @@
 /* tcg/verify.c - checks a block against the contract of tcg/ir.h and tcg/ops.def. */
 #include "tcg/append.h"
+#include "tcg/vector.h"
 #include "base/error.h"
 
 struct verifier {
@@ -181,6 +182,68 @@ static bool check_call(struct verifier *v, const struct ir_op *op)
     return check_operands(v, 0, op->helper->arg_count, IR_I64);
 }
 
+static bool is_apart(unsigned a, unsigned a_bytes, unsigned b, unsigned b_bytes)
+{
+    return a + a_bytes <= b || b + b_bytes <= a;
+}
+
+/* What a kind writes and reads is in the file; a source of lanes is the destination or apart from it, bits may also begin where it does. */
+static bool check_places(struct verifier *v, const struct ir_op *op, enum ir_vector_shape shape)
+{
+    struct ir_vector_place p = ir_vector_unpack((u64)op->imm);
+    unsigned lane = 1u << ir_vector_lane((enum ir_type)op->type), written = p.bytes, read1 = p.bytes;
+
+    if (!p.bytes || p.bytes & (lane - 1))
+        return complain(v, "no whole number of lanes");
+    if (shape == IR_VECTOR_BITS || shape == IR_VECTOR_FBITS)
+        written = (p.bytes / lane + 7) / 8;
+    else if (shape == IR_VECTOR_FOLD)
+        written = read1 = lane;
+    if (op->aux & IR_VECTOR_SCALAR)
+        read1 = 0;
+    if (p.d + written > IR_VECTOR_FILE || p.s2 + p.bytes > IR_VECTOR_FILE || p.s1 + read1 > IR_VECTOR_FILE)
+        return complain(v, "a place outside the vector file");
+    if (shape == IR_VECTOR_FOLD)
+        return true;
+    return ((p.d == p.s2 || is_apart(p.d, written, p.s2, p.bytes)) && (p.d == p.s1 || is_apart(p.d, written, p.s1, read1))) ||
+           complain(v, "a source overlaps the destination");
+}
+
+static bool check_vector(struct verifier *v, const struct ir_op *op)
+{
+    unsigned kind = op->aux & IR_VECTOR_KIND;
+    bool scalar = op->aux & IR_VECTOR_SCALAR, is_fp = ir_type_is_fp(op->type);
+    enum ir_vector_shape shape;
+
+    if (kind >= IR_VECTOR_KINDS || op->aux & ~(IR_VECTOR_KIND | IR_VECTOR_SCALAR))
+        return complain(v, "no such vector operation");
+    shape = (enum ir_vector_shape)ir_vector_rows[kind].shape;
+    if (is_fp != (shape >= IR_VECTOR_FLANES))
+        return complain(v, "not lanes of the operation's type");
+    if (shape == IR_VECTOR_FOLD && scalar)
+        return complain(v, "it has no scalar form");
+    return check_places(v, op, shape) && check_operand(v, 0, scalar && is_fp ? (enum ir_type)op->type : IR_I64);
+}
+
+static bool check_vector_number(struct verifier *v, const struct ir_op *op)
+{
+    struct ir_vector_place p = ir_vector_unpack((u64)op->imm);
+    unsigned bytes = op->aux == IR_VECTOR_LANE0 ? 8 : (p.bytes + 7) / 8;
+
+    if (op->aux >= IR_VECTOR_NUMBERS || op->type > IR_I64)
+        return complain(v, "no such number of a vector");
+    return p.s2 + bytes <= IR_VECTOR_FILE || complain(v, "a place outside the vector file");
+}
+
+static bool check_transfer(struct verifier *v, const struct ir_op *op)
+{
+    if (!op->helper || op->helper->arg_count != 2 || !(op->helper->effects & IR_HELPER_MAY_LEAVE))
+        return complain(v, "no helper that may leave and takes an address and a word");
+    if (ir_vector_at(op->aux) + ir_vector_bytes(op->aux) > IR_VECTOR_FILE)
+        return complain(v, "a place outside the vector file");
+    return check_operands(v, 0, 2, IR_I64);
+}
+
 static bool check_insn(struct verifier *v, const struct ir_op *op)
 {
     if (op->snapshot >= v->block->snapshot_count || v->block->snapshot[op->snapshot].pc != op->imm)
@@ -227,6 +290,13 @@ static bool check_by_code(struct verifier *v, const struct ir_op *op)
         return (op->imm & ~(s64)IR_ORDER_ALL) == 0 || complain(v, "no such ordering");
     case IR_CALL:
         return check_call(v, op);
+    case IR_VEC:
+        return check_vector(v, op);
+    case IR_VEC_TO:
+        return check_vector_number(v, op);
+    case IR_VLD:
+    case IR_VST:
+        return check_transfer(v, op);
     case IR_INSN:
         return check_insn(v, op);
     case IR_EXIT_IF:

@@ -107,6 +107,7 @@ struct cpu_class {
     const u16 *pinned_fp;    /* the same for registers of type f64 */
     u32 pinned_fp_count;
     s32 state_fp_rounding, state_fp_flags; /* offsets of u8: code_layout.fp_rounding, fp_flags */
+    s32 state_vectors;       /* of code_layout.vectors; unused where no vector op is translated */
 
     /* The vCPU's own thread, or the main loop while it is stopped. */
     void (*reset)(struct vcpu *vcpu);

@@ -75,6 +75,8 @@ static u32 retired_at(const struct counter *c, const struct ir_op *op)
     case IR_CALL:
         return op->helper->effects & (IR_HELPER_READS | IR_HELPER_WRITES | IR_HELPER_NEEDS_PC | IR_HELPER_MAY_LEAVE) ? before + 1 : c->visible;
     case IR_LEAVE:
+    case IR_VLD:
+    case IR_VST:
         return before + 1;
     default:
         return ir_op_effects(op->code) & IR_EFFECT_LEAVE ? before : c->visible;

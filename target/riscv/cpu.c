@@ -40,6 +40,10 @@ static const struct ir_reg regs[RISCV_REG_COUNT] = {
     { "software", IR_I64, offsetof(struct riscv_state, software) },
     { "mie", IR_I64, offsetof(struct riscv_state, mie) },
     { "frm", IR_I8, offsetof(struct riscv_state, frm) },
+    { "vl", IR_I64, offsetof(struct riscv_state, vl) },
+    { "vtype", IR_I64, offsetof(struct riscv_state, vtype) },
+    { "vstart", IR_I64, offsetof(struct riscv_state, vstart) },
+    { "vs_dirty", IR_I64, offsetof(struct riscv_state, vs_dirty) },
 };
 
 /* The hottest first: sp ra a0-a5 s0 s1 s2 s3, then a6 a7 t0 t1 where a host has more. */
@@ -137,6 +141,7 @@ static const struct cpu_class cpu_class = {
     .pinned_fp_count = ARRAY_SIZE(pinned_fp),
     .state_fp_rounding = offsetof(struct riscv_state, frm),
     .state_fp_flags = offsetof(struct riscv_state, fflags),
+    .state_vectors = offsetof(struct riscv_state, v),
     .reset = riscv_reset,
     .translate = translate,
     .context = riscv_mmu_context,

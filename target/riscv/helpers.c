@@ -5,6 +5,9 @@
 #define EFFECT_FLAGS IR_HELPER_FLAGS
 #define EFFECT_LEAVE (IR_HELPER_MAY_LEAVE | IR_HELPER_NEEDS_PC | IR_HELPER_READS | IR_HELPER_WRITES)
 
+#define EFFECT_VECTOR (IR_HELPER_FLAGS | IR_HELPER_NEEDS_PC) /* puts before it are not overwritten unseen */
+#define EFFECT_CONFIGURE (IR_HELPER_READS | IR_HELPER_WRITES)
+
 #define EFFECT_SWITCH (EFFECT_LEAVE | IR_HELPER_SWITCHES)
 
 #define HELPER(helper, arguments, value, effect)                                                   \

@@ -23,6 +23,11 @@ enum riscv_reg {
     RISCV_REG_SOFTWARE,
     RISCV_REG_MIE,
     RISCV_REG_FRM,                 /* i8; only read */
+    /* What vector instructions depend on. Helpers change them behind the translator's back, to what it knows already or leaving. */
+    RISCV_REG_VL,
+    RISCV_REG_VTYPE,
+    RISCV_REG_VSTART,
+    RISCV_REG_VS_DIRTY,            /* as fp_dirty, for VS */
     RISCV_REG_COUNT
 };
 

@@ -67,6 +67,17 @@ void translate_illegal(struct translation *t, const struct riscv_insn *i)
     translate_leave(t);
 }
 
+void translate_exit_careful_if(struct translation *t, enum ir_cond cond, ir_value x, ir_value y)
+{
+    u32 exit = t->b->exit_count;
+
+    ir_exit_if(t->b, cond, x, y, t->pc);
+    if (t->b->exit_count == exit)
+        return; /* never taken, or the block is void */
+    t->b->exit[exit].single = true;
+    t->b->exit[exit].icount--;
+}
+
 #include "target/riscv/actions.h"
 
 static void translate_row(struct translation *t, const struct riscv_insn *i)

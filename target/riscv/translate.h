@@ -31,8 +31,10 @@ struct translation {
     bool fp_dirty; /* this block has marked the floating-point state as written, or */
     bool fp_writes; /* will with the next instruction */
     const struct riscv_cpu *cpu;
-    bool vtype_known; /* by a vsetvli of this block; vstart is 0 then */
-    u64 vtype;
+    bool vtype_known; /* by a vsetvli of this block, or assumed and checked; vstart is 0 then */
+    bool vl_known;    /* likewise; implies vtype_known */
+    bool configured;  /* this block may have changed vtype or vl: what the state says now is no guess any more */
+    u64 vtype, vl;
 };
 
 /* The value of an x register; x0 is the constant 0. */
@@ -52,6 +54,8 @@ bool translate_may_misalign(const struct translation *t);
 void translate_leave(struct translation *t);
 /* Goes on behind this instruction, in another block. */
 void translate_next_block(struct translation *t);
+/* To this same instruction in the careful variant, nothing of it done. */
+void translate_exit_careful_if(struct translation *t, enum ir_cond cond, ir_value x, ir_value y);
 void translate_illegal(struct translation *t, const struct riscv_insn *i);
 
 /* translate_integer.c */
@@ -131,6 +135,8 @@ void translate_fp_call(struct translation *t, const struct riscv_insn *i, const 
 void translate_vsetvli(struct translation *t, const struct riscv_insn *i);
 void translate_vsetivli(struct translation *t, const struct riscv_insn *i);
 void translate_vsetvl(struct translation *t, const struct riscv_insn *i);
+/* csrr of vl and vlenb; false: not one of them. */
+bool translate_vector_csr(struct translation *t, const struct riscv_insn *i);
 void translate_vector(struct translation *t, const struct riscv_insn *i, unsigned op, unsigned form);
 void translate_vector_to_x(struct translation *t, const struct riscv_insn *i, unsigned op);
 void translate_vector_to_f(struct translation *t, const struct riscv_insn *i, unsigned op);

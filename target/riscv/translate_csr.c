@@ -85,18 +85,6 @@ static ir_value read_sstatus(struct translation *t)
                      ir_select(t->b, IR_EQ, both(t, IR_AND, status, MSTATUS_FS), fs, translate_const(t, (s64)MSTATUS_SD), zero));
 }
 
-/* To this same instruction in the careful variant, nothing of it done. */
-static void exit_careful_if(struct translation *t, enum ir_cond cond, ir_value x, ir_value y)
-{
-    u32 exit = t->b->exit_count;
-
-    ir_exit_if(t->b, cond, x, y, t->pc);
-    if (t->b->exit_count == exit)
-        return; /* never taken, or the block is void */
-    t->b->exit[exit].single = true;
-    t->b->exit[exit].icount--;
-}
-
 /* Interrupts that are pending and enabled, whatever the modes: more than those that SIE would let through, never less. */
 static ir_value pending(struct translation *t)
 {
@@ -128,7 +116,7 @@ static bool access_sstatus(struct translation *t, const struct riscv_insn *i, ir
     if (writes && function == 2) {
         ir_value others = is_const ? pending(t) : ir_binary(t->b, IR_OR, pending(t), both(t, IR_AND, value, ~MSTATUS_SIE));
 
-        exit_careful_if(t, IR_NE, others, translate_const(t, 0));
+        translate_exit_careful_if(t, IR_NE, others, translate_const(t, 0));
     }
     ir_value old = i->rd ? read_sstatus(t) : IR_NONE, status = ir_get(t->b, IR_I64, RISCV_REG_MSTATUS);
     if (writes)
@@ -149,7 +137,7 @@ void translate_csr(struct translation *t, const struct riscv_insn *i, bool is_im
     }
     if (i->csr == 0x100 && access_sstatus(t, i, value, writes_csr(i, is_imm)))
         return;
-    if (translate_fp_csr(t, i, value, writes_csr(i, is_imm)))
+    if (translate_fp_csr(t, i, value, writes_csr(i, is_imm)) || (!writes_csr(i, is_imm) && translate_vector_csr(t, i)))
         return;
     translate_call(t, &riscv_ir_csr, value, translate_const(t, i->raw), translate_length(t), IR_NONE);
     if (writes_csr(i, is_imm) && !is_harmless(i->csr))

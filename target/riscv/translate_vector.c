@@ -1,14 +1,69 @@
 /*
- * target/riscv/translate_vector.c - vectors: calls. Behind a vsetvli of the same block vtype is known, so that what is legal is decided here
- * and the call is a plain one; elsewhere the helper checks.
+ * target/riscv/translate_vector.c - vectors. Where vtype and vl are known while translating, they become vector ops (tcg/vector.h), else calls.
+ *
+ * They are known behind a vsetvli of the same block, if vl is as long as vtype allows: a shorter one goes to the careful variant of the block,
+ * which calls (the end of a strip-mined loop). Elsewhere what the hart has now is assumed, and checked. Then vstart is 0, too.
  */
 #include "target/riscv/translate.h"
 #include "target/riscv/vector.h"
+#include "tcg/vector.h"
+
+/* Agnostic elements stay as they are, and this variant may leave for the careful one. */
+static bool may_inline(const struct translation *t)
+{
+    return t->cpu && !t->careful && !t->cpu->rvv_ta_all_1s && !t->cpu->rvv_ma_all_1s;
+}
 
 static void set_known(struct translation *t, bool known, u64 vtype)
 {
     t->vtype_known = known && t->cpu;
     t->vtype = vtype;
+    t->vl_known = false;
+    t->configured = true;
+}
+
+static void put_state(struct translation *t, unsigned reg, u64 value)
+{
+    ir_put(t->b, IR_I64, reg, translate_const(t, (s64)value));
+}
+
+static void mark_dirty(struct translation *t)
+{
+    put_state(t, RISCV_REG_VS_DIRTY, 1);
+}
+
+static ir_value differs(struct translation *t, unsigned reg, u64 value)
+{
+    return ir_binary(t->b, IR_XOR, ir_get(t->b, IR_I64, reg), translate_const(t, (s64)value));
+}
+
+static bool is_power(u64 bytes)
+{
+    return bytes && !(bytes & (bytes - 1));
+}
+
+/* What the hart has now it mostly has whenever it comes here; a length that looks like the end of a loop is taken for a whole one. */
+static void assume(struct translation *t)
+{
+    u64 vtype, vl, max;
+    ir_value differ;
+
+    if (t->vtype_known || t->configured || !may_inline(t))
+        return;
+    t->configured = true;
+    vtype = ((const struct riscv_state *)t->cpu->vcpu.state)->vtype;
+    vl = ((const struct riscv_state *)t->cpu->vcpu.state)->vl;
+    if (!riscv_vector_type_legal(t->cpu, vtype))
+        return;
+    max = riscv_vector_max(t->cpu, vtype);
+    if (vl > max || vl << riscv_vector_sew(vtype) < 16 || !is_power(vl))
+        vl = max;
+    differ = ir_binary(t->b, IR_OR, differs(t, RISCV_REG_VTYPE, vtype), differs(t, RISCV_REG_VL, vl));
+    differ = ir_binary(t->b, IR_OR, differ, ir_get(t->b, IR_I64, RISCV_REG_VSTART));
+    translate_exit_careful_if(t, IR_NE, differ, translate_const(t, 0));
+    set_known(t, true, vtype);
+    t->vl_known = true;
+    t->vl = vl;
 }
 
 static void configure(struct translation *t, const struct riscv_insn *i, ir_value vtype, ir_value avl, bool keep)
@@ -22,21 +77,65 @@ static void configure_x(struct translation *t, const struct riscv_insn *i, ir_va
     configure(t, i, vtype, i->rs1 ? translate_x(t, i->rs1) : translate_const(t, -1), !i->rs1 && !i->rd);
 }
 
-static void note_type(struct translation *t, u64 vtype, bool keep)
+static bool type_known(const struct translation *t, u64 vtype, bool keep)
 {
-    set_known(t, t->cpu && riscv_vector_type_legal(t->cpu, vtype) && !(keep && t->cpu->rvv_vsetvl_x0_vill), vtype);
+    return t->cpu && riscv_vector_type_legal(t->cpu, vtype) && !(keep && t->cpu->rvv_vsetvl_x0_vill);
+}
+
+static void set_length(struct translation *t, const struct riscv_insn *i, u64 vtype, u64 vl)
+{
+    put_state(t, RISCV_REG_VL, vl);
+    put_state(t, RISCV_REG_VTYPE, vtype);
+    put_state(t, RISCV_REG_VSTART, 0);
+    mark_dirty(t);
+    translate_set_x(t, i->rd, translate_const(t, (s64)vl));
+    set_known(t, true, vtype);
+    t->vl_known = true;
+    t->vl = vl;
+}
+
+/* A value of AVL: vl is all that vtype allows, or this goes on in the careful variant. */
+static void set_full_length(struct translation *t, const struct riscv_insn *i, u64 vtype)
+{
+    u64 max = riscv_vector_max(t->cpu, vtype);
+    ir_value avl = translate_x(t, i->rs1);
+
+    if (t->b->op[avl].code == IR_CONST) {
+        set_length(t, i, vtype, riscv_vector_limit(t->cpu, vtype, (u64)t->b->op[avl].imm));
+        return;
+    }
+    translate_exit_careful_if(t, IR_LTU, avl, translate_const(t, (s64)(t->cpu->rvv_vl_half_avl ? 2 * max : max)));
+    set_length(t, i, vtype, max);
 }
 
 void translate_vsetvli(struct translation *t, const struct riscv_insn *i)
 {
-    configure_x(t, i, translate_const(t, i->imm));
-    note_type(t, (u64)i->imm, !i->rs1 && !i->rd);
+    bool keep = !i->rs1 && !i->rd, known = type_known(t, (u64)i->imm, keep);
+    u64 vtype = (u64)i->imm;
+
+    if (known && keep)
+        assume(t);
+    if (known && may_inline(t) && i->rs1) {
+        set_full_length(t, i, vtype);
+    } else if (known && may_inline(t) && (!keep || t->vl_known)) {
+        set_length(t, i, vtype, riscv_vector_limit(t->cpu, vtype, keep ? t->vl : UINT64_MAX));
+    } else {
+        configure_x(t, i, translate_const(t, i->imm));
+        set_known(t, known, vtype);
+    }
 }
 
 void translate_vsetivli(struct translation *t, const struct riscv_insn *i)
 {
+    u64 vtype = (u64)i->imm;
+    bool known = type_known(t, vtype, false);
+
+    if (known && may_inline(t)) {
+        set_length(t, i, vtype, riscv_vector_limit(t->cpu, vtype, i->rs1));
+        return;
+    }
     configure(t, i, translate_const(t, i->imm), translate_const(t, i->rs1), false);
-    note_type(t, (u64)i->imm, false);
+    set_known(t, known, vtype);
 }
 
 void translate_vsetvl(struct translation *t, const struct riscv_insn *i)
@@ -44,6 +143,143 @@ void translate_vsetvl(struct translation *t, const struct riscv_insn *i)
     configure_x(t, i, translate_x(t, i->rs2));
     set_known(t, false, 0);
 }
+
+bool translate_vector_csr(struct translation *t, const struct riscv_insn *i)
+{
+    enum { VL = 0xc20 };
+
+    if (i->csr != VL || !t->vl_known)
+        return false;
+    translate_set_x(t, i->rd, translate_const(t, (s64)t->vl));
+    return true;
+}
+
+/* --- vector ops --- */
+
+/* enum ir_vector_kind + 1 by operation; 0: none. */
+static const u8 kinds[RISCV_V_OP_COUNT] = {
+#define SAME(id) [RISCV_V_##id] = IR_VECTOR_##id + 1
+    SAME(ADD), SAME(SUB), SAME(RSUB), SAME(AND), SAME(OR), SAME(XOR), SAME(ANDN), SAME(MINU), SAME(MIN), SAME(MAXU), SAME(MAX), SAME(SLL), SAME(SRL),
+    SAME(SRA), SAME(ROL), SAME(ROR), SAME(MUL), SAME(MACC), SAME(NMSAC), SAME(MADD), SAME(NMSUB), SAME(REV8), SAME(MV),
+    [RISCV_V_MSEQ] = IR_VECTOR_SEQ + 1, [RISCV_V_MSNE] = IR_VECTOR_SNE + 1, [RISCV_V_MSLTU] = IR_VECTOR_SLTU + 1, [RISCV_V_MSLT] = IR_VECTOR_SLT + 1,
+    [RISCV_V_MSLEU] = IR_VECTOR_SLEU + 1, [RISCV_V_MSLE] = IR_VECTOR_SLE + 1, [RISCV_V_MSGTU] = IR_VECTOR_SGTU + 1, [RISCV_V_MSGT] = IR_VECTOR_SGT + 1,
+    SAME(REDSUM), SAME(REDAND), SAME(REDOR), SAME(REDXOR), SAME(REDMINU), SAME(REDMIN), SAME(REDMAXU), SAME(REDMAX),
+    SAME(FADD), SAME(FSUB), SAME(FRSUB), SAME(FMUL), SAME(FDIV), SAME(FRDIV), SAME(FSQRT), SAME(FMIN), SAME(FMAX), SAME(FSGNJ), SAME(FSGNJN),
+    SAME(FSGNJX), SAME(FMACC), SAME(FNMACC), SAME(FMSAC), SAME(FNMSAC), SAME(FMADD), SAME(FNMADD), SAME(FMSUB), SAME(FNMSUB), SAME(MFEQ), SAME(MFNE),
+    SAME(MFLT), SAME(MFLE), SAME(MFGT), SAME(MFGE),
+    /* of whole bytes of masks */
+    [RISCV_V_MAND] = IR_VECTOR_AND + 1, [RISCV_V_MANDN] = IR_VECTOR_ANDN + 1, [RISCV_V_MOR] = IR_VECTOR_OR + 1, [RISCV_V_MORN] = IR_VECTOR_ORN + 1,
+    [RISCV_V_MXOR] = IR_VECTOR_XOR + 1, [RISCV_V_MNAND] = IR_VECTOR_NAND + 1, [RISCV_V_MNOR] = IR_VECTOR_NOR + 1, [RISCV_V_MXNOR] = IR_VECTOR_XNOR + 1,
+#undef SAME
+};
+
+static bool is_masked(const struct riscv_insn *i)
+{
+    return !(i->raw >> 25 & 1);
+}
+
+/* In the vector file. */
+static u16 place_of(const struct translation *t, unsigned reg)
+{
+    return (u16)(reg * (t->cpu->vlen / 8u));
+}
+
+static ir_value get_f(struct translation *t, const struct riscv_insn *i)
+{
+    return ir_get(t->b, IR_F64, RISCV_REG_F + i->rs1);
+}
+
+/* The scalar operand of a kind; bits for what moves them. */
+static ir_value scalar_for(struct translation *t, const struct riscv_insn *i, unsigned form, bool is_fp)
+{
+    bool is_double = riscv_vector_sew(t->vtype) == 3;
+    ir_value f;
+
+    if (form == RISCV_V_X)
+        return translate_x(t, i->rs1);
+    if (form == RISCV_V_I)
+        return translate_const(t, i->imm);
+    f = get_f(t, i);
+    if (is_fp)
+        return is_double ? f : ir_unbox(t->b, f);
+    return ir_bits(t->b, is_double ? f : ir_box(t->b, ir_unbox(t->b, f)));
+}
+
+static bool is_move_whole(unsigned op)
+{
+    return op >= RISCV_V_MV1R && op <= RISCV_V_MV8R;
+}
+
+/* What moves bits alone: elements, whole registers, element 0. */
+static void inline_move(struct translation *t, const struct riscv_insn *i, unsigned op, unsigned form)
+{
+    unsigned sew = riscv_vector_sew(t->vtype);
+    struct ir_vector_place place = { .d = place_of(t, i->raw >> 7 & 31), .bytes = (u16)(t->vl << sew) };
+    ir_value scalar = form == RISCV_V_V ? IR_NONE : scalar_for(t, i, form, false);
+
+    place.s2 = place.d;
+    place.s1 = place_of(t, i->raw >> 15 & 31);
+    if (is_move_whole(op)) {
+        place.s1 = place_of(t, i->raw >> 20 & 31);
+        place.bytes = (u16)(t->cpu->vlen / 8 << (op - RISCV_V_MV1R));
+        scalar = IR_NONE;
+    } else if (op == RISCV_V_MV_S) {
+        place.bytes = (u16)(1 << sew);
+    }
+    if (scalar != IR_NONE)
+        place.s1 = place.d;
+    ir_vector(t->b, (enum ir_type)(IR_I8 + sew), IR_VECTOR_MV | (scalar == IR_NONE ? 0 : IR_VECTOR_SCALAR), &place, scalar);
+    mark_dirty(t);
+}
+
+/* False: it is to be a call. */
+static bool inline_op(struct translation *t, const struct riscv_insn *i, unsigned op, unsigned form)
+{
+    unsigned sew = riscv_vector_sew(t->vtype), kind = kinds[op] - 1u;
+    bool is_fp = kinds[op] && ir_vector_is_fp((enum ir_vector_kind)kind), is_mask = op >= RISCV_V_MANDN && op <= RISCV_V_MXNOR;
+    struct ir_vector_place place = { place_of(t, i->raw >> 7 & 31), place_of(t, i->raw >> 20 & 31), place_of(t, i->raw >> 15 & 31), (u16)(t->vl << sew) };
+    enum ir_type type = (enum ir_type)(IR_I8 + sew);
+
+    if (!t->vl_known || !may_inline(t) || (!t->vl && !is_move_whole(op)))
+        return false;
+    if (op == RISCV_V_MV || op == RISCV_V_MV_S || is_move_whole(op)) {
+        if (form == RISCV_V_F && sew < 2)
+            return false;
+        inline_move(t, i, op, form);
+        return true;
+    }
+    if (!kinds[op] || is_masked(i) || (is_mask && t->vl % 8) || (is_fp && (sew < 2 || t->mode & RISCV_MODE_FRM_AWAY)))
+        return false;
+    if (is_mask) {
+        type = IR_I8;
+        place.bytes = (u16)(t->vl / 8);
+    }
+    if (is_fp) {
+        type = sew == 3 ? IR_F64 : IR_F32;
+        put_state(t, RISCV_REG_FP_DIRTY, 1);
+    }
+    if (form != RISCV_V_V || riscv_vector_info[op].s1 == VECTOR_NONE)
+        place.s1 = place.s2;
+    ir_vector(t->b, type, kind | (form == RISCV_V_V ? 0 : IR_VECTOR_SCALAR), &place, form == RISCV_V_V ? IR_NONE : scalar_for(t, i, form, is_fp));
+    mark_dirty(t);
+    return true;
+}
+
+/* The number of a mask or element 0, or IR_NONE: it is to be a call. */
+static ir_value inline_number(struct translation *t, const struct riscv_insn *i, unsigned op)
+{
+    unsigned sew = riscv_vector_sew(t->vtype);
+    struct ir_vector_place place = { .s2 = place_of(t, i->raw >> 20 & 31), .bytes = (u16)(t->vl_known ? t->vl : 0) };
+    bool is_lane = op == RISCV_V_MV_X_S || op == RISCV_V_MV_F_S;
+
+    if (!t->vl_known || !may_inline(t) || is_masked(i) || (!is_lane && !t->vl) || (op == RISCV_V_MV_F_S && sew < 2))
+        return IR_NONE;
+    mark_dirty(t);
+    return ir_vector_number(t->b, is_lane ? (enum ir_type)(IR_I8 + sew) : IR_I64,
+                            is_lane ? IR_VECTOR_LANE0 : op == RISCV_V_FIRST ? IR_VECTOR_FIRST : IR_VECTOR_COUNT, &place);
+}
+
+/* --- calls --- */
 
 static ir_value scalar(struct translation *t, const struct riscv_insn *i, unsigned form)
 {
@@ -70,12 +306,13 @@ static bool may_run(const struct translation *t, unsigned op, unsigned form)
 /* The call; its result when vtype is known, IR_NONE when the helper wrote it or the instruction is illegal. */
 static ir_value call(struct translation *t, const struct riscv_insn *i, unsigned op, unsigned form)
 {
-    ir_value what = translate_const(t, (s64)(i->raw | (u64)op << 32 | (u64)form << 48));
+    ir_value what;
 
     if (!may_run(t, op, form) || (t->vtype_known && !riscv_vector_legal(t->cpu, op, form, i->raw, t->vtype))) {
         translate_illegal(t, i);
         return IR_NONE;
     }
+    what = translate_const(t, (s64)(i->raw | (u64)op << 32 | (u64)form << 48));
     if (t->vtype_known)
         return ir_call(t->b, &riscv_ir_vector, what, scalar(t, i, form), IR_NONE, IR_NONE);
     translate_call(t, &riscv_ir_vector_checked, what, scalar(t, i, form), IR_NONE, IR_NONE);
@@ -84,12 +321,25 @@ static ir_value call(struct translation *t, const struct riscv_insn *i, unsigned
 
 void translate_vector(struct translation *t, const struct riscv_insn *i, unsigned op, unsigned form)
 {
+    assume(t);
+    if (may_run(t, op, form) && t->vtype_known && riscv_vector_legal(t->cpu, op, form, i->raw, t->vtype) && inline_op(t, i, op, form))
+        return;
     call(t, i, op, form);
+}
+
+static ir_value number(struct translation *t, const struct riscv_insn *i, unsigned op)
+{
+    ir_value v = IR_NONE;
+
+    assume(t);
+    if (t->vtype_known && riscv_vector_legal(t->cpu, op, RISCV_V_V, i->raw, t->vtype))
+        v = inline_number(t, i, op);
+    return v != IR_NONE ? v : call(t, i, op, RISCV_V_V);
 }
 
 void translate_vector_to_x(struct translation *t, const struct riscv_insn *i, unsigned op)
 {
-    ir_value result = call(t, i, op, RISCV_V_V);
+    ir_value result = number(t, i, op);
 
     if (result != IR_NONE)
         translate_set_x(t, i->rd, result);
@@ -97,20 +347,53 @@ void translate_vector_to_x(struct translation *t, const struct riscv_insn *i, un
 
 void translate_vector_to_f(struct translation *t, const struct riscv_insn *i, unsigned op)
 {
-    ir_value result = call(t, i, op, RISCV_V_V);
+    ir_value result = number(t, i, op);
 
-    if (result != IR_NONE)
-        translate_set_f(t, i->rd, ir_from_bits(t->b, result));
+    if (result == IR_NONE)
+        return;
+    if (riscv_vector_sew(t->vtype) == 2)
+        result = ir_binary(t->b, IR_OR, result, translate_const(t, (s64)UINT64_C(0xffffffff00000000)));
+    translate_set_f(t, i->rd, ir_from_bits(t->b, result));
+}
+
+/* Bytes that a load or store moves when nothing keeps it from being one vld or vst; else 0. */
+static u64 run_of_bytes(const struct translation *t, const struct riscv_insn *i, unsigned access, unsigned bits)
+{
+    u64 fields = (i->raw >> 29) + 1, bytes;
+
+    if (!t->vl_known || !may_inline(t) || is_masked(i))
+        return 0;
+    if (access == RISCV_VMEM_WHOLE)
+        bytes = fields * t->cpu->vlen / 8;
+    else if (access == RISCV_VMEM_MASK)
+        bytes = (t->vl + 7) / 8;
+    else if ((access == RISCV_VMEM_UNIT || access == RISCV_VMEM_FIRST) && fields == 1)
+        bytes = t->vl * bits / 8;
+    else
+        return 0;
+    return is_power(bytes) ? bytes : 0;
 }
 
 void translate_vector_memory(struct translation *t, const struct riscv_insn *i, unsigned access, unsigned bits, bool load)
 {
-    u64 known = t->vtype_known;
+    u64 what = i->raw | (u64)access << 32 | (u64)bits << 40 | (u64)load << 48, bytes;
 
-    if (known && !riscv_vector_memory_legal(t->cpu, access, bits, load, i->raw, t->vtype)) {
+    assume(t);
+    if (t->vtype_known && !riscv_vector_memory_legal(t->cpu, access, bits, load, i->raw, t->vtype)) {
         translate_illegal(t, i);
         return;
     }
-    translate_call(t, &riscv_ir_vector_memory, translate_const(t, (s64)(i->raw | (u64)access << 32 | (u64)bits << 40 | (u64)load << 48 | known << 49)),
-                   translate_x(t, i->rs1), access == RISCV_VMEM_STRIDED ? translate_x(t, i->rs2) : translate_const(t, 0), IR_NONE);
+    what |= (u64)t->vtype_known << 49;
+    bytes = run_of_bytes(t, i, access, bits);
+    if (bytes) {
+        unsigned size = (unsigned)__builtin_ctzll(bytes), place = place_of(t, i->raw >> 7 & 31);
+        ir_value address = translate_x(t, i->rs1);
+
+        if (load)
+            mark_dirty(t);
+        (load ? ir_vector_load : ir_vector_store)(t->b, &riscv_ir_vector_transfer, size, place, address, translate_const(t, (s64)what));
+        return;
+    }
+    translate_call(t, &riscv_ir_vector_memory, translate_const(t, (s64)what), translate_x(t, i->rs1),
+                   access == RISCV_VMEM_STRIDED ? translate_x(t, i->rs2) : translate_const(t, 0), IR_NONE);
 }

@@ -37,8 +37,7 @@ bool riscv_vector_type_legal(const struct riscv_cpu *cpu, u64 vtype)
     return lmul >= 0 || max_element(cpu) >> -lmul >= bits;
 }
 
-/* vl of a legal vtype (section 6.3). */
-static u64 limit(const struct riscv_cpu *cpu, u64 vtype, u64 avl)
+u64 riscv_vector_limit(const struct riscv_cpu *cpu, u64 vtype, u64 avl)
 {
     u64 max = riscv_vector_max(cpu, vtype);
 
@@ -55,7 +54,7 @@ u64 riscv_vector_configure(struct riscv_cpu *cpu, u64 vtype, u64 avl, bool keep)
     if (legal && keep && cpu->rvv_vsetvl_x0_vill)
         legal = !(state->vtype & VTYPE_VILL) && riscv_vector_max(cpu, state->vtype) == riscv_vector_max(cpu, vtype);
     state->vtype = legal ? vtype : VTYPE_VILL;
-    state->vl = legal ? limit(cpu, vtype, keep ? state->vl : avl) : 0;
+    state->vl = legal ? riscv_vector_limit(cpu, vtype, keep ? state->vl : avl) : 0;
     state->vstart = 0;
     state->vs_dirty = 1;
     return state->vl;

@@ -102,6 +102,8 @@ static inline u64 riscv_vector_max(const struct riscv_cpu *cpu, u64 vtype)
     return shift < 0 ? cpu->vlen / 8 >> -shift : cpu->vlen / 8 << shift;
 }
 
+/* What vl becomes for an application vector length (section 6.3). vtype is legal. */
+u64 riscv_vector_limit(const struct riscv_cpu *cpu, u64 vtype, u64 avl);
 /* Whether vtype (without vill) is one that this hart has (section 3.4). */
 bool riscv_vector_type_legal(const struct riscv_cpu *cpu, u64 vtype);
 /* Sets vtype, vl and vstart as vsetvl does; returns the new vl. keep: rs1 and rd are x0. */

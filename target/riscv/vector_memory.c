@@ -177,3 +177,17 @@ u64 riscv_helper_vector_memory(void *vcpu, u64 what, u64 base, u64 stride)
         return transfer_run(&t, state->vstart);
     return transfer_elements(&t, state->vstart);
 }
+
+/* For vld and vst: the translator goes on with the vl that it knows, so a shorter one (section 7.7) leaves behind the instruction. */
+u64 riscv_helper_vector_transfer(void *vcpu, u64 base, u64 what)
+{
+    struct riscv_state *state = riscv_state_of(riscv_cpu_of(vcpu));
+    u64 vl = state->vl;
+
+    if (riscv_helper_vector_memory(vcpu, what, base, 0))
+        return true;
+    if (likely(state->vl == vl))
+        return false;
+    state->pc += 4;
+    return true;
+}

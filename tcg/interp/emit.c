@@ -2,6 +2,7 @@
 #include "tcg/interp/interp.h"
 #include "tcg/append.h"
 #include "tcg/fp.h"
+#include "tcg/vector.h"
 #include <string.h>
 
 enum { NO_SLOT = 0xffff };
@@ -220,6 +221,16 @@ static void put_call(struct emitter *e, u32 i, const struct ir_op *op)
     insn->d = new_slot(e, i);
 }
 
+static void put_vector(struct emitter *e, u32 i, const struct ir_op *op)
+{
+    u16 a = slot_of(e, op->arg[0]);
+    struct interp_insn *insn = put_insn(e, op->code == IR_VEC ? INTERP_VEC : INTERP_VEC_TO);
+
+    insn->a = a;
+    insn->imm = ir_vector_word(op);
+    insn->d = new_slot(e, i);
+}
+
 static void put_fp(struct emitter *e, u32 i, const struct ir_op *op)
 {
     u16 a = slot_of(e, op->arg[0]), b = slot_of(e, op->arg[1]), c = slot_of(e, op->arg[2]);
@@ -328,7 +339,12 @@ static void put_op(struct emitter *e, u32 i)
         put_insn(e, INTERP_FENCE)->imm = (u64)op->imm;
         return;
     case IR_CALL:
+    case IR_VLD:
+    case IR_VST:
         return put_call(e, i, op);
+    case IR_VEC:
+    case IR_VEC_TO:
+        return put_vector(e, i, op);
     case IR_EXIT_IF:
         return put_exit_if(e, op);
     case IR_EXIT:

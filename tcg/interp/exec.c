@@ -3,6 +3,7 @@
  * One function by nature: its parts are the lists of handlers.h.
  */
 #include "tcg/fp.h"
+#include "tcg/vector.h"
 #include "tcg/interp/memory.h"
 
 #pragma GCC diagnostic ignored "-Wpedantic" /* labels as values */
@@ -305,6 +306,13 @@ L_FP: {
     s[ip->d] = result.value;
     NEXT;
 }
+
+L_VEC:
+    ir_vector_run(layout, base, ip->imm, s[ip->a]);
+    NEXT;
+L_VEC_TO:
+    s[ip->d] = ir_vector_to(layout, base, ip->imm);
+    NEXT;
 
 L_FENV_GET:
     s[ip->d] = STATE(u8, fp_flags);

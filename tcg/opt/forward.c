@@ -162,10 +162,15 @@ static ir_value rebuild(struct forward *f, const struct ir_op *op)
         return do_exit_if(f, op);
     case IR_EXIT_TO:
         return do_exit_to(f, op);
+    case IR_VEC:
+    case IR_VEC_TO:
+        return copy(f, op);
     case IR_LD:
     case IR_ST:
     case IR_AMO:
     case IR_CAS:
+    case IR_VLD:
+    case IR_VST:
     case IR_LEAVE:
         return copy_leaving(f, op);
     case IR_EXIT:

@@ -293,6 +293,10 @@ void x86_cold_emit(struct tcg_engine *e)
         case COLD_EXACT:
             emit_fp(e, cold);
             break;
+        case COLD_TRANSFER:
+        case COLD_VECTOR:
+            x86_vector_cold(e, cold);
+            break;
         default:
             emit_access(e, cold);
             break;

@@ -20,6 +20,7 @@ enum {
     SSE_66 = 1 << 8, SSE_F3 = 2 << 8, SSE_F2 = 3 << 8, SSE_PREFIX = 3 << 8, /* numbered as VEX.pp */
     SSE_0F38 = 1 << 10, SSE_0F3A = 1 << 11,
     SSE_W = 1 << 12, /* REX.W, VEX.W */
+    SSE_256 = 1 << 13, /* VEX.L: 32 bytes; VEX form only */
 };
 
 enum x86_sse {
@@ -35,6 +36,28 @@ enum x86_sse {
     SSE_MOVD = SSE_66 | 0x6e, SSE_MOVD_STORE = SSE_66 | 0x7e,
     SSE_PTEST = SSE_66 | SSE_0F38 | 0x17, SSE_ROUNDSS = SSE_66 | SSE_0F3A | 0x0a, SSE_ROUNDSD = SSE_66 | SSE_0F3A | 0x0b,
     SSE_FMA231 = SSE_66 | SSE_0F38 | 0xb9, /* + 2: subtracts the addend; + 4: negates the product */
+
+    /* all lanes of a register; the ps forms of arithmetic, pd forms have 66 */
+    SSE_MOVDQA = SSE_66 | 0x6f, SSE_MOVDQA_STORE = SSE_66 | 0x7f, SSE_MOVDQU = SSE_F3 | 0x6f, SSE_MOVDQU_STORE = SSE_F3 | 0x7f,
+    SSE_PADDB = SSE_66 | 0xfc, SSE_PADDW = SSE_66 | 0xfd, SSE_PADDD = SSE_66 | 0xfe, SSE_PADDQ = SSE_66 | 0xd4,
+    SSE_PSUBB = SSE_66 | 0xf8, SSE_PSUBW = SSE_66 | 0xf9, SSE_PSUBD = SSE_66 | 0xfa, SSE_PSUBQ = SSE_66 | 0xfb,
+    SSE_PAND = SSE_66 | 0xdb, SSE_PANDN = SSE_66 | 0xdf, SSE_POR = SSE_66 | 0xeb, SSE_PXOR = SSE_66 | 0xef,
+    SSE_PMINUB = SSE_66 | 0xda, SSE_PMAXUB = SSE_66 | 0xde, SSE_PMINSW = SSE_66 | 0xea, SSE_PMAXSW = SSE_66 | 0xee,
+    SSE_PMINSB = SSE_66 | SSE_0F38 | 0x38, SSE_PMINSD = SSE_66 | SSE_0F38 | 0x39, SSE_PMINUW = SSE_66 | SSE_0F38 | 0x3a,
+    SSE_PMINUD = SSE_66 | SSE_0F38 | 0x3b, SSE_PMAXSB = SSE_66 | SSE_0F38 | 0x3c, SSE_PMAXSD = SSE_66 | SSE_0F38 | 0x3d,
+    SSE_PMAXUW = SSE_66 | SSE_0F38 | 0x3e, SSE_PMAXUD = SSE_66 | SSE_0F38 | 0x3f,
+    SSE_PMULLW = SSE_66 | 0xd5, SSE_PMULLD = SSE_66 | SSE_0F38 | 0x40,
+    SSE_PCMPEQB = SSE_66 | 0x74, SSE_PCMPEQW = SSE_66 | 0x75, SSE_PCMPEQQ = SSE_66 | SSE_0F38 | 0x29,
+    SSE_PCMPGTB = SSE_66 | 0x64, SSE_PCMPGTW = SSE_66 | 0x65, SSE_PCMPGTD = SSE_66 | 0x66, SSE_PCMPGTQ = SSE_66 | SSE_0F38 | 0x37,
+    SSE_PSLLW = SSE_66 | 0xf1, SSE_PSRLW = SSE_66 | 0xd1, SSE_PSRAW = SSE_66 | 0xe1, /* + 1, + 2: double and quad words */
+    SSE_SHIFT_IMM = SSE_66 | 0x71, /* + 1, + 2, likewise; /2 right, /4 right with sign, /6 left */
+    SSE_PSLLV = SSE_66 | SSE_0F38 | 0x47, SSE_PSRLV = SSE_66 | SSE_0F38 | 0x45, SSE_PSRAV = SSE_66 | SSE_0F38 | 0x46, /* SSE_W: quad words */
+    SSE_PMOVMSKB = SSE_66 | 0xd7, SSE_MOVMSKPS = 0x50, SSE_MOVMSKPD = SSE_66 | 0x50, SSE_PACKSSWB = SSE_66 | 0x63,
+    SSE_PSHUFB = SSE_66 | SSE_0F38 | 0x00, SSE_PUNPCKLBW = SSE_66 | 0x60, SSE_PSHUFLW = SSE_F2 | 0x70, SSE_PUNPCKLQDQ = SSE_66 | 0x6c,
+    SSE_PBROADCASTB = SSE_66 | SSE_0F38 | 0x78, SSE_PBROADCASTW = SSE_66 | SSE_0F38 | 0x79, SSE_PBROADCASTD = SSE_66 | SSE_0F38 | 0x58,
+    SSE_PBROADCASTQ = SSE_66 | SSE_0F38 | 0x59, SSE_BROADCAST128 = SSE_66 | SSE_0F38 | 0x5a,
+    SSE_ADDPS = 0x58, SSE_MULPS = 0x59, SSE_SUBPS = 0x5c, SSE_DIVPS = 0x5e, SSE_SQRTPS = 0x51, SSE_CMPPS = 0xc2,
+    SSE_MOVD_LOAD = SSE_66 | 0x6e, SSE_MOVQ_STORE = SSE_66 | 0xd6, SSE_PEXTRB = SSE_66 | SSE_0F3A | 0x14,
 };
 
 /* The single-precision form of a scalar op. */
@@ -46,7 +69,7 @@ static inline u32 x86_sse_scalar(u32 op, bool is_double)
 static inline u8 *x86_sse_head(u8 *p, bool vex, u32 op, unsigned reg, unsigned x, unsigned b, unsigned v)
 {
     static const u8 prefix[] = { 0, 0x66, 0xf3, 0xf2 };
-    unsigned pp = (op & SSE_PREFIX) >> 8, map = op & SSE_0F38 ? 2 : op & SSE_0F3A ? 3 : 1;
+    unsigned pp = (op & SSE_PREFIX) >> 8 | (op & SSE_256 ? 4 : 0), map = op & SSE_0F38 ? 2 : op & SSE_0F3A ? 3 : 1;
     u8 rex = 0x40 | (op & SSE_W ? 8 : 0) | (reg >> 3) << 2 | (x >> 3) << 1 | b >> 3;
 
     if (vex && map == 1 && !(x & 8) && !(b & 8) && !(op & SSE_W)) {
@@ -96,6 +119,16 @@ static inline void x86_sse_rc(struct x86_code *c, bool vex, u32 op, unsigned reg
 static inline void x86_imm8(struct x86_code *c, u8 imm)
 {
     *c->p++ = imm;
+}
+
+static inline void x86_vzeroupper(struct x86_code *c)
+{
+    u8 *p = x86_begin(c);
+
+    *p++ = 0xc5;
+    *p++ = 0xf8;
+    *p++ = 0x77;
+    c->p = p;
 }
 
 static inline void x86_ldmxcsr(struct x86_code *c, struct x86_mem m)

@@ -80,6 +80,9 @@ struct x86_constants {
     u32 limit_u32_32, limit_u64_32; /* the largest single below 2^32; 2^63 */
     u32 mxcsr[8];                  /* by rounding mode */
     u8 flags[64];                  /* of softfloat, by MXCSR's */
+    _Alignas(16) u8 swap[4][16];   /* shuffles that reverse the bytes of lanes, by log2 of their bytes */
+    u64 nans64[4];                 /* the default NaN in all lanes */
+    u32 nans32[8];
 };
 
 /* Results of arithmetic may be NaNs that are not the default one, as the host makes them, until somebody could tell. */
@@ -112,7 +115,8 @@ struct x86_operand {
 
 /* Code to be placed behind the block. */
 enum x86_cold_kind { COLD_LOAD, COLD_STORE, COLD_AMO, COLD_CAS, COLD_LINK, COLD_CROSS, COLD_POLL_IF,
-                     COLD_FP_LOAD, COLD_NAN, COLD_UNBOX, COLD_EXACT, COLD_TURN, COLD_STREAM, COLD_STREAM_END };
+                     COLD_FP_LOAD, COLD_NAN, COLD_UNBOX, COLD_EXACT, COLD_TURN, COLD_STREAM, COLD_STREAM_END,
+                     COLD_TRANSFER, COLD_VECTOR };
 
 struct x86_compare {
     struct x86_operand a, b;
@@ -333,6 +337,9 @@ x86_fixup x86_check(struct tcg_engine *e, s32 table, unsigned bytes);
 /* Its first part: rax = the entry's displacement from the table, rcx = the offset in the page when the jump is not taken. */
 x86_fixup x86_check_tag(struct tcg_engine *e, s32 table, unsigned bytes);
 
+/* --- emit_vector.c, for cold code --- */
+void x86_vector_cold(struct tcg_engine *e, const struct x86_cold *cold);
+
 /* --- cold.c --- */
 struct x86_cold *x86_cold_add(struct tcg_engine *e, enum x86_cold_kind kind);
 void x86_cold_emit(struct tcg_engine *e);
@@ -348,6 +355,7 @@ x86_emit_fn x86_emit_binary, x86_emit_and_not, x86_emit_xnor, x86_emit_not_neg, 
 x86_emit_fn x86_emit_setcc, x86_emit_select, x86_emit_min_max, x86_emit_scan, x86_emit_bswap;
 x86_emit_fn x86_emit_mul_high, x86_emit_div;
 x86_emit_fn x86_emit_load, x86_emit_store, x86_emit_amo, x86_emit_cas, x86_emit_fence;
+x86_emit_fn x86_emit_vector, x86_emit_vector_number, x86_emit_vector_transfer;
 x86_emit_fn x86_emit_call, x86_emit_exit_if, x86_emit_exit, x86_emit_exit_to, x86_emit_leave;
 x86_emit_fn x86_emit_fp_binary, x86_emit_fp_sqrt, x86_emit_fp_fma, x86_emit_fp_min_max, x86_emit_fp_compare, x86_emit_fp_to_integer;
 x86_emit_fn x86_emit_fp_from_integer, x86_emit_fp_convert, x86_emit_fp_round, x86_emit_fp_sign, x86_emit_fp_copy_sign, x86_emit_fp_bits;

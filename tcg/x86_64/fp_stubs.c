@@ -45,6 +45,12 @@ static void place_constants(struct tcg_engine *e)
         k.mxcsr[i] = mxcsr_of(i);
     for (unsigned i = 0; i < ARRAY_SIZE(k.flags); i++)
         k.flags[i] = flags_of(i);
+    for (unsigned i = 0; i < 64; i++)
+        k.swap[i / 16][i % 16] = (u8)(i % 16 ^ ((1u << i / 16) - 1));
+    for (unsigned i = 0; i < 8; i++) {
+        k.nans32[i] = (u32)k.nan32;
+        k.nans64[i / 2] = k.nan64;
+    }
     e->code.p = (u8 *)(((uintptr_t)e->code.p + 15) & ~(uintptr_t)15);
     e->stubs.constants = here(e);
     memcpy(e->code.p, &k, sizeof(k));
@@ -217,6 +223,8 @@ void x86_fp_flush(struct tcg_engine *e)
     struct x86_code *c = &e->code;
     u8 *no;
 
+    if (e->features.vex)
+        x86_vzeroupper(c); /* C is compiled for less: mixing costs dearly while upper halves are in use */
     x86_alu_mi(c, X86_CMP, false, x86_base(e->layout->fp_live), 0);
     no = x86_jcc8(c, CC_E);
     x86_call_to(c, x86_at(e, e->stubs.fp_save));

@@ -68,6 +68,8 @@ bool x86_is_clean(const struct ir_block *b, u32 i)
         case IR_AMO:
         case IR_CAS:
         case IR_CALL:
+        case IR_VLD:
+        case IR_VST:
             return false;
         case IR_PUT:
             if (!is_repeatable(b, i))

@@ -133,6 +133,11 @@ static const struct fault {
     { "overflow", plant_overflow },
 };
 
+static bool has_helper(const struct ir_op *op)
+{
+    return op->code == IR_CALL || op->code == IR_VLD || op->code == IR_VST;
+}
+
 /* Changes fields at random, but no helper pointers. */
 static void damage(struct ir_block *b, u64 *r)
 {
@@ -144,7 +149,7 @@ static void damage(struct ir_block *b, u64 *r)
         op->arg[what / 8 % 4] = (ir_value)(random_next(r) % (b->count + 2));
         break;
     case 1:
-        if (op->code != IR_CALL)
+        if (!has_helper(op))
             op->code = (u8)(random_next(r) % IR_CALL);
         break;
     case 2:
@@ -157,7 +162,7 @@ static void damage(struct ir_block *b, u64 *r)
         op->snapshot = (u16)(random_next(r) % (b->snapshot_count + 1));
         break;
     default:
-        if (op->code != IR_CALL)
+        if (!has_helper(op))
             op->imm = (s64)random_value(r);
     }
 }

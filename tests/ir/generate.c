@@ -8,7 +8,7 @@ enum { POOL = 64, MAX_EXITS = 10 };
 struct generator {
     struct ir_block *b;
     u64 random;
-    bool raw, floats;
+    bool raw, floats, vectors;
     ir_value pool[IR_TYPE_COUNT][POOL]; /* latest values of a type */
     u32 made[IR_TYPE_COUNT];
     s32 pc;
@@ -305,6 +305,53 @@ static void make_memory(struct generator *g)
     }
 }
 
+/* One of eight groups of 256 bytes; sometimes not at its begin. */
+static u16 pick_place(struct generator *g)
+{
+    return (u16)(pick(g, 8) * 256 + (pick(g, 4) ? 0 : 16 * pick(g, 4)));
+}
+
+static void make_transfer(struct generator *g)
+{
+    unsigned size = pick(g, 3) ? 4 + pick(g, 5) : pick(g, 4), place = pick(g, 8) * 256;
+    bool is_load = pick(g, 2);
+    ir_value address = ir_binary_imm(g->b, IR_ADD, pointer(g), (s64)pick(g, 512) - 256);
+    ir_value what = ir_const(g->b, IR_I64, (s64)(1u << size | place << 16 | (u64)is_load << 32));
+
+    (is_load ? ir_vector_load : ir_vector_store)(g->b, &machine_transfer, size, place, address, what);
+}
+
+static void make_vector(struct generator *g)
+{
+    static const u16 sizes[] = { 16, 16, 32, 32, 64, 128, 256, 48, 8, 8, 16 };
+    enum ir_vector_kind kind = (enum ir_vector_kind)pick(g, IR_VECTOR_KINDS);
+    bool is_fp = ir_vector_is_fp(kind), scalar = pick(g, 3) == 0 && ir_vector_rows[kind].shape != IR_VECTOR_FOLD;
+    enum ir_type type = (enum ir_type)(is_fp ? IR_F32 + pick(g, 2) : IR_I8 + pick(g, 4));
+    u16 bytes = pick(g, 8) ? sizes[pick(g, ARRAY_SIZE(sizes))] : (u16)(1 << ir_vector_lane(type)) * (u16)(1 + pick(g, 5));
+    u16 d = (u16)(pick(g, 8) * 256);
+    struct ir_vector_place place = { d, pick_place(g), pick_place(g), bytes };
+
+    if (is_fp && !g->floats)
+        return;
+    if (place.s2 / 256 == d / 256)
+        place.s2 = d;
+    if (place.s1 / 256 == d / 256)
+        place.s1 = d;
+    if (place.s2 + bytes > IR_VECTOR_FILE || place.s1 + bytes > IR_VECTOR_FILE || (place.s2 != d && place.s2 < d && place.s2 + bytes > d) ||
+        (place.s1 != d && place.s1 < d && place.s1 + bytes > d))
+        place.s2 = place.s1 = d;
+    ir_vector(g->b, type, kind | (scalar ? IR_VECTOR_SCALAR : 0), &place, scalar ? is_fp ? pick_float(g, type) : pick_value(g, IR_I64) : IR_NONE);
+}
+
+static void make_number(struct generator *g)
+{
+    u32 number = pick(g, IR_VECTOR_NUMBERS);
+    struct ir_vector_place place = { .s2 = pick_place(g), .bytes = (u16)(pick(g, 2) ? 1 + pick(g, 200) : 8u << pick(g, 6)) };
+
+    if (place.s2 + 64 <= IR_VECTOR_FILE)
+        remember(g, IR_I64, ir_vector_number(g->b, number == IR_VECTOR_LANE0 ? (enum ir_type)(IR_I8 + pick(g, 4)) : IR_I64, number, &place));
+}
+
 static void make_call(struct generator *g)
 {
     const struct ir_helper *helper = machine_helpers[pick(g, 6)];
@@ -353,6 +400,8 @@ static void make_op(struct generator *g)
 
     if (g->floats && n >= 18 && n < 82 && pick(g, 2))
         return pick(g, 3) ? make_float(g) : put_float(g);
+    if (g->vectors && n >= 18 && n < 82 && pick(g, 3) == 0)
+        return n < 60 ? make_vector(g) : n < 70 ? make_number(g) : make_transfer(g);
     if (n < 18)
         make_insn(g);
     else if (n < 30)
@@ -389,7 +438,9 @@ static void make_end(struct generator *g)
     case 0:
         return ir_exit_to(g->b, pick_value(g, IR_I64), hint, hint == IR_HINT_CALL ? g->pc : 0);
     case 1:
-        return ir_leave(g->b);
+        if (!g->vectors) /* whether vld and vst write the pc is not said */
+            return ir_leave(g->b);
+        /* fall through */
     default:
         return ir_exit(g->b, pc, hint, hint == IR_HINT_CALL ? g->pc : 0);
     }
@@ -401,6 +452,7 @@ void generate_block(struct ir_block *block, u64 seed, u32 length, bool raw)
 
     g.pc = (s32)pick(&g, TCG_PAGE_SIZE / 4) * 2;
     g.floats = pick(&g, 2);
+    g.vectors = pick(&g, 3) == 0;
     ir_block_reset(block, (u32)g.pc);
     make_insn(&g);
     for (u32 i = 0; i < length; i++)

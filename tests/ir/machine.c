@@ -30,6 +30,7 @@ const struct code_layout machine_layout = {
     .fp_flags = STATE(fp_flags),
     .fp_live = FROM_BASE(host.fp_live),
     .fp_area = FROM_BASE(host.fp_area),
+    .vectors = STATE(v),
     .vcpu = FROM_BASE(host.vcpu),
     .pc = FROM_BASE(host.pc),
     .pc_page = FROM_BASE(host.pc_page),
@@ -155,6 +156,11 @@ static void reset_registers(struct machine *m, u64 *r)
         m->state.b[i] = (u8)random_value(r);
     for (unsigned i = 0; i < MACHINE_FLOATS; i++)
         m->state.d[i] = random_float(r);
+    for (unsigned i = 0; i < sizeof m->state.v; i += 8) {
+        u64 x = random_next(r) & 1 ? random_float(r) : random_value(r);
+
+        memcpy(m->state.v + i, &x, 8);
+    }
     m->state.fp_rounding = random_next(r) % 4;
     m->state.fp_flags = random_next(r) & 1 ? random_next(r) & 31 : 0;
 }
@@ -420,6 +426,30 @@ static u64 maybe_leave(void *vcpu, u64 x, u64 y, u64 z, u64 w)
     return 1;
 }
 
+static u64 transfer(void *vcpu, u64 address, u64 what)
+{
+    struct machine *m = vcpu;
+    unsigned bytes = what & 0xffff, place = what >> 16 & 0xffff;
+    bool is_load = what >> 32;
+
+    if (place + bytes > sizeof m->state.v)
+        return 0; /* a damaged block (faults.c) */
+    for (unsigned i = 0; i < bytes; i++)
+        if (!may(page_of(address + i), !is_load))
+            return trap(m, address + i, (s64)(m->host.pc - m->host.pc_page), 2);
+    for (unsigned i = 0; i < bytes; i++) {
+        fill(m, address + i);
+        if (is_load)
+            m->state.v[place + i] = (u8)read_bytes(m, address + i, IR_MEM_8);
+        else
+            write_bytes(m, address + i, IR_MEM_8, m->state.v[place + i]);
+    }
+    return 0;
+}
+
+const struct ir_helper machine_transfer = { "transfer", transfer, 2, IR_VOID,
+                                            IR_HELPER_MAY_LEAVE | IR_HELPER_NEEDS_PC | IR_HELPER_READS | IR_HELPER_WRITES };
+
 static const struct ir_helper helper_mix = { "mix", mix, 2, IR_I64, IR_HELPER_PURE };
 static const struct ir_helper helper_low = { "low", low, 1, IR_I32, IR_HELPER_PURE };
 static const struct ir_helper helper_peek = { "peek", peek, 0, IR_I64, IR_HELPER_READS };
@@ -430,5 +460,5 @@ static const struct ir_helper helper_maybe_leave = {
 };
 
 const struct ir_helper *const machine_helpers[] = {
-    &helper_mix, &helper_low, &helper_peek, &helper_poke, &helper_where, &helper_maybe_leave, NULL,
+    &helper_mix, &helper_low, &helper_peek, &helper_poke, &helper_where, &helper_maybe_leave, &machine_transfer, NULL,
 };

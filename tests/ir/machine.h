@@ -6,7 +6,7 @@
 #ifndef TESTS_IR_MACHINE_H
 #define TESTS_IR_MACHINE_H
 
-#include "tcg/backend.h"
+#include "tcg/vector.h"
 
 enum {
     MACHINE_LONGS = 16,  /* a0..a15, i64; the first 12 are pinned */
@@ -44,13 +44,14 @@ struct machine_state {
     u8 b[MACHINE_BYTES];
     u8 fp_rounding, fp_flags;
     u64 d[MACHINE_FLOATS];
+    _Alignas(16) u8 v[IR_VECTOR_FILE];
 };
 
 struct machine {
     _Alignas(64) u8 below[256 - sizeof(struct machine_host)];
     struct machine_host host;
     struct machine_state state;
-    u8 gap[512 - sizeof(struct machine_state)];
+    u8 gap[4096 - sizeof(struct machine_state)];
     struct tcg_tlb_entry l1_read[1 << MACHINE_L1_BITS], l1_write[1 << MACHINE_L1_BITS];
     struct tcg_jump_entry jump[1 << MACHINE_JUMP_BITS];
     u8 *page[MACHINE_PAGES]; /* host pages, not in order */
@@ -66,6 +67,8 @@ extern const struct tcg_runtime machine_runtime;
 
 /* The helpers, NULL at the end. */
 extern const struct ir_helper *const machine_helpers[];
+/* For vld and vst: (address, bytes | place in the vector file << 16 | is a load << 32). All bytes, or a trap. */
+extern const struct ir_helper machine_transfer;
 
 struct machine *machine_create(void);
 void machine_destroy(struct machine *m);

@@ -135,6 +135,17 @@ static bool step(struct machine *m, const struct ir_block *block, u32 i, u64 *va
         if (op->helper->effects & IR_HELPER_MAY_LEAVE)
             result.leave = result.value;
         break;
+    case IR_VLD:
+    case IR_VST:
+        m->host.pc = m->host.pc_page + (u64)where;
+        result.leave = ((u64(*)(void *, u64, u64))op->helper->function)(m, a[0], a[1]);
+        break;
+    case IR_VEC:
+        ir_vector_run(&machine_layout, (u8 *)&m->state, ir_vector_word(op), a[0]);
+        return false;
+    case IR_VEC_TO:
+        value[i] = ir_vector_to(&machine_layout, (const u8 *)&m->state, ir_vector_word(op));
+        return false;
     case IR_EXIT_IF:
         if (!ir_cond_holds((enum ir_cond)op->aux, (enum ir_type)op->type, a[0], a[1]))
             return false;

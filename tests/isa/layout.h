@@ -29,6 +29,11 @@ static inline void isa_describe_layout(struct code_layout *l, struct ir_reg *reg
     reg[RISCV_REG_SCAUSE] = (struct ir_reg){ "scause", IR_I64, offsetof(struct riscv_state, scause) };
     reg[RISCV_REG_STVAL] = (struct ir_reg){ "stval", IR_I64, offsetof(struct riscv_state, stval) };
     reg[RISCV_REG_FRM] = (struct ir_reg){ "frm", IR_I8, offsetof(struct riscv_state, frm) };
+    reg[RISCV_REG_VL] = (struct ir_reg){ "vl", IR_I64, offsetof(struct riscv_state, vl) };
+    reg[RISCV_REG_VTYPE] = (struct ir_reg){ "vtype", IR_I64, offsetof(struct riscv_state, vtype) };
+    reg[RISCV_REG_VSTART] = (struct ir_reg){ "vstart", IR_I64, offsetof(struct riscv_state, vstart) };
+    reg[RISCV_REG_VS_DIRTY] = (struct ir_reg){ "vs_dirty", IR_I64, offsetof(struct riscv_state, vs_dirty) };
+    l->vectors = offsetof(struct riscv_state, v);
     l->reg = reg;
     l->reg_count = RISCV_REG_COUNT;
     l->pinned_count = ARRAY_SIZE(pinned);

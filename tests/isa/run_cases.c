@@ -1,6 +1,6 @@
 /*
  * tests/isa/run_cases.c - runs a flat program (cases.py) on the translator and a back end, without machine or accelerator:
- * run-cases BACKEND FILE [VLEN]. The program ends with write(1, data, size), whose data goes to standard output.
+ * run-cases BACKEND FILE [VLEN [HOST_ISA]]. The program ends with write(1, data, size), whose data goes to standard output.
  *
  * Memory is one piece at BASE. Every second miss fills the TLB, so that both the inline path and the slow path run.
  */
@@ -31,6 +31,8 @@ struct runner {
     u64 guards;
     u32 at; /* in the code buffer */
     u32 misses;
+    unsigned host_isa; /* struct tcg_backend_options */
+    bool careful; /* the last block was left for the careful variant */
 };
 
 /* Found through the cpu: no mutable file-scope data. */
@@ -171,7 +173,7 @@ static void empty_tables(struct runner *r)
 
 static void create_engine(struct runner *r)
 {
-    struct tcg_backend_options options = { .buffer_size = 4 * MIB, .split_wx = true };
+    struct tcg_backend_options options = { .buffer_size = 4 * MIB, .split_wx = true, .host_isa = r->host_isa };
     GError *error = NULL;
 
     if (r->engine)
@@ -189,7 +191,7 @@ static void translate(struct runner *r, u64 pc)
 {
     struct code_source source = {
         .page = host_of(r, pc & ~UINT64_C(4095), 8192), .offset = pc & 4095, .max_insns = 64,
-        .mode = RISCV_M | (r->state->frm > 4 ? RISCV_MODE_FRM_INVALID : r->state->frm == 4 ? RISCV_MODE_FRM_AWAY : 0),
+        .single_memory = r->careful, .mode = RISCV_M | (r->state->frm > 4 ? RISCV_MODE_FRM_INVALID : r->state->frm == 4 ? RISCV_MODE_FRM_AWAY : 0),
     };
     GError *error = NULL;
 
@@ -211,7 +213,7 @@ static u32 list_links(const struct ir_block *block, struct tcg_link *link, struc
     for (u32 i = 0; i < block->exit_count; i++)
         if (block->exit[i].kind == IR_EXIT_DIRECT)
             link[count++] = (struct tcg_link){ .from = code, .pc = block->exit[i].pc,
-                                               .same_page = (u32)block->exit[i].pc < 4096 };
+                                               .same_page = (u32)block->exit[i].pc < 4096, .single = block->exit[i].single };
     return count;
 }
 
@@ -230,7 +232,7 @@ static void run_block(struct runner *r)
         end = r->backend->emit(r->engine, r->block, &code, r->at, r->backend->code_limit(r->engine));
     }
     r->at = end;
-    r->backend->run(r->engine, r->state, &code, pc, &link);
+    r->careful = r->backend->run(r->engine, r->state, &code, pc, &link) == TCG_LEAVE_LINK && link && link->single;
 }
 
 static bool load_program(struct runner *r, const char *path)
@@ -288,13 +290,14 @@ int main(int argc, char **argv)
 {
     struct runner r = { .runtime = { slow_load, slow_store, slow_amo, slow_cas } };
 
-    if (argc < 3 || argc > 4 || !load_program(&r, argv[2])) {
-        fprintf(stderr, "usage: run-cases interp|x86_64 FILE [VLEN]\n");
+    if (argc < 3 || argc > 5 || !load_program(&r, argv[2])) {
+        fprintf(stderr, "usage: run-cases interp|x86_64 FILE [VLEN [HOST_ISA]]\n");
         return 1;
     }
     r.backend = strcmp(argv[1], "interp") == 0 ? &tcg_backend_interp : &tcg_backend_x86_64;
     r.block = ir_block_create(4096);
-    create_cpu(&r, argc == 4 ? (unsigned)atoi(argv[3]) : 128);
+    r.host_isa = argc > 4 ? (unsigned)atoi(argv[4]) : 0;
+    create_cpu(&r, argc > 3 ? (unsigned)atoi(argv[3]) : 128);
     isa_describe_layout(&r.layout, r.reg);
     create_engine(&r);
     while (r.state->mcause == 0)

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # tests/isa/test_rows.py - random operands for every row: Mynah's translation against qemu-riscv64's.
-"""test_rows.py insns.json --runner PROGRAM [--oracle QEMU] [--count N] [--seed N] [--rows REGEX] [--backend NAME]
+"""test_rows.py insns.json --runner PROGRAM [--oracle QEMU] [--count N] [--seed N] [--rows REGEX] [--backend NAME] [--vlen N] [--host-isa N]
 
 Without an oracle (not installed) it reports a skip, exit status 77."""
 import argparse
@@ -51,11 +51,11 @@ def run_oracle(oracle, image, folder, vlen):
     return subprocess.run([oracle, '-cpu', f'max,vlen={vlen}', path], capture_output=True, check=False)
 
 
-def run_mynah(runner, backend, image, folder, vlen):
+def run_mynah(args, image, folder):
     path = os.path.join(folder, 'cases.bin')
     with open(path, 'wb') as f:
         f.write(image)
-    return subprocess.run([runner, backend, path, str(vlen)], capture_output=True, check=False)
+    return subprocess.run([args.runner, args.backend, path, str(args.vlen), str(args.host_isa)], capture_output=True, check=False)
 
 
 def vector_differences(case, expected, actual):
@@ -116,6 +116,7 @@ def main():
     parser.add_argument('--seed', type=int, default=1)
     parser.add_argument('--rows', default='')
     parser.add_argument('--vlen', type=int, default=128)
+    parser.add_argument('--host-isa', type=int, default=0, help='x86-64-vN at most; 0: what the host has')
     args = parser.parse_args()
     oracle = find_oracle(args.oracle)
     if not oracle:
@@ -131,7 +132,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         for begin in range(0, len(work), batch):
             program, image = build(table, work[begin:begin + batch], args.seed * 1000003 + begin, args.vlen)
-            theirs, ours = run_oracle(oracle, image, folder, args.vlen), run_mynah(args.runner, args.backend, image, folder, args.vlen)
+            theirs, ours = run_oracle(oracle, image, folder, args.vlen), run_mynah(args, image, folder)
             for who, result in (('oracle', theirs), ('mynah', ours)):
                 if result.returncode != 0 or len(result.stdout) != len(program.data):
                     keep = '/tmp/mynah-isa-cases.elf'

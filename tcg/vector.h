@@ -1,0 +1,87 @@
+/*
+ * tcg/vector.h - vector ops: what they are and what they compute.
+ *
+ * Vectors are not values of the IR: they lie in the state, in a vector file of code_layout.vectors (docs/decisions/vectors.md), and ops name
+ * places in it, as many bytes as the guest's length says. Lanes are little-endian, one behind the other. A source is the destination, or apart
+ * from it; bits (one a lane) may begin where a source does. Any thread.
+ */
+#ifndef TCG_VECTOR_H
+#define TCG_VECTOR_H
+
+#include "tcg/backend.h"
+
+enum ir_vector_kind {
+#define VECTOR(id, ...) IR_VECTOR_##id,
+#include "tcg/vector.def"
+#undef VECTOR
+    IR_VECTOR_KINDS
+};
+
+enum ir_vector_shape { IR_VECTOR_LANES, IR_VECTOR_BITS, IR_VECTOR_FOLD, IR_VECTOR_FLANES, IR_VECTOR_FBITS };
+
+/* The number that vec_to makes. */
+enum ir_vector_number { IR_VECTOR_FIRST, IR_VECTOR_COUNT, IR_VECTOR_LANE0, IR_VECTOR_NUMBERS };
+
+/* The aux word of vec: kind, and whether the second source is the scalar operand. */
+enum { IR_VECTOR_KIND = 0xff, IR_VECTOR_SCALAR = 1 << 8, IR_VECTOR_TYPE_SHIFT = 9 };
+
+enum { IR_VECTOR_FILE = 2048 }; /* bytes of the longest file: places are below it */
+
+struct ir_vector_row {
+    const char *name;
+    u8 shape; /* enum ir_vector_shape */
+};
+extern const struct ir_vector_row ir_vector_rows[IR_VECTOR_KINDS];
+extern const char *const ir_vector_number_names[IR_VECTOR_NUMBERS];
+
+/* Where an op works: bytes from the file's begin, and how many bytes of lanes (vec_to: of s2; FIRST and COUNT: bits). */
+struct ir_vector_place {
+    u16 d, s2, s1, bytes;
+};
+
+static inline u64 ir_vector_pack(struct ir_vector_place p)
+{
+    return p.d | (u64)p.s2 << 12 | (u64)p.s1 << 24 | (u64)p.bytes << 36;
+}
+
+static inline struct ir_vector_place ir_vector_unpack(u64 imm)
+{
+    return (struct ir_vector_place){ imm & 0xfff, imm >> 12 & 0xfff, imm >> 24 & 0xfff, imm >> 36 & 0xfff };
+}
+
+/* A vec or vec_to in one word. */
+static inline u64 ir_vector_word(const struct ir_op *op)
+{
+    return (u64)op->imm | (u64)(op->aux | op->type << IR_VECTOR_TYPE_SHIFT) << 48;
+}
+
+/* vld and vst: the aux word is log2 of the bytes, and the place in units of 16 bytes. */
+enum { IR_VECTOR_SIZE = 15, IR_VECTOR_PLACE_SHIFT = 4 };
+
+static inline unsigned ir_vector_bytes(u32 aux)
+{
+    return 1u << (aux & IR_VECTOR_SIZE);
+}
+
+static inline unsigned ir_vector_at(u32 aux)
+{
+    return aux >> IR_VECTOR_PLACE_SHIFT << 4;
+}
+
+/* Log2 of a lane's bytes. */
+static inline unsigned ir_vector_lane(enum ir_type type)
+{
+    return type == IR_F32 ? 2 : type == IR_F64 ? 3 : type - IR_I8;
+}
+
+static inline bool ir_vector_is_fp(enum ir_vector_kind kind)
+{
+    return ir_vector_rows[kind].shape >= IR_VECTOR_FLANES;
+}
+
+/* Computes a vec in the state at base: the reference, and what back ends call for what they have no code for. */
+void ir_vector_run(const struct code_layout *layout, u8 *base, u64 word, u64 scalar);
+/* The number of a vec_to. */
+u64 ir_vector_to(const struct code_layout *layout, const u8 *base, u64 word);
+
+#endif
