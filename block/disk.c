@@ -25,6 +25,7 @@ struct disk_set *disk_set_create(GMainContext *context, GError **error)
 static void free_disk(struct disk *disk)
 {
     g_ptr_array_remove(disk->set->disks, disk);
+    throttle_group_put(disk->throttle.group);
     host_lock_finish(&disk->lock);
     g_free(disk->id);
     g_free(disk->user);
@@ -304,12 +305,23 @@ static void drain_job(void *opaque)
         block_queue_wait(&disk->idle, block_loop_of(disk_node(disk)));
 }
 
+void disk_settle(struct disk *disk)
+{
+    if (!disk_node(disk))
+        return;
+    throttle_hurry(&disk->throttle, true);
+    block_hurry(disk_node(disk), true);
+    block_loop_call(block_loop_of(disk_node(disk)), drain_job, disk);
+    block_hurry(disk_node(disk), false);
+    throttle_hurry(&disk->throttle, false);
+}
+
 void disk_drain(struct disk *disk)
 {
     if (!disk_node(disk))
         return;
     disk_end_held(disk, true);
-    block_loop_call(block_loop_of(disk_node(disk)), drain_job, disk);
+    disk_settle(disk);
     disk_end_held(disk, false);
 }
 
@@ -414,8 +426,11 @@ static void run_request(void *opaque)
 {
     struct disk_request *r = opaque;
     struct disk *disk = r->disk;
-    int ret = perform(r, disk_node(disk));
+    int ret;
 
+    if (r->kind == DISK_READ || r->kind == DISK_WRITE || r->kind == DISK_ZEROES)
+        throttle_wait(&disk->throttle, block_loop_of(disk_node(disk)), r->kind != DISK_READ, r->size);
+    ret = perform(r, disk_node(disk));
     if (ret >= 0 || disk_settle_failure(disk, r, &ret)) {
         count(disk, r, ret);
         r->done(r, ret);

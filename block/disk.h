@@ -107,6 +107,14 @@ bool disk_only_reads(const struct disk *disk); /* its user never writes */
 /* Completed writes are on stable storage without being asked for it (cache=writethrough). No request is in flight. */
 void disk_set_writethrough(struct disk *disk, bool on);
 bool disk_is_writethrough(const struct disk *disk);
+/*
+ * Limits of what it may do, shared with others of the group (NULL: as now, or else the group `name`). No limits: it leaves its group.
+ * Its requests do not wait meanwhile.
+ */
+struct throttle_limits;
+bool disk_set_limits(struct disk *disk, const char *group, const char *name, const struct throttle_limits *limits, GError **error);
+/* Name of its group; NULL: there are no limits. */
+const char *disk_limits(const struct disk *disk, struct throttle_limits *limits);
 const struct disk_stats *disk_stats(const struct disk *disk);
 /* resized(opaque) is called in the loop's thread after the size has changed. */
 void disk_on_resize(struct disk *disk, void (*resized)(void *opaque), void *opaque);

@@ -3,6 +3,7 @@
 #define BLOCK_DISK_INTERNAL_H
 
 #include "block/disk.h"
+#include "block/throttle.h"
 #include "host/lock.h"
 
 struct disk_set {
@@ -25,6 +26,7 @@ struct disk {
     void *media_opaque, *resized_opaque;
     void (*resized)(void *opaque);
     bool writethrough;
+    struct throttle_member throttle;
     enum disk_on_error chosen[2], on_error[2]; /* by the user for the drive; now. Of reads, of writes */
     bool handles_errors; /* otherwise they are reported whatever was chosen */
     enum disk_io_status status; /* atomic */
@@ -38,6 +40,8 @@ struct disk {
 
 /* The loop's thread: what a request comes to by the disk's policy. False: it is kept. */
 bool disk_settle_failure(struct disk *disk, struct disk_request *request, int *ret);
+/* Waits until no request is in flight, without ending those that are kept. */
+void disk_settle(struct disk *disk);
 /* Sends a request on its way, again. */
 void disk_send(struct disk *disk, struct disk_request *request);
 /* Ends requests that are kept; those under way that fail from now on (`ending`) end as well. */

@@ -33,6 +33,7 @@ struct block_driver {
     int (*status)(struct block_node *node, u64 offset, u64 size, struct block_status *out);
     bool (*truncate)(struct block_node *node, u64 size, enum block_prealloc prealloc, GError **error);
     s64 (*allocated_size)(struct block_node *node);
+    void (*hurry)(struct block_node *node, bool on); /* requests must not be held up (and may be again); any thread */
     /* What the node needs of a child, given what its own users need. */
     void (*child_perm)(struct block_node *node, struct block_node *child, u32 perm, u32 shared, u32 *child_perm, u32 *child_shared);
     /* Takes what must be taken outside of the process (file locks). */
@@ -83,8 +84,10 @@ struct block_node {
 };
 
 extern const struct block_driver block_driver_blkdebug, block_driver_file, block_driver_host_device, block_driver_null_co, block_driver_null_aio,
-    block_driver_raw, block_driver_qcow2;
+    block_driver_raw, block_driver_qcow2, block_driver_throttle;
 const struct block_driver *block_driver_find(const char *name);
+/* struct throttle_group, for block/throttle_group.c. */
+GPtrArray *block_graph_throttle_groups(struct block_graph *graph);
 /* NULL-terminated. */
 extern const struct block_driver *const block_drivers[];
 

@@ -9,11 +9,13 @@ struct block_graph {
     unsigned counter; /* of generated names */
     bool checking, committing;
     struct host_fdsets *fdsets;
+    GPtrArray *throttle_groups;
 };
 
 const struct block_driver *const block_drivers[] = {
     &block_driver_blkdebug, &block_driver_file,  &block_driver_host_device, &block_driver_null_aio,
-    &block_driver_null_co,  &block_driver_qcow2, &block_driver_raw,         NULL,
+    &block_driver_null_co,  &block_driver_qcow2, &block_driver_raw,         &block_driver_throttle,
+    NULL,
 };
 
 const struct block_driver *block_driver_find(const char *name)
@@ -35,6 +37,7 @@ struct block_graph *block_graph_create(struct block_loop *loop)
 
     graph->loop = loop;
     graph->nodes = g_ptr_array_new();
+    graph->throttle_groups = g_ptr_array_new();
     return graph;
 }
 
@@ -43,6 +46,7 @@ void block_graph_destroy(struct block_graph *graph)
     if (!graph)
         return;
     g_ptr_array_unref(graph->nodes);
+    g_ptr_array_unref(graph->throttle_groups);
     g_free(graph);
 }
 
@@ -69,6 +73,11 @@ void block_graph_set_fdsets(struct block_graph *graph, struct host_fdsets *fdset
 struct host_fdsets *block_graph_fdsets(const struct block_graph *graph)
 {
     return graph->fdsets;
+}
+
+GPtrArray *block_graph_throttle_groups(struct block_graph *graph)
+{
+    return graph->throttle_groups;
 }
 
 bool block_graph_is_committing(const struct block_graph *graph)

@@ -150,6 +150,8 @@ bool block_truncate(struct block_node *node, u64 size, enum block_prealloc preal
 
 /* Waits until no request is in flight in the node and its children. Fiber. */
 void block_drain(struct block_node *node);
+/* Somebody waits for the requests in flight: limits do not hold until the other call. Any thread. */
+void block_hurry(struct block_node *node, bool on);
 /* Moves the node, its children and parents to another loop; nothing is in flight. Graph's thread, not in a fiber. */
 bool block_set_loop(struct block_node *node, struct block_loop *loop, GError **error);
 

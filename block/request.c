@@ -17,12 +17,27 @@ static void end(struct block_node *node)
         block_queue_wake_all(&node->idle);
 }
 
-void block_drain(struct block_node *node)
+void block_hurry(struct block_node *node, bool on)
+{
+    if (node->driver->hurry)
+        node->driver->hurry(node, on);
+    for (unsigned i = 0; i < node->children->len; i++)
+        block_hurry(((struct block_edge *)node->children->pdata[i])->node, on);
+}
+
+static void drain(struct block_node *node)
 {
     while (node->in_flight)
         block_queue_wait(&node->idle, node->loop);
     for (unsigned i = 0; i < node->children->len; i++)
-        block_drain(((struct block_edge *)node->children->pdata[i])->node);
+        drain(((struct block_edge *)node->children->pdata[i])->node);
+}
+
+void block_drain(struct block_node *node)
+{
+    block_hurry(node, true);
+    drain(node);
+    block_hurry(node, false);
 }
 
 static struct block_tracked *in_the_way(struct block_node *node, u64 start, u64 stop, bool serialising)

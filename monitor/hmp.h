@@ -64,6 +64,7 @@ void hmp_translate(struct hmp *hmp);        /* gva2gpa */
 void hmp_trace_event(struct hmp *hmp);
 void hmp_change(struct hmp *hmp);
 void hmp_eject(struct hmp *hmp);
+void hmp_block_set_io_throttle(struct hmp *hmp);
 void hmp_screendump(struct hmp *hmp);
 void hmp_send_key(struct hmp *hmp);
 void hmp_mouse_button(struct hmp *hmp);

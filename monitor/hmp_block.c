@@ -5,6 +5,7 @@
 #include "monitor/commands.h"
 #include "monitor/hmp.h"
 #include "monitor/internal.h"
+#include "vm/machine.h"
 #include <inttypes.h>
 #include <string.h>
 
@@ -29,6 +30,32 @@ void hmp_eject(struct hmp *hmp)
     if (!device)
         hmp_print(hmp, "eject: which drive?");
     else if (!qmp_eject(hmp->monitor, &args, &error))
+        hmp_error(hmp, error);
+}
+
+static bool take_number(struct hmp *hmp, s64 *to)
+{
+    g_autofree char *word = hmp_word(hmp);
+    char *end = NULL;
+
+    *to = word ? g_ascii_strtoll(word, &end, 0) : 0;
+    return word && *word && !*end;
+}
+
+void hmp_block_set_io_throttle(struct hmp *hmp)
+{
+    g_autofree char *device = hmp_word(hmp);
+    struct api_args_block_set_io_throttle args = { .device = device };
+    GError *error = NULL;
+
+    if (!device || !take_number(hmp, &args.bps) || !take_number(hmp, &args.bps_rd) || !take_number(hmp, &args.bps_wr) ||
+        !take_number(hmp, &args.iops) || !take_number(hmp, &args.iops_rd) || !take_number(hmp, &args.iops_wr)) {
+        hmp_print(hmp, "block_set_io_throttle: a device and six numbers are needed: bps bps_rd bps_wr iops iops_rd iops_wr");
+        return;
+    }
+    if (!disk_find(vm_backend(hmp->monitor->set->vm, "disks", 0), device, NULL, NULL))
+        args.id = g_steal_pointer(&args.device); /* it may be a device's id */
+    if (!qmp_block_set_io_throttle(hmp->monitor, &args, &error))
         hmp_error(hmp, error);
 }
 
@@ -66,6 +93,12 @@ static void print_node(struct hmp *hmp, const struct api_block_device_info *node
         hmp_print(hmp, "    Backing file:     %s (chain depth: %" PRId64 ")", node->backing_file, node->backing_file_depth);
     if (node->detect_zeroes)
         hmp_print(hmp, "    Detect zeroes:    %s", api_type_blockdev_detect_zeroes_options.values[node->detect_zeroes]);
+    if (node->group)
+        hmp_print(hmp, "    I/O throttling:   bps=%" PRId64 " bps_rd=%" PRId64 "  bps_wr=%" PRId64 " bps_max=%" PRId64 " bps_rd_max=%" PRId64
+                  " bps_wr_max=%" PRId64 " iops=%" PRId64 " iops_rd=%" PRId64 " iops_wr=%" PRId64 " iops_max=%" PRId64 " iops_rd_max=%" PRId64
+                  " iops_wr_max=%" PRId64 " iops_size=%" PRId64 " group=%s", node->bps, node->bps_rd, node->bps_wr, node->bps_max, node->bps_rd_max,
+                  node->bps_wr_max, node->iops, node->iops_rd, node->iops_wr, node->iops_max, node->iops_rd_max, node->iops_wr_max, node->iops_size,
+                  node->group);
     if (verbose)
         print_image(hmp, node->image);
 }

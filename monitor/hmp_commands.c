@@ -184,6 +184,7 @@ const struct hmp_command hmp_commands[] = {
     { "info", "[page]", "show what the machine is and does; 'help info' lists the pages", hmp_info },
     { "announce_self", "[cards] [id]", "let cards tell the network where they are", hmp_announce_self },
     { "change", "device filename [-f] [format [read-only-mode]]", "put another medium into a drive; -f: though it is locked", hmp_change },
+    { "block_set_io_throttle", "device bps bps_rd bps_wr iops iops_rd iops_wr", "limit what a disk may do, in bytes and requests per second; 0: any", hmp_block_set_io_throttle },
     { "cont|c", "", "let the processors go on", cont },
     { "cpu", "index", "choose the processor that other commands are about", choose_cpu },
     { "eject", "[-f] device", "take the medium out of a drive; -f: though it is locked", hmp_eject },

@@ -71,6 +71,11 @@ void monitor_write(struct monitor *monitor, const char *data, size_t length);
 /* The descriptor under that name, now the caller's, or -1 with *error set. */
 int monitor_take_named_fd(struct monitor *monitor, const char *name, GError **error);
 
+/* qmp_throttle.c: the limits of a disk, into what is told about its node. */
+struct disk;
+struct api_block_device_info;
+void monitor_show_limits(const struct disk *disk, struct api_block_device_info *info);
+
 /* qmp_net.c: events of networks go to the set's monitors. */
 void monitor_watch_networks(struct monitor_set *set);
 

@@ -10,6 +10,11 @@ bool property_is_bool(const struct vm_property *property)
            (property->type == VM_PROPERTY_CUSTOM && !g_strcmp0(property->class_name, "bool"));
 }
 
+bool property_is_struct(const struct vm_property *property)
+{
+    return property->type == VM_PROPERTY_CUSTOM && !g_strcmp0(property->class_name, "ThrottleLimits");
+}
+
 static struct json_object *bool_json(const struct vm_property *property, const char *text)
 {
     bool flag = false;
@@ -41,6 +46,8 @@ struct json_object *property_json(const struct vm_property *property, const char
     case VM_PROPERTY_LINK:
         break;
     case VM_PROPERTY_CUSTOM:
+        if (property_is_struct(property) && text)
+            return json_tokener_parse(text);
         if (property_is_bool(property))
             return bool_json(property, text);
         if (!g_strcmp0(property->class_name, "int"))
@@ -85,20 +92,34 @@ char *property_text(const char *name, struct json_object *value, GError **error)
     }
 }
 
+static bool add_pair(GPtrArray *pairs, const char *group, const char *key, struct json_object *value, GError **error)
+{
+    char *text = property_text(key, value, error);
+
+    if (!text)
+        return false;
+    g_ptr_array_add(pairs, g_strconcat(group, *group ? "." : "", key, NULL));
+    g_ptr_array_add(pairs, text);
+    return true;
+}
+
+static bool add_members(GPtrArray *pairs, const char *group, struct json_object *members, GError **error)
+{
+    json_object_object_foreach(members, key, value)
+        if (!add_pair(pairs, group, key, value, error))
+            return false;
+    return true;
+}
+
 GPtrArray *property_pairs(struct json_object *arguments, const char *class_key, GError **error)
 {
     g_autoptr(GPtrArray) pairs = g_ptr_array_new_with_free_func(g_free);
 
     json_object_object_foreach(arguments, key, value) {
-        char *text;
-
         if (!strcmp(key, class_key) || !strcmp(key, "id"))
             continue;
-        text = property_text(key, value, error);
-        if (!text)
+        if (!(json_object_is_type(value, json_type_object) ? add_members(pairs, key, value, error) : add_pair(pairs, "", key, value, error)))
             return NULL;
-        g_ptr_array_add(pairs, g_strdup(key));
-        g_ptr_array_add(pairs, text);
     }
     g_ptr_array_add(pairs, NULL);
     return g_steal_pointer(&pairs);

@@ -79,6 +79,13 @@ bool qmp_query_named_block_nodes(struct monitor *monitor, const struct api_args_
     return true;
 }
 
+/* What only a disk knows. */
+static void finish_info(const struct disk *disk, struct api_block_device_info *info)
+{
+    info->cache->writeback = !disk_is_writethrough(disk);
+    monitor_show_limits(disk, info);
+}
+
 bool qmp_query_block(struct monitor *monitor, const struct api_args_query_block *args, GPtrArray **ret, GError **error)
 {
     GList *list = disks_of(monitor) ? disk_set_list(disks_of(monitor)) : NULL;
@@ -104,7 +111,7 @@ bool qmp_query_block(struct monitor *monitor, const struct api_args_query_block 
         info->tray_open = media_is_open(at->data);
         info->inserted = disk_node(at->data) ? node_info(disk_node(at->data)) : NULL;
         if (info->inserted)
-            info->inserted->cache->writeback = !disk_is_writethrough(at->data);
+            finish_info(at->data, info->inserted);
         g_ptr_array_add(*ret, info);
     }
     g_list_free(list);

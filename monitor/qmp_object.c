@@ -94,8 +94,13 @@ bool qmp_qom_get(struct monitor *monitor, const struct api_args_qom_get *args, s
 bool qmp_qom_set(struct monitor *monitor, const struct api_args_qom_set *args, GError **error)
 {
     struct vm_object *object = resolve(monitor, args->path, error);
-    g_autofree char *text = object ? property_text(args->property, args->value, error) : NULL;
+    const struct vm_property *property = object ? vm_class_property(object->class, vm_guest(object->vm), args->property) : NULL;
+    g_autofree char *text = NULL;
 
+    if (property && property_is_struct(property))
+        text = g_strdup(json_object_to_json_string(args->value));
+    else if (object)
+        text = property_text(args->property, args->value, error);
     return text && vm_object_set(object, args->property, text, error);
 }
 

@@ -3,6 +3,7 @@
 #include "api/types.h"
 #include "base/error.h"
 #include "block/disk.h"
+#include "block/throttle.h"
 #include "system/system.h"
 #include "vm/machine.h"
 #include <json-c/json.h>
@@ -133,6 +134,15 @@ static bool needs_medium(const struct system_drive *drive, GError **error)
     return strcmp(drive->interface, "virtio") || error_set(error, "Device needs media, but drive is empty");
 }
 
+/* True also for keys of limits. */
+static bool check_keys(struct api_keyval *list, GPtrArray *names, GError **error)
+{
+    for (unsigned i = 0; drive_keys[i]; i++)
+        g_ptr_array_add(names, g_strdup(drive_keys[i]));
+    g_ptr_array_add(names, NULL);
+    return api_keyval_check_used(list, (const char *const *)names->pdata, error);
+}
+
 static bool add_drive(struct mynah_system *s, struct api_keyval *list, const char *what, GError **error)
 {
     bool overlay = api_option_last(s->options, API_OPTION_SNAPSHOT) != NULL;
@@ -142,23 +152,26 @@ static bool add_drive(struct mynah_system *s, struct api_keyval *list, const cha
     const char *cache = api_keyval_get(list, "cache");
     struct disk *disk = NULL;
     enum disk_on_error read, write;
+    g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
+    struct throttle_limits limits;
+    const char *group;
 
     if (!api_keyval_get_bool(list, "snapshot", &overlay, error) || !(drive = system_place_drive(s, list, what, error)) ||
-        !choose_on_errors(list, drive, &read, &write, error))
+        !choose_on_errors(list, drive, &read, &write, error) || !system_drive_limits(list, &limits, &group, names, error))
         return false;
     options = drive_options(list, &why);
     if (why) {
         g_propagate_error(error, why);
         return false;
     }
-    if (api_keyval_check_used(list, drive_keys, error) && (options || needs_medium(drive, error)))
+    if (check_keys(list, names, error) && (options || needs_medium(drive, error)))
         disk = disk_add_drive(s->disks, drive->id, options, overlay && options, error);
     json_object_put(options);
     if (disk && cache && (!strcmp(cache, "writethrough") || !strcmp(cache, "directsync")))
         disk_set_writethrough(disk, true);
     if (disk)
         disk_set_on_error(disk, read, write);
-    return disk != NULL;
+    return disk && disk_set_limits(disk, group, drive->id, &limits, error);
 }
 
 /* -hda and the like: a -drive with some of it given. */
@@ -207,6 +220,8 @@ bool system_create_drives(struct mynah_system *s, GError **error)
     block_graph_set_fdsets(disk_set_graph(s->disks), s->fdsets);
     vm_set_backend(s->vm, "disks", 0, s->disks);
     system_watch_drives(s);
+    if (!system_create_throttle_groups(s, error))
+        return false;
     for (unsigned i = 0; i < api_option_count(s->options); i++) {
         struct api_option_use *use = api_option_at(s->options, i);
         g_autofree char *what = g_strdup_printf("%s %s", use->spelling, use->text ? use->text : "");

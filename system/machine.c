@@ -317,6 +317,23 @@ static bool create_drive_devices(struct mynah_system *s, GError **error)
     return ok;
 }
 
+static bool is_throttle_group(const struct api_option_use *use)
+{
+    return use->id == API_OPTION_OBJECT && !g_strcmp0(api_keyval_get(use->keyval, "qom-type"), "throttle-group");
+}
+
+bool system_create_throttle_groups(struct mynah_system *s, GError **error)
+{
+    bool ok = true;
+
+    vm_lock(s->vm);
+    for (unsigned i = 0; i < api_option_count(s->options) && ok; i++)
+        if (is_throttle_group(api_option_at(s->options, i)))
+            ok = create_one(s, api_option_at(s->options, i), error);
+    vm_unlock(s->vm);
+    return ok;
+}
+
 static bool create_all(struct mynah_system *s, enum api_option_id id, GError **error)
 {
     bool ok = true;
@@ -325,7 +342,7 @@ static bool create_all(struct mynah_system *s, enum api_option_id id, GError **e
     for (unsigned i = 0; i < api_option_count(s->options) && ok; i++) {
         struct api_option_use *use = api_option_at(s->options, i);
 
-        if (use->id == id)
+        if (use->id == id && !is_throttle_group(use))
             ok = create_one(s, use, error);
         else if (use->id == API_OPTION_VIRTFS && id == API_OPTION_DEVICE)
             ok = create_virtfs(s, use, error);

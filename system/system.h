@@ -70,6 +70,14 @@ bool system_create_drives(struct mynah_system *s, GError **error);
 /* drive_place.c. Says where a drive goes, and remembers it. */
 struct system_drive *system_place_drive(struct mynah_system *s, struct api_keyval *list, const char *what, GError **error);
 void system_free_drive(void *drive);
+/*
+ * drive_limits.c: the limits that a -drive has, and the names of the keys they may have (to be freed by names); *group: their group, or
+ * NULL.
+ */
+struct throttle_limits;
+bool system_drive_limits(struct api_keyval *list, struct throttle_limits *limits, const char **group, GPtrArray *names, GError **error);
+/* machine.c: objects that drives refer to. */
+bool system_create_throttle_groups(struct mynah_system *s, GError **error);
 /* drive_errors.c: the disks are there. */
 void system_watch_drives(struct mynah_system *s);
 /* Once the board is there: drives that it has no place for are mistakes. */

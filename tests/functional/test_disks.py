@@ -52,6 +52,8 @@ def test_writethrough_is_told(start, tmp_path):
     (["-blockdev", "driver=nulco,node-name=a"], "did you mean 'null-co'?"),
     (["-device", "virtio-blk-pci,drive=nothing"], "can't find value 'nothing'"),
     (["-device", "virtio-blk-pci"], "drive property not set"),
+    (["-drive", "file=x,if=none,bps=1,bps_rd=1"], "cannot be used at the same time"),
+    (["-blockdev", "throttle,node-name=t,throttle-group=g,file.driver=null-co"], "Throttle group 'g' does not exist"),
     (["-drive", "file=x,if=none,werror=stopp"], "'stopp' invalid write error action"),
     (["-drive", "file=x,if=none,rerror=enospc"], "'enospc' invalid read error action"),
 ])
@@ -130,3 +132,34 @@ def test_error_policies_of_drives(start, tmp_path):
     machine = start(*IDLE, "-bios", "none", "-drive", "file=a,if=virtio,format=raw,werror=report,rerror=ignore",
                     "-drive", "file=b,if=virtio,format=raw,werror=report,rerror=stop", qmp=True)
     assert [disk.get("io-status") for disk in machine.qmp.command("query-block")] == [None, "ok"]
+
+
+def test_limits(start, tmp_path):
+    """-drive, block_set_io_throttle, throttle-group and the driver on top of it; how requests wait is in tests/block/throttle.c."""
+    (tmp_path / "a").write_bytes(bytes(1 << 20))
+    machine = start(*IDLE, "-bios", "none", "-object", "throttle-group,id=g,x-iops-total=100,limits.iops-total-max=200",
+                    "-blockdev", "driver=throttle,node-name=t,throttle-group=g,file.driver=null-co", "-device", "virtio-blk-pci,drive=t,id=disk1",
+                    "-drive", "file=a,if=virtio,format=raw,bps=100000,throttling.bps-total-max=200000,group=z", qmp=True)
+
+    def shown(index):
+        node = machine.qmp.command("query-block")[index]["inserted"]
+        return {key: value for key, value in node.items() if key.startswith(("bps", "iops", "group")) and value}
+
+    assert shown(0) == {"bps": 100000, "bps_max": 200000, "bps_max_length": 1, "group": "z"} and shown(1) == {}
+    zero = {"bps": 0, "bps_rd": 0, "bps_wr": 0, "iops": 0, "iops_rd": 0, "iops_wr": 0}
+    machine.qmp.command("block_set_io_throttle", id="/machine/peripheral/disk1/virtio-backend", **{**zero, "iops": 5, "iops_size": 4096})
+    assert shown(1) == {"iops": 5, "iops_size": 4096, "group": "/machine/peripheral/disk1/virtio-backend"}
+    assert "iops=5" in machine.qmp.command("human-monitor-command", **{"command-line": "info block"})
+    machine.qmp.command("human-monitor-command", **{"command-line": "block_set_io_throttle disk1 0 0 0 0 0 0"})
+    assert shown(1) == {}
+    limits = machine.qmp.command("qom-get", path="/objects/g", property="limits")
+    assert (limits["iops-total"], limits["iops-total-max"], limits["bps-write-max-length"]) == (100, 200, 1)
+    machine.qmp.command("qom-set", path="/objects/g", property="limits", value={"iops-total": 150, "bps-read": 7})
+    assert machine.qmp.command("qom-get", path="/objects/g", property="limits") == {**limits, "iops-total": 150, "bps-read": 7}
+    machine.qmp.command("object-add", **{"qom-type": "throttle-group", "id": "h", "limits": {"bps-total": 5}})
+    machine.qmp.command("object-del", id="h")
+    for arguments in ({"device": "virtio0", **zero, "bps": 1, "bps_rd": 1}, {"device": "nothing", **zero}, {**zero}):
+        with pytest.raises(RuntimeError):
+            machine.qmp.command("block_set_io_throttle", **arguments)
+    with pytest.raises(RuntimeError, match="in use"):
+        machine.qmp.command("object-del", id="g")
