@@ -192,6 +192,20 @@ void log_trace_add(struct log *log, const char *pattern)
     g_mutex_unlock(&log->mutex);
 }
 
+void log_trace_switch(struct log *log, const char *pattern, bool on)
+{
+    g_mutex_lock(&log->mutex);
+    for (guint i = log->traces ? log->traces->len : 0; i-- > 0;) {
+        const char *old = log->traces->pdata[i];
+
+        if (!strcmp(old + (*old == '-'), pattern))
+            g_ptr_array_remove_index(log->traces, i);
+    }
+    g_mutex_unlock(&log->mutex);
+    g_autofree char *signed_pattern = g_strconcat(on ? "" : "-", pattern, NULL);
+    log_trace_add(log, signed_pattern);
+}
+
 bool log_traces(struct log *log, const char *event)
 {
     bool wanted = false;

@@ -59,6 +59,8 @@ bool log_in_filter(const struct log *log, u64 address);
  * takes events out again; the last pattern that matches decides.
  */
 void log_trace_add(struct log *log, const char *pattern);
+/* The same pattern in or out from now on, in the place of what was said about that pattern before. */
+void log_trace_switch(struct log *log, const char *pattern, bool on);
 /* Whether an event is wanted. Only worth asking when log_wants(log, LOG_TRACE). */
 bool log_traces(struct log *log, const char *event);
 

@@ -13,6 +13,7 @@ struct gdbstub {
     struct chardev_front front;
     struct gdb_stop pending; /* what VM_EVENT_DEBUG told, for the STOP that follows */
     bool has_pending;
+    struct chardev_set *chardevs; /* NULL: the chardev is not the server's own */
 };
 
 static void send(void *opaque, const void *data, size_t length)
@@ -105,8 +106,28 @@ struct gdbstub *gdbstub_start(struct vm *vm, struct chardev_set *chardevs, const
         g_free(stub);
         return NULL;
     }
+    stub->chardevs = g_str_has_prefix(where, "chardev:") ? NULL : chardevs;
     vm_on_event(vm, on_vm_event, stub);
     return stub;
+}
+
+static void destroy(struct gdbstub *stub)
+{
+    vm_off_event(stub->machine.vm, on_vm_event, stub);
+    chardev_detach(&stub->front);
+    gdb_server_destroy(stub->server);
+    g_free(stub);
+}
+
+void gdbstub_end(struct gdbstub *stub)
+{
+    struct chardev_set *chardevs = stub->chardevs;
+    g_autofree char *id = g_strdup(chardev_id(stub->front.chardev));
+
+    gdb_server_disconnected(stub->server);
+    destroy(stub);
+    if (chardevs)
+        chardev_remove(chardevs, id, NULL);
 }
 
 void gdbstub_destroy(struct gdbstub *stub, u8 exit_status)
@@ -114,7 +135,5 @@ void gdbstub_destroy(struct gdbstub *stub, u8 exit_status)
     if (!stub)
         return;
     gdb_server_exited(stub->server, exit_status);
-    chardev_detach(&stub->front);
-    gdb_server_destroy(stub->server);
-    g_free(stub);
+    destroy(stub);
 }

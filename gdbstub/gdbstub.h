@@ -22,6 +22,9 @@ typedef char *gdbstub_monitor(void *opaque, const char *line);
 struct gdbstub *gdbstub_start(struct vm *vm, struct chardev_set *chardevs, const char *where,
                               gdbstub_monitor *monitor, void *monitor_opaque, GError **error);
 
+/* Lets go of a debugger and of the breakpoints; the machine goes on as it is. Not from within a line that the debugger sent. */
+void gdbstub_end(struct gdbstub *stub);
+
 /* Tells a debugger that the machine has ended. Before the chardevs are destroyed. NULL is fine. */
 void gdbstub_destroy(struct gdbstub *stub, u8 exit_status);
 

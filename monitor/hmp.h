@@ -65,6 +65,12 @@ void hmp_trace_event(struct hmp *hmp);
 void hmp_change(struct hmp *hmp);
 void hmp_eject(struct hmp *hmp);
 void hmp_block_set_io_throttle(struct hmp *hmp);
+void hmp_chardev_add(struct hmp *hmp);
+void hmp_chardev_change(struct hmp *hmp);
+void hmp_chardev_remove(struct hmp *hmp);
+void hmp_chardev_send_break(struct hmp *hmp);
+void hmp_ringbuf_read(struct hmp *hmp);
+void hmp_ringbuf_write(struct hmp *hmp);
 void hmp_screendump(struct hmp *hmp);
 void hmp_send_key(struct hmp *hmp);
 void hmp_mouse_button(struct hmp *hmp);
@@ -81,6 +87,8 @@ void hmp_object_del(struct hmp *hmp);
 
 /* Pages of info, likewise. */
 void hmp_info_block(struct hmp *hmp);
+void hmp_info_blockstats(struct hmp *hmp);
+void hmp_info_iothreads(struct hmp *hmp);
 void hmp_info_memdev(struct hmp *hmp);
 void hmp_info_memory_size(struct hmp *hmp);
 void hmp_info_mice(struct hmp *hmp);

@@ -1,4 +1,4 @@
-/* monitor/hmp_block.c - the human monitor's commands about disks: eject, change, info block. */
+/* monitor/hmp_block.c - the human monitor's commands about disks: eject, change, info block, blockstats, iothreads. */
 #include "api/marshal.h"
 #include "base/error.h"
 #include "block/media.h"
@@ -187,4 +187,38 @@ void hmp_info_block(struct hmp *hmp)
 
     if (!(nodes ? print_nodes : print_disks)(hmp, wanted, verbose) && wanted)
         hmp_print(hmp, "there is no %s '%s'", nodes ? "node" : "disk", wanted);
+}
+
+void hmp_info_blockstats(struct hmp *hmp)
+{
+    GPtrArray *list = NULL;
+
+    if (!qmp_query_blockstats(hmp->monitor, &(struct api_args_query_blockstats){ 0 }, &list, NULL))
+        return;
+    for (guint i = 0; i < list->len; i++) {
+        const struct api_block_stats *info = list->pdata[i];
+        const struct api_block_device_stats *s = info->stats;
+
+        hmp_print(hmp, "%s: rd_bytes=%" PRId64 " wr_bytes=%" PRId64 " rd_operations=%" PRId64 " wr_operations=%" PRId64 " flush_operations=%" PRId64
+                  " wr_total_time_ns=%" PRId64 " rd_total_time_ns=%" PRId64 " flush_total_time_ns=%" PRId64,
+                  info->device ? info->device : info->qdev ? info->qdev : "", s->rd_bytes, s->wr_bytes, s->rd_operations, s->wr_operations,
+                  s->flush_operations, s->wr_total_time_ns, s->rd_total_time_ns, s->flush_total_time_ns);
+        api_free(&api_type_block_stats, list->pdata[i]);
+    }
+    g_ptr_array_unref(list);
+}
+
+void hmp_info_iothreads(struct hmp *hmp)
+{
+    GPtrArray *list = NULL;
+
+    if (!qmp_query_iothreads(hmp->monitor, &list, NULL))
+        return;
+    for (guint i = 0; i < list->len; i++) {
+        const struct api_io_thread_info *info = list->pdata[i];
+
+        hmp_print(hmp, "%s:\n  thread_id=%" PRId64, info->id, info->thread_id);
+        api_free(&api_type_io_thread_info, list->pdata[i]);
+    }
+    g_ptr_array_unref(list);
 }

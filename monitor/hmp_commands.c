@@ -179,15 +179,47 @@ static void qom_set(struct hmp *hmp)
     json_object_put(args.value);
 }
 
+static void gdbserver(struct hmp *hmp)
+{
+    const struct monitor_set *set = hmp->monitor->set;
+    g_autofree char *word = hmp_word(hmp);
+    const char *where = word ? word : "tcp::1234";
+    GError *error = NULL;
+
+    if (!set->serve)
+        hmp_print(hmp, "gdbserver: there is no GDB server here");
+    else if (!set->serve(set->serve_opaque, where, &error))
+        hmp_error(hmp, error);
+    else
+        hmp_print(hmp, strcmp(where, "none") ? "Waiting for gdb connection on device '%s'" : "Disabled gdbserver", where);
+}
+
+static void watchdog_action(struct hmp *hmp)
+{
+    g_autofree char *word = hmp_word(hmp);
+    int action = api_enum_find(&api_type_watchdog_action, word ? word : "");
+    const struct api_args_watchdog_set_action args = { .action = (enum api_watchdog_action)action };
+
+    if (action < 0)
+        hmp_print(hmp, "watchdog_action: there is no action '%s'", word ? word : "");
+    else
+        qmp_watchdog_set_action(hmp->monitor, &args, NULL);
+}
+
 const struct hmp_command hmp_commands[] = {
     { "help|?", "[cmd]", "show the help", hmp_help },
     { "info", "[page]", "show what the machine is and does; 'help info' lists the pages", hmp_info },
     { "announce_self", "[cards] [id]", "let cards tell the network where they are", hmp_announce_self },
     { "change", "device filename [-f] [format [read-only-mode]]", "put another medium into a drive; -f: though it is locked", hmp_change },
     { "block_set_io_throttle", "device bps bps_rd bps_wr iops iops_rd iops_wr", "limit what a disk may do, in bytes and requests per second; 0: any", hmp_block_set_io_throttle },
+    { "chardev-add", "backend,id=id[,...]", "add a character back end", hmp_chardev_add },
+    { "chardev-change", "id backend[,...]", "put another back end in its place", hmp_chardev_change },
+    { "chardev-remove", "id", "remove a character back end that nobody uses", hmp_chardev_remove },
+    { "chardev-send-break", "id", "send a break to the guest's serial line", hmp_chardev_send_break },
     { "cont|c", "", "let the processors go on", cont },
     { "cpu", "index", "choose the processor that other commands are about", choose_cpu },
     { "eject", "[-f] device", "take the medium out of a drive; -f: though it is locked", hmp_eject },
+    { "gdbserver", "[device|none]", "let GDB connect there (tcp::1234); none: not any more", gdbserver },
     { "gva2gpa", "addr", "show the physical address of a virtual one", hmp_translate },
     { "hostfwd_add", "[netdev] [tcp|udp]:[hostaddr]:hostport-[guestaddr]:guestport", "forward a port of the host to the guest", hmp_hostfwd_add },
     { "hostfwd_remove", "[netdev] [tcp|udp]:[hostaddr]:hostport", "end that", hmp_hostfwd_remove },
@@ -211,6 +243,8 @@ const struct hmp_command hmp_commands[] = {
     { "qom-list", "path", "list the properties and children of an object", qom_list },
     { "qom-set", "path property value", "set a property of an object", qom_set },
     { "quit|q", "", "end Mynah", quit },
+    { "ringbuf_read", "device size", "take bytes out of a ring buffer", hmp_ringbuf_read },
+    { "ringbuf_write", "device data", "put text into a ring buffer", hmp_ringbuf_write },
     { "screendump", "filename [device [head]] [-f format]", "write what a screen shows to a file; formats ppm and png", hmp_screendump },
     { "sendkey", "keys [hold_ms]", "press keys: ctrl-alt-f1, 0x1d-c", hmp_send_key },
     { "set_link", "name on|off", "cut or mend a card's cable", hmp_set_link },
@@ -219,6 +253,7 @@ const struct hmp_command hmp_commands[] = {
     { "system_reset", "", "reset the machine", system_reset },
     { "system_wakeup", "", "wake a machine that sleeps", system_wakeup },
     { "trace-event", "name on|off", "switch trace events (info trace-events; * and ? match)", hmp_trace_event },
+    { "watchdog_action", "action", "what an expired watchdog does: reset, shutdown, poweroff, pause, debug, none, inject-nmi", watchdog_action },
     { "x", "/fmt addr", "show virtual memory: /10i instructions, /4xw words in hexadecimal", hmp_examine },
     { "xp", "/fmt addr", "show physical memory", hmp_examine_physical },
     { 0 },

@@ -237,6 +237,5 @@ void hmp_trace_event(struct hmp *hmp)
         hmp_print(hmp, "trace-event: which events, and on or off?");
         return;
     }
-    g_autofree char *pattern = g_strconcat(on ? "" : "-", name, NULL);
-    log_trace_add(vm_log(hmp->vm), pattern);
+    log_trace_switch(vm_log(hmp->vm), name, on);
 }

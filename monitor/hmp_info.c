@@ -187,9 +187,11 @@ static void info_qom_tree(struct hmp *hmp)
 const struct hmp_command hmp_info_pages[] = {
     { "accel", "", "the accelerator in use", info_accel },
     { "block", "[-n] [-v] [device]", "disks; -n: block nodes; -v: with images", hmp_info_block },
+    { "blockstats", "", "what disks have done", hmp_info_blockstats },
     { "chardev", "", "character back ends", info_chardev },
     { "cpus", "", "processors and their threads", info_cpus },
     { "history", "", "lines typed", info_history },
+    { "iothreads", "", "threads that carry disks", hmp_info_iothreads },
     { "irq", "", "interrupt lines that are up", info_irq },
     { "jit", "", "statistics of the translator", info_jit },
     { "kvm", "", "whether KVM is in use", info_kvm },

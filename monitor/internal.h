@@ -35,6 +35,8 @@ struct monitor_set {
     struct chardev_set *chardevs;
     GPtrArray *monitors; /* of struct monitor, owned */
     GArray *infos;       /* of struct monitor_info */
+    monitor_gdbserver *serve; /* may be NULL */
+    void *serve_opaque;
     struct api_event_sink events;
     bool migration_events; /* capability "events" of migration */
 };
@@ -75,6 +77,8 @@ int monitor_take_named_fd(struct monitor *monitor, const char *name, GError **er
 struct disk;
 struct api_block_device_info;
 void monitor_show_limits(const struct disk *disk, struct api_block_device_info *info);
+/* qmp_chardev.c: another back end, as after -chardev, in the place of `id`'s. */
+bool monitor_change_chardev(struct monitor *monitor, const char *id, GHashTable *options, GError **error);
 
 /* qmp_net.c: events of networks go to the set's monitors. */
 void monitor_watch_networks(struct monitor_set *set);

@@ -103,6 +103,12 @@ void monitor_info_add(struct monitor_set *set, const char *name, const char *hel
     g_array_append_val(set->infos, info);
 }
 
+void monitor_set_gdbserver(struct monitor_set *set, monitor_gdbserver *serve, void *opaque)
+{
+    set->serve = serve;
+    set->serve_opaque = opaque;
+}
+
 struct monitor *monitor_create(struct monitor_set *set, enum monitor_mode mode, const struct monitor_io *io)
 {
     struct monitor *monitor = g_new0(struct monitor, 1);

@@ -33,4 +33,8 @@ char *monitor_execute(struct monitor_set *set, const char *line);
 void monitor_info_add(struct monitor_set *set, const char *name, const char *help, char *(*describe)(void *opaque),
                       void *opaque);
 
+/* What the line `gdbserver WHERE` does ("none": no debugger any more); true, or *error. */
+typedef bool monitor_gdbserver(void *opaque, const char *where, GError **error);
+void monitor_set_gdbserver(struct monitor_set *set, monitor_gdbserver *serve, void *opaque);
+
 #endif

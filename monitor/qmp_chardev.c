@@ -254,6 +254,13 @@ bool qmp_chardev_add(struct monitor *monitor, const struct api_args_chardev_add 
     return true;
 }
 
+bool monitor_change_chardev(struct monitor *monitor, const char *id, GHashTable *options, GError **error)
+{
+    if (monitor->front.chardev && !strcmp(chardev_id(monitor->front.chardev), id))
+        return error_set(error, "chardev '%s' carries this monitor", id);
+    return chardev_change(monitor->set->chardevs, id, options, error);
+}
+
 bool qmp_chardev_change(struct monitor *monitor, const struct api_args_chardev_change *args,
                         struct api_chardev_return **ret, GError **error)
 {
@@ -261,9 +268,7 @@ bool qmp_chardev_change(struct monitor *monitor, const struct api_args_chardev_c
 
     if (!options)
         return false;
-    if (monitor->front.chardev && !strcmp(chardev_id(monitor->front.chardev), args->id))
-        return error_set(error, "chardev '%s' carries this monitor", args->id);
-    if (!chardev_change(monitor->set->chardevs, args->id, options, error))
+    if (!monitor_change_chardev(monitor, args->id, options, error))
         return false;
     *ret = describe(monitor, args->id, args->backend);
     return true;

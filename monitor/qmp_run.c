@@ -59,6 +59,18 @@ bool qmp_inject_nmi(struct monitor *monitor, GError **error)
     return error_set(error, "machine does not provide NMIs");
 }
 
+static void set_watchdog(struct vm *vm, enum api_watchdog_action action)
+{
+    static const u8 watchdog[] = {
+        [API_WATCHDOG_ACTION_RESET] = VM_WATCHDOG_RESET,       [API_WATCHDOG_ACTION_SHUTDOWN] = VM_WATCHDOG_SHUTDOWN,
+        [API_WATCHDOG_ACTION_POWEROFF] = VM_WATCHDOG_POWEROFF, [API_WATCHDOG_ACTION_PAUSE] = VM_WATCHDOG_PAUSE,
+        [API_WATCHDOG_ACTION_DEBUG] = VM_WATCHDOG_DEBUG,       [API_WATCHDOG_ACTION_NONE] = VM_WATCHDOG_NONE,
+        [API_WATCHDOG_ACTION_INJECT_NMI] = VM_WATCHDOG_INJECT_NMI,
+    };
+
+    vm_actions(vm)->watchdog = watchdog[action];
+}
+
 bool qmp_set_action(struct monitor *monitor, const struct api_args_set_action *args, GError **error)
 {
     static const u8 panic[] = {
@@ -66,12 +78,6 @@ bool qmp_set_action(struct monitor *monitor, const struct api_args_set_action *a
         [API_PANIC_ACTION_SHUTDOWN] = VM_PANIC_SHUTDOWN,
         [API_PANIC_ACTION_EXIT_FAILURE] = VM_PANIC_EXIT_FAILURE,
         [API_PANIC_ACTION_NONE] = VM_PANIC_NONE,
-    };
-    static const u8 watchdog[] = {
-        [API_WATCHDOG_ACTION_RESET] = VM_WATCHDOG_RESET,       [API_WATCHDOG_ACTION_SHUTDOWN] = VM_WATCHDOG_SHUTDOWN,
-        [API_WATCHDOG_ACTION_POWEROFF] = VM_WATCHDOG_POWEROFF, [API_WATCHDOG_ACTION_PAUSE] = VM_WATCHDOG_PAUSE,
-        [API_WATCHDOG_ACTION_DEBUG] = VM_WATCHDOG_DEBUG,       [API_WATCHDOG_ACTION_NONE] = VM_WATCHDOG_NONE,
-        [API_WATCHDOG_ACTION_INJECT_NMI] = VM_WATCHDOG_INJECT_NMI,
     };
     struct vm_actions *actions = vm_actions(monitor->set->vm);
 
@@ -82,6 +88,12 @@ bool qmp_set_action(struct monitor *monitor, const struct api_args_set_action *a
     if (args->has_panic)
         actions->panic = panic[args->panic];
     if (args->has_watchdog)
-        actions->watchdog = watchdog[args->watchdog];
+        set_watchdog(monitor->set->vm, args->watchdog);
+    return true;
+}
+
+bool qmp_watchdog_set_action(struct monitor *monitor, const struct api_args_watchdog_set_action *args, GError **error)
+{
+    set_watchdog(monitor->set->vm, args->action);
     return true;
 }

@@ -18,18 +18,6 @@ static void quit(void *opaque)
     vm_request_shutdown(s->vm, VM_CAUSE_HOST_UI);
 }
 
-static GHashTable *to_table(struct api_keyval *list)
-{
-    GHashTable *table = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
-
-    for (unsigned i = 0; i < api_keyval_count(list); i++) {
-        const struct api_keyval_item *item = api_keyval_at(list, i);
-
-        g_hash_table_replace(table, g_strdup(item->key), g_strdup(item->value));
-    }
-    return table;
-}
-
 static bool create_chardevs(struct mynah_system *s, GError **error)
 {
     for (unsigned i = 0; i < api_option_count(s->options); i++) {
@@ -37,7 +25,7 @@ static bool create_chardevs(struct mynah_system *s, GError **error)
 
         if (use->id != API_OPTION_CHARDEV)
             continue;
-        g_autoptr(GHashTable) table = to_table(use->keyval);
+        g_autoptr(GHashTable) table = api_keyval_table(use->keyval);
         if (!chardev_create(s->chardevs, table, error))
             return error_prefix(error, "-chardev %s", use->text);
     }
@@ -141,6 +129,46 @@ static bool add_monitor(struct mynah_system *s, struct api_option_use *use, unsi
     }
 }
 
+static struct gdbstub *start_debugger(struct mynah_system *s, const char *where, GError **error)
+{
+    return gdbstub_start(s->vm, s->chardevs, where, (gdbstub_monitor *)monitor_execute, s->monitors, error);
+}
+
+/* Not within a line of the monitor: a debugger may have sent it. */
+static gboolean end_later(void *opaque)
+{
+    struct mynah_system *s = opaque;
+
+    bool locked = vm_lock_if_needed(s->vm);
+    s->ending_gdbs = NULL;
+    for (guint i = 0; i < s->gdbs->len; i++)
+        gdbstub_end(s->gdbs->pdata[i]);
+    g_ptr_array_set_size(s->gdbs, 0);
+    vm_unlock_if(s->vm, locked);
+    return G_SOURCE_REMOVE;
+}
+
+static bool serve_debugger(void *opaque, const char *where, GError **error)
+{
+    struct mynah_system *s = opaque;
+
+    if (!strcmp(where, "none")) {
+        if (s->ending_gdbs)
+            return true;
+        s->ending_gdbs = g_idle_source_new();
+        g_source_set_callback(s->ending_gdbs, end_later, s, NULL);
+        g_source_attach(s->ending_gdbs, vm_context(s->vm));
+        g_source_unref(s->ending_gdbs);
+        return true;
+    }
+    if (s->gdbs->len)
+        return error_set(error, "there is a GDB server already; 'gdbserver none' ends it");
+    struct gdbstub *stub = start_debugger(s, where, error);
+    if (stub)
+        g_ptr_array_add(s->gdbs, stub);
+    return stub != NULL;
+}
+
 static bool add_debuggers(struct mynah_system *s, GError **error)
 {
     for (unsigned i = 0; i < api_option_count(s->options); i++) {
@@ -149,7 +177,7 @@ static bool add_debuggers(struct mynah_system *s, GError **error)
 
         if (!where)
             continue;
-        struct gdbstub *stub = gdbstub_start(s->vm, s->chardevs, where, (gdbstub_monitor *)monitor_execute, s->monitors, error);
+        struct gdbstub *stub = start_debugger(s, where, error);
         if (!stub && error && *error)
             return error_prefix(error, "%s", use->spelling);
         if (stub)
@@ -204,6 +232,7 @@ bool system_create_backends(struct mynah_system *s, GError **error)
     s->chardevs = chardev_set_create(vm_context(s->vm), &owner);
     system_create_networks(s);
     s->monitors = monitor_set_create(s->vm, s->chardevs);
+    monitor_set_gdbserver(s->monitors, serve_debugger, s);
     vm_set_backend(s->vm, "chardevs", 0, s->chardevs);
     s->ui = ui_create();
     vm_set_backend(s->vm, "ui", 0, s->ui);
@@ -237,6 +266,8 @@ bool system_create_monitors(struct mynah_system *s, GError **error)
 
 void system_destroy_backends(struct mynah_system *s, int exit_status)
 {
+    if (s->ending_gdbs)
+        g_source_destroy(s->ending_gdbs);
     for (guint i = 0; s->gdbs && i < s->gdbs->len; i++)
         gdbstub_destroy(s->gdbs->pdata[i], (u8)exit_status);
     g_clear_pointer(&s->gdbs, g_ptr_array_unref);

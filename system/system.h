@@ -40,6 +40,7 @@ struct mynah_system {
     GPtrArray *cards;             /* struct api_keyval: what -net and -nic ask for, as -device would say it */
     unsigned hub_ports, guest_forwards;
     GPtrArray *gdbs;              /* struct gdbstub */
+    GSource *ending_gdbs;         /* they go when it runs; NULL: they stay */
     GPtrArray *monitored_serials; /* struct chardev: "mon:" was asked for */
     struct qtest *qtest;
     struct host_daemon *daemon;

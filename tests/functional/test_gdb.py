@@ -16,9 +16,9 @@ pytestmark = pytest.mark.skipif(not GDB, reason="gdb-multiarch is not installed"
 class Debugged:
     """A machine that waits for a debugger, and GDB sessions with it."""
 
-    def __init__(self, start, tmp_path, *arguments):
+    def __init__(self, start, tmp_path, *arguments, serve=True, qmp=False):
         self.socket = os.path.join(str(tmp_path), "gdb")
-        self.machine = start(*arguments, "-S", "-gdb", f"unix:{self.socket}")
+        self.machine = start(*arguments, "-S", *(["-gdb", f"unix:{self.socket}"] if serve else []), qmp=qmp)
 
     def gdb(self, *commands, deadline=60):
         """Output of one session; the machine goes on when GDB leaves by detach."""
@@ -99,6 +99,26 @@ def test_memory_by_physical_address(debugged):
 
 def test_monitor_command(debugged):
     assert "VM status: paused" in debugged().gdb("monitor info status")
+
+
+def test_server_begins_and_ends_by_the_monitor(start, tmp_path, firmware):
+    """Ended by GDB itself, it takes the breakpoints with it; another one may follow."""
+    guest = Debugged(start, tmp_path, "-M", "virt", "-bios", firmware, serve=False, qmp=True)
+
+    def hmp(line):
+        return guest.machine.qmp.command("human-monitor-command", **{"command-line": line})
+
+    for _ in range(2):
+        assert "Waiting for gdb connection" in hmp(f"gdbserver unix:{guest.socket}")
+        assert "gdbserver none" in hmp("gdbserver")
+        output = guest.gdb("info registers pc", "break *0x80000000", "stepi", "monitor gdbserver none")
+        assert re.search(r"pc +0x10", output) and "Disabled gdbserver" in output, output
+        end = time.monotonic() + 20 * PATIENCE
+        while "gdb:" in hmp("info chardev"):
+            assert time.monotonic() < end
+            time.sleep(0.01)
+    hmp("cont")
+    guest.machine.wait_for(r"OpenSBI v\d", 30)
 
 
 def test_detach_reattach_interrupt(debugged):
