@@ -73,6 +73,8 @@ void nvme_share_doorbells(struct nvme *n, u32 queue)
 
 /* --- interrupts (7.5) --- */
 
+static void has_taken(struct nvme *n, u32 number);
+
 static bool pin_wanted(const struct nvme *n)
 {
     const struct nvme_state *s = n->state;
@@ -86,10 +88,31 @@ static bool pin_wanted(const struct nvme *n)
     return false;
 }
 
+/*
+ * The pin goes down when the driver has taken all: of what it takes after this look it tells. With doorbells in memory it may have taken
+ * entries as soon as they were there, without a word, since the index was still an older one; without this second look the pin stayed up.
+ */
+static void see_what_is_taken(struct nvme *n, u32 number)
+{
+    struct nvme_cq *cq = &n->state->cq[number];
+
+    for (u32 rounds = 0; is_shared(n, number) && cq->head != cq->tail && rounds < cq->size; rounds++) {
+        u32 old = cq->head;
+
+        set_event_index(n, number, true, old);
+        cq->head = shadow_value(n, number, true, cq->size, old);
+        if (cq->head == old)
+            break;
+        has_taken(n, number);
+    }
+}
+
 void nvme_notify(struct nvme *n)
 {
     if (!pci_msix_is_on(&n->msix)) {
         memset(n->told, 0, sizeof(n->told));
+        for (u32 i = 0; i <= n->highest; i++)
+            see_what_is_taken(n, i);
         pci_function_set_intx(&n->pci, pin_wanted(n));
         return;
     }
@@ -162,8 +185,6 @@ static void finish(struct nvme *n, u32 number, struct nvme_request *r)
     cq->tail = (cq->tail + 1) % cq->size;
     cq->phase ^= cq->tail == 0;
     set_bit(n->told, number);
-    if (!pci_msix_is_on(&n->msix)) /* the pin goes down when the driver has taken all: it has to tell */
-        set_event_index(n, number, true, cq->head);
     n->in_flight[r->sq]--;
     free_request(r);
 }
@@ -301,7 +322,7 @@ void nvme_doorbell(struct nvme *n, u32 queue, bool completion, u32 value)
         device_guest_error(n, "nvme: doorbell of %s queue %u: %s", completion ? "completion" : "submission", queue, size ? "out of range" : "no such queue");
         nvme_event(n, 0, size ? 1 : 0, 1);
     } else if (completion) {
-        n->state->cq[queue].head = value;
+        n->state->cq[queue].head = shadow_value(n, queue, true, size, value);
         has_taken(n, queue);
     } else {
         n->state->sq[queue].tail = value;
