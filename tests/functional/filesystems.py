@@ -1,4 +1,4 @@
-# tests/functional/efi_disk.py - A disk as Buildroot and installers lay it out for EFI: GPT, a place for firmware's files, an ext4 root.
+# tests/functional/filesystems.py - Disks for guests: ext4 of a folder; as Buildroot and installers lay them out for EFI (GPT, firmware's files, a root).
 import os
 import shutil
 import struct
@@ -19,6 +19,14 @@ def tool(name):
     path = shutil.which(name, path=os.environ["PATH"] + ":/sbin:/usr/sbin")
     if not path:
         pytest.skip(f"no {name}")
+    return path
+
+
+def ext4(path, files, mib=32):
+    """An ext4 image that holds a folder."""
+    path.write_bytes(b"")
+    os.truncate(path, mib * MIB)
+    subprocess.run([tool("mke2fs"), "-q", "-t", "ext4", "-d", str(files), str(path)], check=True)
     return path
 
 
@@ -48,12 +56,11 @@ def efi_disk(path, root, kernel, initrd, arguments, esp_mib=64, root_mib=32):
     shutil.copy(initrd, folder / "initrd.gz")
     (grub / "grub.cfg").write_text(f"set timeout=0\nmenuentry Linux {{\n    linux /Image {arguments}\n    initrd /initrd.gz\n}}\n")
     first, second = path.parent / f"{path.name}.1", path.parent / f"{path.name}.2"
-    for file, size in ((first, esp_mib), (second, root_mib)):
-        file.write_bytes(b"")
-        os.truncate(file, size * MIB)
+    first.write_bytes(b"")
+    os.truncate(first, esp_mib * MIB)
     subprocess.run([tool("mkfs.vfat"), "-n", "EFI", str(first)], check=True, stdout=subprocess.DEVNULL)
     subprocess.run([tool("mcopy"), "-s", "-Q", "-i", str(first), *(str(item) for item in folder.iterdir()), "::"], check=True)
-    subprocess.run([tool("mke2fs"), "-q", "-t", "ext4", "-d", str(root), str(second)], check=True)
+    ext4(second, root, root_mib)
     total = (esp_mib + root_mib + 2) * MIB // SECTOR
     places = (MIB // SECTOR, (1 + esp_mib) * MIB // SECTOR)
     parts = [(ESP_TYPE, "boot", places[0], esp_mib * MIB // SECTOR), (ROOT_TYPE, "root", places[1], root_mib * MIB // SECTOR)]

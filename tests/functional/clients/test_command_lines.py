@@ -11,7 +11,7 @@ import time
 import pytest
 
 from conftest import PATIENCE, ROOT, Qmp, cached
-from efi_disk import efi_disk
+from filesystems import efi_disk, ext4
 from test_images import IMG, run
 
 # Debian 12's package qemu-system-data; kunit.py names the file.
@@ -43,17 +43,6 @@ def parts(linux, *commands, modules=()):
     """Kernel, initramfs and the words behind "--" of the `linux` fixture."""
     words = linux(*commands, modules=modules)
     return words[1], words[3], words[5].removeprefix("console=ttyS0 quiet ")
-
-
-def ext4(path, files):
-    """An ext4 image of 32 MiB that holds a folder."""
-    mke2fs = shutil.which("mke2fs", path=os.environ["PATH"] + ":/sbin:/usr/sbin")
-    if not mke2fs:
-        pytest.skip("no mke2fs")
-    path.write_bytes(b"")
-    os.truncate(path, 32 << 20)
-    subprocess.run([mke2fs, "-q", "-t", "ext4", "-d", str(files), str(path)], check=True)
-    return path
 
 
 @pytest.fixture
