@@ -13,7 +13,7 @@ Stages, each of which continues what the one before left in FOLDER (default: day
   installer debian-installer reaches its menu
 
 Written in one session and run up to its second stage only: make check-long does not run it yet.
-MYNAH names the emulator (QEMU has the same command lines), SOURCE the source package. Packages come from a cache on this
+MYNAH names the emulator (QEMU has the same command lines), SOURCE the source package, HARTS says how many (default 4). Packages come from a cache on this
 machine's loopback (archive.py). The last line is "day: done".
 """
 import hashlib
@@ -36,9 +36,12 @@ DISK_MIB, ESP_MIB = 12 << 10, 64
 IMG = os.path.join(os.path.dirname(os.path.abspath(os.environ.get("MYNAH", os.path.join(ROOT, "build", "mynah-system-riscv64")))), "tools", "mynah-img")
 FIRMWARE = ["-bios", os.path.join(CACHE, "opensbi", "generic", "fw_dynamic.bin")]
 SOURCE = os.environ.get("SOURCE", "hello")
+HARTS = os.environ.get("HARTS", "4")
+# systemd gives up on what takes 90 seconds: on a busy host that is nothing.
+PATIENT = "systemd.default_timeout_start_sec=1800 systemd.default_device_timeout_sec=1800 systemd.show_status=false"
 TROUBLE = r"WARNING:|BUG:|Call Trace|hung_task|blocked for more|rcu.*stall|soft lockup|I/O error|EXT4-fs error"
-DISKS = {"virtio-blk-pci": ["-device", "virtio-blk-pci,drive=hd0"], "virtio-blk-device": ["-device", "virtio-blk-device,drive=hd0"],
-         "virtio-scsi": ["-device", "virtio-scsi-pci,id=scsi0", "-device", "scsi-hd,drive=hd0,bus=scsi0.0"], "nvme": ["-device", "nvme,drive=hd0,serial=day"]}
+DISKS = {"nvme": ["-device", "nvme,drive=hd0,serial=day"], "virtio-scsi": ["-device", "virtio-scsi-pci,id=scsi0", "-device", "scsi-hd,drive=hd0,bus=scsi0.0"],
+         "virtio-blk-device": ["-device", "virtio-blk-device,drive=hd0"], "virtio-blk-pci": ["-device", "virtio-blk-pci,drive=hd0"]}
 
 
 def run(*command):
@@ -56,8 +59,8 @@ class Day:
         return os.path.join(self.folder, name)
 
     def machine(self, name, *arguments, disk="virtio-blk-pci", memory="2G"):
-        """4 harts, the disk, user networking, a folder of the host."""
-        return Guest(self.folder, "-M", "virt", "-m", memory, "-smp", "4", *FIRMWARE,
+        """The harts, the disk, user networking, a folder of the host."""
+        return Guest(self.folder, "-M", "virt", "-m", memory, "-smp", HARTS, *FIRMWARE,
                      "-drive", f"file={self.path('day.qcow2')},if=none,id=hd0,format=qcow2,discard=unmap", *DISKS[disk],
                      "-netdev", "user,id=n0", "-device", "virtio-net-pci,netdev=n0", "-device", "virtio-rng-pci",
                      "-fsdev", f"local,id=f0,path={self.share},security_model=none", "-device", "virtio-9p-pci,fsdev=f0,mount_tag=share",
@@ -66,7 +69,7 @@ class Day:
     def debian(self, name, *arguments, root="LABEL=root", **options):
         """The installed system, kernel and initrd given directly."""
         return self.machine(name, "-kernel", self.path("share/kernel"), "-initrd", self.path("share/initrd"),
-                            "-append", f"root={root} rw console=ttyS0 quiet systemd.show_status=false", *arguments, **options)
+                            "-append", f"root={root} rw console=ttyS0 quiet {PATIENT}", *arguments, **options)
 
     def log_in(self, guest, seconds=300):
         guest.wait_for("day login: ", seconds)
@@ -209,7 +212,7 @@ def uefi(day):
         with Lap(guest, "GRUB by apt"):
             guest.sh("mkfs.vfat -n EFI /dev/vda1 && mkdir -p /boot/efi && mount /dev/vda1 /boot/efi && apt-get update && "
                      "apt-get install -y --no-install-recommends grub-efi-riscv64 && grub-install --removable --no-nvram", 3600)
-            guest.sh(r"""printf 'GRUB_TIMEOUT=1\nGRUB_TERMINAL=console\nGRUB_CMDLINE_LINUX="console=ttyS0"\nGRUB_CMDLINE_LINUX_DEFAULT=\n' >/etc/default/grub && update-grub && umount /boot/efi""", 300)
+            guest.sh(rf"""printf 'GRUB_TIMEOUT=1\nGRUB_TERMINAL=console\nGRUB_CMDLINE_LINUX="console=ttyS0 {PATIENT}"\nGRUB_CMDLINE_LINUX_DEFAULT=\n' >/etc/default/grub && update-grub && umount /boot/efi""", 300)
         day.log_out(guest)
     for name in ("CODE", "VARS"):
         shutil.copy(os.path.join(CACHE, "uefi", f"RISCV_VIRT_{name}.fd"), day.path(f"{name}.fd"))
@@ -226,7 +229,7 @@ def uefi(day):
 def screens(day):
     for card in ("virtio-gpu-pci", "bochs-display"):
         with day.machine(f"screen-{card}", "-device", card, "-kernel", day.path("share/kernel"), "-initrd", day.path("share/initrd"),
-                         "-append", "root=LABEL=root rw console=tty0 console=ttyS0 systemd.show_status=false") as guest:
+                         "-append", f"root=LABEL=root rw console=tty0 console=ttyS0 {PATIENT}") as guest:
             day.log_in(guest)
             guest.sh("clear >/dev/tty1; for i in $(seq 20); do echo \"$i: the quick brown fox\"; done >/dev/tty1")
             guest.qmp.command("screendump", filename=day.path(f"{card}.png"), format="png")

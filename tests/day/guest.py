@@ -35,8 +35,8 @@ class Guest(Machine):
         """What the command printed. Its status has to be 0."""
         self.count += 1
         begin, end = f"<{self.count}:", f":{self.count}>"
-        # The guest's shell puts the markers together: the echo of what is typed does not hold them.
-        self.type(f"echo '<''{self.count}:'; {command}\necho ':'$?':{self.count}''>'\n")
+        # The guest's shell puts the markers together: the echo of what is typed does not hold them. On one line: what follows would be read by the command.
+        self.type(f"echo '<''{self.count}:'; {{ {command}; }} </dev/null; echo ':'$?':{self.count}''>'\n")
         self.wait_for(re.escape(begin) + r"\r*\n", 60)
         start = self.seen
         match = self.wait_for(rf":(\d+){end}", seconds)
