@@ -24,6 +24,33 @@ static inline bool ir_is_const(const struct ir_block *b, ir_value v)
     return b->op[v].code == IR_CONST;
 }
 
+/* An op of 64 bits: the low half of the result depends on the low halves of the operands alone. */
+static inline bool ir_is_modular(const struct ir_op *op)
+{
+    switch (op->code) {
+    case IR_ADD:
+    case IR_SUB:
+    case IR_AND:
+    case IR_OR:
+    case IR_XOR:
+    case IR_ANDN:
+    case IR_ORN:
+    case IR_XNOR:
+    case IR_NOT:
+    case IR_NEG:
+    case IR_MUL:
+        return op->type == IR_I64;
+    default:
+        return false;
+    }
+}
+
+/* A word in 64 bits. */
+static inline bool ir_extends_word(const struct ir_op *op)
+{
+    return (op->code == IR_SEXT || op->code == IR_ZEXT) && op->aux == IR_I32 && op->type == IR_I64;
+}
+
 /* imm as a constant of the type is kept: sign-extended. */
 static inline s64 ir_const_wrap(enum ir_type type, s64 imm)
 {

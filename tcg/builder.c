@@ -54,7 +54,7 @@ static ir_value convert(struct ir_block *b, enum ir_opcode code, enum ir_type to
 
     op->arg[0] = v;
     if (code == IR_TRUNC)
-        b->truncates = true;
+        b->truncates |= ir_is_modular(&b->op[v]) || ir_extends_word(&b->op[v]);
     else
         op->aux = (u16)from;
     return ir_last(b);

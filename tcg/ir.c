@@ -126,6 +126,7 @@ struct ir_block *ir_block_create(u32 capacity)
     block->capacity = CLAMP(capacity, 1, IR_MAX_OPS);
     block->op = g_new(struct ir_op, block->capacity);
     block->spare = g_new(struct ir_op, block->capacity);
+    block->live = g_new(u16, block->capacity);
     block->map = g_new(ir_value, IR_NONE + 1); /* lazily backed but for the ends */
     block->map[IR_NONE] = IR_NONE;
     return block;
@@ -137,6 +138,7 @@ void ir_block_destroy(struct ir_block *block)
         return;
     g_free(block->op);
     g_free(block->spare);
+    g_free(block->live);
     g_free(block->map);
     g_free(block);
 }
@@ -153,6 +155,7 @@ void ir_block_reset(struct ir_block *block, u32 first_pc)
     block->loop = false;
     block->truncates = false;
     block->overflow = false;
+    block->live_count = 0;
     block->tracking = false;
     block->last_leave = 0;
 }

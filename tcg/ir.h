@@ -143,6 +143,8 @@ enum { IR_MAX_EXITS = 32, IR_MAX_SNAPSHOTS = 512 };
 struct ir_block {
     struct ir_op *op; /* capacity ops; op[i] makes value i */
     u32 count, capacity;
+    u16 *live;        /* capacity entries; the last live_count of the first `count`: ops, in order, that are neither nop nor insn */
+    u32 live_count;   /* 0: not known; dead-code finds it */
     struct ir_exit exit[IR_MAX_EXITS];
     u32 exit_count;
     struct ir_snapshot snapshot[IR_MAX_SNAPSHOTS];
@@ -152,7 +154,7 @@ struct ir_block {
     u32 insn_count;
     bool single_memory; /* back ends must not check several accesses at once (the variant that a failed group check wants) */
     bool loop;        /* leads back to its own start, often: back ends may make one stretch of code of many turns (tcg/loop.h) */
-    bool truncates;   /* there may be truncs */
+    bool truncates;   /* there may be truncs of what `narrow` could make narrow */
     bool overflow;    /* sticky: an op, exit or snapshot did not fit; the block is void */
     /* What the builder knows while it folds through guest registers: ir_block_track. */
     bool tracking;

@@ -62,8 +62,12 @@ struct code_source {
     u32 mode;              /* struct mmu_context.mode */
     u32 max_insns;         /* at most so many instructions (1: one-insn mode) */
     bool single_memory;    /* no grouped checks and no shortcuts that would come back here: the variant for where those failed */
-    /* Whether translation should stop before this offset (known entry, breakpoint). May be NULL. */
+    /*
+     * Whether translation should stop before this offset (known entry, breakpoint). May be NULL. It is asked where `stops`, a bit for each
+     * two bytes of the page, has one; NULL: everywhere.
+     */
     bool (*stop_before)(void *opaque, u32 offset);
+    const u64 *stops;
     /*
      * What a translation over several branches does at one, at `at`, with the way to `target` and the one to `next` (the same for a jump
      * that is always taken): the other way leaves the block. NULL: blocks end at branches.

@@ -276,7 +276,8 @@ static struct block *translate_locked(struct tcg_vcpu *v, struct site *site)
     struct code_page *page = tcg_code_page(tcg, site->ram, site->ram_offset, true), *next = NULL;
     u32 offset = site->pc & 4095, mode = site->mode | site->variant;
     struct stop_rule rule = { page, mode, offset };
-    struct code_source source = { .page = site->here.host, .offset = offset, .mode = site->mode, .stop_before = stop_before, .opaque = &rule };
+    struct code_source source = { .page = site->here.host, .offset = offset, .mode = site->mode, .stop_before = stop_before,
+                                  .stops = page->starts, .opaque = &rule };
     struct block *block = tcg_page_find(page, offset, mode);
 
     if (block)

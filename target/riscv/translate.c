@@ -105,14 +105,15 @@ static bool is_legal(const struct translation *t, const struct riscv_insn *i)
     return true;
 }
 
-static void translate_insn(struct translation *t, u32 raw)
+static inline void translate_insn(struct translation *t, u32 raw)
 {
     struct riscv_insn insn;
     bool known = riscv_decode(raw, &insn);
 
     t->next = t->pc + insn.length;
     ir_insn(t->b, t->pc, insn.length);
-    translate_fp_note(t);
+    if (unlikely(t->fp_writes))
+        translate_fp_note(t);
     if (likely(known && is_legal(t, &insn)))
         translate_row(t, &insn);
     else
@@ -132,7 +133,7 @@ static u32 load_word(const u8 *bytes)
 
 enum fetch { FETCH_OK, FETCH_CROSSES };
 
-static enum fetch fetch_insn(const struct code_source *source, u32 offset, u32 *raw)
+static inline enum fetch fetch_insn(const struct code_source *source, u32 offset, u32 *raw)
 {
     const u8 *bytes = source->page + offset;
 
@@ -144,10 +145,17 @@ static enum fetch fetch_insn(const struct code_source *source, u32 offset, u32 *
     return (*raw & 3) == 3 ? FETCH_CROSSES : FETCH_OK;
 }
 
-static bool goes_on(const struct translation *t, const struct code_source *source)
+static bool stops_before(const struct code_source *source, u32 offset)
+{
+    if (source->stops && !(source->stops[offset >> 7] >> (offset >> 1 & 63) & 1))
+        return false;
+    return source->stop_before && source->stop_before(source->opaque, offset);
+}
+
+static inline bool goes_on(const struct translation *t, const struct code_source *source)
 {
     return t->next < PAGE && t->b->insn_count < MAX_INSNS && t->b->insn_count < source->max_insns &&
-           !(source->stop_before && source->stop_before(source->opaque, (u32)t->next));
+           likely(!stops_before(source, (u32)t->next));
 }
 
 enum translate_result riscv_translate(struct ir_block *block, const struct code_source *source, u64 guards, const struct riscv_cpu *cpu)

@@ -109,7 +109,7 @@ static inline bool visit(struct walk *w, const struct ir_op *op)
     if (rule & OWN)
         return visit_own(w, op);
     if (rule & DROPS && op->uses == 0)
-        return op->code == IR_INSN;
+        return false;
     if (rule & LEAVES)
         w->epoch++;
     read_operands(w, op, rule & OPERANDS);
@@ -125,11 +125,21 @@ static void drop(struct ir_op *op)
 
 static void mark(struct walk *w)
 {
-    struct ir_op *first = w->b->op;
+    struct ir_block *b = w->b;
+    struct ir_op *ops = b->op;
+    u16 *live = b->live + b->count;
 
-    for (struct ir_op *op = first + w->b->count; op-- > first;)
-        if (!visit(w, op))
+    for (u32 i = b->count; i-- > 0;) {
+        struct ir_op *op = &ops[i];
+
+        if (op->code == IR_INSN)
+            continue;
+        if (visit(w, op))
+            *--live = (u16)i;
+        else
             drop(op);
+    }
+    b->live_count = (u32)(b->live + b->count - live);
 }
 
 void opt_dead_code(struct ir_block *b, const struct code_layout *layout)

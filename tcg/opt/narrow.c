@@ -18,35 +18,9 @@ struct narrow {
     bool useful;           /* something becomes narrow (dead-code left nothing without readers) */
 };
 
-/* The low half of the result depends on the low halves of the operands alone. */
-static bool is_modular(const struct ir_op *op)
-{
-    switch (op->code) {
-    case IR_ADD:
-    case IR_SUB:
-    case IR_AND:
-    case IR_OR:
-    case IR_XOR:
-    case IR_ANDN:
-    case IR_ORN:
-    case IR_XNOR:
-    case IR_NOT:
-    case IR_NEG:
-    case IR_MUL:
-        return op->type == IR_I64;
-    default:
-        return false;
-    }
-}
-
-static bool extends_word(const struct ir_op *op)
-{
-    return (op->code == IR_SEXT || op->code == IR_ZEXT) && op->aux == IR_I32 && op->type == IR_I64;
-}
-
 static bool becomes_narrow(const struct narrow *n, u32 i)
 {
-    return !n->wide[i] && is_modular(&n->old[i]);
+    return !n->wide[i] && ir_is_modular(&n->old[i]);
 }
 
 static void need_operands(struct narrow *n, const struct ir_op *op)
@@ -68,9 +42,9 @@ static void find_wide(struct narrow *n, u32 count)
             continue;
         if (op->code == IR_TRUNC && op->type == IR_I32)
             continue;
-        if (!n->wide[i] && (is_modular(op) || extends_word(op)))
+        if (!n->wide[i] && (ir_is_modular(op) || ir_extends_word(op)))
             n->useful = true;
-        if (n->wide[i] || !is_modular(op))
+        if (n->wide[i] || !ir_is_modular(op))
             need_operands(n, op);
     }
 }
@@ -90,7 +64,7 @@ static ir_value low_half(struct narrow *n, ir_value old)
 
     if (becomes_narrow(n, old))
         return n->map[old];
-    if (extends_word(op) && !n->wide[old])
+    if (ir_extends_word(op) && !n->wide[old])
         return n->map[op->arg[0]];
     if (op->code == IR_CONST) {
         trunc.code = IR_CONST;
@@ -109,7 +83,7 @@ static ir_value rebuild(struct narrow *n, u32 i)
         return IR_NONE;
     if (op.code == IR_TRUNC && op.type == IR_I32)
         return low_half(n, op.arg[0]);
-    if (!n->wide[i] && extends_word(&op))
+    if (!n->wide[i] && ir_extends_word(&op))
         return IR_NONE; /* every reader takes its operand */
     if (becomes_narrow(n, i)) {
         op.type = IR_I32;
@@ -130,7 +104,7 @@ static bool has_candidate(const struct ir_op *ops, u32 count)
         if (unlikely(ops[i].code == IR_TRUNC) && ops[i].type == IR_I32) {
             const struct ir_op *from = &ops[ops[i].arg[0]];
 
-            if (extends_word(from) || is_modular(from))
+            if (ir_extends_word(from) || ir_is_modular(from))
                 return true;
         }
     return false;
@@ -152,7 +126,7 @@ void opt_narrow(struct ir_block *b, const struct code_layout *layout)
         return;
     b->op = b->spare;
     b->spare = (struct ir_op *)n.old;
-    b->count = 0;
+    b->count = b->live_count = 0;
     for (u32 i = 0; i < count; i++)
         n.map[i] = rebuild(&n, i);
 }

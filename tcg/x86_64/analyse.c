@@ -104,12 +104,12 @@ enum op_kind {
     COMMUTES = 1 << 3,
     MANY = 1 << 4,        /* may have more than two operands */
     IS_FP = 1 << 5,       /* needs floating-point registers, whatever its type */
-    SKIP = 1 << 6,        /* no value, no operands, no code */
+    CONSTANT = 1 << 6,    /* no code */
     CURRENT = 1 << 7,     /* NAMES, where the builder did not track registers */
 };
 
 static const u8 kinds[IR_OPCODE_COUNT] = {
-    [IR_NOP] = SKIP, [IR_INSN] = SKIP, [IR_CONST] = NAMES,
+    [IR_CONST] = CONSTANT,
     [IR_GET] = NAMES, [IR_PUT] = CURRENT, [IR_TRUNC] = NAMES,
     [IR_ZEXT] = NAMES | ARITHMETIC, [IR_SEXT] = NAMES | ARITHMETIC,
     [IR_ADD] = ARITHMETIC | COMMUTES, [IR_SUB] = ARITHMETIC, [IR_AND] = ARITHMETIC | COMMUTES,
@@ -140,9 +140,6 @@ static bool name_op(struct tcg_engine *e, u32 i, const struct ir_op *op)
     struct x86_value *x = &e->value[i], *a;
 
     switch (op->code) {
-    case IR_CONST:
-        set_const(x, narrow(op->type, true, op->imm));
-        return false;
     case IR_GET:
         x->computed = !x86_is_full(op->type);
         name_get(e, i, op);
@@ -203,23 +200,45 @@ static void count_readers(struct x86_value *value, const struct ir_op *op, u32 i
             count_reader(value, op->arg[k], i);
 }
 
+/* For blocks that did not go through dead-code. */
+static u32 list_live(const struct ir_block *b)
+{
+    u32 at = b->count;
+
+    for (u32 i = at; i-- > 0;)
+        if (b->op[i].code != IR_NOP && b->op[i].code != IR_INSN)
+            b->live[--at] = (u16)i;
+    return b->count - at;
+}
+
+/* How values begin: those that are computed, and constants. */
+static const struct x86_value fresh[] = {
+    { .place = PLACE_NONE, .hint = X86_NO_REG, .computed = true, .home = IR_NONE },
+    { .place = PLACE_CONST, .hint = X86_NO_REG, .home = IR_NONE },
+};
+
 static void name_values(struct tcg_engine *e)
 {
-    const struct ir_op *op = e->block->op;
+    const struct ir_block *b = e->block;
+    const struct ir_op *ops = b->op;
     struct x86_value *value = e->value;
+    u32 live = b->live_count ? b->live_count : list_live(b);
+    const u16 *at = b->live + (b->count - live), *end = b->live + b->count;
     u16 *work = e->work;
-    u32 fp = 0, names = e->block->tracking ? NAMES : NAMES | CURRENT;
+    u32 fp = 0, names = b->tracking ? NAMES : NAMES | CURRENT;
 
-    for (u32 i = 0, count = e->block->count; i < count; op++, i++) {
+    for (; at < end; at++) {
+        u32 i = *at;
+        const struct ir_op *op = &ops[i];
         u32 kind = kinds[op->code];
 
-        if (kind & SKIP)
-            continue;
-        value[i] = (struct x86_value){
-            .place = PLACE_NONE, .hint = X86_NO_REG, .computed = true, .home = IR_NONE, .root = (u16)i
-        };
+        value[i] = fresh[kind / CONSTANT & 1];
+        value[i].root = (u16)i;
+        value[i].imm = op->imm;
         fp |= (kind & IS_FP) | ir_type_is_fp(op->type);
         if (kind & names && !name_op(e, i, op))
+            continue;
+        if (kind & CONSTANT)
             continue;
         *work++ = (u16)i;
         count_readers(value, op, i, kind);

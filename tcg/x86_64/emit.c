@@ -134,7 +134,7 @@ static void emit_ops(struct tcg_engine *e)
         const struct rule *rule = &rules[op->code];
 
         e->index = i;
-        if (unlikely(!value[i].left) && rule->pure)
+        if (unlikely(rule->pure & !value[i].left)) /* one branch, hardly ever taken */
             drop_unread(e, op);
         else
             rule->emit(e, op);

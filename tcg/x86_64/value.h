@@ -60,7 +60,8 @@ static inline void x86_release(struct tcg_engine *e, ir_value v)
 {
     struct x86_value *x = &e->value[v];
 
-    if (--x->left == 0 && unlikely(x->place == PLACE_STACK))
+    x->left--;
+    if (unlikely((x->left == 0) & (x->place == PLACE_STACK))) /* one branch, hardly ever taken */
         e->dying_slot[e->dying_count++] = x->slot;
 }
 

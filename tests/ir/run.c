@@ -112,12 +112,15 @@ void copy_block(struct ir_block *to, const struct ir_block *from)
 {
     struct ir_op *op = to->op, *spare = to->spare;
     ir_value *map = to->map;
+    u16 *live = to->live;
     u32 capacity = to->capacity;
 
     *to = *from;
     to->op = op;
     to->spare = spare;
     to->map = map;
+    to->live = live;
+    to->live_count = 0;
     to->capacity = capacity;
     memcpy(op, from->op, from->count * sizeof *op);
 }

@@ -150,6 +150,7 @@ static bool stop_at_8(void *opaque, u32 offset)
 static void check_limits(void)
 {
     struct fixture *f = set_up();
+    u64 stops[32] = { 0 };
 
     for (u32 at = 0; at < 4096; at += 4)
         put(f, at, NOP);
@@ -159,6 +160,14 @@ static void check_limits(void)
     f->source.stop_before = stop_at_8;
     translate(f, 0);
     g_assert_cmpuint(f->block->insn_count, ==, 2);
+    f->source.stops = stops; /* 8 alone is asked about: bit 4 */
+    stops[0] = 1 << 4;
+    translate(f, 0);
+    g_assert_cmpuint(f->block->insn_count, ==, 2);
+    stops[0] = ~UINT64_C(0) ^ 1 << 4;
+    translate(f, 0);
+    g_assert_cmpuint(f->block->insn_count, ==, 3);
+    f->source.stops = NULL;
     translate(f, 8); /* not before the first one */
     g_assert_cmpuint(f->block->insn_count, ==, 3);
     tear_down(f);
