@@ -343,6 +343,43 @@ static void let_go(struct disk *disk)
     block_loop_call(disk->set->loop, detach_job, disk);
 }
 
+struct reopen_job {
+    struct disk_set *set;
+    struct json_object *const *options;
+    unsigned count;
+    bool ok;
+    GError **error;
+};
+
+static void reopen_job(void *opaque)
+{
+    struct reopen_job *job = opaque;
+
+    job->ok = block_reopen(job->set->graph, job->options, job->count, job->error);
+}
+
+/* Everything comes home while it changes. Nobody sends requests meanwhile: devices do so under the machine lock. */
+bool disk_set_reopen(struct disk_set *set, struct json_object *const *options, unsigned count, GError **error)
+{
+    struct reopen_job job = { .set = set, .options = options, .count = count, .error = error };
+
+    for (unsigned i = 0; i < set->disks->len; i++) {
+        struct disk *disk = set->disks->pdata[i];
+
+        disk_settle(disk);
+        if (disk_node(disk) && !block_set_loop(disk_node(disk), set->loop, error))
+            return false;
+    }
+    block_loop_call(set->loop, reopen_job, &job);
+    for (unsigned i = 0; i < set->disks->len; i++) {
+        struct disk *disk = set->disks->pdata[i];
+
+        if (disk_node(disk))
+            block_set_loop(disk_node(disk), disk->loop, NULL);
+    }
+    return job.ok;
+}
+
 void disk_release(struct disk *disk)
 {
     if (!disk)
@@ -493,7 +530,7 @@ u64 disk_size(const struct disk *disk)
 
 bool disk_is_read_only(const struct disk *disk)
 {
-    return !disk_node(disk) || block_is_read_only(disk_node(disk));
+    return !disk_node(disk) || block_is_read_only(disk_node(disk)) || (disk->edge && disk->write && !(block_edge_perm(disk->edge) & BLOCK_WRITE));
 }
 
 bool disk_only_reads(const struct disk *disk)

@@ -60,6 +60,8 @@ void disk_set_drain(struct disk_set *set);
 
 /* -blockdev, blockdev-add: the node stays until it is closed by name. */
 bool disk_set_open(struct disk_set *set, struct json_object *options, GError **error);
+/* blockdev-reopen: as block_reopen, whatever disks are doing. */
+bool disk_set_reopen(struct disk_set *set, struct json_object *const *options, unsigned count, GError **error);
 /* blockdev-del */
 bool disk_set_close(struct disk_set *set, const char *node_name, GError **error);
 /* -drive: a disk with a name of its own; options NULL: no medium. overlay: what is written is forgotten at the end (snapshot=on). */

@@ -104,6 +104,9 @@ struct block_edge *block_open_data_file(struct block_node *node, const char *nam
 /* Adds an opened node as a child, without taking permissions yet; takes the reference over. */
 struct block_edge *block_add_child(struct block_node *node, struct block_node *child, const char *role);
 void block_remove_child(struct block_edge *edge);
+/* For block/reopen.c: members of BlockdevOptions that nodes of all kinds have; a child's options with those that it takes over. */
+void block_apply_common(struct block_node *node, const struct api_blockdev_options *api);
+struct json_object *block_inherit(struct json_object *above, struct json_object *child, const char *role);
 /* Recomputes what all users of the node need, and passes it down. */
 bool block_update_perms(struct block_node *node, GError **error);
 /* The size has changed: tells users. */

@@ -173,7 +173,7 @@ static bool check_name(struct block_graph *graph, const char *name, GError **err
     return !block_graph_find(graph, name) || error_set(error, "Duplicate nodes with node-name='%s'", name);
 }
 
-static void apply_common(struct block_node *node, const struct api_blockdev_options *api)
+void block_apply_common(struct block_node *node, const struct api_blockdev_options *api)
 {
     node->read_only = api->read_only || (api->auto_read_only && api->has_read_only && api->read_only);
     node->discard_unmap = api->has_discard && api->discard == API_BLOCKDEV_DISCARD_OPTIONS_UNMAP;
@@ -204,7 +204,7 @@ static struct block_node *open_checked(struct block_graph *graph, struct block_o
         return NULL;
     node = block_node_create(graph, driver, api->node_name, NULL);
     node->options = json_object_get(context->json);
-    apply_common(node, api);
+    block_apply_common(node, api);
     if (!driver->open(node, context, error)) {
         free_node(node);
         return NULL;
@@ -232,7 +232,7 @@ struct block_node *block_open(struct block_graph *graph, struct json_object *opt
 }
 
 /* Members that children take over from the node above unless they say otherwise. */
-static struct json_object *inherit(struct block_node *node, struct json_object *child, const char *role)
+struct json_object *block_inherit(struct json_object *above, struct json_object *child, const char *role)
 {
     static const char *const inherited[] = { "cache", "discard", "read-only", "auto-read-only", "force-share", NULL };
     struct json_object *out = json_object_new_object();
@@ -245,7 +245,7 @@ static struct json_object *inherit(struct block_node *node, struct json_object *
 
         if (json_object_object_get_ex(out, inherited[i], NULL) || (backing && strstr(inherited[i], "read-only")))
             continue;
-        if (json_object_object_get_ex(node->options, inherited[i], &member))
+        if (json_object_object_get_ex(above, inherited[i], &member))
             json_object_object_add(out, inherited[i], json_object_get(member));
     }
     if (backing && !json_object_object_get_ex(out, "read-only", NULL))
@@ -315,7 +315,7 @@ struct block_edge *block_open_child(struct block_node *node, struct block_open_c
         }
         block_ref(child);
     } else {
-        struct json_object *options = inherit(node, value, role);
+        struct json_object *options = block_inherit(node->options, value, role);
 
         child = open_json(node->graph, options, context->depth + 1, error);
         json_object_put(options);
@@ -332,7 +332,7 @@ struct block_edge *block_open_child(struct block_node *node, struct block_open_c
 
 static struct block_edge *adopt(struct block_node *node, struct json_object *options, const char *role, unsigned depth, GError **error)
 {
-    struct json_object *inherited = inherit(node, options, role);
+    struct json_object *inherited = block_inherit(node->options, options, role);
     struct block_node *child = open_json(node->graph, inherited, depth + 1, error);
     struct block_edge *edge;
 

@@ -96,6 +96,11 @@ char *block_path_beside(const char *image, const char *name);
 /* The name of the format that the first bytes of the node look like. Fiber. */
 const char *block_probe(struct block_node *node);
 
+/*
+ * Gives nodes new options (BlockdevOptions with node-name), all or none: read-only, cache, discard, detect-zeroes, the child `file`
+ * or `backing`, and what kinds of nodes can change. No request is in flight in the whole graph, and all is in the graph's loop. Fiber.
+ */
+bool block_reopen(struct block_graph *graph, struct json_object *const *options, unsigned count, GError **error);
 void block_ref(struct block_node *node);
 /* The last one closes the node: metadata is written, then the children go. Fiber. NULL is fine. */
 void block_unref(struct block_node *node);
@@ -106,6 +111,7 @@ void block_unref(struct block_node *node);
 struct block_edge *block_attach(struct block_node *node, u32 perm, u32 shared, const char *who, GError **error);
 bool block_edge_set(struct block_edge *edge, u32 perm, u32 shared, GError **error);
 void block_detach(struct block_edge *edge); /* fiber; drops a reference that the edge took; NULL is fine */
+u32 block_edge_perm(const struct block_edge *edge);
 struct block_node *block_edge_node(const struct block_edge *edge);
 /* Somebody holds it or stands above it. */
 bool block_is_used(const struct block_node *node);

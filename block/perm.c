@@ -106,6 +106,11 @@ struct block_edge *block_attach(struct block_node *node, u32 perm, u32 shared, c
     return NULL;
 }
 
+u32 block_edge_perm(const struct block_edge *edge)
+{
+    return edge->perm;
+}
+
 bool block_edge_set(struct block_edge *edge, u32 perm, u32 shared, GError **error)
 {
     u32 old_perm = edge->perm, old_shared = edge->shared;

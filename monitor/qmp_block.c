@@ -22,6 +22,21 @@ bool qmp_blockdev_add(struct monitor *monitor, const struct api_blockdev_options
     return ok;
 }
 
+static void put(gpointer json)
+{
+    json_object_put(json);
+}
+
+bool qmp_blockdev_reopen(struct monitor *monitor, const struct api_args_blockdev_reopen *args, GError **error)
+{
+    g_autoptr(GPtrArray) options = g_ptr_array_new_with_free_func(put);
+
+    for (guint i = 0; i < args->options->len; i++)
+        g_ptr_array_add(options, api_to_json(&api_type_blockdev_options, &args->options->pdata[i]));
+    return disks_of(monitor) ? disk_set_reopen(disks_of(monitor), (struct json_object *const *)options->pdata, options->len, error)
+                             : error_set(error, "this machine has no disks");
+}
+
 bool qmp_blockdev_del(struct monitor *monitor, const struct api_args_blockdev_del *args, GError **error)
 {
     return disks_of(monitor) ? disk_set_close(disks_of(monitor), args->node_name, error) : error_set(error, "Failed to find node with node-name='%s'", args->node_name);

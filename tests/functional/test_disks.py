@@ -163,3 +163,51 @@ def test_limits(start, tmp_path):
             machine.qmp.command("block_set_io_throttle", **arguments)
     with pytest.raises(RuntimeError, match="in use"):
         machine.qmp.command("object-del", id="g")
+
+
+def test_nodes_get_new_options(start, tmp_path):
+    """As libvirt does around a commit: the base becomes writable and back, the overlay gets another backing file."""
+    for name in ("base", "other"):
+        run(IMG, "create", "-q", "-f", "qcow2", str(tmp_path / f"{name}.qcow2"), "4M")
+    run(IMG, "create", "-q", "-f", "qcow2", "-b", str(tmp_path / "base.qcow2"), "-F", "qcow2", str(tmp_path / "top.qcow2"))
+    run(IO, "-c", "write -P 7 0 64k", str(tmp_path / "base.qcow2"))
+
+    def storage(name):
+        return {"driver": "file", "node-name": f"{name}-file", "filename": str(tmp_path / f"{name}.qcow2"), "auto-read-only": True}
+
+    def layer(name, **more):
+        return {"driver": "qcow2", "node-name": name, "file": f"{name}-file", **more}
+
+    base, other = layer("base", backing=None, **{"read-only": True}), layer("other", backing=None, **{"read-only": True})
+    options = [storage("base"), base, storage("other"), other, storage("top"), layer("top", backing="base")]
+    machine = start(*IDLE, "-bios", "none", "-object", "iothread,id=io", *[word for o in options for word in ("-blockdev", json.dumps(o))],
+                    "-device", "virtio-blk-pci,drive=top,iothread=io", qmp=True)
+
+    def reopen(*nodes):
+        machine.qmp.command("blockdev-reopen", options=list(nodes))
+
+    def shown():
+        nodes = {node["node-name"]: node for node in machine.qmp.command("query-named-block-nodes")}
+        return nodes["base"]["ro"], nodes["top"]["ro"], os.path.basename(nodes["top"].get("backing_file", "none"))
+
+    assert shown() == (True, False, "base.qcow2")
+    for _ in range(3):
+        reopen({**base, "read-only": False})
+        assert shown() == (False, False, "base.qcow2")
+        reopen(base)
+        assert shown() == (True, False, "base.qcow2")
+    reopen(layer("top", backing="other", discard="unmap"))
+    assert shown() == (True, False, "other.qcow2")
+    with pytest.raises(RuntimeError, match="backing is missing for 'top'"):
+        reopen(layer("top"))
+    with pytest.raises(RuntimeError, match="there is a writer on it"):
+        reopen({**base, "read-only": False}, layer("top", backing="other", **{"read-only": True}))
+    assert shown() == (True, False, "other.qcow2")
+    reopen(layer("top", backing=None))
+    machine.qmp.command("blockdev-del", **{"node-name": "base"})
+    machine.qmp.command("blockdev-del", **{"node-name": "base-file"})
+    machine.qmp.command("quit")
+    machine.wait_exit()
+    for name in ("base", "other", "top"):
+        run(IMG, "check", str(tmp_path / f"{name}.qcow2"))
+    run(IO, "-r", "-c", "read -P 7 0 64k", str(tmp_path / "base.qcow2"))
