@@ -3,7 +3,7 @@
  * the state after power-on. Devices appear here by being declared; those that need properties have a row.
  */
 #include "base/bits.h"
-#include "tests/device/bench.h"
+#include "tests/device/storm.h"
 #include <string.h>
 
 enum { ROUNDS = 50, ACCESSES = 1000, FIRST_WINDOW = 0x10000000 };
@@ -105,8 +105,9 @@ static void release_inputs(const struct device *device)
 static void storm(struct bench *bench, gconstpointer class_name)
 {
     struct device *device = bench_device(bench, class_name, properties_of(class_name));
-    g_autoptr(GRand) rand = g_rand_new_with_seed(g_str_hash(class_name));
+    g_autoptr(GRand) rand = storm_rand(class_name);
     u64 address[8], next = FIRST_WINDOW;
+    double end = storm_end();
 
     g_assert_cmpuint(device->decl->window_count, <=, 8);
     for (u32 i = 0; i < device->decl->window_count; i++) {
@@ -117,7 +118,7 @@ static void storm(struct bench *bench, gconstpointer class_name)
     }
     vm_reset(bench->vm, VM_CAUSE_GUEST_RESET);
     g_autofree u8 *fresh = state_copy(device);
-    for (u32 round = 0; round < ROUNDS; round++) {
+    for (u32 round = 0; storm_goes_on(end, round, ROUNDS); round++) {
         for (u32 i = 0; i < ACCESSES; i++)
             access_once(bench, rand, device, address);
         release_inputs(device);

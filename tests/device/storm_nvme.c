@@ -3,6 +3,7 @@
  * never stops answering, and a reset brings back the state after power-on.
  */
 #include "tests/device/nvme_driver.h"
+#include "tests/device/storm.h"
 
 enum { ROUNDS = 60, STEPS = 400 };
 
@@ -141,13 +142,14 @@ static void check_reset(struct storm *s, const u8 *fresh)
 
 static void storm(struct bench *bench, gconstpointer data)
 {
-    struct storm s = { .rand = g_rand_new_with_seed((guint32)g_test_rand_int()) };
+    struct storm s = { .rand = storm_rand(data ? data : "nvme") };
+    double end = storm_end();
     g_autofree u8 *fresh = NULL;
 
     nvme_start(&s.d, bench, data, false);
     bench_device(bench, "nvme-ns", "drive=e;nsid=2");
     fresh = g_memdup2(s.d.device->state, s.d.device->decl->state_size);
-    for (u32 round = 0; round < ROUNDS; round++) {
+    for (u32 round = 0; storm_goes_on(end, round, ROUNDS); round++) {
         disable(&s);
         nvme_enable(&s.d);
         for (u32 i = 1; i < NVME_PAIRS; i++)

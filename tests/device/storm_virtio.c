@@ -3,14 +3,9 @@
  * rings whose descriptors are partly right, DMA aimed at the device itself, resets and hot unplug in between. Nothing breaks, and a
  * reset brings back exactly the state after power-on. Devices appear here by being declared; those that need properties have a row.
  */
-#include "tests/device/virtio_driver.h"
-#include "block/disk.h"
-#include "fs/devices.h"
 #include "hw/virtio/internal.h"
-#include "ui/ui.h"
-#include "vm/machine.h"
-#include <glib/gstdio.h>
-#include <json-c/json.h>
+#include "tests/device/storm.h"
+#include "tests/device/virtio_driver.h"
 #include <string.h>
 
 enum { ROUNDS = 40, STEPS = 60 };
@@ -20,6 +15,7 @@ static const char *properties_of(const char *class_name)
     static const struct { const char *class_name, *properties; } rows[] = {
         { "virtio-9p-device", "fsdev=share;mount_tag=tag" },
         { "virtio-blk-device", "drive=disk;num-queues=2" },
+        { "virtio-net-device", "netdev=n0" },
         { "virtio-rng-device", "max-bytes=100;period=1" },
     };
 
@@ -31,6 +27,7 @@ static const char *properties_of(const char *class_name)
 }
 
 struct storm {
+    struct storm_backends backends;
     struct driver driver;
     GRand *rand;
     u32 queues;
@@ -121,9 +118,12 @@ static void step(struct storm *s)
     struct driver_queue *q = &d->queue[below(s, MAX(s->queues, 1))];
     u32 id, written;
 
-    switch (below(s, 12)) {
+    switch (below(s, 13)) {
     case 0:
         random_register(s);
+        break;
+    case 12:
+        storm_frames(&s->backends, s->rand);
         break;
     case 1:
         vm_clock_advance(d->bench->vm, vm_clock_now(d->bench->vm, VM_CLOCK_VIRTUAL) + below(s, 1 << 24));
@@ -181,60 +181,47 @@ static void storm_on(struct storm *s)
     }
 }
 
-/* What devices are connected to: a folder, and somebody who looks. */
-struct backends {
-    char *folder;
-    struct fs_devices *folders;
-    struct ui *ui;
-    struct disk_set *disks;
-};
-
-static void backends_init(struct backends *backends, struct bench *bench)
+/* What plugs into it: disks, ports. */
+static void add_children(struct storm *s, const char *class_name)
 {
-    struct fs_options options = { .id = (char *)"share", .readonly = true };
-
-    options.path = backends->folder = g_dir_make_tmp("mynah-storm-XXXXXX", NULL);
-    backends->folders = fs_devices_create();
-    fs_devices_add(backends->folders, &options, NULL);
-    backends->ui = ui_create();
-    vm_set_backend(bench->vm, "fsdevs", 0, backends->folders);
-    vm_set_backend(bench->vm, "ui", 0, backends->ui);
-    backends->disks = disk_set_create(vm_context(bench->vm), NULL);
-    struct json_object *disk = json_tokener_parse("{\"driver\":\"null-co\",\"read-zeroes\":true,\"size\":1048576,\"node-name\":\"disk\"}");
-    g_assert_true(disk_set_open(backends->disks, disk, NULL));
-    json_object_put(disk);
-    vm_set_backend(bench->vm, "disks", 0, backends->disks);
+    if (!strcmp(class_name, "virtio-scsi-device")) {
+        bench_device(s->driver.bench, "scsi-hd", "drive=disk");
+        bench_device(s->driver.bench, "scsi-hd", "drive=slow");
+        bench_device(s->driver.bench, "scsi-cd", NULL);
+    } else if (!strcmp(class_name, "virtio-serial-device")) {
+        bench_device(s->driver.bench, "virtserialport", "name=port;chardev=r0");
+        bench_device(s->driver.bench, "virtconsole", "chardev=r1");
+    }
 }
 
-static void backends_finish(struct backends *backends)
+/* From plugging in to unplugging in mid-air. */
+static void storm_with(struct storm *s, const char *class_name, enum driver_transport transport)
 {
-    fs_devices_destroy(backends->folders);
-    ui_destroy(backends->ui);
-    disk_set_destroy(backends->disks);
-    g_rmdir(backends->folder);
-    g_free(backends->folder);
+    g_autofree char *name = g_strndup(class_name, strlen(class_name) - strlen("-device"));
+    g_autofree char *properties = g_strconcat("packed=on;in_order=on", *properties_of(class_name) ? ";" : "", properties_of(class_name), NULL);
+    struct bench *bench = s->backends.bench;
+
+    driver_init(&s->driver, bench, transport, name, properties);
+    add_children(s, class_name);
+    if (transport != PCI_LEGACY || bench_read(bench, driver_pci_config(0x10), 4) & 1) /* younger ones have none */
+        storm_on(s);
+    bench_empty(bench);
+    driver_settle(&s->driver);
 }
 
 static void storm(struct bench *bench, gconstpointer data)
 {
     const char *class_name = data;
-    g_autofree char *name = g_strndup(class_name, strlen(class_name) - strlen("-device"));
-    struct storm s = { .rand = g_rand_new_with_seed(4711) };
-    struct backends backends;
+    struct storm s = { .rand = storm_rand(class_name) };
+    double end = storm_end();
 
-    backends_init(&backends, bench);
-
-    for (enum driver_transport transport = 0; transport < TRANSPORTS; transport++) {
-        g_autofree char *properties = g_strconcat("packed=on;in_order=on", *properties_of(class_name) ? ";" : "", properties_of(class_name), NULL);
-
-        driver_init(&s.driver, bench, transport, name, properties);
-        if (transport != PCI_LEGACY || bench_read(bench, driver_pci_config(0x10), 4) & 1) /* younger ones have none */
-            storm_on(&s);
-        bench_empty(bench);
-        driver_settle(&s.driver);
+    storm_backends_init(&s.backends, bench);
+    for (u32 turn = 0; storm_goes_on(end, turn, 1); turn++) {
+        for (enum driver_transport transport = 0; transport < TRANSPORTS; transport++)
+            storm_with(&s, class_name, transport);
     }
     g_rand_free(s.rand);
-    backends_finish(&backends);
+    storm_backends_finish(&s.backends);
 }
 
 static void collect(const struct vm_class *class, void *opaque)

@@ -4,6 +4,7 @@
  */
 #include "block/media.h"
 #include "tests/device/disk_desk.h"
+#include "tests/device/storm.h"
 #include "hw/scsi/scsi.h"
 
 enum { DISK_BYTES = 4 << 20, HEAD = 51, TAIL = 108, REQUEST_AT = BENCH_RAM + 0x70000, RESPONSE_AT = REQUEST_AT + 0x1000, DATA = BENCH_RAM + 0x80000 };
@@ -639,8 +640,8 @@ static void random_task(struct desk *s, GRand *rand)
 
 static void storm(struct desk *s, gconstpointer data)
 {
-    u32 steps = g_getenv("MYNAH_STEPS") ? (u32)g_ascii_strtoull(g_getenv("MYNAH_STEPS"), NULL, 10) : 4000;
-    GRand *rand = g_rand_new_with_seed(4711);
+    double end = storm_end();
+    GRand *rand = storm_rand("virtio-scsi");
 
     open_null(s, "n", 0);
     open_null(s, "slow", 1000000);
@@ -650,7 +651,7 @@ static void storm(struct desk *s, gconstpointer data)
     struct scsi_bus *bus = (struct scsi_bus *)bus_find(s->d.bench.vm, "scsi.0");
     struct disk *cd = scsi_bus_unit(bus, 1)->disk;
     g_assert_true(vm_complete(s->d.bench.vm, NULL));
-    for (u32 i = 0; i < steps; i++) {
+    for (u32 i = 0; storm_goes_on(end, i, 4000); i++) {
         switch (g_rand_int_range(rand, 0, 40)) {
         case 0:
             driver_write(&s->driver, DRIVER_STATUS, 0);
