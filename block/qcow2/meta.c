@@ -70,6 +70,7 @@ static void add_one(struct qcow2_meta *meta, u64 stored, enum qcow2_kind kind)
     meta->keys[at] = stored;
     meta->kinds[at] = kind;
     meta->used++;
+    meta->last = MAX(meta->last, stored);
 }
 
 void qcow2_meta_add(struct qcow2 *s, u64 offset, u64 size, enum qcow2_kind kind)

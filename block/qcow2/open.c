@@ -198,6 +198,16 @@ static void apply_options(struct qcow2 *s, const struct api_blockdev_options_qco
     s->check_overlaps = !(o->has_overlap_check && o->overlap_check == API_QCOW2_OVERLAP_CHECK_MODE_NONE);
 }
 
+/* Tables that lie behind the end read as zeros, as if there were nothing on the disk: the file was cut, by a copy that was not completed. */
+static void warn_if_cut(struct qcow2 *s)
+{
+    u64 begin = (s->meta.last - 1) << s->cluster_bits;
+
+    if (s->meta.last && begin >= s->file->size)
+        g_printerr("qcow2: Image '%s' has been cut: it has %" G_GUINT64_FORMAT " bytes, but tables at %" G_GUINT64_FORMAT "; what is missing reads as zeros\n",
+                   block_filename(s->node), s->file->size, begin);
+}
+
 static bool open_image(struct qcow2 *s, struct block_open_context *context, GError **error)
 {
     const struct api_blockdev_options_qcow2 *o = context->api->u.qcow2;
@@ -209,6 +219,7 @@ static bool open_image(struct qcow2 *s, struct block_open_context *context, GErr
     if (!load_tables(s, error) || !open_data(s, context, error))
         return false;
     qcow2_index_metadata(s);
+    warn_if_cut(s);
     s->node->alignment = MAX(s->file->alignment, s->data->alignment);
     s->node->zero_align = MAX(BIT64(s->sub_bits), (u64)s->node->alignment);
     if (!may_write(s, error) || !open_backing(s, context, error))

@@ -50,6 +50,7 @@ struct qcow2_meta {
     u8 *kinds;
     unsigned bits, used;
     bool overlap; /* two kinds claimed one cluster */
+    u64 last;     /* the highest key that was ever added */
 };
 
 void qcow2_meta_finish(struct qcow2_meta *meta);

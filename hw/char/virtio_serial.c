@@ -360,7 +360,7 @@ static bool unplug(struct bus *bus, struct device *device, GError **error)
 static const struct bus_ops bus_ops = { .unplug = unplug };
 
 VM_CLASS(virtio_serial_bus) {
-    .name = "virtio-serial-bus", .parent = "bus", .size = sizeof(struct bus), .description = "ports of a virtio console device",
+    .name = "virtio-serial-bus", .parent = "bus", .data = "virtio-serial-pci", .size = sizeof(struct bus), .description = "ports of a virtio console device",
 };
 
 /* The device. */

@@ -127,8 +127,13 @@ struct bus *bus_for(struct device *device, const char *class_name, GError **erro
         return NULL;
     }
     vm_object_foreach(vm_root(device->object.vm), choose, &choice);
-    if (!choice.best)
+    if (!choice.best) {
+        const struct vm_class *class = vm_class_find(class_name, vm_guest_of(&device->object));
+
         error_set(error, "No '%s' bus found for device '%s'", class_name, device->object.class->name);
+        if (class && class->data)
+            error_hint(error, "put -device %s before it", (const char *)class->data);
+    }
     device->bus = choice.best;
     return choice.best;
 }

@@ -17,6 +17,7 @@ struct bus_ops {
     bool (*unplug)(struct bus *bus, struct device *device, GError **error);
 };
 
+/* A kind's class has as `data` the device that offers one, for a hint; NULL: boards do. */
 struct bus {
     struct vm_object object;
     GPtrArray *devices; /* of struct vm_object, in order of plugging; not owned */

@@ -321,5 +321,5 @@ static void reset(void *device)
 #include "hw/core/define.inc"
 
 VM_CLASS(nvme_bus) {
-    .name = "nvme-bus", .parent = "bus", .description = "namespaces of an NVMe controller", .size = sizeof(struct bus),
+    .name = "nvme-bus", .parent = "bus", .data = "nvme,serial=1", .description = "namespaces of an NVMe controller", .size = sizeof(struct bus),
 };

@@ -467,5 +467,5 @@ static void finish_bus(struct vm_object *object)
 }
 
 VM_CLASS(scsi_bus) {
-    .name = "SCSI", .parent = "bus", .size = sizeof(struct scsi_bus), .description = "targets and logical units of an adapter", .finish = finish_bus,
+    .name = "SCSI", .parent = "bus", .data = "virtio-scsi-pci", .size = sizeof(struct scsi_bus), .description = "targets and logical units of an adapter", .finish = finish_bus,
 };

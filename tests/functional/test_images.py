@@ -246,6 +246,18 @@ def test_an_unknown_feature_is_refused_by_name(tmp_path, monkeypatch):
     assert result.returncode == 1 and "Unsupported qcow2 feature(s): time travel" in result.stderr
 
 
+def test_a_cut_image_says_so(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run(IMG, "create", "-q", "-f", "qcow2", "a.qcow2", "64M")
+    run(IO, "-c", "write -q 20M 1M", "a.qcow2")
+    whole = pathlib.Path("a.qcow2").read_bytes()
+    for left in (len(whole), 65536, 200000):
+        pathlib.Path("a.qcow2").write_bytes(whole[:left])
+        info = subprocess.run([IMG, "info", "a.qcow2"], capture_output=True, text=True, check=True)
+        wanted = [f"qcow2: Image 'a.qcow2' has been cut: it has {left} bytes"] if left < len(whole) else []
+        assert len(info.stderr.splitlines()) == len(wanted) and all(text in info.stderr for text in wanted), info
+
+
 def read_bitmap(path, name):
     """Flags and numbers of the bits that are set, read as the specification of the format says."""
     image = pathlib.Path(path).read_bytes()

@@ -91,3 +91,13 @@ def test_cd_trays(start, linux, firmware, tmp_path):
     machine.wait_for(r"AAAA\r\nlast=0", 30)
     machine.type("exit\n")
     assert machine.wait_exit() == 0
+
+
+@pytest.mark.parametrize("device,adapter", [("scsi-hd,drive=d", "virtio-scsi-pci"), ("nvme-ns,drive=d", "nvme,serial=1"), ("virtserialport", "virtio-serial-pci")])
+def test_a_device_without_its_adapter_gets_a_hint(start, device, adapter):
+    drive = ["-blockdev", "null-co,node-name=d,size=1M"]
+    machine = start("-M", "virt", "-S", *drive, "-device", device)
+    assert machine.wait_exit() == 1 and f"put -device {adapter} before it" in machine.tail(), machine.tail()
+    machine = start("-M", "virt", "-S", *drive, "-device", adapter, "-device", device, qmp=True)  # the advice is right
+    machine.qmp.command("quit")
+    assert machine.wait_exit() == 0
