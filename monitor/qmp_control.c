@@ -6,6 +6,8 @@
 #include "base/error.h"
 #include "monitor/commands.h"
 #include "monitor/internal.h"
+#include "vm/clock.h"
+#include "vm/icount.h"
 #include "vm/machine.h"
 #include "vm/vcpu.h"
 #include <string.h>
@@ -177,4 +179,35 @@ bool qmp_x_query_jit(struct monitor *monitor, struct api_human_readable_text **r
     *ret = api_new(&api_type_human_readable_text);
     (*ret)->human_readable_text = accel->accel_class->describe(monitor->set->vm);
     return true;
+}
+
+static bool need_icount(struct vm *vm, GError **error)
+{
+    return vm_icount_on(vm) || error_set(error, "instructions are counted only with -icount");
+}
+
+bool qmp_x_query_icount(struct monitor *monitor, struct api_icount_info **ret, GError **error)
+{
+    struct vm *vm = monitor->set->vm;
+
+    if (!need_icount(vm, error))
+        return false;
+    *ret = api_new(&api_type_icount_info);
+    (*ret)->count = vm_icount_executed(vm);
+    (*ret)->time = (u64)vm_clock_now(vm, VM_CLOCK_VIRTUAL);
+    if (!vm_running(vm))
+        (*ret)->hash = g_strdup_printf("%016" G_GINT64_MODIFIER "x", vm_state_hash(vm));
+    return true;
+}
+
+bool qmp_x_icount_stop(struct monitor *monitor, const struct api_args_x_icount_stop *args, GError **error)
+{
+    struct vm *vm = monitor->set->vm;
+
+    if (!need_icount(vm, error))
+        return false;
+    if (vm_running(vm))
+        return error_set(error, "the machine must be stopped first");
+    return vm_icount_stop_at(vm, args->count) ||
+           error_set(error, "%" G_GUINT64_FORMAT " instructions were executed before", vm_icount_executed(vm));
 }

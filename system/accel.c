@@ -1,6 +1,7 @@
 /* system/accel.c - choosing the accelerator: the first of those named that works. */
 #include "base/error.h"
 #include "system/system.h"
+#include "vm/icount.h"
 #include "vm/vcpu.h"
 #include <stdio.h>
 #include <string.h>
@@ -69,6 +70,10 @@ static enum outcome try_one(struct mynah_system *s, const char *name, struct api
         return SKIPPED;
     }
     vm_set_accel(s->vm, instance);
+    if (vm_icount_on(s->vm) && !accel->counts) {
+        error_set(error, "-icount is not allowed with accelerator '%s'", name);
+        return FAILED;
+    }
     return STARTED;
 }
 

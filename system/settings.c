@@ -146,6 +146,10 @@ static bool apply_one(struct mynah_system *s, struct api_option_use *use, GError
         return true;
     case API_OPTION_RTC:
         return apply_rtc(s, use->keyval, error);
+    case API_OPTION_ICOUNT:
+        return system_apply_icount(s, use->keyval, error);
+    case API_OPTION_SEED:
+        return system_apply_seed(s, use->text, error);
     case API_OPTION_ACTION:
         return apply_action(s, use->keyval, error);
     case API_OPTION_NO_REBOOT:

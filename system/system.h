@@ -104,6 +104,10 @@ bool system_create_backends(struct mynah_system *s, GError **error);
 bool system_create_monitors(struct mynah_system *s, GError **error);
 void system_destroy_backends(struct mynah_system *s, int exit_status);
 
+/* icount.c: -icount, -seed. */
+bool system_apply_icount(struct mynah_system *s, struct api_keyval *list, GError **error);
+bool system_apply_seed(struct mynah_system *s, const char *text, GError **error);
+
 /* settings.c: -name, -uuid, -rtc, -action, -d, ... */
 bool system_apply_settings(struct mynah_system *s, GError **error);
 

@@ -178,6 +178,7 @@ struct tcg_backend_options {
 
 struct tcg_backend {
     const char *name;
+    bool takes_prepaid; /* knows ir_block.prepaid */
     /* The engine owns its buffer. Layout and runtime must outlive it. */
     struct tcg_engine *(*create)(const struct code_layout *layout, const struct tcg_runtime *runtime,
                                  const struct tcg_backend_options *options, GError **error);

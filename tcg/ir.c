@@ -154,6 +154,7 @@ void ir_block_reset(struct ir_block *block, u32 first_pc)
     block->single_memory = false;
     block->loop = false;
     block->truncates = false;
+    block->prepaid = false;
     block->overflow = false;
     block->live_count = 0;
     block->tracking = false;

@@ -155,6 +155,8 @@ struct ir_block {
     bool single_memory; /* back ends must not check several accesses at once (the variant that a failed group check wants) */
     bool loop;        /* leads back to its own start, often: back ends may make one stretch of code of many turns (tcg/loop.h) */
     bool truncates;   /* there may be truncs of what `narrow` could make narrow */
+    bool prepaid;     /* counting flavour: count took insn_count at the block's begin, and memory accesses that fail, and the exits of
+                         loops, leave it to the back end to give back what is not retired */
     bool overflow;    /* sticky: an op, exit or snapshot did not fit; the block is void */
     /* What the builder knows while it folds through guest registers: ir_block_track. */
     bool tracking;

@@ -357,6 +357,8 @@ static void take_body(struct parser *p, struct ir_op *op)
         take_values(p, op, 0, 3);
         break;
     case IR_FENCE:
+    case IR_COUNT:
+    case IR_UNCOUNT:
         op->imm = take_number(p);
         break;
     case IR_CALL:

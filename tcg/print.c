@@ -201,6 +201,8 @@ static void print_body(struct printer *p, const struct ir_op *op)
         print_operands(p, op, 0, 3);
         break;
     case IR_FENCE:
+    case IR_COUNT:
+    case IR_UNCOUNT:
         g_string_append_printf(p->out, " %d", (int)op->imm);
         break;
     case IR_CALL:

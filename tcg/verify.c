@@ -286,6 +286,10 @@ static bool check_by_code(struct verifier *v, const struct ir_op *op)
     case IR_AMO:
     case IR_CAS:
         return check_memory(v, op);
+    case IR_COUNT:
+        return (op->imm > 0 && op->imm <= UINT16_MAX) || complain(v, "no such number of instructions");
+    case IR_UNCOUNT:
+        return (op->imm && op->imm >= -UINT16_MAX && op->imm <= UINT16_MAX) || complain(v, "no such number of instructions");
     case IR_FENCE:
         return (op->imm & ~(s64)IR_ORDER_ALL) == 0 || complain(v, "no such ordering");
     case IR_CALL:
@@ -317,6 +321,8 @@ static bool needs_type(const struct ir_op *op)
     switch (op->code) {
     case IR_NOP:
     case IR_FENCE:
+    case IR_COUNT:
+    case IR_UNCOUNT:
     case IR_INSN:
     case IR_EXIT:
     case IR_LEAVE:

@@ -3,6 +3,7 @@
 #include "host/clock.h"
 #include "host/loop.h"
 #include "host/random.h"
+#include "vm/icount.h"
 #include "vm/internal.h"
 #include <string.h>
 
@@ -17,6 +18,7 @@ struct vm_timers {
     u32 sequence;
     bool running, manual;
     s64 origin, frozen;
+    s64 first_virtual; /* atomic: deadline of the earliest virtual timer */
     s64 rtc_offset;
     enum vm_clock rtc_clock;
 };
@@ -29,6 +31,8 @@ s64 vm_clock_now(struct vm *vm, enum vm_clock clock)
         return host_clock_monotonic();
     if (clock == VM_CLOCK_HOST)
         return host_clock_realtime();
+    if (vm->icount)
+        return vm_icount_now(vm);
     for (;;) {
         u32 before = __atomic_load_n(&t->sequence, __ATOMIC_ACQUIRE);
         bool running = __atomic_load_n(&t->running, __ATOMIC_RELAXED);
@@ -69,7 +73,7 @@ static s64 host_deadline(struct vm *vm, enum vm_clock clock, s64 deadline)
     const struct vm_timers *t = vm->timers;
 
     if (clock == VM_CLOCK_VIRTUAL)
-        return t->running && !t->manual && deadline < INT64_MAX - t->origin ? deadline + t->origin : INT64_MAX;
+        return t->running && !t->manual && !vm->icount && deadline < INT64_MAX - t->origin ? deadline + t->origin : INT64_MAX;
     if (clock == VM_CLOCK_HOST)
         return deadline - host_clock_realtime() + host_clock_monotonic();
     return deadline;
@@ -93,6 +97,12 @@ static void set_alarm(struct vm *vm)
             soonest = MIN(soonest, host_deadline(vm, clock, timer->deadline));
     }
     host_loop_timer_set(vm->timers->alarm, soonest);
+    s64 virtual = vm_clock_next_deadline(vm);
+    if (virtual == __atomic_load_n(&vm->timers->first_virtual, __ATOMIC_RELAXED))
+        return;
+    __atomic_store_n(&vm->timers->first_virtual, virtual, __ATOMIC_RELEASE);
+    if (vm->icount)
+        vm_icount_deadline_changed(vm);
 }
 
 static void place(GPtrArray *timers, guint at, struct timer *timer)
@@ -182,12 +192,23 @@ static void run_due(struct vm *vm, enum vm_clock clock, s64 now)
     }
 }
 
+s64 vm_clock_first_virtual(struct vm *vm)
+{
+    return __atomic_load_n(&vm->timers->first_virtual, __ATOMIC_ACQUIRE);
+}
+
+void vm_clock_run_virtual(struct vm *vm, s64 now)
+{
+    run_due(vm, VM_CLOCK_VIRTUAL, now);
+    set_alarm(vm);
+}
+
 static void alarm_fired(void *opaque)
 {
     struct vm *vm = opaque;
 
     for (unsigned clock = 0; clock < VM_CLOCK_COUNT; clock++) {
-        if (clock != VM_CLOCK_VIRTUAL || (vm->timers->running && !vm->timers->manual))
+        if (clock != VM_CLOCK_VIRTUAL || (vm->timers->running && !vm->timers->manual && !vm->icount))
             run_due(vm, clock, vm_clock_now(vm, clock));
     }
     set_alarm(vm);
@@ -258,16 +279,52 @@ void vm_rtc_configure(struct vm *vm, s64 offset_ns, enum vm_clock clock)
     vm->timers->rtc_clock = clock;
 }
 
+struct vm_seed {
+    struct host_lock lock;
+    u64 at;
+};
+
+/* SplitMix64 (Steele, Lea, Flood: Fast Splittable Pseudorandom Number Generators, 2014). Lock held. */
+static u64 next_random(struct vm_seed *seed)
+{
+    u64 z = seed->at += UINT64_C(0x9e3779b97f4a7c15);
+
+    z = (z ^ z >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
+    return z ^ z >> 31;
+}
+
 void vm_random(struct vm *vm, void *to, u64 size)
 {
-    (void)vm;
-    host_random(to, size);
+    struct vm_seed *seed = vm->seed;
+
+    if (!seed) {
+        host_random(to, size);
+        return;
+    }
+    host_lock_take(&seed->lock);
+    for (u64 i = 0; i < size; i += 8) {
+        u64 word = next_random(seed);
+
+        memcpy((u8 *)to + i, &word, MIN(size - i, 8));
+    }
+    host_lock_drop(&seed->lock);
+}
+
+void vm_random_seed(struct vm *vm, u64 seed)
+{
+    if (!vm->seed) {
+        vm->seed = g_new0(struct vm_seed, 1);
+        host_lock_init(&vm->seed->lock, LOCK_RANK_LEAF);
+    }
+    vm->seed->at = seed;
 }
 
 void vm_clock_init(struct vm *vm)
 {
     vm->timers = g_new0(struct vm_timers, 1);
     vm->timers->rtc_clock = VM_CLOCK_HOST;
+    vm->timers->first_virtual = INT64_MAX;
     for (unsigned clock = 0; clock < VM_CLOCK_COUNT; clock++)
         vm->timers->heap[clock].timers = g_ptr_array_new();
     vm->timers->alarm = host_loop_timer_create(vm->context, alarm_fired, vm, NULL);
@@ -279,4 +336,8 @@ void vm_clock_finish(struct vm *vm)
     for (unsigned clock = 0; clock < VM_CLOCK_COUNT; clock++)
         g_ptr_array_unref(vm->timers->heap[clock].timers);
     g_free(vm->timers);
+    vm_icount_finish(vm);
+    if (vm->seed)
+        host_lock_finish(&vm->seed->lock);
+    g_free(vm->seed);
 }

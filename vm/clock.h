@@ -56,7 +56,9 @@ s64 vm_clock_to_host(struct vm *vm, s64 deadline);
 s64 vm_rtc_now(struct vm *vm);
 void vm_rtc_configure(struct vm *vm, s64 offset_ns, enum vm_clock clock);
 
-/* Random bytes for guest-visible use (-seed later makes them repeatable). Any thread. */
+/* Random bytes for guest-visible use: the host's, or after vm_random_seed a sequence that the seed alone decides. Any thread. */
 void vm_random(struct vm *vm, void *to, u64 size);
+/* -seed. Main thread, before the machine is created. */
+void vm_random_seed(struct vm *vm, u64 seed);
 
 #endif

@@ -184,7 +184,7 @@ bool vcpu_count(struct vcpu *vcpu, s64 budget)
 {
     const struct accel_class *class = vcpu->vm->accel ? vcpu->vm->accel->accel_class : NULL;
 
-    if (!class || !class->counts)
+    if (!class || !class->counts || vcpu->vm->icount)
         return false;
     if (!vcpu->counting) {
         vcpu->counting_since = vm_clock_now(vcpu->vm, VM_CLOCK_VIRTUAL);

@@ -49,6 +49,9 @@ struct vm {
     /* time */
     struct vm_timers *timers;
 
+    struct vm_icount *icount; /* NULL: virtual time is the host's */
+    struct vm_seed *seed;     /* NULL: random bytes are the host's */
+
     /* inbox */
     struct vm_inbox *inbox;
 
@@ -95,6 +98,33 @@ void vm_vcpus_quit(struct vm *vm);
 void vm_vcpus_reset(struct vm *vm);
 void vm_inbox_deliver(struct vm *vm);
 void vm_wake_main_loop(struct vm *vm);
+
+/* clock.c, for icount.c: of the devices' timers on the virtual clock. Any thread; machine lock. */
+s64 vm_clock_first_virtual(struct vm *vm);
+void vm_clock_run_virtual(struct vm *vm, s64 now);
+
+/* icount.c, where it is on */
+s64 vm_icount_now(struct vm *vm);
+/* A timer was armed or disarmed. Any thread. */
+void vm_icount_deadline_changed(struct vm *vm);
+/* Whether it is this vCPU's turn. */
+bool vm_icount_mine(const struct vcpu *vcpu);
+/* It is, and the vCPU goes on. */
+void vm_icount_end_idle(struct vm *vm);
+/* It is, and the vCPU waits for an interrupt: lets others go, or time. Own thread, inside. Host time to sleep until; 0: look again. */
+s64 vm_icount_wait(struct vcpu *vcpu);
+/* Machine stopped; it will go on. */
+void vm_icount_before_resume(struct vm *vm);
+void vm_icount_finish(struct vm *vm);
+
+/* vcpu.c, for icount.c */
+s64 vcpu_next_deadline(const struct vcpu *vcpu);
+/* Timers that are due at `now`. Of another vCPU: while it is parked and its thread does not. */
+void vcpu_timers_expire(struct vcpu *vcpu, s64 now);
+/* Own thread, inside: sleeps until host time, a kick, or a reason to stop. */
+void vcpu_doze(struct vcpu *vcpu, s64 host_time);
+/* Own thread: vcpu_run must return, and the machine will be stopped. */
+void vcpu_stop_at_once(struct vcpu *vcpu);
 
 /* A listener list of (fn, opaque). */
 struct vm_listener {

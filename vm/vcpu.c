@@ -5,6 +5,7 @@
 #include "host/clock.h"
 #include "host/epoch.h"
 #include "vm/arena.h"
+#include "vm/icount.h"
 #include "vm/internal.h"
 #include <string.h>
 
@@ -328,6 +329,8 @@ void vm_exclusive(struct vm *vm, void (*fn)(void *opaque), void *opaque)
 /* Sets the host alarm for the earliest deadline. A later one is left for when the earlier alarm goes off. */
 static void arm(struct vcpu *vcpu, s64 deadline)
 {
+    if (vcpu->vm->icount)
+        return; /* budgets end at deadlines */
     if (deadline >= vcpu->armed && vcpu->armed != INT64_MAX)
         return;
     vcpu->armed = deadline;
@@ -335,7 +338,7 @@ static void arm(struct vcpu *vcpu, s64 deadline)
         host_alarm_set(vcpu->alarm, vm_clock_to_host(vcpu->vm, deadline));
 }
 
-static s64 next_deadline(const struct vcpu *vcpu)
+s64 vcpu_next_deadline(const struct vcpu *vcpu)
 {
     s64 next = INT64_MAX;
 
@@ -344,15 +347,8 @@ static s64 next_deadline(const struct vcpu *vcpu)
     return next;
 }
 
-s64 vcpu_timers_run(struct vcpu *vcpu)
+void vcpu_timers_expire(struct vcpu *vcpu, s64 now)
 {
-    s64 next = next_deadline(vcpu);
-
-    if (next == INT64_MAX && vcpu->armed == INT64_MAX)
-        return next;
-    s64 now = vm_clock_now(vcpu->vm, VM_CLOCK_VIRTUAL);
-    if (vcpu->armed <= now)
-        vcpu->armed = INT64_MAX; /* that alarm has gone off */
     for (u32 i = 0; i < vcpu->cpu->timer_count; i++) {
         s64 deadline = __atomic_load_n(&vcpu->timer_deadline[i], __ATOMIC_ACQUIRE);
 
@@ -360,7 +356,19 @@ s64 vcpu_timers_run(struct vcpu *vcpu)
                                                            __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
             vcpu->cpu->timer_expired(vcpu, i);
     }
-    next = next_deadline(vcpu);
+}
+
+s64 vcpu_timers_run(struct vcpu *vcpu)
+{
+    s64 next = vcpu_next_deadline(vcpu);
+
+    if (next == INT64_MAX && vcpu->armed == INT64_MAX)
+        return next;
+    s64 now = vm_clock_now(vcpu->vm, VM_CLOCK_VIRTUAL);
+    if (vcpu->armed <= now)
+        vcpu->armed = INT64_MAX; /* that alarm has gone off */
+    vcpu_timers_expire(vcpu, now);
+    next = vcpu_next_deadline(vcpu);
     if (next != INT64_MAX)
         arm(vcpu, next);
     return next;
@@ -369,6 +377,10 @@ s64 vcpu_timers_run(struct vcpu *vcpu)
 void vcpu_timer_set(struct vcpu *vcpu, u32 slot, s64 deadline)
 {
     __atomic_store_n(&vcpu->timer_deadline[slot], deadline, __ATOMIC_RELEASE);
+    if (vcpu->vm->icount) {
+        vm_icount_deadline_changed(vcpu->vm);
+        return;
+    }
     if (deadline == INT64_MAX)
         return;
     if (vcpu == current_vcpu)
@@ -390,6 +402,32 @@ static void sleep_until(struct vcpu *vcpu, s64 host_deadline)
     __atomic_store_n(&vcpu->sleeping, 0, __ATOMIC_SEQ_CST);
 }
 
+/* Virtual time by instructions: one vCPU at a time. Lock held. */
+static bool ready_in_turn(struct vcpu *vcpu)
+{
+    s64 until = INT64_MAX;
+
+    if (vm_icount_mine(vcpu)) {
+        bool work = vcpu->cpu->has_work(vcpu);
+
+        if (work)
+            __atomic_store_n(&vcpu->halted, false, __ATOMIC_RELEASE);
+        if (work || !__atomic_load_n(&vcpu->halted, __ATOMIC_ACQUIRE)) {
+            vm_icount_end_idle(vcpu->vm);
+            __atomic_store_n(&vcpu->host->exit_request, 1, __ATOMIC_SEQ_CST);
+            return true;
+        }
+        host_lock_drop(&vcpu->lock);
+        vcpu_leave_outside(vcpu);
+        until = vm_icount_wait(vcpu);
+        vcpu_enter_outside(vcpu);
+        host_lock_take(&vcpu->lock);
+    }
+    if (until)
+        sleep_until(vcpu, until);
+    return false;
+}
+
 /* One turn of what a vCPU does when it does not run guest code. True: it may run. Lock held. */
 static bool ready(struct vcpu *vcpu)
 {
@@ -407,6 +445,8 @@ static bool ready(struct vcpu *vcpu)
     vcpu->stopped = false;
     /* While stopped, the alarm went off in vain, or was set for another host time than the deadline now means. */
     vcpu->armed = INT64_MAX;
+    if (vcpu->vm->icount)
+        return ready_in_turn(vcpu);
     if (!__atomic_load_n(&vcpu->halted, __ATOMIC_ACQUIRE) || !g_queue_is_empty(&vcpu->work)) {
         __atomic_store_n(&vcpu->host->exit_request, 1, __ATOMIC_SEQ_CST); /* the first safepoint runs the timers, or comes back */
         return true;
@@ -420,6 +460,23 @@ static bool ready(struct vcpu *vcpu)
     }
     sleep_until(vcpu, vm_clock_to_host(vcpu->vm, next));
     return false;
+}
+
+void vcpu_doze(struct vcpu *vcpu, s64 host_time)
+{
+    vcpu_enter_outside(vcpu);
+    host_lock_take(&vcpu->lock);
+    sleep_until(vcpu, host_time);
+    host_lock_drop(&vcpu->lock);
+    vcpu_leave_outside(vcpu);
+}
+
+void vcpu_stop_at_once(struct vcpu *vcpu)
+{
+    host_lock_take(&vcpu->lock);
+    vcpu->stop = true;
+    host_lock_drop(&vcpu->lock);
+    __atomic_store_n(&vcpu->host->exit_request, 1, __ATOMIC_SEQ_CST);
 }
 
 static void *run_vcpu(void *opaque)
@@ -456,6 +513,7 @@ bool vm_vcpus_start(struct vm *vm, GError **error)
         vcpu->reader = epoch_reader_add(vm->epoch);
         if (vm->accel->accel_class->vcpu_create && !vm->accel->accel_class->vcpu_create(vcpu, error))
             return false;
+        vcpu->counting = vcpu->counting || vm->icount;
         if (vm->accel->accel_class->vcpu_run && !host_thread_start(&vcpu->thread, name, run_vcpu, vcpu, error))
             return false;
     }
@@ -499,6 +557,8 @@ void vm_vcpus_stop(struct vm *vm)
 
 void vm_vcpus_resume(struct vm *vm)
 {
+    if (vm->icount)
+        vm_icount_before_resume(vm);
     for (guint i = 0; i < vm->vcpus->len; i++) {
         struct vcpu *vcpu = g_ptr_array_index(vm->vcpus, i);
 

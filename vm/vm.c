@@ -282,8 +282,18 @@ void vm_wake_main_loop(struct vm *vm)
     g_main_context_wakeup(vm->context);
 }
 
+/* What a vCPU of a run that can be repeated asks for happens behind the instruction that it is at, not when the main loop comes to it. */
+static void stop_if_repeatable(struct vm *vm)
+{
+    struct vcpu *vcpu = vcpu_current();
+
+    if (vm->icount && vcpu)
+        vcpu_stop_at_once(vcpu);
+}
+
 void vm_request_reset(struct vm *vm, enum vm_cause cause)
 {
+    stop_if_repeatable(vm);
     host_lock_take(&vm->request_lock);
     vm->request.reset = true;
     vm->request.reset_cause = cause;
@@ -298,6 +308,7 @@ void vm_request_shutdown(struct vm *vm, enum vm_cause cause)
 
 void vm_request_shutdown_status(struct vm *vm, enum vm_cause cause, int exit_status)
 {
+    stop_if_repeatable(vm);
     host_lock_take(&vm->request_lock);
     vm->request.shutdown = true;
     vm->request.shutdown_cause = cause;
@@ -316,6 +327,7 @@ void vm_request_powerdown(struct vm *vm)
 
 void vm_request_stop(struct vm *vm, enum vm_run_state why)
 {
+    stop_if_repeatable(vm);
     host_lock_take(&vm->request_lock);
     vm->request.stop = true;
     vm->request.stop_state = why;

@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "host/map.h"
 #include "host/perf.h"
+#include "vm/icount.h"
 
 static const char *const thread_names[] = { "default", "multi", "single", NULL };
 static const char *const backend_names[] = { "jit", "interp", NULL };
@@ -62,9 +63,12 @@ static bool start(struct accel *accel, GError **error)
     struct tcg *tcg = container_of(accel, struct tcg, accel);
 
     tcg->vm = accel->object.vm;
+    tcg->counts_all = vm_icount_on(tcg->vm);
     tcg->backend = tcg->backend_choice == TCG_BACKEND_INTERP ? &tcg_backend_interp : &tcg_backend_x86_64;
     if (tcg->tb_size && tcg->tb_size < 4)
         return error_set(error, "tb-size=%" G_GUINT64_FORMAT ": at least 4 MiB are needed", tcg->tb_size);
+    if (tcg->thread == TCG_THREAD_MULTI && vm_icount_on(tcg->vm))
+        return error_set(error, "thread=multi: No MTTCG when icount is enabled");
     if ((tcg->perfmap || tcg->jitdump) && tcg->backend != &tcg_backend_interp &&
         !(tcg->perf = host_perf_open(tcg->perfmap, tcg->jitdump, error)))
         return false;

@@ -2,84 +2,49 @@
  * accel/tcg/count.c - the counting flavour of blocks (mode bit MODE_COUNT): guest instructions are counted exactly, and a budget of
  * them ends at an exact instruction.
  *
- * The budget that is left, vcpu_host.icount, is one more guest register to the IR, so that back ends need not know. A block looks at
- * it once, at its beginning: where it does not suffice for the whole block, the block leaves to the dispatcher, which goes on
- * with blocks of one instruction. Then the register is put wherever it may be seen: before each instruction what is left before it, and
- * before a helper or an exit what is left behind the instruction (helpers that trap give it back: cpu_class.fault does not).
- * Puts that nobody sees are dropped by the passes.
+ * A block takes all its instructions from the budget (vcpu_host.icount) when it begins; where the budget does not suffice, it leaves to
+ * the dispatcher, which goes on with blocks of one instruction. Wherever the budget may be seen before the end, what was not retired is
+ * given back and, if the block goes on, taken again: before the instruction at memory accesses that may fail, behind it at
+ * helpers (those that trap give it back: cpu_class.fault does not) and exits. Back ends that know ir_block.prepaid do so in cold code for
+ * what is hot: accesses, and the exits of loops.
  */
 #include "accel/tcg/tcg.h"
 #include "tcg/append.h"
-#include <string.h>
 
 struct counter {
     struct ir_block *b;
-    u16 reg;          /* index of icount in the layout */
-    ir_value budget;  /* at the beginning of the block */
-    u32 visible;      /* instructions that the register shows as retired */
     u16 snapshot;
 };
 
-static struct ir_op *append(struct counter *c, enum ir_opcode code, enum ir_type type)
+static void append(struct counter *c, enum ir_opcode code, s64 insns)
 {
-    struct ir_op *op = ir_append(c->b, code, type);
+    struct ir_op *op = ir_append(c->b, code, IR_VOID);
 
     op->snapshot = c->snapshot;
-    return op;
+    op->imm = insns;
 }
 
-static ir_value append_const(struct counter *c, s64 value)
+/* Instructions retired that must be visible at the op; insn_count: no matter. */
+static u32 retired_at(const struct ir_block *b, const struct ir_op *op)
 {
-    append(c, IR_CONST, IR_I64)->imm = value;
-    return ir_last(c->b);
-}
-
-/* Leaves with the state as it is when the budget is too small for the block. */
-static void check_budget(struct counter *c)
-{
-    append(c, IR_GET, IR_I64)->aux = c->reg;
-    c->budget = ir_last(c->b);
-    ir_value whole = append_const(c, c->b->insn_count);
-    struct ir_op *exit = append(c, IR_EXIT_IF, IR_I64);
-    exit->aux = IR_LT;
-    exit->arg[0] = c->budget;
-    exit->arg[1] = whole;
-    exit->imm = 0;
-}
-
-static void show(struct counter *c, u32 retired)
-{
-    if (c->visible == retired)
-        return;
-    ir_value by = append_const(c, -(s64)retired);
-    struct ir_op *sum = append(c, IR_ADD, IR_I64);
-    sum->arg[0] = c->budget;
-    sum->arg[1] = by;
-    ir_value left = ir_last(c->b);
-    struct ir_op *put = append(c, IR_PUT, IR_I64);
-    put->aux = c->reg;
-    put->arg[0] = left;
-    c->visible = retired;
-}
-
-/* What must be visible at the op: instructions retired. */
-static u32 retired_at(const struct counter *c, const struct ir_op *op)
-{
-    u32 before = c->b->snapshot[op->snapshot].icount;
+    u32 before = b->snapshot[op->snapshot].icount;
 
     switch (op->code) {
     case IR_EXIT_IF:
     case IR_EXIT:
     case IR_EXIT_TO:
-        return c->b->exit[op->imm + 1].icount;
+        return b->prepaid && b->loop ? b->insn_count : b->exit[op->imm].icount;
     case IR_CALL:
-        return op->helper->effects & (IR_HELPER_READS | IR_HELPER_WRITES | IR_HELPER_NEEDS_PC | IR_HELPER_MAY_LEAVE) ? before + 1 : c->visible;
-    case IR_LEAVE:
-    case IR_VLD:
+        if (op->helper->effects & (IR_HELPER_READS | IR_HELPER_WRITES | IR_HELPER_NEEDS_PC | IR_HELPER_MAY_LEAVE))
+            return before + 1;
+        return b->insn_count;
+    case IR_VLD: /* may call a helper */
     case IR_VST:
+        return b->prepaid ? b->insn_count : before + 1;
+    case IR_LEAVE:
         return before + 1;
     default:
-        return ir_op_effects(op->code) & IR_EFFECT_LEAVE ? before : c->visible;
+        return !b->prepaid && ir_op_effects(op->code) & IR_EFFECT_LEAVE ? before : b->insn_count;
     }
 }
 
@@ -91,43 +56,34 @@ static void copy(struct counter *c, const struct ir_op *from)
     *op = *from;
     for (unsigned i = 0; i < 4; i++)
         op->arg[i] = map[from->arg[i]];
-    if (op->code == IR_EXIT_IF || op->code == IR_EXIT || op->code == IR_EXIT_TO)
-        op->imm++;
-}
-
-/* Exits are in the order of the ops that name them. */
-static void insert_exit(struct ir_block *b)
-{
-    if (b->exit_count >= IR_MAX_EXITS) {
-        b->overflow = true;
-        b->exit_count--;
-    }
-    memmove(&b->exit[1], &b->exit[0], b->exit_count * sizeof(b->exit[0]));
-    b->exit[0] = (struct ir_exit){ .kind = IR_EXIT_DIRECT, .pc = (s32)b->first_pc };
-    b->exit_count++;
 }
 
 void tcg_count_insns(const struct tcg *tcg, struct ir_block *b)
 {
-    struct counter c = { .b = b, .reg = (u16)(tcg->layout.reg_count - 1), .budget = IR_NONE };
+    struct counter c = { .b = b };
     struct ir_op *old = b->op;
-    u32 count = b->count;
+    u32 count = b->count, last_leave = b->last_leave;
+    bool began = false;
 
-    insert_exit(b);
+    b->prepaid = tcg->backend->takes_prepaid;
     b->op = b->spare;
     b->spare = old;
     b->count = 0;
     for (u32 i = 0; i < count && !b->overflow; i++) {
         const struct ir_op *op = &old[i];
+        s64 unretired = began && op->code != IR_INSN ? (s64)b->insn_count - retired_at(b, op) : 0;
 
         c.snapshot = op->snapshot;
-        if (op->code == IR_INSN && c.budget != IR_NONE)
-            show(&c, b->snapshot[op->snapshot].icount);
-        else if (op->code != IR_INSN)
-            show(&c, retired_at(&c, op));
+        if (i == last_leave)
+            b->last_leave = b->count;
+        if (unretired)
+            append(&c, IR_UNCOUNT, unretired);
         copy(&c, op);
         b->map[i] = ir_last(b);
-        if (op->code == IR_INSN && c.budget == IR_NONE)
-            check_budget(&c);
+        if (unretired && !(ir_op_effects(op->code) & IR_EFFECT_END))
+            append(&c, IR_UNCOUNT, -unretired);
+        if (op->code == IR_INSN && !began)
+            append(&c, IR_COUNT, b->insn_count);
+        began |= op->code == IR_INSN;
     }
 }

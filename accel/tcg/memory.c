@@ -46,6 +46,15 @@ static void refill(struct tcg_vcpu *v, u64 va, const struct walk *walk)
         tcg_context_fill(v->context, va, true, walk->host);
 }
 
+/*
+ * Counting: an interrupt that an access to a device raises is taken right behind the instruction, whatever the block, so such an instruction
+ * is a block of its own. Helpers that make several accesses go on where they are.
+ */
+static bool must_be_alone(const struct tcg_vcpu *v)
+{
+    return v->vcpu->counting && !v->one_insn && !v->in_helper;
+}
+
 /* Resolves the bytes of an access that lie in one page. False: a fault was taken. */
 static bool resolve(struct tcg_vcpu *v, u64 va, unsigned size, enum mmu_access access, s64 where, struct part *part)
 {
@@ -59,6 +68,11 @@ static bool resolve(struct tcg_vcpu *v, u64 va, unsigned size, enum mmu_access a
     part->physical = walk.page.physical | (va & 4095);
     bool direct = walk.host && (access != MMU_WRITE || walk.writable);
     part->host = direct ? walk.host + (va & 4095) : NULL;
+    if (unlikely(!part->host && must_be_alone(v))) {
+        v->device_pending = true;
+        set_pc(v, where);
+        return false;
+    }
     part->ram = walk.ram;
     part->ram_offset = walk.ram_offset + (va & 4095);
     return true;
@@ -447,15 +461,23 @@ static u8 *direct(struct vcpu *vcpu, u64 va, u64 size, bool write)
 
 static bool helper_load(struct vcpu *vcpu, u64 va, unsigned size, u64 *value)
 {
-    struct tcg_result result = tcg_load(vcpu, va, (u64)__builtin_ctz(size), where_now(vcpu));
+    struct tcg_vcpu *v = tcg_of(vcpu);
 
+    v->in_helper = true;
+    struct tcg_result result = tcg_load(vcpu, va, (u64)__builtin_ctz(size), where_now(vcpu));
+    v->in_helper = false;
     *value = result.value;
     return !result.leave;
 }
 
 static bool helper_store(struct vcpu *vcpu, u64 va, unsigned size, u64 value)
 {
-    return !tcg_store(vcpu, va, value, (u64)__builtin_ctz(size), where_now(vcpu));
+    struct tcg_vcpu *v = tcg_of(vcpu);
+
+    v->in_helper = true;
+    bool done = !tcg_store(vcpu, va, value, (u64)__builtin_ctz(size), where_now(vcpu));
+    v->in_helper = false;
+    return done;
 }
 
 static bool readable(struct vcpu *vcpu, u64 va, unsigned size)

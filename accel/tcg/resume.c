@@ -17,13 +17,12 @@ bool tcg_enter_context(struct tcg_vcpu *v)
     return tcg_context_activate(v, &key) != NULL;
 }
 
-/* Steps, watchpoints and budgets are the dispatcher's; so is everything that asks for a safepoint. */
+/* Steps, watchpoints and devices of a counting vCPU are the dispatcher's; so is everything that asks for a safepoint. */
 void *tcg_resume(void *vcpu)
 {
     struct tcg_vcpu *v = tcg_of(vcpu);
 
-    if (__atomic_load_n(&v->vcpu->host->exit_request, __ATOMIC_ACQUIRE) || v->one_insn || v->watch_pending ||
-        v->vcpu->counting)
+    if (__atomic_load_n(&v->vcpu->host->exit_request, __ATOMIC_ACQUIRE) || v->one_insn || v->watch_pending || v->device_pending)
         return NULL;
     v->vcpu->cpu->take_interrupt(v->vcpu);
     if (!tcg_enter_context(v))
@@ -102,7 +101,7 @@ static const void *remembered(struct tcg_vcpu *v, u64 va)
     const struct jump2 *jump = place_of(v, va);
     const struct tcg_refill *refill = v->context->refill;
 
-    if (jump->va != va || jump->mode != tcg_code_mode(v) || !v->context->space ||
+    if (jump->va != va || jump->mode != tcg_block_mode(v) || !v->context->space ||
         (jump->number != refill->space && jump->number != refill->shared))
         return NULL;
     return alive(v, jump->entry) ? jump->entry : NULL;
@@ -115,7 +114,7 @@ static void remember(struct tcg_vcpu *v, u64 va, const void *entry, bool global)
     if (!v->context->space)
         return;
     *place_of(v, va) = (struct jump2){
-        .va = va, .number = global ? v->context->refill->shared : v->context->refill->space, .mode = tcg_code_mode(v), .entry = entry,
+        .va = va, .number = global ? v->context->refill->shared : v->context->refill->space, .mode = tcg_block_mode(v), .entry = entry,
     };
     v->jump2_pages[bit / 64] |= BIT64(bit % 64);
     v->jump2_used = true;
@@ -126,7 +125,7 @@ static const void *find_in_page(struct tcg_vcpu *v, const struct code_page *page
 {
     u64 mixed = ((u64)(uintptr_t)page ^ (u64)offset << 48) * UINT64_C(0x9e3779b97f4a7c15);
     struct jump3 *jump = &v->jump3[mixed >> (64 - JUMP3_BITS)];
-    u32 mode = tcg_code_mode(v);
+    u32 mode = tcg_block_mode(v);
 
     if (jump->page == page && jump->offset == offset && jump->mode == mode && alive(v, jump->entry))
         return jump->entry;
@@ -145,7 +144,7 @@ const void *tcg_find(void *vcpu, u64 va)
     struct vm *vm = v->vcpu->vm;
     const void *entry;
 
-    if (v->one_insn || v->vcpu->counting || vm_has_breakpoints(vm) || log_wants(vm_log(vm), LOG_EXEC | LOG_CPU))
+    if (v->one_insn || vm_has_breakpoints(vm) || log_wants(vm_log(vm), LOG_EXEC | LOG_CPU))
         return NULL;
     entry = remembered(v, va);
     if (entry) {

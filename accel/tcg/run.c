@@ -1,6 +1,7 @@
 /* accel/tcg/run.c - the dispatcher: what happens between two stretches of generated code. The vCPU's own thread. */
 #include "accel/tcg/tcg.h"
 #include "host/clock.h"
+#include "vm/icount.h"
 
 /* Links a direct exit inside its page to the block it wanted. */
 static void link_blocks(struct tcg_vcpu *v, struct tcg_link *link, struct block *to)
@@ -67,7 +68,7 @@ static u32 counting_variant(const struct vcpu *vcpu)
 
 static bool budget_is_spent(struct vcpu *vcpu)
 {
-    if (likely(!vcpu->counting) || vcpu->host->icount > 0)
+    if (likely(!vcpu->counting) || vcpu->host->icount > 0 || vm_icount_on(vcpu->vm))
         return false;
     vcpu_debug_stop(vcpu, &(struct vcpu_stop){ .kind = VCPU_STOP_BUDGET });
     return true;
@@ -111,6 +112,8 @@ static void run(struct tcg_vcpu *v)
         }
         if (!link) /* a link keeps its block alive through the code epoch */
             epoch_quiesce(tcg->code_epoch, v->code_reader);
+        if (unlikely(vcpu->counting) && vm_icount_on(vcpu->vm) && !vm_icount_go_on(vcpu))
+            return;
         if (vcpu->cpu->take_interrupt(vcpu) || left == TCG_LEAVE_PC)
             link = NULL;
         if (!tcg_enter_context(v))
@@ -118,7 +121,8 @@ static void run(struct tcg_vcpu *v)
         if (budget_is_spent(vcpu))
             return;
         u64 pc = vcpu->cpu->get_pc(vcpu);
-        v->one_insn = step == VCPU_STEP_ONE || v->watch_pending;
+        v->one_insn = step == VCPU_STEP_ONE || v->watch_pending || v->device_pending;
+        v->device_pending = false;
         v->watch_off = v->watch_pending;
         u32 variant = variant_for(v, pc);
         if (variant && !v->one_insn && stop_at_breakpoint(v, pc, &skip_breakpoint))
@@ -210,7 +214,8 @@ static void give_turn(struct tcg_vcpu *v)
 void tcg_vcpu_run(struct vcpu *vcpu)
 {
     struct tcg_vcpu *v = tcg_of(vcpu);
-    bool turns = v->tcg->thread == TCG_THREAD_SINGLE || v->tcg->exact_exclusives;
+    /* With -icount the machine itself gives turns. */
+    bool turns = (v->tcg->thread == TCG_THREAD_SINGLE || v->tcg->exact_exclusives) && !vm_icount_on(vcpu->vm);
 
     if (turns)
         take_turn(v);

@@ -187,6 +187,8 @@ struct tcg_vcpu {
     bool watch_pending;   /* a watchpoint was hit: run the instruction without, then stop */
     bool watch_off;
     struct vcpu_stop watch_hit;
+    bool device_pending;  /* counting: an access reached a device, or nothing: run the instruction alone, so that what follows from it is seen behind it */
+    bool in_helper;       /* the access is one of a helper's (tcg_memory) */
     struct ir_block *ir;
     /* statistics */
     u64 dispatches, resumes, misses, finds, finds2, links, walks, l2_hits, flushes, page_flushes, slow_loads, slow_stores, mmio;
@@ -209,6 +211,7 @@ struct tcg {
     u32 tier2_threshold;
 
     struct vm *vm;
+    bool counts_all;       /* -icount: every vCPU counts from the start */
     const struct tcg_backend *backend;
     struct tcg_engine *engine;
     struct code_layout layout;
@@ -238,6 +241,12 @@ struct tcg {
 static inline u32 tcg_code_mode(const struct tcg_vcpu *v)
 {
     return v->context->key.mode & ~v->vcpu->cpu->data_modes;
+}
+
+/* What blocks that this vCPU runs have as their mode, variants aside. */
+static inline u32 tcg_block_mode(const struct tcg_vcpu *v)
+{
+    return tcg_code_mode(v) | (unlikely(v->vcpu->counting) ? MODE_COUNT : 0);
 }
 
 /* A hash for `recent` and `recent_space`. */

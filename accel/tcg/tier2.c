@@ -160,11 +160,11 @@ static bool leads_back(const struct ir_block *b)
 {
     for (u32 i = 0; i < b->exit_count; i++)
         if (b->exit[i].kind == IR_EXIT_DIRECT && b->exit[i].pc == (s32)b->first_pc)
-            return true;
+            return b->exit[i].icount == b->insn_count;
     return false;
 }
 
-static bool build(struct tcg_vcpu *v, const struct code_source *source)
+static bool build(struct tcg_vcpu *v, const struct code_source *source, bool counts)
 {
     struct ir_block *b = v->ir;
 
@@ -172,6 +172,10 @@ static bool build(struct tcg_vcpu *v, const struct code_source *source)
     if (v->vcpu->cpu->translate(v->vcpu, b, source) != TRANSLATE_OK || b->overflow || !leads_back(b))
         return false;
     b->loop = true;
+    if (counts)
+        tcg_count_insns(v->tcg, b);
+    if (b->overflow)
+        return false;
     tcg_run_passes(v->tcg, b);
     return b->loop;
 }
@@ -183,14 +187,14 @@ static struct block *make_locked(struct tcg_vcpu *v, struct block *old, u64 pc)
     struct code_page *page = old->page;
     struct trace trace = { page, old->mode };
     struct code_source source = {
-        .page = page->ram->host + page->offset, .offset = old->offset, .mode = old->mode, .max_insns = MAX_BLOCK_INSNS,
+        .page = page->ram->host + page->offset, .offset = old->offset, .mode = old->mode & ~MODE_COUNT, .max_insns = MAX_BLOCK_INSNS,
         .follow = follow, .opaque = &trace,
     };
     u64 lines = page->lines;
     struct block *block;
 
     tcg_page_protect(v, page, old->offset, 4095);
-    bool built = build(v, &source);
+    bool built = build(v, &source, old->mode & MODE_COUNT);
     tcg_page_set_lines(page, lines, old->offset, built ? old->offset + v->ir->byte_count - 1 : old->offset);
     if (!built)
         return NULL;
@@ -258,7 +262,7 @@ static struct block *judge(struct tcg_vcpu *v, struct block *block, u64 pc, cons
     tcg_block_kill(v->tcg, block);
     v->tcg->loops_dropped++;
     tcg_translate_unlock(v);
-    block = tcg_block_get(v, pc, 0);
+    block = tcg_block_get(v, pc, block->mode & MODE_COUNT);
     if (block)
         block->heat = TIER2_NEVER;
     return block;
@@ -266,7 +270,7 @@ static struct block *judge(struct tcg_vcpu *v, struct block *block, u64 pc, cons
 
 static bool may_become_loop(const struct tcg_vcpu *v, const struct block *block)
 {
-    return block->heat != TIER2_NEVER && tcg_may_cache(block) && !(block->mode & (MODE_SINGLE | MODE_COUNT)) &&
+    return block->heat != TIER2_NEVER && tcg_may_cache(block) && !(block->mode & MODE_SINGLE) &&
            !v->tcg->one_insn_per_tb && !log_wants(vm_log(v->vcpu->vm), LOG_EXEC | LOG_CPU | LOG_NOCHAIN);
 }
 

@@ -6,6 +6,7 @@
 #include "target/riscv/helpers.h"
 #include "target/riscv/mmu.h"
 #include "target/riscv/trap.h"
+#include "vm/icount.h"
 
 enum { LEFT = true, STAYED = false };
 
@@ -88,7 +89,12 @@ u64 riscv_helper_wfi(void *vcpu, u64 raw, u64 next)
 /* A wait may end for any reason; another hart gets the host's core meanwhile. */
 u64 riscv_helper_wrs(void *vcpu, u64 raw, u64 next)
 {
-    g_thread_yield();
+    struct riscv_cpu *cpu = riscv_cpu_of(vcpu);
+
+    if (vm_icount_on(cpu->vcpu.vm))
+        vm_icount_yield(&cpu->vcpu);
+    else
+        g_thread_yield();
     return STAYED;
 }
 

@@ -338,6 +338,14 @@ static void put_op(struct emitter *e, u32 i)
     case IR_FENCE:
         put_insn(e, INTERP_FENCE)->imm = (u64)op->imm;
         return;
+    case IR_COUNT:
+    case IR_UNCOUNT: {
+        struct interp_insn *insn = put_insn(e, op->code == IR_COUNT ? INTERP_COUNT : INTERP_UNCOUNT);
+
+        insn->imm = (u64)op->imm;
+        insn->x = snapshot_pc(e, op);
+        return;
+    }
     case IR_CALL:
     case IR_VLD:
     case IR_VST:

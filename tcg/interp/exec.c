@@ -281,6 +281,14 @@ L_CAS: {
 L_FENCE:
     fence(ip->imm);
     NEXT;
+L_COUNT:
+    if (STATE(s64, icount) < (s64)ip->imm)
+        LEAVE_AT(STATE(u64, pc_page) + (u64)(s64)ip->x, TCG_LEAVE_PC);
+    STATE(s64, icount) -= (s64)ip->imm;
+    NEXT;
+L_UNCOUNT:
+    STATE(s64, icount) += (s64)ip->imm;
+    NEXT;
 L_CALL: {
     const struct ir_helper *helper = (const struct ir_helper *)(uintptr_t)ip->imm;
     u64 result;

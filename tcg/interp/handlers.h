@@ -52,7 +52,7 @@
     X(CONST) X(PC_ADD)                                                                                                             \
     X(LD_U8) X(LD_U16) X(LD_U32) X(LD_U64) X(LD_S8) X(LD_S16) X(LD_S32) X(LD_S64) X(LD_ANY)                                        \
     X(ST_8) X(ST_16) X(ST_32) X(ST_64) X(ST_ANY)                                                                                   \
-    X(AMO) X(CAS) X(FENCE) X(CALL) X(FP) X(FENV_GET) X(FENV_SET) X(VEC) X(VEC_TO)                                                                                                 \
+    X(AMO) X(CAS) X(FENCE) X(COUNT) X(UNCOUNT) X(CALL) X(FP) X(FENV_GET) X(FENV_SET) X(VEC) X(VEC_TO)                                                                                                 \
     X(ENTER) X(EXIT) X(EXIT_POLL) X(EXIT_PAGE) X(EXIT_TO) X(LEAVE) X(UNLINKED) X(MISS) X(DEAD) X(DEAD_ENTER)
 
 enum interp_code {

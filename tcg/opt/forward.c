@@ -134,6 +134,8 @@ static ir_value rebuild(struct forward *f, const struct ir_op *op)
     case IR_PC_ADD:
     case IR_INSN:
     case IR_FENCE:
+    case IR_COUNT:
+    case IR_UNCOUNT:
         return copy_plain(f, op);
     case IR_GET:
         return do_get(f, op);

@@ -99,6 +99,8 @@ static void leave_behind(struct tcg_engine *e, const struct x86_cold *cold)
         if (in_state)
             x86_mov_mr(c, 3, x86_state_of(e, cold->put), RAX);
     }
+    if (cold->unretired)
+        x86_budget_give(e, cold->unretired - 1);
     x86_mov_rm(c, true, RAX, x86_base(e->layout->pc_page));
     x86_alu_ri(c, X86_ADD, true, RAX, cold->next);
     x86_jmp_to(c, x86_at(e, e->stubs.leave_rax));
@@ -169,6 +171,7 @@ static void emit_group(struct tcg_engine *e, const struct x86_cold *cold)
     x86_begin_slow(e, cold, cold->low);
     if (store)
         x86_push_operand(e, cold->value, 0);
+    x86_budget_give(e, cold->unretired);
     pad = x86_padding(c->p, 5 + sizeof(call) + 2);
     if (pad)
         x86_nop(c, pad);
@@ -176,10 +179,20 @@ static void emit_group(struct tcg_engine *e, const struct x86_cold *cold)
     memcpy(x86_begin(c), &call, sizeof(call));
     c->p += sizeof(call);
     crossing = x86_jcc(c, CC_A);
+    x86_budget_give(e, -cold->unretired);
     if (cold->result != X86_NO_REG && cold->result != RAX)
         x86_mov_rr(c, true, cold->result, RAX);
     x86_jmp_to(c, cold->back);
     x86_link_stub(e, cold->exit, crossing);
+}
+
+static void jump_to_exit(struct tcg_engine *e, u32 exit)
+{
+    unsigned pad = x86_padding(e->code.p, 1);
+
+    if (pad)
+        x86_nop(&e->code, pad);
+    x86_link_stub(e, exit, x86_jmp(&e->code));
 }
 
 static void emit_access(struct tcg_engine *e, const struct x86_cold *cold)
@@ -199,7 +212,9 @@ static void emit_access(struct tcg_engine *e, const struct x86_cold *cold)
     x86_clean_cold(e, cold->nan32, cold->nan64);
     if (group)
         crossing = split_crossing(e, cold);
+    x86_budget_give(e, cold->unretired);
     call_slow(e, cold);
+    x86_budget_give(e, -cold->unretired);
     if (cold->recheck_count) {
         repeat_checks(e, cold);
     } else {
@@ -208,8 +223,13 @@ static void emit_access(struct tcg_engine *e, const struct x86_cold *cold)
             x86_load(e, true, cold->result, (struct x86_operand){.place = PLACE_REG, .reg = RAX});
         x86_jmp_to(c, cold->back);
     }
-    if (group)
+    if (group && cold->unretired) { /* the instruction is done elsewhere */
+        x86_fix(crossing, c->p);
+        x86_budget_give(e, cold->unretired);
+        jump_to_exit(e, cold->exit);
+    } else if (group) {
         x86_link_stub(e, cold->exit, crossing);
+    }
 }
 
 /* Fills the exit's link: leaving while it is not linked, or when a poll says so. */
@@ -286,6 +306,9 @@ void x86_cold_emit(struct tcg_engine *e)
         case COLD_CROSS:
             x86_fix(cold->from, e->code.p);
             x86_emit_cross(e, &e->block->exit[cold->extra]);
+            break;
+        case COLD_COUNT:
+            x86_count_cold(e, cold);
             break;
         case COLD_FP_LOAD:
         case COLD_NAN:

@@ -813,6 +813,7 @@ void x86_emit_vector_transfer(struct tcg_engine *e, const struct ir_op *op)
 
     cold->table = op->code == IR_VST ? e->layout->l1_write : e->layout->l1_read;
     cold->where = e->block->snapshot[op->snapshot].pc;
+    cold->unretired = x86_unretired(e, e->block->snapshot[op->snapshot].icount + 1u); /* as for other helpers */
     cold->nan32 = e->nan32;
     cold->nan64 = e->nan64;
     cold->extra = e->index;
@@ -837,7 +838,9 @@ static void emit_transfer(struct tcg_engine *e, const struct x86_cold *cold)
     x86_mov_mi(c, 2, x86_base(e->layout->scratch + 16), cold->where);
     x86_mov_rr(c, true, RAX, RCX);
     x86_load(e, true, RCX, cold->value);
+    x86_budget_give(e, cold->unretired);
     x86_call_to(c, x86_at(e, x86_thunk_for(e, op->helper)));
+    x86_budget_give(e, -cold->unretired);
     x86_fp_reload(e);
     x86_jmp_to(c, cold->back);
 }

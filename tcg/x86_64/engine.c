@@ -41,6 +41,10 @@ static void assign_pins(struct tcg_engine *e)
         pin(e, l->pinned[i], pin_order[i]);
     for (u32 i = 0; i < MIN(l->pinned_fp_count, X86_PIN_COUNT); i++)
         pin(e, l->pinned_fp[i], X86_XMM0 + X86_XMM_TEMPS + i);
+    e->budget = IR_NONE;
+    for (u32 i = 0; i < l->reg_count; i++)
+        if (l->reg[i].offset == l->icount && l->reg[i].type == IR_I64)
+            e->budget = (u16)i;
     e->map_pin_of = g_memdup2(e->pin_of, l->reg_count);
     memcpy(e->map_guest_of, e->guest_of, sizeof(e->guest_of));
 }
@@ -169,6 +173,7 @@ static bool engine_alive(const struct tcg_engine *e, const void *indirect_entry)
 
 const struct tcg_backend tcg_backend_x86_64 = {
     .name = "x86_64",
+    .takes_prepaid = true,
     .create = engine_create,
     .destroy = engine_destroy,
     .prepare = x86_prepare,

@@ -115,7 +115,7 @@ struct x86_operand {
 
 /* Code to be placed behind the block. */
 enum x86_cold_kind { COLD_LOAD, COLD_STORE, COLD_AMO, COLD_CAS, COLD_LINK, COLD_CROSS, COLD_POLL_IF,
-                     COLD_FP_LOAD, COLD_NAN, COLD_UNBOX, COLD_EXACT, COLD_TURN, COLD_STREAM, COLD_STREAM_END,
+                     COLD_COUNT, COLD_FP_LOAD, COLD_NAN, COLD_UNBOX, COLD_EXACT, COLD_TURN, COLD_STREAM, COLD_STREAM_END,
                      COLD_TRANSFER, COLD_VECTOR };
 
 struct x86_compare {
@@ -174,6 +174,7 @@ struct x86_cold {
     s32 table;          /* displacement of the L1 */
     s32 disp;
     s32 where;          /* snapshot pc */
+    s32 unretired;      /* instructions from this one on that the block has taken from the budget */
     s32 next;           /* pc behind the instruction, when there are rechecks */
     s32 low, high;      /* first of a group: displacements that must lie in one page */
     union {
@@ -232,6 +233,7 @@ struct tcg_engine {
     u8 *pin_of;                 /* per guest register: host register, or X86_NO_REG */
     u16 guest_of[X86_ALL_REGS]; /* per host register: guest register, or IR_NONE */
     u32 pinned_mask;            /* host registers that are pinned, of both classes */
+    u16 budget;                 /* guest register that is the budget of the counting flavour, or IR_NONE */
     u8 *map_pin_of;             /* the same map as between blocks: a loop has one of its own */
     u16 map_guest_of[X86_ALL_REGS];
     struct x86_loop loop;
@@ -340,6 +342,16 @@ x86_fixup x86_check_tag(struct tcg_engine *e, s32 table, unsigned bytes);
 /* --- emit_vector.c, for cold code --- */
 void x86_vector_cold(struct tcg_engine *e, const struct x86_cold *cold);
 
+/* --- emit_count.c: the counting flavour --- */
+/* budget += insns, which may be less than 0. Flags go where no host register holds the budget. */
+void x86_budget_give(struct tcg_engine *e, s32 insns);
+/* What a prepaid block has taken and not retired `retired` instructions after its begin. 0 in other blocks. */
+static inline s32 x86_unretired(const struct tcg_engine *e, u32 retired)
+{
+    return e->block->prepaid ? (s32)(e->block->insn_count - retired) : 0;
+}
+void x86_count_cold(struct tcg_engine *e, const struct x86_cold *cold);
+
 /* --- cold.c --- */
 struct x86_cold *x86_cold_add(struct tcg_engine *e, enum x86_cold_kind kind);
 void x86_cold_emit(struct tcg_engine *e);
@@ -356,6 +368,8 @@ x86_emit_fn x86_emit_setcc, x86_emit_select, x86_emit_min_max, x86_emit_scan, x8
 x86_emit_fn x86_emit_mul_high, x86_emit_div;
 x86_emit_fn x86_emit_load, x86_emit_store, x86_emit_amo, x86_emit_cas, x86_emit_fence;
 x86_emit_fn x86_emit_vector, x86_emit_vector_number, x86_emit_vector_transfer;
+
+x86_emit_fn x86_emit_count, x86_emit_uncount;
 x86_emit_fn x86_emit_call, x86_emit_exit_if, x86_emit_exit, x86_emit_exit_to, x86_emit_leave;
 x86_emit_fn x86_emit_fp_binary, x86_emit_fp_sqrt, x86_emit_fp_fma, x86_emit_fp_min_max, x86_emit_fp_compare, x86_emit_fp_to_integer;
 x86_emit_fn x86_emit_fp_from_integer, x86_emit_fp_convert, x86_emit_fp_round, x86_emit_fp_sign, x86_emit_fp_copy_sign, x86_emit_fp_bits;

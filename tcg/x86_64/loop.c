@@ -199,6 +199,7 @@ static void leave_by(struct tcg_engine *e, u32 i, bool backward)
 {
     const struct ir_exit *exit = &e->block->exit[i];
 
+    x86_budget_give(e, x86_unretired(e, exit->icount));
     x86_loop_restore(e);
     if (exit->pc < 0 || exit->pc >= TCG_PAGE_SIZE) {
         x86_emit_cross(e, exit);
@@ -300,6 +301,7 @@ static void emit_access(struct tcg_engine *e, const struct x86_cold *cold)
 {
     x86_begin_slow(e, cold, cold->disp);
     x86_clean_cold(e, cold->nan32, cold->nan64);
+    x86_budget_give(e, cold->unretired);
     x86_loop_restore(e);
     jump_to_link(e, cold->exit);
 }
@@ -317,6 +319,9 @@ void x86_loop_cold(struct tcg_engine *e, const struct x86_cold *cold)
         break;
     case COLD_TURN:
         emit_turn(e, cold);
+        break;
+    case COLD_COUNT:
+        x86_count_cold(e, cold);
         break;
     case COLD_LINK:
         x86_fix(cold->from, e->code.p);

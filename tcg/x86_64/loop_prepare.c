@@ -157,6 +157,8 @@ static void lend_all(struct tcg_engine *e, const struct ir_block *b)
 
     e->loop.lent_count = 0;
     count_uses(b, uses, written);
+    if (b->prepaid && e->budget != IR_NONE && e->map_pin_of[e->budget] != X86_NO_REG)
+        uses[e->budget]++; /* its host register is not free */
     e->loop.turns = new_slot(&d);
     free_rdx(&d, b);
     lend_to_streams(&d);

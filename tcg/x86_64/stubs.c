@@ -318,6 +318,7 @@ static void group_leave_behind(struct tcg_engine *e)
     struct x86_code *c = &e->code;
     u8 *none;
 
+    x86_alu_mi(c, X86_SUB, true, x86_base(e->layout->icount), 1); /* retired, where somebody counts */
     x86_extend_rm(c, 0, false, false, RAX, x86_mem(RDX, CALL_FIELD(has_put)));
     x86_test_rr(c, false, RAX, RAX);
     none = x86_jcc8(c, CC_E);

@@ -1,0 +1,46 @@
+/* tcg/x86_64/emit_count.c - the counting flavour: one subtraction for a block; what was not retired is given back in cold code. */
+#include "tcg/x86_64/value.h"
+
+void x86_budget_give(struct tcg_engine *e, s32 insns)
+{
+    unsigned r = e->budget == IR_NONE ? X86_NO_REG : e->map_pin_of[e->budget];
+
+    if (!insns)
+        return;
+    if (r == X86_NO_REG)
+        x86_alu_mi(&e->code, X86_ADD, true, x86_base(e->layout->icount), insns);
+    else
+        x86_lea(&e->code, true, r, x86_mem(r, insns));
+}
+
+void x86_emit_count(struct tcg_engine *e, const struct ir_op *op)
+{
+    struct x86_cold *cold = x86_cold_add(e, COLD_COUNT);
+    unsigned r = e->budget == IR_NONE ? X86_NO_REG : e->map_pin_of[e->budget];
+
+    x86_clean_pins(e);
+    cold->where = e->block->snapshot[op->snapshot].pc;
+    cold->extra = (u32)op->imm;
+    if (r == X86_NO_REG)
+        x86_alu_mi(&e->code, X86_SUB, true, x86_base(e->layout->icount), (s32)op->imm);
+    else
+        x86_alu_ri(&e->code, X86_SUB, true, r, (s32)op->imm);
+    cold->from = x86_jcc(&e->code, CC_L);
+}
+
+void x86_emit_uncount(struct tcg_engine *e, const struct ir_op *op)
+{
+    x86_budget_give(e, (s32)op->imm);
+}
+
+/* Nothing of the block has happened. */
+void x86_count_cold(struct tcg_engine *e, const struct x86_cold *cold)
+{
+    x86_fix(cold->from, e->code.p);
+    x86_budget_give(e, (s32)cold->extra);
+    if (e->loop.on)
+        x86_loop_restore(e);
+    x86_mov_rm(&e->code, true, RAX, x86_base(e->layout->pc_page));
+    x86_alu_ri(&e->code, X86_ADD, true, RAX, cold->where);
+    x86_jmp_to(&e->code, x86_at(e, e->stubs.leave_rax));
+}

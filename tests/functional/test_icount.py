@@ -1,0 +1,116 @@
+# tests/functional/test_icount.py - -icount: runs that can be repeated, to the last bit, whatever translates.
+import re
+import subprocess
+
+import pytest
+
+from conftest import cached
+
+TIME = ["-icount", "shift=1,sleep=off", "-seed", "7", "-rtc", "base=2026-01-01,clock=vm"]
+M = 1_000_000
+
+
+def stop_at(machine, count, deadline=100):
+    machine.qmp.command("x-icount-stop", count=count)
+    machine.qmp.command("cont")
+    machine.qmp.event("STOP", deadline)
+    where = machine.qmp.command("x-query-icount")
+    assert where["count"] == count
+    return where["time"], where["hash"]
+
+
+def say(machine, text):
+    """Input that comes while the machine stands still: its count is exact. At most the UART's FIFO."""
+    before = machine.qmp.command("x-query-icount")["hash"]
+    machine.type(text)
+    while machine.qmp.command("x-query-icount")["hash"] == before:
+        machine.pump(0.01)
+
+
+def boot(start, arguments, counts, *options):
+    machine = start("-M", "virt", "-m", "192M", "-S", *TIME, *options, *arguments, qmp=True)
+    hashes = [stop_at(machine, count) for count in counts]
+    machine.close()
+    return hashes
+
+
+def test_firmware_is_the_same_everywhere(start, firmware):
+    counts = [1, 1000, 777_777, 3 * M]
+    runs = [boot(start, ["-bios", firmware], counts, "-smp", "2", "-accel", accel)
+            for accel in ("tcg", "tcg,backend=interp", "tcg,tier2-threshold=1", "tcg,tier2=off,host-isa=v1")]
+    assert len({run[-1] for run in runs}) == 1, runs
+    assert runs == [runs[0]] * len(runs)
+    assert boot(start, ["-bios", firmware], counts[:1], "-smp", "2", "-seed", "8") != runs[0][:1]  # the device tree has random bytes
+
+
+def play(start, linux, firmware, accel, counts):
+    """To the shell, a command typed in two parts at fixed counts, and on."""
+    machine = start("-M", "virt", "-m", "192M", "-S", *TIME, "-accel", accel, "-bios", firmware, *linux(), qmp=True)
+    hashes = [stop_at(machine, count) for count in counts]
+    for count, text in ((counts[-1] + 1 * M, "expr 6 "), (counts[-1] + 2 * M + 1, "\\* 7\n"), (counts[-1] + 90 * M, None)):
+        hashes.append(stop_at(machine, count))
+        if text:
+            say(machine, text)
+    machine.wait_for(r"\n42\r\n")
+    console = machine.console
+    machine.close()
+    return hashes, console
+
+
+@pytest.mark.parametrize("others", [("tcg,tier2-threshold=1",),
+                                    pytest.param(("tcg,tier2=off", "tcg,backend=interp", "tcg,tb-size=4", "tcg,host-isa=v1"), marks=pytest.mark.long)])
+def test_debian_to_the_shell_twice(start, linux, firmware, others):
+    counts = [200 * M, 1150 * M]
+    first = play(start, linux, firmware, "tcg", counts)
+    assert b"guest: ready" in first[1]
+    for accel in others:
+        assert play(start, linux, firmware, accel, counts) == first, accel
+
+
+@pytest.mark.long
+def test_harts_take_turns(start, linux, firmware):
+    arguments = ["-bios", firmware, "-smp", "3", *linux("uname -a", "cat /proc/interrupts")]
+    runs = [boot(start, arguments, [50 * M, 400 * M, 900 * M], "-accel", accel) for accel in ("tcg", "tcg,tier2-threshold=1", "tcg,backend=interp")]
+    assert runs == [runs[0]] * len(runs)
+
+
+@pytest.mark.parametrize("options, message", [
+    (["-icount", "shift=11"], r"Invalid shift value"),
+    (["-icount", "x"], r"Invalid shift value"),
+    (["-icount", "align=on"], r"Please specify shift option when using align"),
+    (["-icount", "1,align=on,sleep=off"], r"align=on and sleep=off are incompatible"),
+    (["-icount", "1,rr=bogus"], r"Invalid icount rr option: bogus"),
+    (["-icount", "1,rr=record,rrfile=x"], r"record and replay are not there yet"),
+    (["-icount", "1,foo=1"], r"foo"),
+    (["-icount", "1", "-accel", "tcg,thread=multi"], r"No MTTCG when icount is enabled"),
+    (["-icount", "1", "-accel", "qtest"], r"-icount is not allowed"),
+    (["-seed", "abc"], r"Invalid seed number: abc"),
+    (["-seed", "-1"], r"Invalid seed number: -1"),
+])
+def test_bad_options(start, options, message):
+    machine = start("-M", "none", *options)
+    assert machine.wait_exit() == 1
+    machine.pump(0.1)
+    assert re.search(message, machine.console.decode()), machine.console
+
+
+def test_count_must_be_ahead(start, firmware):
+    machine = start("-M", "virt", "-S", "-bios", firmware, *TIME, qmp=True)
+    stop_at(machine, 1000)
+    with pytest.raises(RuntimeError, match="1000 instructions were executed before"):
+        machine.qmp.command("x-icount-stop", count=1000)
+
+
+def test_without_icount(start):
+    machine = start("-M", "none", qmp=True)
+    for command, arguments in (("x-query-icount", {}), ("x-icount-stop", {"count": 5})):
+        with pytest.raises(RuntimeError, match="only with -icount"):
+            machine.qmp.command(command, **arguments)
+
+
+@pytest.mark.parametrize("options", ["shift=auto", "shift=3", "shift=7,align=on", "1,sleep=off"])
+def test_uboot_counts_down(start, firmware, options):
+    """Time passes, whatever makes it."""
+    machine = start("-M", "virt", "-smp", "2", "-bios", firmware, "-icount", options, "-kernel", cached("u-boot", "qemu-riscv64_smode", "u-boot.bin"))
+    machine.wait_for(r"Hit any key to stop autoboot", 60)
+    machine.wait_for(r"=> ", 60)
