@@ -1,4 +1,4 @@
-# tests/functional/test_day.py - A machine to work on: the short part of tests/day (long: tests/day/debian.py runs all of it).
+# tests/functional/test_day.py - A machine to work on: the short part of tests/day, and (long) tests/day/debian.py stage by stage.
 import hashlib
 import os
 import random
@@ -60,3 +60,23 @@ def test_files_survive_on(base, firmware, tmp_path, disk):
         guest.type("poweroff -f\n")
         assert guest.wait_exit(30) == 0
     run(IMG, "check", "-q", str(tmp_path / "day.qcow2"))
+
+
+@pytest.fixture(scope="module")
+def day(tmp_path_factory):
+    """Where the stages of tests/day/debian.py leave the disk to each other; a few GB."""
+    for part in ("debootstrap", "installer", "linux-riscv64", "uefi"):
+        cached(part)
+    folder = tmp_path_factory.mktemp("debian")
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("stage", ["install", "disks", "screens", "installer"])  # the others were not seen to their end yet
+def test_day_of(stage, day):
+    if stage not in ("install", "installer") and not (day / "share" / "kernel").exists():
+        pytest.skip("nothing is installed")
+    result = subprocess.run(["/usr/bin/python3", os.path.join(ROOT, "tests", "day", "debian.py"), "-d", str(day), stage], capture_output=True, text=True, check=False)
+    print(result.stdout)
+    assert result.returncode == 0 and "day: done" in result.stdout, result.stdout + result.stderr[-3000:]
