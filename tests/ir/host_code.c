@@ -1,11 +1,12 @@
 /*
  * tests/ir/host_code.c - golden host code of hot guest instructions, so that a change of its quality shows as a diff.
  *
- *     ir-host-code FILE...
+ *     ir-host-code [--turns] FILE...
  *
  * A file holds cases `== name: words in hex` with the listing behind: the code of the whole block after all passes, which ends with an
  * exit to the next instruction. Host features are those of x86-64-v3; addresses are offsets in the block, stubs are named so.
- * BLESS=1 rewrites the file. Exit status 77 (skipped) when the host has less than v3.
+ * With --turns the words are a loop, and what stands behind is the number of host instructions of one turn: of tier 1, of tier 2, and of the
+ * counting flavour of tier 1. scripts/bless-host-code (BLESS=1) rewrites the files. Exit status 77 (skipped) when the host has less than v3.
  */
 #include "accel/tcg/tcg.h"
 #include "vm/object.h"
@@ -19,6 +20,7 @@ struct world {
     struct tcg_engine *engine;
     struct ir_block *block;
     u64 guards;
+    bool turns, loop, counts;
 };
 
 static bool host_has_v3(void)
@@ -36,6 +38,7 @@ static void set_up(struct world *w)
         on[i] = true;
     w->guards = riscv_guards(on);
     tcg_layout_init(&w->tcg, vm_class_find("max-riscv-cpu", VM_GUEST_RISCV64)->data);
+    w->tcg.backend = &tcg_backend_x86_64;
     w->engine = tcg_backend_x86_64.create(&w->tcg.layout, &runtime, &options, NULL);
     w->block = ir_block_create(1024);
 }
@@ -59,6 +62,9 @@ static bool translate(struct world *w, const char *words)
     ir_block_reset(w->block, source.offset);
     if (riscv_translate(w->block, &source, w->guards, NULL) != TRANSLATE_OK)
         return false;
+    w->block->loop = w->loop;
+    if (w->counts)
+        tcg_count_insns(&w->tcg, w->block);
     for (const struct ir_pass *pass = ir_passes; pass->name; pass++)
         pass->run(w->block, &w->tcg.layout);
     return true;
@@ -125,6 +131,85 @@ static char *listing(struct world *w, const char *words)
     return g_string_free(out, FALSE);
 }
 
+/* --- turns of loops --- */
+
+struct turn {
+    u64 address;
+    const char *text; /* of the instruction */
+};
+
+/* The hot code: up to the first jump that is always taken; what is cold lies behind. */
+static GArray *hot_code(char **line, u64 entry)
+{
+    GArray *hot = g_array_new(FALSE, FALSE, sizeof(struct turn));
+
+    for (; *line; line++) {
+        struct turn insn = { strtoull(*line, NULL, 16), strstr(*line, ":  ") };
+
+        if (!insn.text || insn.address < entry)
+            continue;
+        for (insn.text += 3; g_ascii_isxdigit(*insn.text);)
+            insn.text++;
+        while (*insn.text == ' ')
+            insn.text++;
+        if (g_str_has_prefix(insn.text, "jmp"))
+            break;
+        g_array_append_val(hot, insn);
+    }
+    return hot;
+}
+
+/* A jump back: the turn begins where it leads. Tier 1 has none, its turn is all. */
+static u64 first_of_turn(const struct turn *insn, u64 entry)
+{
+    const char *target = *insn->text == 'j' ? strstr(insn->text, " 0x") : NULL;
+    u64 to = target ? strtoull(target + 1, NULL, 16) : 0;
+
+    return to >= entry && to < insn->address ? to : 0;
+}
+
+static unsigned count_turn(GArray *hot, u64 entry, bool loop)
+{
+    u64 first = loop ? 0 : entry;
+    unsigned count = 0, end = hot->len;
+
+    for (unsigned i = 0; loop && i < hot->len && !first; i++) {
+        first = first_of_turn(&g_array_index(hot, struct turn, i), entry);
+        end = i + 1;
+    }
+    for (unsigned i = 0; first && i < end; i++) {
+        const struct turn *insn = &g_array_index(hot, struct turn, i);
+
+        count += insn->address >= first && !g_str_has_prefix(insn->text, "nop");
+    }
+    return count;
+}
+
+/* Of one way to translate; 0: it does not do this loop. */
+static unsigned turn_length(struct world *w, const char *words, bool loop, bool counts)
+{
+    struct tcg_code code;
+    g_autofree char *text = NULL;
+    g_auto(GStrv) line = NULL;
+
+    w->loop = loop; /* "FS is Dirty" is put in each turn: a guard of tier 2 */
+    w->counts = counts;
+    if (!translate(w, words) || !(text = emit(w, &code)) || w->block->loop != loop)
+        return 0;
+    line = g_strsplit(text, "\n", 0);
+    g_autoptr(GArray) hot = hot_code(line, (uintptr_t)code.entry);
+    return count_turn(hot, (uintptr_t)code.entry, loop);
+}
+
+static char *turns(struct world *w, const char *words)
+{
+    unsigned tier1 = turn_length(w, words, false, false), tier2 = turn_length(w, words, true, false);
+
+    if (!tier1)
+        return g_strdup("");
+    return g_strdup_printf("    tier 1: %u\n    tier 2: %u\n    counting: %u\n", tier1, tier2, turn_length(w, words, false, true));
+}
+
 static unsigned check_case(struct world *w, const char *text, GString *blessed)
 {
     const char *body = strchr(text, '\n'), *colon = strrchr(text, ':');
@@ -133,7 +218,7 @@ static unsigned check_case(struct world *w, const char *text, GString *blessed)
     colon = strrchr(head, ':');
     if (!colon)
         return 1;
-    got = listing(w, colon + 1);
+    got = w->turns ? turns(w, colon + 1) : listing(w, colon + 1);
     g_string_append_printf(blessed, "== %s\n%s\n", head, got);
     want = g_strdup(body ? body + 1 : "");
     g_strchomp(want);
@@ -171,7 +256,8 @@ int main(int argc, char **argv)
     if (!host_has_v3())
         return 77;
     set_up(&w);
-    for (int i = 1; i < argc; i++)
+    w.turns = argc > 1 && !strcmp(argv[1], "--turns");
+    for (int i = 1 + w.turns; i < argc; i++)
         failures += check_file(&w, argv[i]);
     ir_block_destroy(w.block);
     tcg_backend_x86_64.destroy(w.engine);
