@@ -36,6 +36,10 @@
 #define orc_b()            translate_orc_b(t, i)
 #define czero(cond)        translate_czero(t, i, IR_##cond)
 #define integer_helper(h)  translate_integer_helper(t, i, &riscv_ir_##h)
+#define integer_helper1(h) translate_integer_helper(t, i, &riscv_ir_##h)
+#define integer_helper3(h) translate_integer_helper(t, i, &riscv_ir_##h)
+#define aes_key()          translate_aes_key(t, i)
+#define pack(half)         translate_pack(t, i, IR_##half)
 
 /* memory */
 #define load(size)         translate_load(t, i, MEM_##size)

@@ -78,7 +78,11 @@ void translate_bit(struct translation *t, const struct riscv_insn *i, enum ir_op
 void translate_bit_extract(struct translation *t, const struct riscv_insn *i, bool is_imm);
 void translate_orc_b(struct translation *t, const struct riscv_insn *i);
 void translate_czero(struct translation *t, const struct riscv_insn *i, enum ir_cond cond);
+/* As many of rs1, rs2 and the immediate as it takes. */
 void translate_integer_helper(struct translation *t, const struct riscv_insn *i, const struct ir_helper *helper);
+void translate_aes_key(struct translation *t, const struct riscv_insn *i);
+/* Low halves of rs1 and rs2 side by side; half is the type of one of them. */
+void translate_pack(struct translation *t, const struct riscv_insn *i, enum ir_type half);
 
 /* translate_memory.c */
 void translate_load(struct translation *t, const struct riscv_insn *i, u32 mem);

@@ -104,11 +104,37 @@ void translate_czero(struct translation *t, const struct riscv_insn *i, enum ir_
 
 void translate_integer_helper(struct translation *t, const struct riscv_insn *i, const struct ir_helper *helper)
 {
-    ir_value x, y;
+    ir_value x, y = IR_NONE, z = IR_NONE;
 
     if (i->rd == 0)
         return;
     x = translate_x(t, i->rs1);
-    y = translate_x(t, i->rs2);
-    translate_set_x(t, i->rd, ir_call(t->b, helper, x, y, IR_NONE, IR_NONE));
+    if (helper->arg_count > 1)
+        y = translate_x(t, i->rs2);
+    if (helper->arg_count > 2)
+        z = translate_const(t, i->imm);
+    translate_set_x(t, i->rd, ir_call(t->b, helper, x, y, z, IR_NONE));
+}
+
+void translate_aes_key(struct translation *t, const struct riscv_insn *i)
+{
+    enum { LAST_ROUND = 10 };
+
+    if (i->imm > LAST_ROUND)
+        translate_illegal(t, i);
+    else
+        translate_set_x(t, i->rd, ir_call(t->b, &riscv_ir_aes64ks1i, translate_x(t, i->rs1), translate_const(t, i->imm), IR_NONE, IR_NONE));
+}
+
+void translate_pack(struct translation *t, const struct riscv_insn *i, enum ir_type half)
+{
+    unsigned bits = ir_type_bits(half);
+    ir_value low = ir_zext(t->b, IR_I64, ir_trunc(t->b, half, translate_x(t, i->rs1)));
+    ir_value high = ir_binary_imm(t->b, IR_SHL, ir_zext(t->b, IR_I64, ir_trunc(t->b, half, translate_x(t, i->rs2))), bits);
+    ir_value both = ir_binary(t->b, IR_OR, low, high);
+
+    if (half == IR_I16)
+        translate_set_w(t, i->rd, ir_trunc(t->b, IR_I32, both));
+    else
+        translate_set_x(t, i->rd, both);
 }

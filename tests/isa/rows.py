@@ -54,6 +54,8 @@ class Table:
                 word |= rng.getrandbits(1) << bit
             if 'rm' in row.fields:
                 word = row.put(word, 'rm', rng.choice((0, 1, 2, 3, 4, 7)))
+            if row.action == 'aes_key()': # rounds beyond are illegal
+                word = row.put(word, 'imm', rng.randrange(11))
             for name, value in fields.items():
                 if name in row.fields:
                     word = row.put(word, name, value)

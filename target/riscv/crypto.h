@@ -1,0 +1,54 @@
+/*
+ * target/riscv/crypto.h - the pieces of ciphers and hashes that instructions compute (FIPS 197, FIPS 180-4, GB/T 32905, GB/T 32907).
+ *
+ * Columns of AES are u32 with row 0 in the low byte. Pure functions; any thread.
+ */
+#ifndef TARGET_RISCV_CRYPTO_H
+#define TARGET_RISCV_CRYPTO_H
+
+#include "base/types.h"
+
+extern const u8 riscv_aes_sbox[256], riscv_aes_inverse_sbox[256], riscv_sm4_sbox[256];
+
+static inline u32 rotate_left32(u32 x, unsigned by)
+{
+    return x << by | x >> (-by & 31);
+}
+
+static inline u32 rotate_right32(u32 x, unsigned by)
+{
+    return x >> by | x << (-by & 31);
+}
+
+static inline u64 rotate_right64(u64 x, unsigned by)
+{
+    return x >> by | x << (-by & 63);
+}
+
+/* Each byte through a box. */
+static inline u32 crypto_sub_word(const u8 box[256], u32 x)
+{
+    return box[x & 0xff] | (u32)box[x >> 8 & 0xff] << 8 | (u32)box[x >> 16 & 0xff] << 16 | (u32)box[x >> 24] << 24;
+}
+
+/* One round of AES without the key: rows shifted, bytes substituted, the other way when inverse. */
+void riscv_aes_shift_sub(u32 state[4], bool inverse);
+u32 riscv_aes_mix_column(u32 column, bool inverse);
+/* Round constant n, 0..9; 0 beyond. */
+u32 riscv_aes_round_constant(unsigned n);
+
+/* FIPS 180-4, section 4.1: sigma and capital sigma of SHA-256 (wide: SHA-512). */
+u64 riscv_sha2_sigma(bool wide, bool capital, unsigned which, u64 x);
+
+/* GB/T 32905 */
+static inline u32 sm3_p0(u32 x)
+{
+    return x ^ rotate_left32(x, 9) ^ rotate_left32(x, 17);
+}
+
+static inline u32 sm3_p1(u32 x)
+{
+    return x ^ rotate_left32(x, 15) ^ rotate_left32(x, 23);
+}
+
+#endif
