@@ -306,14 +306,15 @@ static bool may_run(const struct translation *t, unsigned op, unsigned form)
 /* The call; its result when vtype is known, IR_NONE when the helper wrote it or the instruction is illegal. */
 static ir_value call(struct translation *t, const struct riscv_insn *i, unsigned op, unsigned form)
 {
+    u64 together = riscv_vector_together(op);
     ir_value what;
 
-    if (!may_run(t, op, form) || (t->vtype_known && !riscv_vector_legal(t->cpu, op, form, i->raw, t->vtype))) {
+    if (!may_run(t, op, form) || (t->vtype_known && !riscv_vector_legal(t->cpu, op, form, i->raw, t->vtype)) || (t->vl_known && t->vl % together)) {
         translate_illegal(t, i);
         return IR_NONE;
     }
     what = translate_const(t, (s64)(i->raw | (u64)op << 32 | (u64)form << 48));
-    if (t->vtype_known)
+    if (t->vtype_known && (together == 1 || t->vl_known))
         return ir_call(t->b, &riscv_ir_vector, what, scalar(t, i, form), IR_NONE, IR_NONE);
     translate_call(t, &riscv_ir_vector_checked, what, scalar(t, i, form), IR_NONE, IR_NONE);
     return IR_NONE;

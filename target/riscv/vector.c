@@ -6,12 +6,13 @@
 #include "target/riscv/trap.h"
 #include <string.h>
 
-enum { INTEGER, WIDE, FIXED, FLOAT, MOVE };
+enum { INTEGER, WIDE, FIXED, FLOAT, MOVE, CRYPTO };
 #define chapter_integer INTEGER
 #define chapter_wide    WIDE
 #define chapter_fixed   FIXED
 #define chapter_float   FLOAT
 #define chapter_move    MOVE
+#define chapter_crypto  CRYPTO
 
 const struct riscv_vector_info riscv_vector_info[RISCV_V_OP_COUNT] = {
 #define VECTOR(id, chapter, d, s2, s1, rules) { VECTOR_##d, VECTOR_##s2, VECTOR_##s1, chapter_##chapter, rules },
@@ -151,6 +152,10 @@ static bool widths_legal(const struct riscv_cpu *cpu, const struct riscv_vector_
         return false;
     if ((rules & VECTOR_HIGH) && bits == 64 && !riscv_has(cpu, RISCV_EXT_V))
         return false;
+    if ((rules & VECTOR_SEW_32) && bits != 32)
+        return false;
+    if ((rules & VECTOR_SHA2) && bits != 32 && !(bits == 64 && riscv_has(cpu, RISCV_EXT_ZVKNHB)))
+        return false;
     return !(rules & VECTOR_SEW_64) || bits == 64;
 }
 
@@ -185,7 +190,7 @@ bool riscv_vector_legal(const struct riscv_cpu *cpu, enum riscv_vector_op op, en
         return false;
     if (op >= RISCV_V_MV1R && op <= RISCV_V_MV8R)
         return move_legal(op, raw);
-    if (!widths_legal(cpu, info, form, vtype) || !make_group(info->d, raw >> 7 & 31, vtype, &d) || !make_group(info->s2, raw >> 20 & 31, vtype, &s[0]) ||
+    if (riscv_vector_max(cpu, vtype) < riscv_vector_together(op) || !widths_legal(cpu, info, form, vtype) || !make_group(info->d, raw >> 7 & 31, vtype, &d) || !make_group(info->s2, raw >> 20 & 31, vtype, &s[0]) ||
         !make_group(form == RISCV_V_V ? info->s1 : VECTOR_NONE, raw >> 15 & 31, vtype, &s[1]))
         return false;
     if (masked && d.checked && d.first == 0 && (info->d != VECTOR_BITS || (info->rules & VECTOR_NOT_V0)))
@@ -193,7 +198,7 @@ bool riscv_vector_legal(const struct riscv_cpu *cpu, enum riscv_vector_op op, en
     if (d.checked && !sources_legal(info, op, masked, &s[0], &s[1]))
         return false;
     for (unsigned i = 0; i < 2 && d.checked; i++)
-        if (s[i].checked && (apart ? overlap(&d, &s[i]) : !may_overlap(&d, &s[i])))
+        if (s[i].checked && (apart || (i == 0 && info->rules & VECTOR_APART_2) ? overlap(&d, &s[i]) : !may_overlap(&d, &s[i])))
             return false;
     return true;
 }
@@ -237,7 +242,7 @@ bool riscv_vector_memory_legal(const struct riscv_cpu *cpu, enum riscv_vector_ac
 static riscv_vector_function *find(enum riscv_vector_op op, bool scalar, unsigned sew)
 {
     static riscv_vector_functions *const chapters[] = { [INTEGER] = riscv_vector_integer, [WIDE] = riscv_vector_wide, [FIXED] = riscv_vector_fixed,
-                                                        [FLOAT] = riscv_vector_float, [MOVE] = riscv_vector_move };
+                                                        [FLOAT] = riscv_vector_float, [MOVE] = riscv_vector_move, [CRYPTO] = riscv_vector_crypto };
 
     return chapters[riscv_vector_info[op].chapter][op][scalar][sew];
 }
@@ -316,7 +321,9 @@ u64 riscv_helper_vector(void *vcpu, u64 what, u64 x)
 
 bool riscv_vector_start_legal(const struct riscv_state *state, enum riscv_vector_op op)
 {
-    return state->vstart == 0 || !(riscv_vector_info[op].rules & VECTOR_FROM_0);
+    u64 together = riscv_vector_together(op) - 1;
+
+    return !((state->vl | state->vstart) & together) && (state->vstart == 0 || !(riscv_vector_info[op].rules & VECTOR_FROM_0));
 }
 
 /* Where vtype is not known to the translator. A result goes to x[rd] or f[rd]. */

@@ -81,6 +81,11 @@ enum riscv_vector_rule {
     VECTOR_HIGH = 1 << 8,      /* of 64-bit elements in V alone, not in Zve64* */
     VECTOR_SEW_64 = 1 << 9,    /* SEW must be 64 */
     VECTOR_SUM_WIDE = 1 << 10, /* scalars twice as wide as SEW */
+    VECTOR_GROUPS_4 = 1 << 11, /* elements belong together by four: vl and vstart are multiples */
+    VECTOR_GROUPS_8 = 1 << 12,
+    VECTOR_SEW_32 = 1 << 13,   /* SEW must be 32 */
+    VECTOR_SHA2 = 1 << 14,     /* SEW must be 32, or 64 with Zvknhb */
+    VECTOR_APART_2 = 1 << 15,  /* the destination may not overlap vs2 */
 };
 
 struct riscv_vector_info {
@@ -92,7 +97,8 @@ extern const struct riscv_vector_info riscv_vector_info[RISCV_V_OP_COUNT];
 
 /* By operation; zeros where another chapter has it. */
 extern riscv_vector_functions riscv_vector_integer[RISCV_V_OP_COUNT], riscv_vector_wide[RISCV_V_OP_COUNT],
-    riscv_vector_fixed[RISCV_V_OP_COUNT], riscv_vector_float[RISCV_V_OP_COUNT], riscv_vector_move[RISCV_V_OP_COUNT];
+    riscv_vector_fixed[RISCV_V_OP_COUNT], riscv_vector_float[RISCV_V_OP_COUNT], riscv_vector_move[RISCV_V_OP_COUNT],
+    riscv_vector_crypto[RISCV_V_OP_COUNT];
 
 /* Elements of a group under this vtype: VLMAX. vtype is legal. */
 static inline u64 riscv_vector_max(const struct riscv_cpu *cpu, u64 vtype)
@@ -110,7 +116,13 @@ bool riscv_vector_type_legal(const struct riscv_cpu *cpu, u64 vtype);
 u64 riscv_vector_configure(struct riscv_cpu *cpu, u64 vtype, u64 avl, bool keep);
 /* Whether an instruction is legal under this vtype, as far as its registers, vtype and the configuration tell. */
 bool riscv_vector_legal(const struct riscv_cpu *cpu, enum riscv_vector_op op, enum riscv_vector_form form, u32 raw, u64 vtype);
-/* Whether vstart allows it. */
+/* How many elements belong together; 1: none do. */
+static inline u64 riscv_vector_together(enum riscv_vector_op op)
+{
+    return riscv_vector_info[op].rules & VECTOR_GROUPS_4 ? 4 : riscv_vector_info[op].rules & VECTOR_GROUPS_8 ? 8 : 1;
+}
+
+/* Whether vstart and vl allow it. */
 bool riscv_vector_start_legal(const struct riscv_state *state, enum riscv_vector_op op);
 bool riscv_vector_memory_legal(const struct riscv_cpu *cpu, enum riscv_vector_access access, unsigned eew, bool load, u32 raw, u64 vtype);
 

@@ -108,6 +108,11 @@ class VectorCase:
             ([self.vtype.sew + 1] if 'VECTOR_FP_WIDE' in rules else [])
         return widths
 
+    def together(self):
+        """Elements that belong together: vl and vstart are multiples."""
+        rules = OPERATIONS[self.args[0]][4] if self.action == 'vector' else ''
+        return 4 if 'GROUPS_4' in rules else 8 if 'GROUPS_8' in rules else 1
+
     def choose_operation(self):
         op, form = self.args[0], self.args[1] if len(self.args) > 1 else 'V'
         _, d_kind, s2_kind, s1_kind, rules = OPERATIONS[op]
@@ -119,6 +124,11 @@ class VectorCase:
         if ('WIDE' in (d_kind, s2_kind) or 'SUM_WIDE' in rules) and self.vtype.sew == 6:
             return False
         if 'SEW_64' in rules and self.vtype.sew != 6:
+            return False
+        # QEMU has no SHA-2 at fractional LMUL, where the manual asks for LMUL * VLEN >= EGW alone.
+        if ('SEW_32' in rules and self.vtype.sew != 5) or ('SHA2' in rules and (self.vtype.sew < 5 or self.vtype.lmul < 0)):
+            return False
+        if self.vtype.vlmax(self.vlen) < self.together():
             return False
         d, s2, s1 = group_of(d_kind, self.vtype), group_of(s2_kind, self.vtype), group_of(s1_kind, self.vtype) if form == 'V' else None
         if s2_kind in SHIFTS and s2.eew < 3:
@@ -189,13 +199,15 @@ class VectorCase:
         return out
 
     def vl(self):
-        vlmax = self.vtype.vlmax(self.vlen)
+        vlmax, n = self.vtype.vlmax(self.vlen), self.together()
+        if n > 1:
+            return self.rng.choice((vlmax, vlmax, n * self.rng.randrange(vlmax // n + 1), 0, 2 * vlmax))
         return self.rng.choice((vlmax, vlmax, self.rng.randrange(vlmax + 1), self.rng.randrange(vlmax + 1), 0, vlmax + 1, 2 * vlmax - 1, 5))
 
     def start(self):
         """vstart; most instructions see 0 there, some must."""
         rules = OPERATIONS[self.args[0]][4] if self.action == 'vector' or self.action.startswith('vector_to') else ''
-        if self.action.startswith('vset') or 'FROM_0' in rules or self.args[0] == 'FIRST' or self.rng.randrange(8):
+        if self.together() > 1 or self.action.startswith('vset') or 'FROM_0' in rules or self.args[0] == 'FIRST' or self.rng.randrange(8):
             return 0
         if self.args[0] == 'WHOLE': # QEMU 10.0 aborts beyond the registers
             return self.rng.randrange(self.vlen // int(self.args[1]))
