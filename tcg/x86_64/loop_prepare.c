@@ -59,6 +59,7 @@ static void find_guards(struct tcg_engine *e, struct ir_block *b)
         for (u32 i = 0; i < b->count; i++)
             if (b->op[i].code == IR_PUT && b->op[i].aux == r)
                 b->op[i] = (struct ir_op){.code = IR_NOP, .arg = {IR_NONE, IR_NONE, IR_NONE, IR_NONE}};
+        b->live_count = 0; /* the list of what lives names them */
     }
 }
 
