@@ -55,7 +55,6 @@ static void find_guards(struct tcg_engine *e, struct ir_block *b)
             continue;
         l->guard[l->guard_count].reg = (u16)r;
         l->guard[l->guard_count++].imm = (s32)put[r].imm;
-        b->live_count = 0; /* dead-code listed the puts */
         for (u32 i = 0; i < b->count; i++)
             if (b->op[i].code == IR_PUT && b->op[i].aux == r)
                 b->op[i] = (struct ir_op){.code = IR_NOP, .arg = {IR_NONE, IR_NONE, IR_NONE, IR_NONE}};
