@@ -1,0 +1,104 @@
+/* tcg/x86_64/emit_vector.h - a vector op being emitted, and the pieces its code is made of. docs/decisions/vectors.md */
+#ifndef TCG_X86_64_EMIT_VECTOR_H
+#define TCG_X86_64_EMIT_VECTOR_H
+
+#include "tcg/vector.h"
+#include "tcg/x86_64/value.h"
+
+enum { X0 = X86_XMM0, X1, X2, X3 };
+
+/* One op being emitted. */
+struct vec {
+    struct tcg_engine *e;
+    struct x86_code *c;
+    enum ir_vector_kind kind;
+    enum ir_type type;
+    unsigned lane;  /* log2 of its bytes */
+    struct ir_vector_place at;
+    bool scalar, vex, known; /* known: the scalar is imm */
+    s64 imm;
+    unsigned width; /* bytes at a time */
+    u32 wide;       /* SSE_256 or 0 */
+    unsigned off;   /* of the chunk */
+};
+
+/* --- emit_vector_lanes.c: code for the chunk at `off`, whose second operand is in X0 and whose scalar is in X1 --- */
+
+/* The result's register; 0: there is no code. */
+unsigned x86_vec_integer(const struct vec *v);
+unsigned x86_vec_floating(const struct vec *v);
+/* Lanes of X0 become all ones or zeros; *inverted: the other way. False: there is no code. */
+bool x86_vec_compare(const struct vec *v, bool *inverted);
+
+/* --- pieces --- */
+
+static inline struct x86_mem file(const struct vec *v, unsigned at)
+{
+    return x86_base(v->e->layout->vectors + (s32)at);
+}
+
+/* d = a op b; without VEX b may not be d unless a is. */
+static inline void rr(const struct vec *v, u32 op, unsigned d, unsigned a, unsigned b)
+{
+    if (!v->vex && d != a)
+        x86_sse_rr(v->c, false, SSE_MOVDQA, d, 0, a);
+    x86_sse_rr(v->c, v->vex, op | v->wide, d, a, b);
+}
+
+static inline void move(const struct vec *v, unsigned d, unsigned s)
+{
+    x86_sse_rr(v->c, v->vex, SSE_MOVDQA | v->wide, d, 0, s);
+}
+
+static inline void load(const struct vec *v, unsigned d, unsigned place)
+{
+    x86_sse_rm(v->c, v->vex, SSE_MOVDQU | v->wide, d, 0, file(v, place + v->off));
+}
+
+/* d = a op y, the second source. */
+static inline void with_y(const struct vec *v, u32 op, unsigned d, unsigned a)
+{
+    if (v->scalar) {
+        rr(v, op, d, a, X1);
+        return;
+    }
+    if (!v->vex && d != a)
+        x86_sse_rr(v->c, false, SSE_MOVDQA, d, 0, a);
+    x86_sse_rm(v->c, v->vex, op | v->wide, d, a, file(v, v->at.s1 + v->off));
+}
+
+static inline void load_y(const struct vec *v, unsigned d)
+{
+    if (v->scalar)
+        move(v, d, X1);
+    else
+        load(v, d, v->at.s1);
+}
+
+static inline void ones(const struct vec *v, unsigned d)
+{
+    x86_sse_rr(v->c, v->vex, SSE_PCMPEQD | v->wide, d, d, d);
+}
+
+static inline void invert(const struct vec *v, unsigned d, unsigned temp)
+{
+    ones(v, temp);
+    rr(v, SSE_PXOR, d, d, temp);
+}
+
+/* By a constant: digit of the opcode group, 2 right, 4 right with sign, 6 left. Lanes of two bytes and more. */
+static inline void shift_imm(const struct vec *v, unsigned digit, unsigned lane, unsigned d, unsigned s, unsigned count)
+{
+    if (!v->vex && d != s)
+        move(v, d, s);
+    x86_sse_rr(v->c, v->vex, (SSE_SHIFT_IMM + lane - 1) | v->wide, digit, d, d == s || !v->vex ? d : s);
+    x86_imm8(v->c, (u8)count);
+}
+
+/* Of an operation on floats, the one on v's type. */
+static inline u32 packed(const struct vec *v, u32 op)
+{
+    return v->type == IR_F64 ? op | SSE_66 : op;
+}
+
+#endif
