@@ -22,24 +22,6 @@ u64 trap(u64 cause, u64 epc, u64 tval)
     return 0;
 }
 
-static void print(const char *text)
-{
-    while (*text)
-        put(*text++);
-}
-
-static void print_number(u64 n)
-{
-    char digits[24];
-    int i = 0;
-
-    do {
-        digits[i++] = (char)('0' + n % 10);
-    } while (n /= 10);
-    while (i)
-        put(digits[--i]);
-}
-
 static u64 *entry(u64 *table, u64 va, int level)
 {
     for (int l = 2; l > level; l--) {

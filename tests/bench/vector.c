@@ -14,24 +14,6 @@ u64 trap(u64 cause, u64 epc, u64 tval)
     return 0;
 }
 
-static void print(const char *text)
-{
-    while (*text)
-        put(*text++);
-}
-
-static void print_number(u64 n)
-{
-    char digits[24];
-    int i = 0;
-
-    do {
-        digits[i++] = (char)('0' + n % 10);
-    } while (n /= 10);
-    while (i)
-        put(digits[--i]);
-}
-
 static u8 from[BYTES + 64] __attribute__((aligned(4096))), to[BYTES + 64] __attribute__((aligned(4096)));
 
 /* --- scalar forms --- */

@@ -37,6 +37,24 @@ static inline void put(char c)
     *(volatile u8 *)0x10000000 = (u8)c;
 }
 
+static inline void print(const char *text)
+{
+    while (*text)
+        put(*text++);
+}
+
+static inline void print_number(u64 n)
+{
+    char digits[24];
+    int i = 0;
+
+    do {
+        digits[i++] = (char)('0' + n % 10);
+    } while (n /= 10);
+    while (i)
+        put(digits[--i]);
+}
+
 static inline void put_hex(u64 value)
 {
     for (int shift = 60; shift >= 0; shift -= 4)
@@ -45,8 +63,7 @@ static inline void put_hex(u64 value)
 
 static inline void fail(const char *what, u64 line, u64 got, u64 wanted)
 {
-    while (*what)
-        put(*what++);
+    print(what);
     put(' ');
     put_hex(line);
     put(' ');
