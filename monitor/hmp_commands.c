@@ -200,8 +200,10 @@ static void watchdog_action(struct hmp *hmp)
     int action = api_enum_find(&api_type_watchdog_action, word ? word : "");
     const struct api_args_watchdog_set_action args = { .action = (enum api_watchdog_action)action };
 
-    if (action < 0)
-        hmp_print(hmp, "watchdog_action: there is no action '%s'", word ? word : "");
+    if (!word)
+        hmp_print(hmp, "watchdog_action: which action?");
+    else if (action < 0)
+        hmp_print(hmp, "watchdog_action: there is no action '%s'", word);
     else
         qmp_watchdog_set_action(hmp->monitor, &args, NULL);
 }

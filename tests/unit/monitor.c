@@ -362,6 +362,7 @@ static const struct {
     { "chardev-remove h", "Error: Chardev 'h' not found\n" },
     { "chardev-remove", "Error: Chardev '' not found\n" },
     { "watchdog_action pause", "" },
+    { "watchdog_action", "watchdog_action: which action?\n" },
     { "watchdog_action sleep", "watchdog_action: there is no action 'sleep'\n" },
     { "gdbserver", "gdbserver: there is no GDB server here\n" },
     { "info iothreads", "" },
