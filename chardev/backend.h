@@ -33,6 +33,7 @@ struct chardev_class {
     void (*detach)(struct chardev *chardev, struct chardev_front *front);
     bool (*add_client)(struct chardev *chardev, int fd, GError **error);
     void (*disconnect)(struct chardev *chardev);
+    void (*wait)(struct chardev *chardev, gint64 deadline); /* chardev_wait: until connected or that monotonic time; NULL: nobody comes */
     int (*take_over)(struct chardev *chardev); /* chardev_take_over; NULL: not possible */
 };
 

@@ -359,6 +359,18 @@ void chardev_disconnect(struct chardev *chardev)
         chardev->class->disconnect(chardev);
 }
 
+bool chardev_wait(struct chardev_front *front, unsigned timeout_ms, GError **error)
+{
+    struct chardev *chardev = front->chardev;
+
+    if (!chardev_is_connected(chardev) && chardev->class->wait)
+        chardev->class->wait(chardev, g_get_monotonic_time() + timeout_ms * 1000LL);
+    if (chardev_is_connected(chardev))
+        return true;
+    error_set(error, "chardev '%s' is not connected", chardev->id);
+    return chardev->class->wait && error_hint(error, "start the process at the other end; it was waited for");
+}
+
 int chardev_take_over(struct chardev_front *front, GError **error)
 {
     struct chardev *chardev = front->chardev;

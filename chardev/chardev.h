@@ -156,6 +156,9 @@ void chardev_disconnect(struct chardev *chardev);
 /* chardev-send-break: the front end gets a serial break. */
 void chardev_send_break(struct chardev *chardev);
 
+/* Somebody is at the other end, at the latest after that time; waits. False with *error: nobody came. */
+bool chardev_wait(struct chardev_front *front, unsigned timeout_ms, GError **error);
+
 /*
  * The connected socket of a socket chardev, for a front end that speaks a protocol with descriptors by itself: the chardev does not
  * read or write it any more. Stays the chardev's, which closes it. -1 with *error: no socket, or nobody is connected.

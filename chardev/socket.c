@@ -362,6 +362,35 @@ static void disconnect(struct chardev *chardev)
         disconnected(&self->stream);
 }
 
+/* One more try; true: poll these events of the descriptor, false: wait for the next try. */
+static bool try_again(struct socket_chardev *self, struct pollfd *entry)
+{
+    if (self->listen_fd < 0 && self->connecting_fd < 0 && self->reconnect_ms)
+        on_retry(self);
+    *entry = self->listen_fd >= 0 ? (struct pollfd){.fd = self->listen_fd, .events = POLLIN}
+                                  : (struct pollfd){.fd = self->connecting_fd, .events = POLLOUT};
+    return entry->fd >= 0;
+}
+
+static void wait_connected(struct chardev *chardev, gint64 deadline)
+{
+    struct socket_chardev *self = (struct socket_chardev *)chardev;
+    enum { PAUSE_MS = 50 };
+    struct pollfd entry;
+    gint64 left;
+
+    while (self->fd < 0 && (left = (deadline - g_get_monotonic_time()) / 1000) > 0 && (self->listen_fd >= 0 || self->reconnect_ms)) {
+        bool polled = try_again(self, &entry);
+
+        if (self->fd >= 0 || poll(&entry, polled, (int)(polled ? left : MIN(left, PAUSE_MS))) <= 0)
+            continue;
+        if (self->listen_fd >= 0)
+            on_accept(self->listen_fd, G_IO_IN, self);
+        else
+            on_connect_done(self->connecting_fd, G_IO_OUT, self);
+    }
+}
+
 static int take_over(struct chardev *chardev)
 {
     struct socket_chardev *self = (struct socket_chardev *)chardev;
@@ -404,5 +433,6 @@ const struct chardev_class chardev_class_socket = {
     .filename = filename,
     .add_client = add_client,
     .disconnect = disconnect,
+    .wait = wait_connected,
     .take_over = take_over,
 };

@@ -215,6 +215,10 @@ static void on_net_event(const struct net_event *event, void *opaque)
         return;
     case NET_EVENT_STREAM_DISCONNECTED:
         return api_event_netdev_stream_disconnected(&set->events, net_client_name(event->client));
+    case NET_EVENT_VHOST_CONNECTED:
+        return api_event_netdev_vhost_user_connected(&set->events, net_client_name(event->client), event->address);
+    case NET_EVENT_VHOST_DISCONNECTED:
+        return api_event_netdev_vhost_user_disconnected(&set->events, net_client_name(event->client));
     case NET_EVENT_RX_FILTER_CHANGED:
         return api_event_nic_rx_filter_changed(&set->events, net_client_name(event->client), event->path);
     }

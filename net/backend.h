@@ -31,7 +31,7 @@ struct net_backend {
 };
 
 extern const struct net_kind net_kind_user, net_kind_tap, net_kind_bridge, net_kind_socket, net_kind_stream, net_kind_dgram,
-    net_kind_hubport;
+    net_kind_hubport, net_kind_vhost_user;
 
 /* A frame of this back end for its peer; true: the peer takes more. After false writable() follows. */
 bool net_backend_send(struct net_backend *backend, u32 queue, const struct net_frame *frame);

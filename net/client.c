@@ -339,10 +339,10 @@ u32 net_peer_accepts(const struct net_client *client)
 
 bool net_link_is_up(const struct net_client *client)
 {
-    return client->peer && !client->link_down;
+    return client->peer && !client->link_down && !client->peer->no_carrier;
 }
 
-static void tell_link(struct net_client *client)
+void net_tell_link(struct net_client *client)
 {
     if (client->ops->link_changed)
         client->ops->link_changed(client->opaque, net_link_is_up(client));
@@ -355,11 +355,11 @@ void net_set_link(struct net_client *client, bool up)
     if (client->link_down == !up)
         return;
     client->link_down = !up;
-    tell_link(client);
+    net_tell_link(client);
     if (!peer || !peer->object)
         return;
     peer->link_down = !up;
-    tell_link(peer);
+    net_tell_link(peer);
 }
 
 u32 net_queue_count(const struct net_client *client)

@@ -100,6 +100,8 @@ static bool realize(struct vm_object *object, GError **error)
         return error_set(error, "filter-dump needs %s=", dump->netdev ? "file" : "netdev");
     if (!client)
         return error_set(error, "there is no netdev '%s'", dump->netdev);
+    if (net_client_is_vhost(client))
+        return error_set(error, "no frame of netdev '%s' (vhost-user) passes here", dump->netdev);
     if (!open_file(dump, error))
         return false;
     dump->filter.frame = frame;

@@ -51,6 +51,7 @@ struct net_client {
     struct net_port *port;
     struct net_filter *filters;
     bool link_down;
+    bool no_carrier;  /* netdevs: nobody is at the other end */
     bool filter_told; /* RX_FILTER_CHANGED was emitted and nobody asked since */
 };
 
@@ -60,6 +61,7 @@ struct net_set {
     GArray *listeners;
     GPtrArray *announcements;
     struct net_streams streams;
+    struct net_vhost vhost;
     bool mac_used[256]; /* last bytes of default addresses */
     bool closing;       /* net_set_destroy was called; cards that the machine owns are left */
 };
@@ -72,6 +74,10 @@ void net_disconnect(struct net_client *client);
 void net_announcements_free(void *data);
 /* The hub on whose port a netdev is; -1: none. */
 int net_hub_of(const struct net_client *client);
+/* link_changed, if it wants to know. */
+void net_tell_link(struct net_client *client);
+/* A netdev whose card's queues go to another process. */
+bool net_client_is_vhost(const struct net_client *client);
 /* Before frames pass. */
 void net_client_set_queues(struct net_client *client, u32 queues);
 /* The set was destroyed and this was its last card. */

@@ -50,6 +50,8 @@ struct net_client_ops {
     void (*peer_changed)(void *opaque, u32 accepts);
     /* Cards; fills in what it has. False: the card has no such filter. */
     bool (*rx_filter)(void *opaque, struct net_rx_filter *filter);
+    /* Cards that can hand their queues to another process (net_client_wire); they let go when the peer goes (peer_changed). */
+    bool takes_wire;
     /* Cards: the guest is asked to tell the network where it is (announce-self). */
     void (*announce)(void *opaque);
 };
@@ -89,11 +91,11 @@ void net_set_link(struct net_client *client, bool up);
 /* ---- Cards ---- */
 
 /*
- * Makes the client of a network card: object is the device (the id becomes the client's name), model its class, mac the address
+ * Makes the client of a network card: object is the device, or a part of one (the id becomes the client's name), mac the address
  * or zeros, which are then replaced by a free default (52:54:00:12:34:56 and up). netdev: id of the peer, or NULL for none.
  * queues: pairs; 0: as many as the netdev has. NULL with error: no such netdev, it has a card already, too few queues.
  */
-struct net_client *net_card_create(struct vm_object *object, const char *model, const char *netdev, u8 mac[NET_MAC_SIZE], u32 queues,
+struct net_client *net_card_create(struct vm_object *object, const char *netdev, u8 mac[NET_MAC_SIZE], u32 queues,
                                    const struct net_client_ops *ops, void *opaque, GError **error);
 /* NULL is fine. */
 void net_client_destroy(struct net_client *client);
@@ -107,7 +109,7 @@ void net_purge(struct net_client *client);
 /* What this client takes (enum net_accepts); 0 in the beginning. */
 void net_set_accepts(struct net_client *client, u32 accepts);
 u32 net_peer_accepts(const struct net_client *client); /* what may go out unfinished at no cost; net_send takes all */
-bool net_link_is_up(const struct net_client *client);  /* as the guest should see it: a peer, and nobody cut it */
+bool net_link_is_up(const struct net_client *client);  /* as the guest should see it: a peer at work, and nobody cut it */
 u32 net_queue_count(const struct net_client *client);
 /* What `info network` says in brackets behind the name. */
 void net_set_info(struct net_client *client, const char *format, ...) PRINTF_LIKE(2, 3);
@@ -126,15 +128,31 @@ bool net_hostfwd_remove(struct net_set *set, const char *netdev, const char *tex
 /* `info usernet`. The caller frees. */
 char *net_user_describe(struct net_set *set);
 
+/* ---- Cards whose queues another process serves (vhost-user); filled in by hw/, since net/ knows neither chardevs nor the protocol ---- */
+
+struct net_vhost {
+    /* The process at the other end of a chardev serves `queues` pairs for the card of a netdev. NULL with error. */
+    void *(*open)(void *owner, struct net_client *netdev, const char *chardev, u32 queues, GError **error);
+    void (*close)(void *wire);
+    void *owner;
+};
+
+void net_set_vhost(struct net_set *set, const struct net_vhost *vhost);
+/* What open() made for the peer of a card; NULL: the peer is not of that kind. */
+void *net_client_wire(const struct net_client *card);
+/* The other end of such a netdev came or went; the card is told later, outside of this call. */
+void net_set_carrier(struct net_client *netdev, bool on);
+
 /* ---- Events for monitors ---- */
 
-enum net_event_kind { NET_EVENT_STREAM_CONNECTED, NET_EVENT_STREAM_DISCONNECTED, NET_EVENT_RX_FILTER_CHANGED };
+enum net_event_kind { NET_EVENT_STREAM_CONNECTED, NET_EVENT_STREAM_DISCONNECTED, NET_EVENT_RX_FILTER_CHANGED, NET_EVENT_VHOST_CONNECTED,
+                      NET_EVENT_VHOST_DISCONNECTED };
 
 struct net_event {
     enum net_event_kind kind;
     struct net_client *client;
     const char *path;          /* RX_FILTER_CHANGED: of the device */
-    const char *address;       /* CONNECTED: "tcp:host:port", "unix:path" or "fd:N" */
+    const char *address;       /* STREAM_CONNECTED: "tcp:host:port", "unix:path" or "fd:N"; VHOST_CONNECTED: the chardev */
 };
 
 void net_on_event(struct net_set *set, void (*fn)(const struct net_event *event, void *opaque), void *opaque);

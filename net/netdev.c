@@ -10,6 +10,7 @@
 
 static const struct net_kind *const kinds[] = {
     &net_kind_bridge, &net_kind_dgram, &net_kind_hubport, &net_kind_socket, &net_kind_stream, &net_kind_tap, &net_kind_user,
+    &net_kind_vhost_user,
 };
 
 const char *const *net_kinds(void)
@@ -50,6 +51,8 @@ static bool connect_netdev(struct net_backend *backend, const char *id, GError *
         return error_set(error, "there is no netdev '%s'", id);
     if (other->backend->kind == backend->kind)
         return error_set(error, "a hub cannot be connected to a hub");
+    if (net_client_is_vhost(other))
+        return error_set(error, "netdev '%s' is vhost-user, which serves a virtio card, not a hub", id);
     if (other->peer)
         return error_set(error, "netdev '%s' is in use by '%s'", id, other->peer->name);
     net_connect(backend->client, other);
@@ -85,7 +88,7 @@ bool net_netdev_add(struct net_set *set, const struct api_netdev *options, GErro
 /* Types that QEMU has and Mynah lacks. */
 static bool check_type(const char *type, GError **error)
 {
-    static const char *const later[] = { "l2tpv3", "vde", "netmap", "vhost-user", "vhost-vdpa", "passt", "af-xdp", NULL };
+    static const char *const later[] = { "l2tpv3", "vde", "netmap", "vhost-vdpa", "passt", "af-xdp", NULL };
 
     if (!type) {
         error_set(error, "say which kind of netdev: type=NAME is missing");

@@ -139,22 +139,30 @@ void net_client_announce(struct net_client *client)
 
 /* ---- Cards ---- */
 
-static bool name_is_free(struct net_set *set, const char *name)
+/* The device that the user made: of virtio-net-pci the card itself is a part. */
+static const struct vm_object *outermost(const struct vm_object *object)
 {
-    return !net_find(set, name);
+    const struct vm_object *at = object;
+
+    while (at->parent && !g_str_has_prefix(at->parent->name, "peripheral"))
+        at = at->parent;
+    return at->parent ? at : object;
 }
 
-/* The device's id, or "model.0" and up. */
-static char *name_card(struct net_set *set, struct vm_object *object, const char *model)
+/* The device's id, or "MODEL.N" with the number of cards of that model that there are. */
+static char *name_card(struct net_set *set, const struct vm_object *device)
 {
-    bool named = object->parent && !g_strcmp0(object->parent->name, "peripheral");
+    const char *model = device->class->name;
+    unsigned count = 0;
 
-    if (named && name_is_free(set, object->name))
-        return g_strdup(object->name);
-    for (unsigned i = 0;; i++) {
-        char *name = g_strdup_printf("%s.%u", model, i);
+    if (device->parent && !g_strcmp0(device->parent->name, "peripheral") && !net_find(set, device->name))
+        return g_strdup(device->name);
+    for (guint i = 0; i < set->clients->len; i++)
+        count += !g_strcmp0(((struct net_client *)set->clients->pdata[i])->model, model);
+    for (;; count++) {
+        char *name = g_strdup_printf("%s.%u", model, count);
 
-        if (name_is_free(set, name))
+        if (!net_find(set, name))
             return name;
         g_free(name);
     }
@@ -177,7 +185,7 @@ static void choose_mac(struct net_set *set, u8 mac[NET_MAC_SIZE])
     set->mac_used[mac[5]] = true;
 }
 
-static bool check_peer(const struct net_client *peer, const char *netdev, u32 queues, GError **error)
+static bool check_peer(const struct net_client *peer, const char *netdev, u32 queues, const struct net_client_ops *ops, GError **error)
 {
     if (!peer) {
         error_set(error, "there is no netdev '%s'", netdev);
@@ -185,24 +193,30 @@ static bool check_peer(const struct net_client *peer, const char *netdev, u32 qu
     }
     if (peer->peer)
         return error_set(error, "netdev '%s' is in use by '%s'", netdev, peer->peer->name);
+    if (net_client_is_vhost(peer) && !ops->takes_wire) {
+        error_set(error, "netdev '%s' is vhost-user, which serves virtio cards only", netdev);
+        return error_hint(error, "use virtio-net-pci or virtio-net-device");
+    }
     if (queues > peer->queues)
         return error_set(error, "netdev '%s' has %u queue(s), %u are needed", netdev, peer->queues, queues);
     return true;
 }
 
-struct net_client *net_card_create(struct vm_object *object, const char *model, const char *netdev, u8 mac[NET_MAC_SIZE], u32 queues,
+struct net_client *net_card_create(struct vm_object *object, const char *netdev, u8 mac[NET_MAC_SIZE], u32 queues,
                                    const struct net_client_ops *ops, void *opaque, GError **error)
 {
     bool alone = !net_set_of(object->vm); /* nobody made a set: it goes with its last card */
     struct net_set *set = alone ? net_set_create(object->vm) : net_set_of(object->vm);
     struct net_client *peer = netdev ? net_find_netdev(set, netdev) : NULL;
 
-    if (netdev && !check_peer(peer, netdev, queues, error)) {
+    if (netdev && !check_peer(peer, netdev, queues, ops, error)) {
         if (alone)
             net_set_destroy(set);
         return NULL;
     }
-    g_autofree char *name = name_card(set, object, model);
+    const struct vm_object *device = outermost(object);
+    const char *model = device->class->name;
+    g_autofree char *name = name_card(set, device);
     struct net_client *card = net_client_create(set, name, model, queues ? queues : peer ? peer->queues : 1, ops, opaque);
     choose_mac(set, mac);
     memcpy(card->mac, mac, NET_MAC_SIZE);

@@ -1,5 +1,6 @@
 /* system/net.c - -netdev, -net and -nic; the chardevs that guestfwd leads to. */
 #include "base/error.h"
+#include "hw/net/vhost_net.h"
 #include "net/net.h"
 #include "system/system.h"
 #include "vm/user.h"
@@ -73,6 +74,7 @@ void system_create_networks(struct mynah_system *s)
     s->networks = net_set_create(s->vm);
     s->cards = g_ptr_array_new_with_free_func((GDestroyNotify)api_keyval_destroy);
     net_set_streams(s->networks, &streams);
+    vhost_net_provide(s->networks);
 }
 
 /* ---- Options ---- */

@@ -9,11 +9,11 @@
 enum {
     GET_FEATURES = 1, SET_FEATURES = 2, SET_OWNER = 3, SET_MEM_TABLE = 5, SET_VRING_NUM = 8, SET_VRING_ADDR = 9, SET_VRING_BASE = 10,
     GET_VRING_BASE = 11, SET_VRING_KICK = 12, SET_VRING_CALL = 13, GET_PROTOCOL_FEATURES = 15, SET_PROTOCOL_FEATURES = 16, GET_QUEUE_NUM = 17,
-    SET_VRING_ENABLE = 18, GET_CONFIG = 24,
+    SET_VRING_ENABLE = 18, NET_SET_MTU = 20, GET_CONFIG = 24,
 };
 enum { VERSION = 1, REPLY = 4, NEED_REPLY = 8 };
 enum { F_PROTOCOL_FEATURES = 30 };
-enum { P_MQ = 0, P_REPLY_ACK = 3, P_CONFIG = 9 };
+enum { P_MQ = 0, P_REPLY_ACK = 3, P_NET_MTU = 4, P_CONFIG = 9 };
 
 struct header {
     u32 request, flags, size;
@@ -23,6 +23,7 @@ struct vhost {
     int socket;
     u64 features, protocol;
     u32 max_queues;
+    gint64 deadline; /* monotonic microseconds */
     bool broken;
 };
 
@@ -30,6 +31,13 @@ static bool fail(struct vhost *vhost, GError **error)
 {
     vhost->broken = true;
     return error_prefix(error, "vhost-user");
+}
+
+static unsigned time_left(const struct vhost *vhost)
+{
+    gint64 left = (vhost->deadline - g_get_monotonic_time()) / 1000;
+
+    return left > 0 ? (unsigned)left : 0;
 }
 
 static bool send_message(struct vhost *vhost, u32 request, u32 flags, const void *payload, u32 size, const int *fds, u32 fd_count, GError **error)
@@ -42,7 +50,7 @@ static bool send_message(struct vhost *vhost, u32 request, u32 flags, const void
     memcpy(message, &header, sizeof(header));
     if (size)
         memcpy(message + sizeof(header), payload, size);
-    return host_socket_send_message(vhost->socket, message, sizeof(header) + size, fds, fd_count, VHOST_TIMEOUT_MS, error) || fail(vhost, error);
+    return host_socket_send_message(vhost->socket, message, sizeof(header) + size, fds, fd_count, time_left(vhost), error) || fail(vhost, error);
 }
 
 /* An answer must be of the request's kind and size. */
@@ -50,13 +58,13 @@ static bool receive_answer(struct vhost *vhost, u32 request, void *payload, u32 
 {
     struct header header;
 
-    if (!host_socket_receive_message(vhost->socket, &header, sizeof(header), VHOST_TIMEOUT_MS, error))
+    if (!host_socket_receive_message(vhost->socket, &header, sizeof(header), time_left(vhost), error))
         return fail(vhost, error);
     if (header.request != request || (header.flags & (3 | REPLY)) != (VERSION | REPLY) || header.size != size) {
         error_set(error, "a strange answer (%u, flags %x, %u bytes) to request %u", header.request, header.flags, header.size, request);
         return fail(vhost, error);
     }
-    return host_socket_receive_message(vhost->socket, payload, size, VHOST_TIMEOUT_MS, error) || fail(vhost, error);
+    return host_socket_receive_message(vhost->socket, payload, size, time_left(vhost), error) || fail(vhost, error);
 }
 
 /* A request whose answer is one number. */
@@ -90,7 +98,7 @@ static bool say_hello(struct vhost *vhost, GError **error)
     if (vhost->features & BIT64(F_PROTOCOL_FEATURES)) {
         if (!get_number(vhost, GET_PROTOCOL_FEATURES, &protocol, error))
             return false;
-        protocol &= BIT64(P_MQ) | BIT64(P_REPLY_ACK) | BIT64(P_CONFIG);
+        protocol &= BIT64(P_MQ) | BIT64(P_REPLY_ACK) | BIT64(P_NET_MTU) | BIT64(P_CONFIG);
         if (!send_message(vhost, SET_PROTOCOL_FEATURES, 0, &protocol, sizeof(protocol), NULL, 0, error))
             return false;
         vhost->protocol = protocol;
@@ -108,6 +116,7 @@ struct vhost *vhost_create(int socket, GError **error)
     struct vhost *vhost = g_new0(struct vhost, 1);
 
     vhost->socket = socket;
+    vhost_begin(vhost);
     if (say_hello(vhost, error))
         return vhost;
     vhost_destroy(vhost);
@@ -117,6 +126,11 @@ struct vhost *vhost_create(int socket, GError **error)
 void vhost_destroy(struct vhost *vhost)
 {
     g_free(vhost);
+}
+
+void vhost_begin(struct vhost *vhost)
+{
+    vhost->deadline = g_get_monotonic_time() + VHOST_TIMEOUT_MS * 1000LL;
 }
 
 u64 vhost_features(const struct vhost *vhost)
@@ -162,6 +176,13 @@ bool vhost_set_memory(struct vhost *vhost, const struct vhost_region *given, u32
         fds[i] = regions[i].fd;
     }
     return command(vhost, SET_MEM_TABLE, payload, 8 + 32 * count, fds, count, error);
+}
+
+bool vhost_set_mtu(struct vhost *vhost, u16 mtu, GError **error)
+{
+    const u64 payload = mtu;
+
+    return !(vhost->protocol & BIT64(P_NET_MTU)) || command(vhost, NET_SET_MTU, &payload, sizeof(payload), NULL, 0, error);
 }
 
 bool vhost_get_config(struct vhost *vhost, void *data, u32 size, GError **error)

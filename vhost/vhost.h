@@ -7,7 +7,7 @@
  * with in one place, and it is known which bytes of the guest's memory were written.
  *
  * The other process is trusted with the shared memory, not to keep the protocol: what it sends is checked, and waiting for it has
- * an end (VHOST_TIMEOUT_MS). After the first failure the connection is broken for good.
+ * an end: VHOST_TIMEOUT_MS after vhost_create or the last vhost_begin. After the first failure the connection is broken for good.
  *
  * Thread: main loop.
  */
@@ -31,11 +31,15 @@ struct vhost;
 /* socket stays the caller's, and nobody else uses it. Says hello; NULL with *error. */
 struct vhost *vhost_create(int socket, GError **error);
 void vhost_destroy(struct vhost *vhost); /* NULL is fine */
+/* What follows may take VHOST_TIMEOUT_MS as a whole. */
+void vhost_begin(struct vhost *vhost);
 
 u64 vhost_features(const struct vhost *vhost);   /* virtio features that the other process offers */
 u32 vhost_max_queues(const struct vhost *vhost); /* 1 when it does not say */
 bool vhost_set_features(struct vhost *vhost, u64 features, GError **error);
 bool vhost_set_memory(struct vhost *vhost, const struct vhost_region *regions, u32 count, GError **error);
+/* Network cards: the largest packet that the driver was told. Without effect when the other process does not want to know. */
+bool vhost_set_mtu(struct vhost *vhost, u16 mtu, GError **error);
 /* Bytes of the device's configuration space. */
 bool vhost_get_config(struct vhost *vhost, void *data, u32 size, GError **error);
 

@@ -450,7 +450,7 @@ static bool realize(void *device, GError **error)
 
     if (e->mac_text && !net_mac_parse(e->mac_text, e->own_mac, error))
         return false;
-    e->client = net_card_create(&e->device.object, "e1000e", e->netdev, e->own_mac, 1, &client_ops, e, error);
+    e->client = net_card_create(&e->device.object, e->netdev, e->own_mac, 1, &client_ops, e, error);
     if (!e->client)
         return false;
     g_free(e->mac_text);

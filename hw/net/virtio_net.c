@@ -2,6 +2,7 @@
 #include "base/bits.h"
 #include "base/error.h"
 #include "hw/net/virtio_net_filter.h"
+#include "hw/virtio/vhost_link.h"
 #include "net/net.h"
 #include "vm/inbox.h"
 #include <string.h>
@@ -60,12 +61,26 @@ static u64 offer_control(const struct virtio_net *net)
            bit_if(net->guest_announce && net->status, F_GUEST_ANNOUNCE) | bit_if(net->pairs > 1, F_MQ);
 }
 
+/*
+ * What another process must do itself if the driver is to be told so. It does not learn of offloads that change later, so that is not
+ * offered at all.
+ */
+static u64 withheld(u64 offered)
+{
+    const u64 its_own = BIT64(F_CSUM) | BIT64(F_GUEST_CSUM) | BIT64(F_GSO) | BIT64(F_GUEST_TSO4) | BIT64(F_GUEST_TSO6) | BIT64(F_GUEST_ECN) |
+                        BIT64(F_GUEST_UFO) | BIT64(F_HOST_TSO4) | BIT64(F_HOST_TSO6) | BIT64(F_HOST_ECN) | BIT64(F_HOST_UFO) |
+                        BIT64(F_MRG_RXBUF) | BIT64(F_MQ) | BIT64(F_GUEST_USO4) | BIT64(F_GUEST_USO6) | BIT64(F_HOST_USO);
+
+    return (its_own & ~offered) | BIT64(F_CTRL_GUEST_OFFLOADS);
+}
+
 static u64 offer(void *device)
 {
     const struct virtio_net *net = device;
-
-    return offer_guest(net) | offer_host(net) | offer_control(net) | BIT64(F_MAC) | bit_if(net->mrg_rxbuf, F_MRG_RXBUF) |
+    u64 all = offer_guest(net) | offer_host(net) | offer_control(net) | BIT64(F_MAC) | bit_if(net->mrg_rxbuf, F_MRG_RXBUF) |
            bit_if(net->status, F_STATUS) | bit_if(net->host_mtu, F_MTU) | bit_if(net->speed >= 0 || net->duplex, F_SPEED_DUPLEX);
+
+    return all & ~net->withheld;
 }
 
 /* What the other end may leave to the guest. */
@@ -128,6 +143,8 @@ static void reset(void *device)
     struct virtio_net *net = device;
 
     memset(net->sending_waits, 0, sizeof(net->sending_waits));
+    vhost_link_reset(&net->link);
+    net->link.active = 2;
     net->header_size = HEADER_LEGACY;
     fill_config(net);
     net_purge(net->client);
@@ -151,9 +168,24 @@ static void link_changed(void *opaque, bool up)
 {
     struct virtio_net *net = opaque;
 
+    if (up)
+        vhost_link_resume(&net->link);
+    else
+        vhost_link_pause(&net->link);
     show_link(net);
     if (virtio_has(&net->virtio, F_STATUS))
         virtio_config_changed(&net->virtio);
+}
+
+/* The netdev goes, and with it the other process. */
+static void peer_changed(void *opaque, u32 accepts)
+{
+    struct virtio_net *net = opaque;
+
+    if (!net->link.wire || net_client_wire(net->client))
+        return;
+    vhost_link_pause(&net->link);
+    vhost_link_close(&net->link);
 }
 
 static void announce(void *opaque)
@@ -386,6 +418,10 @@ static bool set_pairs(struct virtio_net *net, u8 command, const u8 *data, u32 si
     if (command || !virtio_has(&net->virtio, F_MQ) || !pairs || pairs > net->pairs)
         return false;
     net->state->active_pairs = (u16)pairs;
+    vhost_link_pause(&net->link);
+    net->link.active = 2 * pairs;
+    if (net_link_is_up(net->client))
+        vhost_link_resume(&net->link);
     return true;
 }
 
@@ -461,6 +497,8 @@ static void handle(void *device, struct virtio_queue *queue)
 
     if (is_control(net, index))
         serve_control(net, queue);
+    else if (vhost_link_is_running(&net->link))
+        vhost_link_handle(&net->link, queue);
     else if (index >= 2 * net->pairs)
         return;
     else if (index % 2)
@@ -473,6 +511,8 @@ static void status_changed(void *device, u8 status)
 {
     struct virtio_net *net = device;
 
+    if (net_link_is_up(net->client))
+        vhost_link_resume(&net->link);
     for (u32 pair = 0; status & VIRTIO_DRIVER_OK && pair < net->pairs; pair++)
         net_resume(net->client, pair);
 }
@@ -486,8 +526,8 @@ static bool describe_filter(void *opaque, struct net_rx_filter *to)
 }
 
 static const struct net_client_ops client_ops = {
-    .receive = receive, .batch_end = batch_end, .writable = writable, .link_changed = link_changed, .rx_filter = describe_filter,
-    .announce = announce,
+    .receive = receive, .batch_end = batch_end, .writable = writable, .link_changed = link_changed, .peer_changed = peer_changed,
+    .rx_filter = describe_filter, .takes_wire = true, .announce = announce,
 };
 
 static bool check_properties(const struct virtio_net *net, GError **error)
@@ -507,14 +547,32 @@ static bool check_properties(const struct virtio_net *net, GError **error)
     return !net->mac_text || net_mac_parse(net->mac_text, (u8 *)net->own_mac, error);
 }
 
+static bool serve_elsewhere(struct virtio_net *net, struct vhost_wire *wire, GError **error)
+{
+    if (!vhost_link_open_wire(&net->link, &net->virtio, wire, 2 * net->pairs, error))
+        return false;
+    net->link.active = 2;
+    net->link.mtu = net->host_mtu;
+    net->withheld = withheld(vhost_wire_features(wire));
+    return true;
+}
+
+static void unrealize(void *device)
+{
+    struct virtio_net *net = device;
+
+    vhost_link_close(&net->link);
+    net_client_destroy(net->client);
+    virtio_device_finish(&net->virtio);
+}
+
 static bool realize(void *device, GError **error)
 {
     struct virtio_net *net = device;
 
     if (!check_properties(net, error))
         return false;
-    net->client = net_card_create(&net->device.object, net->device.object.class->name, net->netdev, net->own_mac, net->mq ? 0 : 1, &client_ops,
-                                  net, error);
+    net->client = net_card_create(&net->device.object, net->netdev, net->own_mac, net->mq ? 0 : 1, &client_ops, net, error);
     if (!net->client)
         return false;
     net->pairs = net_queue_count(net->client);
@@ -531,16 +589,13 @@ static bool realize(void *device, GError **error)
     }
     virtio_queue_add(&net->virtio, 64, handle);
     net->header_size = HEADER_LEGACY;
+    struct vhost_wire *wire = net_client_wire(net->client);
+    if (wire && !serve_elsewhere(net, wire, error)) {
+        unrealize(net);
+        return false;
+    }
     fill_config(net);
     return true;
-}
-
-static void unrealize(void *device)
-{
-    struct virtio_net *net = device;
-
-    net_client_destroy(net->client);
-    virtio_device_finish(&net->virtio);
 }
 
 #include "hw/virtio/define.inc"

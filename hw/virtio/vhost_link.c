@@ -3,12 +3,15 @@
 #include "base/bits.h"
 #include "base/error.h"
 #include "host/notifier.h"
-#include "host/socket.h"
 #include "hw/virtio/embed.h"
 #include "vm/inbox.h"
 #include "vm/machine.h"
 #include "vm/ram.h"
 #include <glib-unix.h>
+#include <inttypes.h>
+
+/* Feature bits of a kind of device (virtio 1.3, 6): what the other process must do as the driver expects. Rings are our own. */
+static const u64 kind_features = (BIT64(24) - 1) | ~(BIT64(50) - 1);
 
 static struct vm *vm_of(const struct vhost_link *link)
 {
@@ -27,10 +30,10 @@ static void drop_source(GSource **source)
 static void give_up(struct vhost_link *link, const char *why)
 {
     link->broken = true;
-    drop_source(&link->gone);
     virtio_fail(link->virtio, "%s", why);
 }
 
+/* False: no room now. */
 static bool fill(struct vhost_link *link, struct virtio_request *request)
 {
     u32 count = request->read_count + request->write_count;
@@ -63,7 +66,7 @@ void vhost_link_handle(struct vhost_link *link, struct virtio_queue *queue)
     struct virtio_request *request;
     bool any = false;
 
-    if (!link->running || link->broken)
+    if (!vhost_link_is_running(link) || virtio_queue_index(queue) >= link->active)
         return;
     while ((request = virtio_queue_pop(queue))) {
         if (!fill(link, request)) {
@@ -76,7 +79,8 @@ void vhost_link_handle(struct vhost_link *link, struct virtio_queue *queue)
         vhost_ring_kick(vhost_rings_at(link->rings, virtio_queue_index(queue)));
 }
 
-static void take_back(struct vhost_link *link, u32 index)
+/* True: the other process broke the ring. */
+static bool take_finished(struct vhost_link *link, u32 index)
 {
     struct virtio_queue *queue = virtio_queue_at(link->virtio, index);
     struct virtio_request *request;
@@ -87,10 +91,55 @@ static void take_back(struct vhost_link *link, u32 index)
         virtio_request_finish(request, written);
     virtio_queue_publish(queue);
     virtio_queue_notify(queue);
-    if (broken)
-        give_up(link, "the other process broke the ring");
-    else
-        vhost_link_handle(link, queue);
+    return broken;
+}
+
+static bool is_to_be_filled(const struct virtio_request *request)
+{
+    return request->write_count && !request->read_count;
+}
+
+/* Takes back what the other process had. */
+static void collect(struct vhost_link *link)
+{
+    struct virtio_request *request;
+
+    for (u32 i = 0; i < link->count; i++) {
+        take_finished(link, i);
+        while ((request = vhost_ring_abandon(vhost_rings_at(link->rings, i)))) {
+            if (is_to_be_filled(request))
+                g_ptr_array_add(link->kept, request);
+            else
+                virtio_request_finish(request, 0);
+        }
+        virtio_queue_publish(virtio_queue_at(link->virtio, i));
+        virtio_queue_notify(virtio_queue_at(link->virtio, i));
+    }
+}
+
+/* A wire of somebody else can be mended; our own cannot. */
+static void fail(struct vhost_link *link, GError *error)
+{
+    if (link->own_wire) {
+        give_up(link, error->message);
+        g_error_free(error);
+        return;
+    }
+    link->running = false;
+    collect(link);
+    vhost_wire_fail(link->wire, error);
+}
+
+static void take_back(struct vhost_link *link, u32 index)
+{
+    GError *error = NULL;
+
+    if (!take_finished(link, index)) {
+        vhost_link_handle(link, virtio_queue_at(link->virtio, index));
+        return;
+    }
+    error_set(&error, "the other process broke ring %u", index);
+    fail(link, error);
 }
 
 /* What happened. */
@@ -110,7 +159,7 @@ static void deliver(void *opaque, const void *payload, u32 size)
         return;
     if (letter->what == GONE)
         give_up(link, "the other process is gone");
-    else if (link->running)
+    else if (vhost_link_is_running(link))
         take_back(link, letter->index);
     device_end(link->virtio->device);
 }
@@ -134,26 +183,19 @@ static gboolean on_called(gint fd, GIOCondition condition, gpointer data)
     return G_SOURCE_CONTINUE;
 }
 
-/*
- * It says nothing unasked, so this is its end; unless a vCPU, which held the lock when this descriptor was polled, was just reading an
- * answer.
- */
-static gboolean on_gone(gint fd, GIOCondition condition, gpointer data)
+static void on_wire(void *opaque, bool there)
 {
-    struct vhost_link *link = data;
+    struct vhost_link *link = opaque;
 
-    if (host_socket_is_quiet(fd))
-        return G_SOURCE_CONTINUE;
-    drop_source(&link->gone);
-    post(link, 0, GONE);
-    return G_SOURCE_REMOVE;
+    if (!there)
+        post(link, 0, GONE);
 }
 
-static GSource *watch(struct vhost_link *link, int fd, GUnixFDSourceFunc function)
+static GSource *watch(struct vhost_link *link, int fd)
 {
-    GSource *source = g_unix_fd_source_new(fd, G_IO_IN | G_IO_HUP);
+    GSource *source = g_unix_fd_source_new(fd, G_IO_IN);
 
-    g_source_set_callback(source, (GSourceFunc)(void (*)(void))function, link, NULL);
+    g_source_set_callback(source, (GSourceFunc)(void (*)(void))on_called, link, NULL);
     g_source_attach(source, vm_context(vm_of(link)));
     return source;
 }
@@ -173,51 +215,129 @@ static void add_block(struct ram_block *block, void *opaque)
         regions->region[regions->count++] = (struct vhost_region){block->host, block->size, offset, block->fd};
 }
 
-static bool start(struct vhost_link *link, GError **error)
+static bool start_rings(struct vhost_link *link, struct vhost *vhost, GError **error)
 {
-    struct regions regions = {.region = {vhost_rings_region(link->rings)}, .count = 1};
-    u64 kinds = link->virtio->features & (BIT64(24) - 1); /* those of the device itself; rings are our own */
-
-    vm_ram_foreach(vm_of(link), add_block, &regions);
-    if (!vhost_set_features(link->vhost, (kinds & vhost_features(link->vhost)) | BIT64(VIRTIO_F_VERSION_1), error) ||
-        !vhost_set_memory(link->vhost, regions.region, regions.count, error))
-        return false;
-    for (u32 i = 0; i < link->count; i++) {
+    for (u32 i = 0; i < link->active; i++) {
         struct vhost_ring_place place = vhost_ring_place(vhost_rings_at(link->rings, i));
 
         vhost_ring_reset(vhost_rings_at(link->rings, i));
-        if (!vhost_start_ring(link->vhost, &place, 0, error))
+        if (!vhost_start_ring(vhost, &place, 0, error))
             return false;
     }
     return true;
 }
 
-void vhost_link_status(struct vhost_link *link, u8 status)
+/* The driver was told what another process of before could do. */
+static bool check_features(const struct vhost_link *link, u64 kinds, GError **error)
 {
-    g_autoptr(GError) error = NULL;
+    u64 lost = kinds & link->promised & ~vhost_wire_features(link->wire);
 
-    if (link->running || !(status & VIRTIO_DRIVER_OK))
+    return !lost || error_set(error, "the other process came back without features that the driver uses (0x%" PRIx64 ")", lost);
+}
+
+static bool start(struct vhost_link *link, GError **error)
+{
+    struct regions regions = {.region = {vhost_rings_region(link->rings)}, .count = 1};
+    u64 kinds = link->virtio->features & kind_features, version = link->virtio->features & BIT64(VIRTIO_F_VERSION_1);
+    struct vhost *vhost = vhost_wire_begin(link->wire);
+
+    if (!vhost)
+        return error_set(error, "the other process is gone");
+    vm_ram_foreach(vm_of(link), add_block, &regions);
+    link->generation = vhost_wire_generation(link->wire);
+    return check_features(link, kinds, error) && vhost_set_features(vhost, (kinds & vhost_features(vhost)) | version, error) &&
+           vhost_set_memory(vhost, regions.region, regions.count, error) && (!link->mtu || vhost_set_mtu(vhost, link->mtu, error)) &&
+           start_rings(link, vhost, error);
+}
+
+/* What it had before goes to it first. */
+static void give_kept(struct vhost_link *link)
+{
+    g_autoptr(GPtrArray) kept = g_steal_pointer(&link->kept);
+
+    link->kept = g_ptr_array_new();
+    for (guint i = 0; i < kept->len; i++) {
+        struct virtio_request *request = kept->pdata[i];
+
+        if (virtio_queue_index(request->queue) >= link->active)
+            g_ptr_array_add(link->kept, request);
+        else if (virtio_request_is_stale(request) || !fill(link, request))
+            virtio_request_drop(request);
+    }
+}
+
+void vhost_link_resume(struct vhost_link *link)
+{
+    GError *error = NULL;
+
+    if (!link->wire || !vhost_wire_vhost(link->wire) || vhost_link_is_running(link) ||
+        !(link->virtio->state->status & VIRTIO_DRIVER_OK) || !virtio_is_ready(link->virtio))
         return;
-    if (link->broken || !start(link, &error)) {
-        give_up(link, error ? error->message : "the other process is gone");
+    if (!start(link, &error)) {
+        fail(link, error);
         return;
     }
     link->running = true;
-    for (u32 i = 0; i < link->count; i++)
+    give_kept(link);
+    for (u32 i = 0; i < link->active; i++) {
+        vhost_ring_kick(vhost_rings_at(link->rings, i));
         vhost_link_handle(link, virtio_queue_at(link->virtio, i));
+    }
+}
+
+void vhost_link_status(struct vhost_link *link, u8 status)
+{
+    if (link->running || !(status & VIRTIO_DRIVER_OK))
+        return;
+    if (link->broken || !vhost_wire_vhost(link->wire))
+        give_up(link, "the other process is gone");
+    else
+        vhost_link_resume(link);
+}
+
+bool vhost_link_is_running(const struct vhost_link *link)
+{
+    return link->running && !link->broken && vhost_wire_vhost(link->wire) && link->generation == vhost_wire_generation(link->wire);
+}
+
+/* The other process lets go of the rings, if it is still the one that has them. */
+static void stop(struct vhost_link *link)
+{
+    GError *error = NULL;
+    bool running = vhost_link_is_running(link);
+    struct vhost *vhost = running ? vhost_wire_begin(link->wire) : NULL;
+
+    link->running = false;
+    for (u32 i = 0; vhost && i < link->active; i++) {
+        if (!vhost_stop_ring(vhost, i, &error)) {
+            fail(link, error);
+            return;
+        }
+    }
+}
+
+void vhost_link_pause(struct vhost_link *link)
+{
+    if (!link->running)
+        return;
+    stop(link);
+    collect(link);
 }
 
 void vhost_link_reset(struct vhost_link *link)
 {
     struct virtio_request *request;
 
+    if (!link->wire)
+        return;
+    stop(link);
     for (u32 i = 0; link->rings && i < link->count; i++) {
-        if (link->running && !link->broken && !vhost_stop_ring(link->vhost, i, NULL))
-            link->broken = true;
         while ((request = vhost_ring_abandon(vhost_rings_at(link->rings, i))))
             virtio_request_drop(request);
     }
-    link->running = false;
+    for (guint i = 0; i < link->kept->len; i++)
+        virtio_request_drop(link->kept->pdata[i]);
+    g_ptr_array_set_size(link->kept, 0);
 }
 
 static bool has_shared_memory(struct vhost_link *link, GError **error)
@@ -228,58 +348,63 @@ static bool has_shared_memory(struct vhost_link *link, GError **error)
     if (regions.count)
         return true;
     error_set(error, "the other process must share the guest's memory");
-    return error_hint(error, "for instance: -object memory-backend-memfd,id=mem0,size=1G -machine memory-backend=mem0");
-}
-
-static bool connect_to(struct vhost_link *link, const char *id, GError **error)
-{
-    struct chardev_set *set = vm_backend(vm_of(link), "chardevs", 0);
-    struct chardev *chardev = id && set ? chardev_find(set, id) : NULL;
-
-    if (!id)
-        return error_set(error, "property 'chardev' is needed: the id of -chardev socket,id=ID,path=SOCKET");
-    if (!chardev)
-        return error_set(error, "chardev '%s' not found", id);
-    if (!chardev_attach(&link->front, chardev, NULL, NULL, error))
-        return false;
-    int socket = chardev_take_over(&link->front, error);
-    link->vhost = socket < 0 ? NULL : vhost_create(socket, error);
-    if (link->vhost)
-        link->gone = watch(link, socket, on_gone);
-    return link->vhost != NULL;
+    return error_hint(error, "for instance: -object memory-backend-memfd,id=mem0,size=1G,share=on -machine memory-backend=mem0");
 }
 
 static bool check(const struct vhost_link *link, GError **error)
 {
-    if (!(vhost_features(link->vhost) & BIT64(VIRTIO_F_VERSION_1)))
+    u32 most = vhost_wire_max_queues(link->wire);
+
+    if (!(vhost_wire_features(link->wire) & BIT64(VIRTIO_F_VERSION_1)))
         return error_set(error, "the other process knows only the virtio of before version 1");
-    if (vhost_max_queues(link->vhost) > 1 && vhost_max_queues(link->vhost) < link->count)
-        return error_set(error, "the other process has %u queues, not %u", vhost_max_queues(link->vhost), link->count);
+    if (link->own_wire && most > 1 && most < link->count)
+        return error_set(error, "the other process has %u queues, not %u", most, link->count);
     return true;
+}
+
+static bool attach(struct vhost_link *link, struct virtio_device *virtio, struct vhost_wire *wire, u32 count, GError **error)
+{
+    link->virtio = virtio;
+    link->wire = wire;
+    link->count = link->active = count;
+    link->promised = vhost_wire_features(wire);
+    link->kept = g_ptr_array_new();
+    if (!check(link, error) || !(link->rings = vhost_rings_create(count, error))) {
+        vhost_link_close(link);
+        return false;
+    }
+    for (u32 i = 0; i < count; i++)
+        link->called[i] = watch(link, vhost_ring_place(vhost_rings_at(link->rings, i)).call);
+    return true;
+}
+
+bool vhost_link_open_wire(struct vhost_link *link, struct virtio_device *virtio, struct vhost_wire *wire, u32 count, GError **error)
+{
+    link->virtio = virtio;
+    return has_shared_memory(link, error) && attach(link, virtio, wire, count, error);
 }
 
 bool vhost_link_open(struct vhost_link *link, struct virtio_device *virtio, const char *chardev, u32 count, GError **error)
 {
     link->virtio = virtio;
-    link->count = count;
-    if (!has_shared_memory(link, error) || !connect_to(link, chardev, error) || !check(link, error) ||
-        !(link->rings = vhost_rings_create(count, error))) {
-        vhost_link_close(link);
+    struct vhost_wire *wire = has_shared_memory(link, error) ? vhost_wire_open(vm_of(link), chardev, error) : NULL;
+    if (!wire)
         return false;
-    }
-    for (u32 i = 0; i < count; i++)
-        link->called[i] = watch(link, vhost_ring_place(vhost_rings_at(link->rings, i)).call, on_called);
-    return true;
+    link->own_wire = true;
+    vhost_wire_watch(wire, on_wire, link);
+    return attach(link, virtio, wire, count, error);
 }
 
 void vhost_link_close(struct vhost_link *link)
 {
-    if (link->vhost)
-        vhost_link_reset(link);
+    if (!link->wire)
+        return;
+    vhost_link_reset(link);
     for (u32 i = 0; i < link->count; i++)
         drop_source(&link->called[i]);
-    drop_source(&link->gone);
     g_clear_pointer(&link->rings, vhost_rings_destroy);
-    g_clear_pointer(&link->vhost, vhost_destroy);
-    chardev_detach(&link->front);
+    g_clear_pointer(&link->kept, g_ptr_array_unref);
+    if (link->own_wire)
+        vhost_wire_close(link->wire);
+    link->wire = NULL;
 }

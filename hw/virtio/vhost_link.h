@@ -5,30 +5,44 @@
 #ifndef HW_VIRTIO_VHOST_LINK_H
 #define HW_VIRTIO_VHOST_LINK_H
 
-#include "chardev/chardev.h"
+#include "hw/virtio/vhost_wire.h"
 #include "hw/virtio/virtio.h"
 #include "vhost/ring.h"
 
-enum { VHOST_LINK_QUEUES = 64 };
+enum { VHOST_LINK_QUEUES = 128 };
 
-/* Embedded in a device. Queues 0 to count - 1 go to the other process. */
+/* Embedded in a device. Queues 0 to count - 1 may go to the other process. */
 struct vhost_link {
     struct virtio_device *virtio;
-    struct chardev_front front;
-    struct vhost *vhost;
+    struct vhost_wire *wire; /* NULL: closed */
+    bool own_wire;
     struct vhost_ring *rings;
-    u32 count;
+    u32 count, active; /* active: queues that run, of those; all after opening */
+    u32 generation;    /* of the wire, for which `running` holds */
+    u64 promised;      /* features that the process offered when the device was made */
     bool running, broken;
-    GSource *gone, *called[VHOST_LINK_QUEUES];
+    u16 mtu;           /* that the other process is told; 0: none */
+    GSource *called[VHOST_LINK_QUEUES];
+    GPtrArray *kept;   /* struct virtio_request: buffers to be filled, which the other process had when it was stopped */
 };
 
 /* In realize, after the queues were added: connects to the chardev and says hello. On failure nothing is left. */
 bool vhost_link_open(struct vhost_link *link, struct virtio_device *virtio, const char *chardev, u32 count, GError **error);
-/* In unrealize, before virtio_device_finish. */
+/* The same with a wire of somebody else, who also says when to pause and to resume. */
+bool vhost_link_open_wire(struct vhost_link *link, struct virtio_device *virtio, struct vhost_wire *wire, u32 count, GError **error);
+/* In unrealize, before virtio_device_finish; or when the wire is about to go. Twice is fine. */
 void vhost_link_close(struct vhost_link *link);
+
 /* Hooks of the device. */
 void vhost_link_status(struct vhost_link *link, u8 status);
 void vhost_link_reset(struct vhost_link *link);
 void vhost_link_handle(struct vhost_link *link, struct virtio_queue *queue);
+
+/* The other process works on the queues. */
+bool vhost_link_is_running(const struct vhost_link *link);
+/* Buffers that were to be filled are kept for vhost_link_resume; those that were to be read are given back to the driver. */
+void vhost_link_pause(struct vhost_link *link);
+/* Starts, if the driver is ready. A process that fails is hung up on (vhost_wire_fail). */
+void vhost_link_resume(struct vhost_link *link);
 
 #endif

@@ -3,11 +3,11 @@
 #include "hw/virtio/vhost_link.h"
 #include <string.h>
 
-enum { TAG_MAX = 36 };
+enum { TAG_MAX = 36, QUEUES_MAX = 64 };
 
 #define DEVICE        vhost_user_fs
 #define DEVICE_ROWS   "hw/virtio/vhost_user_fs.dev"
-#define VIRTIO_QUEUES VHOST_LINK_QUEUES
+#define VIRTIO_QUEUES QUEUES_MAX
 #define VIRTIO_MODERN_ONLY
 #include "hw/virtio/declare.inc"
 

@@ -20,7 +20,7 @@ static u64 offer(void *device)
 {
     const struct vhost_user_vsock *self = device;
 
-    return self->link.vhost ? vhost_features(self->link.vhost) & BIT64(SEQPACKET) : 0;
+    return self->link.wire ? vhost_wire_features(self->link.wire) & BIT64(SEQPACKET) : 0;
 }
 
 static void handle(void *device, struct virtio_queue *queue)
@@ -52,7 +52,7 @@ static bool realize(void *device, GError **error)
     virtio_queue_add(&self->virtio, QUEUE_SIZE, handle);
     virtio_queue_add(&self->virtio, QUEUE_SIZE, handle_events);
     if (vhost_link_open(&self->link, &self->virtio, self->chardev, 2, error)) {
-        if (vhost_get_config(self->link.vhost, &self->cid, sizeof(self->cid), error))
+        if (vhost_get_config(vhost_wire_begin(self->link.wire), &self->cid, sizeof(self->cid), error))
             return true;
         vhost_link_close(&self->link);
     }

@@ -328,8 +328,8 @@ static void addresses(struct bench *bench, gconstpointer data)
     plug(bench, 0, NULL);
     plug(bench, 1, NULL);
     g_autofree char *list = net_describe(bench->set);
-    g_assert_nonnull(strstr(list, "test.0: index=0,type=nic,model=test,macaddr=52:54:00:12:34:56"));
-    g_assert_nonnull(strstr(list, "test.1: index=0,type=nic,model=test,macaddr=52:54:00:12:34:57"));
+    g_assert_nonnull(strstr(list, "container.0: index=0,type=nic,model=container,macaddr=52:54:00:12:34:56"));
+    g_assert_nonnull(strstr(list, "container.1: index=0,type=nic,model=container,macaddr=52:54:00:12:34:57"));
 }
 
 int main(int argc, char **argv)

@@ -143,7 +143,7 @@ static inline struct card *plug(struct bench *bench, unsigned number, const char
     u8 mac[NET_MAC_SIZE] = { 0 };
     GError *error = NULL;
 
-    card->client = net_card_create(object, "test", id, mac, 0, &card_ops, card, &error);
+    card->client = net_card_create(object, id, mac, 0, &card_ops, card, &error);
     g_assert_no_error(error);
     return card;
 }
