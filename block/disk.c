@@ -305,13 +305,37 @@ static void drain_job(void *opaque)
         block_queue_wait(&disk->idle, block_loop_of(disk_node(disk)));
 }
 
+/* A vCPU that waits for the main loop has the machine lock, without which that does not go on. */
+static void wait_idle(struct disk *disk)
+{
+    struct block_loop *loop = block_loop_of(disk_node(disk));
+    bool foreign = loop == disk->set->loop && !block_loop_is_mine(loop);
+    pthread_t owner = foreign ? block_loop_borrow(loop) : 0;
+
+    block_loop_call(loop, drain_job, disk);
+    if (foreign)
+        block_loop_give_back(loop, owner);
+}
+
+void disk_hold(struct disk *disk, bool on)
+{
+    if (disk->held_by)
+        disk->held_by(disk->held_by_opaque, on);
+}
+
+void disk_on_hold(struct disk *disk, void (*hold)(void *opaque, bool on), void *opaque)
+{
+    disk->held_by = hold;
+    disk->held_by_opaque = opaque;
+}
+
 void disk_settle(struct disk *disk)
 {
     if (!disk_node(disk))
         return;
     throttle_hurry(&disk->throttle, true);
     block_hurry(disk_node(disk), true);
-    block_loop_call(block_loop_of(disk_node(disk)), drain_job, disk);
+    wait_idle(disk);
     block_hurry(disk_node(disk), false);
     throttle_hurry(&disk->throttle, false);
 }
@@ -358,8 +382,14 @@ static void reopen_job(void *opaque)
     job->ok = block_reopen(job->set->graph, job->options, job->count, job->error);
 }
 
-/* Everything comes home while it changes. Nobody sends requests meanwhile: devices do so under the machine lock. */
-bool disk_set_reopen(struct disk_set *set, struct json_object *const *options, unsigned count, GError **error)
+static void hold_all(struct disk_set *set, bool on)
+{
+    for (unsigned i = 0; i < set->disks->len; i++)
+        disk_hold(set->disks->pdata[i], on);
+}
+
+/* Everything comes home while it changes. */
+static bool reopen_at_home(struct disk_set *set, struct json_object *const *options, unsigned count, GError **error)
 {
     struct reopen_job job = { .set = set, .options = options, .count = count, .error = error };
 
@@ -380,6 +410,16 @@ bool disk_set_reopen(struct disk_set *set, struct json_object *const *options, u
     return job.ok;
 }
 
+bool disk_set_reopen(struct disk_set *set, struct json_object *const *options, unsigned count, GError **error)
+{
+    bool ok;
+
+    hold_all(set, true);
+    ok = reopen_at_home(set, options, count, error);
+    hold_all(set, false);
+    return ok;
+}
+
 void disk_release(struct disk *disk)
 {
     if (!disk)
@@ -389,6 +429,7 @@ void disk_release(struct disk *disk)
     disk->loop = disk->set->loop;
     disk->media = NULL;
     disk->resized = NULL;
+    disk->held_by = NULL;
     disk->handles_errors = false;
     memcpy(disk->on_error, disk->chosen, sizeof(disk->on_error));
     g_clear_pointer(&disk->user, g_free);
@@ -401,13 +442,15 @@ void disk_release(struct disk *disk)
 
 void disk_medium_take(struct disk *disk)
 {
+    disk_hold(disk, true);
     if (disk->edge)
         let_go(disk);
     if (disk->node)
         disk_set_unref_node(g_steal_pointer(&disk->node));
+    disk_hold(disk, false);
 }
 
-bool disk_medium_put(struct disk *disk, struct block_node *node, GError **error)
+static bool put_medium(struct disk *disk, struct block_node *node, GError **error)
 {
     if (!attach(disk, node, disk->user, error))
         return false;
@@ -420,10 +463,25 @@ bool disk_medium_put(struct disk *disk, struct block_node *node, GError **error)
     return true;
 }
 
+bool disk_medium_put(struct disk *disk, struct block_node *node, GError **error)
+{
+    bool ok;
+
+    disk_hold(disk, true);
+    ok = put_medium(disk, node, error);
+    disk_hold(disk, false);
+    return ok;
+}
+
 bool disk_move(struct disk *disk, struct block_loop *loop, GError **error)
 {
+    bool ok;
+
+    disk_hold(disk, true);
     disk->loop = loop;
-    return !disk_node(disk) || block_set_loop(disk_node(disk), loop, error);
+    ok = !disk_node(disk) || block_set_loop(disk_node(disk), loop, error);
+    disk_hold(disk, false);
+    return ok;
 }
 
 static int perform(struct disk_request *r, struct block_node *node)

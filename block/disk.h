@@ -83,7 +83,7 @@ struct disk *disk_claim_removable(struct disk_set *set, const char *name, bool w
 void disk_release(struct disk *disk);
 /* Carries the disk's work to another loop (an iothread's) and back, media that come later included. Nothing is in flight. */
 bool disk_move(struct disk *disk, struct block_loop *loop, GError **error);
-/* Waits until no request is in flight; those that wait to be tried again end with -ECANCELED. */
+/* Waits until no request is in flight; those that wait to be tried again end with -ECANCELED. Any thread, with the machine lock. */
 void disk_drain(struct disk *disk);
 
 /* Any thread. Offsets were checked against disk_size. */
@@ -118,6 +118,11 @@ bool disk_set_limits(struct disk *disk, const char *group, const char *name, con
 /* Name of its group; NULL: there are no limits. */
 const char *disk_limits(const struct disk *disk, struct throttle_limits *limits);
 const struct disk_stats *disk_stats(const struct disk *disk);
+/*
+ * For devices that use it without the machine lock: hold(opaque, true) is called before it changes in ways that nobody may look at (it is
+ * reopened, moved, limited otherwise, has another medium); until hold(opaque, false) nobody sends it requests.
+ */
+void disk_on_hold(struct disk *disk, void (*hold)(void *opaque, bool on), void *opaque);
 /* resized(opaque) is called in the loop's thread after the size has changed. */
 void disk_on_resize(struct disk *disk, void (*resized)(void *opaque), void *opaque);
 

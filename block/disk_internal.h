@@ -25,6 +25,8 @@ struct disk {
     const struct disk_media *media;
     void *media_opaque, *resized_opaque;
     void (*resized)(void *opaque);
+    void (*held_by)(void *opaque, bool on); /* disk_on_hold */
+    void *held_by_opaque;
     bool writethrough;
     struct throttle_member throttle;
     enum disk_on_error chosen[2], on_error[2]; /* by the user for the drive; now. Of reads, of writes */
@@ -40,6 +42,8 @@ struct disk {
 
 /* The loop's thread: what a request comes to by the disk's policy. False: it is kept. */
 bool disk_settle_failure(struct disk *disk, struct disk_request *request, int *ret);
+/* Whoever sends requests without the machine lock stops, and goes on. */
+void disk_hold(struct disk *disk, bool on);
 /* Waits until no request is in flight, without ending those that are kept. */
 void disk_settle(struct disk *disk);
 /* Sends a request on its way, again. */

@@ -7,9 +7,11 @@ static void join(struct disk *disk, struct throttle_group *group)
 {
     struct throttle_group *old = disk->throttle.group;
 
+    disk_hold(disk, true);
     disk_settle(disk);
     disk->throttle.group = group;
     throttle_group_put(old);
+    disk_hold(disk, false);
 }
 
 bool disk_set_limits(struct disk *disk, const char *group, const char *name, const struct throttle_limits *limits, GError **error)

@@ -392,7 +392,7 @@ struct block_loop *block_loop_of(const struct block_node *node)
 
 u64 block_size(const struct block_node *node)
 {
-    return node->size;
+    return __atomic_load_n(&node->size, __ATOMIC_RELAXED); /* other threads look while it changes */
 }
 
 u32 block_alignment(const struct block_node *node)
@@ -466,7 +466,7 @@ void block_set_size(struct block_node *node, u64 size)
 {
     if (node->size == size)
         return;
-    node->size = size;
+    __atomic_store_n(&node->size, size, __ATOMIC_RELAXED);
     for (unsigned i = 0; i < node->parents->len; i++) {
         struct block_edge *edge = node->parents->pdata[i];
 

@@ -43,24 +43,38 @@ void block_loop_destroy(struct block_loop *loop)
 
 void block_loop_adopt(struct block_loop *loop)
 {
-    loop->thread = pthread_self();
+    __atomic_store_n(&loop->thread, pthread_self(), __ATOMIC_RELAXED);
+}
+
+pthread_t block_loop_borrow(struct block_loop *loop)
+{
+    pthread_t owner = loop->thread;
+
+    block_loop_adopt(loop);
+    return owner;
+}
+
+void block_loop_give_back(struct block_loop *loop, pthread_t owner)
+{
+    __atomic_store_n(&loop->thread, owner, __ATOMIC_RELAXED);
+    host_event_set(loop->event); /* it may have to sleep less long than it believes */
 }
 
 bool block_loop_is_mine(const struct block_loop *loop)
 {
-    return pthread_equal(loop->thread, pthread_self());
+    return pthread_equal(__atomic_load_n(&loop->thread, __ATOMIC_RELAXED), pthread_self());
 }
 
 void block_loop_post(struct block_loop *loop, struct block_work *work)
 {
     struct block_work *first = __atomic_load_n(&loop->posted, __ATOMIC_RELAXED);
-    int event = loop->event;
+    int event = block_loop_is_mine(loop) && loop->dispatching ? -1 : loop->event; /* our own turn comes to it before it sleeps */
 
     do
         work->next = first;
     while (!__atomic_compare_exchange_n(&loop->posted, &first, work, true, __ATOMIC_RELEASE, __ATOMIC_RELAXED));
     /* An earlier poster has set the event. (The work, and what holds it, may be gone by now.) */
-    if (!first)
+    if (!first && event >= 0)
         host_event_set(event);
 }
 

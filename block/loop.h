@@ -10,6 +10,7 @@
 
 #include "base/types.h"
 #include <glib.h>
+#include <pthread.h>
 
 struct block_loop;
 struct block_fiber;
@@ -26,6 +27,12 @@ struct block_loop *block_loop_create(GError **error);
 void block_loop_destroy(struct block_loop *loop); /* no fiber is alive; NULL is fine */
 void block_loop_adopt(struct block_loop *loop);
 bool block_loop_is_mine(const struct block_loop *loop);
+/*
+ * The calling thread is the loop's until it gives it back. It holds what the loop's own thread takes before it runs the loop (of a machine's
+ * main loop: the machine lock): otherwise it would wait for that thread, and that one for it.
+ */
+pthread_t block_loop_borrow(struct block_loop *loop);
+void block_loop_give_back(struct block_loop *loop, pthread_t owner);
 
 /* Any thread. */
 void block_loop_post(struct block_loop *loop, struct block_work *work);

@@ -106,8 +106,10 @@ static GSList *take_ready(struct epoch *epoch)
     return ready;
 }
 
-static void reclaim(struct epoch *epoch)
+void epoch_reclaim(struct epoch *epoch)
 {
+    if (!__atomic_load_n(&epoch->waiting, __ATOMIC_RELAXED))
+        return;
     host_lock_take(&epoch->lock);
     GSList *ready = take_ready(epoch);
     host_lock_drop(&epoch->lock);
@@ -121,8 +123,7 @@ void epoch_quiesce(struct epoch *epoch, struct epoch_reader *reader)
     if (__atomic_load_n(&reader->seen, __ATOMIC_RELAXED) == __atomic_load_n(&epoch->now, __ATOMIC_RELAXED))
         return;
     epoch_enter(epoch, reader);
-    if (__atomic_load_n(&epoch->waiting, __ATOMIC_RELAXED))
-        reclaim(epoch);
+    epoch_reclaim(epoch);
 }
 
 void epoch_retire(struct epoch *epoch, void *ptr, void (*fn)(void *))

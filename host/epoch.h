@@ -22,5 +22,7 @@ void epoch_quiesce(struct epoch *epoch, struct epoch_reader *reader); /* inside,
 
 /* fn(ptr) later, in any thread that retires or quiesces. Any thread. */
 void epoch_retire(struct epoch *epoch, void *ptr, void (*fn)(void *));
+/* Does what has become possible of it. Any thread. */
+void epoch_reclaim(struct epoch *epoch);
 
 #endif

@@ -19,7 +19,7 @@ void host_lock_take(struct host_lock *lock)
 {
     host_lock_rank_check(lock);
     pthread_mutex_lock(&lock->mutex);
-    lock->holder = pthread_self();
+    __atomic_store_n(&lock->holder, pthread_self(), __ATOMIC_RELAXED);
     __atomic_store_n(&lock->held, true, __ATOMIC_RELEASE);
     host_lock_rank_taken(lock);
 }
@@ -34,7 +34,7 @@ void host_lock_drop(struct host_lock *lock)
 /* Exact for the caller's own question: only the holder itself can see its own id behind held. */
 bool host_lock_mine(const struct host_lock *lock)
 {
-    return __atomic_load_n(&lock->held, __ATOMIC_ACQUIRE) && pthread_equal(lock->holder, pthread_self());
+    return __atomic_load_n(&lock->held, __ATOMIC_ACQUIRE) && pthread_equal(__atomic_load_n(&lock->holder, __ATOMIC_RELAXED), pthread_self());
 }
 
 void host_cond_init(struct host_cond *cond)
@@ -54,7 +54,7 @@ void host_cond_finish(struct host_cond *cond)
 
 static void relock(struct host_lock *lock)
 {
-    lock->holder = pthread_self();
+    __atomic_store_n(&lock->holder, pthread_self(), __ATOMIC_RELAXED);
     __atomic_store_n(&lock->held, true, __ATOMIC_RELEASE);
 }
 

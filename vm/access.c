@@ -172,6 +172,27 @@ enum mem_result space_write(struct space *space, u64 address, unsigned size, u64
     return result;
 }
 
+/* The region is looked at only where it stays: others may go meanwhile. */
+bool space_send_message(struct space *space, u64 address, u32 data)
+{
+    const struct flat_piece *piece = find(__atomic_load_n(&space->view, __ATOMIC_ACQUIRE), address);
+    u64 offset = piece ? address - piece->first : 0;
+    u8 bytes[4];
+
+    if (address & 3 || !piece || piece->last - address < 3)
+        return !piece;
+    if (piece->messages) {
+        mmio_write(space->vm, piece->region, piece->offset + offset, 4, data);
+        return true;
+    }
+    if (!piece->ram || !piece->writable)
+        return false;
+    struct space_hit hit = { .ram = piece->ram, .ram_offset = piece->ram_offset + offset };
+    bits_store_le(bytes, 4, data);
+    ram_write(&hit, bytes, 4);
+    return true;
+}
+
 /* The largest power of two that is at most 8, at most `left`, and divides the address. */
 static unsigned step_at(u64 address, u64 left)
 {

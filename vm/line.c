@@ -10,6 +10,11 @@ void line_init(struct line *line, struct vm_object *owner, const char *name, u32
         g_ptr_array_add(owner->vm->lines, line);
 }
 
+bool line_is_lockless(const struct line *line)
+{
+    return !line || ((line->lockless || !line->hook) && !line->tap);
+}
+
 /* The tap hears changes only. */
 static void tell(struct line *line, u32 level, bool changed)
 {

@@ -21,6 +21,7 @@ struct line {
     u32 level;             /* atomic */
     struct vm_object *owner;
     const char *name;
+    bool lockless;         /* the hook may run in any thread */
     /* -qtest irq_intercept: called before the hook. */
     line_hook *tap;
     void *tap_opaque;
@@ -28,6 +29,8 @@ struct line {
 
 /* Machine lock, or before the machine runs. owner may be NULL: then line_foreach does not know it. */
 void line_init(struct line *line, struct vm_object *owner, const char *name, u32 number, line_hook *hook, void *opaque);
+/* Whether a thread without the machine lock may set it. NULL is fine. */
+bool line_is_lockless(const struct line *line);
 /* NULL is an unconnected wire: nothing happens. level 0 or 1 (or a count, where both sides agree). */
 void line_set(struct line *line, u32 level);
 static inline u32 line_level(const struct line *line)
@@ -38,6 +41,22 @@ static inline u32 line_level(const struct line *line)
 void line_pulse(struct line *line);
 /* As line_set, but the receiver hears of the same level again: the guest wrote what drives it once more. */
 void line_repeat(struct line *line, u32 level);
+
+/*
+ * For levels that several threads change without a lock: runs show(opaque), which sets a line to what it finds; one thread at a time. What
+ * others ask for meanwhile, or show itself, makes that one look again, so the last level set is the right one.
+ */
+static inline void line_update(u32 *requests, void (*show)(void *opaque), void *opaque)
+{
+    u32 seen;
+
+    if (__atomic_fetch_add(requests, 1, __ATOMIC_SEQ_CST))
+        return;
+    do {
+        seen = __atomic_load_n(requests, __ATOMIC_SEQ_CST);
+        show(opaque);
+    } while (!__atomic_compare_exchange_n(requests, &seen, 0, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST));
+}
 
 /* Tests and the monitor; machine lock. fn for each input of the object (NULL: of all), in order of line_init. */
 void line_foreach(struct vm *vm, const struct vm_object *owner, void (*fn)(struct line *line, void *opaque), void *opaque);

@@ -31,6 +31,7 @@ struct ram_block *vm_ram_create(struct vm *vm, const char *name, u64 size, GErro
  * any page); fd is taken over, also on failure. */
 struct ram_block *vm_ram_create_file(struct vm *vm, const char *name, u64 size, int fd, u64 offset, bool share, u64 align,
                                      GError **error);
+/* Its memory goes when no reader of the epoch can hold a pointer into it. */
 void vm_ram_destroy(struct ram_block *block);
 /* The guest does not need what is there: whole pages go back to the host, and read as zero or as before. Any thread. */
 void vm_ram_discard(struct ram_block *block, u64 offset, u64 size);
@@ -57,6 +58,7 @@ struct region_ops {
     u8 min_access, max_access; /* what the hooks take (bytes); other sizes are split or widened; 0: 1 and 8 */
     bool unaligned;            /* hooks take unaligned offsets; otherwise they are MEM_ERROR */
     bool lockless;             /* hooks run without the machine lock, in any thread, concurrently */
+    bool messages;             /* lockless, takes message-signalled interrupts, and lasts as long as the machine */
 };
 
 enum region_kind { REGION_CONTAINER, REGION_RAM, REGION_ROM, REGION_MMIO, REGION_ALIAS };
@@ -129,6 +131,11 @@ void vm_memory_on_change(struct vm *vm, void (*fn)(void *opaque), void *opaque);
  */
 enum mem_result space_read(struct space *space, u64 address, unsigned size, u64 *value);
 enum mem_result space_write(struct space *space, u64 address, unsigned size, u64 value);
+/*
+ * A message-signalled interrupt (a write of 32 bits) of a thread that must not wait for the machine lock. False: what lies there needs it,
+ * and nothing has happened. Inside the epoch.
+ */
+bool space_send_message(struct space *space, u64 address, u32 data);
 /* Blocks of bytes: DMA, loaders, debugger. Stops at the first piece that fails; code is invalidated, dirty bits set. */
 enum mem_result space_read_bytes(struct space *space, u64 address, void *to, u64 size);
 enum mem_result space_write_bytes(struct space *space, u64 address, const void *from, u64 size);

@@ -1,6 +1,7 @@
 /* vm/ram.c - RAM blocks. */
 #include "base/bits.h"
 #include "base/error.h"
+#include "host/epoch.h"
 #include "host/map.h"
 #include "vm/internal.h"
 #include "vm/ram.h"
@@ -56,6 +57,11 @@ struct ram_block *vm_ram_create_file(struct vm *vm, const char *name, u64 size, 
     return block;
 }
 
+static void unpin(void *block)
+{
+    vm_ram_unpin(block);
+}
+
 void vm_ram_destroy(struct ram_block *block)
 {
     struct accel *accel = block ? block->vm->accel : NULL;
@@ -65,7 +71,7 @@ void vm_ram_destroy(struct ram_block *block)
     if (accel && accel->accel_class->ram_removed)
         accel->accel_class->ram_removed(block->vm, block);
     g_ptr_array_remove(block->vm->ram_blocks, block);
-    vm_ram_unpin(block);
+    epoch_retire(block->vm->epoch, block, unpin);
 }
 
 void vm_ram_discard(struct ram_block *block, u64 offset, u64 size)

@@ -198,6 +198,7 @@ static void complete(struct flat_piece *piece)
     piece->ram = direct ? region->ram : NULL;
     piece->ram_offset = region->ram_offset + piece->offset;
     piece->writable = region->kind == REGION_RAM;
+    piece->messages = region->kind == REGION_MMIO && region->ops->messages;
 }
 
 static void refresh(struct space *space)

@@ -11,6 +11,7 @@ struct flat_piece {
     struct ram_block *ram;
     u64 ram_offset;  /* of first */
     bool writable;
+    bool messages;   /* the region's ops take messages */
 };
 
 struct flat_view {

@@ -412,6 +412,7 @@ static void before_poll(void *opaque)
 
     epoch_leave(vm->main_reader);
     host_lock_drop(&vm->lock);
+    epoch_reclaim(vm->epoch);
 }
 
 static void after_poll(void *opaque)

@@ -126,6 +126,8 @@ void device_reset(struct device *device)
 {
     bool inside = device->busy;
 
+    if (device->decl->before_reset)
+        device->decl->before_reset(device);
     g_array_set_size(device->queued, 0);
     reset_values(device);
     if (!device->decl->on_reset)
@@ -165,8 +167,10 @@ static void init_inputs(struct device *device)
         const struct device_input_decl *input = &device->decl->inputs[i];
         struct line *lines = (struct line *)((u8 *)device + input->offset);
 
-        for (u32 n = 0; n < input->count; n++)
+        for (u32 n = 0; n < input->count; n++) {
             line_init(&lines[n], &device->object, input->name, n, input_changed, device);
+            lines[n].lockless = input->lockless;
+        }
     }
 }
 

@@ -57,7 +57,7 @@ struct device_field {
 struct device_window_decl {
     const char *id, *name, *doc;
     u64 size;
-    bool lockless;
+    bool lockless, messages; /* as in struct region_ops */
     /* A window that is not made of registers (configuration space, flash): takes all accesses. */
     const struct region_ops *ops;
 };
@@ -96,6 +96,7 @@ struct device_decl {
     /* Optional. realize: the state exists and is reset. */
     bool (*realize)(void *device, GError **error);
     void (*unrealize)(void *device);
+    void (*before_reset)(void *device); /* while the state is still that of before */
     void (*on_reset)(void *device); /* after the declared reset values are in place */
 };
 

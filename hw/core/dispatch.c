@@ -236,6 +236,7 @@ static enum mem_result lockless_write(void *opaque, u64 offset, unsigned size, u
 
 static const struct region_ops locked_ops = { .read = locked_read, .write = locked_write };
 static const struct region_ops lockless_ops = { .read = lockless_read, .write = lockless_write, .lockless = true };
+static const struct region_ops message_ops = { .read = lockless_read, .write = lockless_write, .lockless = true, .messages = true };
 
 /* Windows with .ops: the device does all, its hooks get the device. */
 
@@ -270,7 +271,7 @@ const struct region_ops *device_dispatch_ops(struct device_window *window)
     const struct device_window_decl *decl = declaration(window);
 
     if (!decl->ops)
-        return decl->lockless ? &lockless_ops : &locked_ops;
+        return decl->messages ? &message_ops : decl->lockless ? &lockless_ops : &locked_ops;
     window->ops = *decl->ops;
     window->ops.read = raw_read;
     window->ops.write = raw_write;

@@ -38,18 +38,16 @@ static u32 top(const struct riscv_imsic *imsic)
     return 0;
 }
 
-/* One thread at a time sets the line; what others change meanwhile makes that one look again, so the last level set is right. */
-static void update(void *device)
+static void show(void *device)
 {
     struct riscv_imsic *imsic = device;
-    u32 seen;
 
-    if (__atomic_fetch_add(&imsic->requests, 1, __ATOMIC_SEQ_CST))
-        return;
-    do {
-        seen = __atomic_load_n(&imsic->requests, __ATOMIC_SEQ_CST);
-        line_set(imsic->output, __atomic_load_n(&imsic->state->eidelivery, __ATOMIC_SEQ_CST) && top(imsic));
-    } while (!__atomic_compare_exchange_n(&imsic->requests, &seen, 0, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST));
+    line_set(imsic->output, __atomic_load_n(&imsic->state->eidelivery, __ATOMIC_SEQ_CST) && top(imsic));
+}
+
+static void update(void *device)
+{
+    line_update(&((struct riscv_imsic *)device)->requests, show, device);
 }
 
 static void set_pending(void *device, u32 index, u64 identity)

@@ -14,9 +14,15 @@ static void finish(struct vm_object *object)
         if (bus->function[i])
             pci_bus_unplug(bus->function[i]);
     }
+    host_lock_finish(&bus->pin_lock);
 }
 
-VM_CLASS(pci_bus) { .name = "PCI", .parent = "bus", .size = sizeof(struct pci_bus), .description = "a PCI bus", .finish = finish };
+static void init(struct vm_object *object)
+{
+    host_lock_init(&((struct pci_bus *)object)->pin_lock, LOCK_RANK_LEAF);
+}
+
+VM_CLASS(pci_bus) { .name = "PCI", .parent = "bus", .size = sizeof(struct pci_bus), .description = "a PCI bus", .init = init, .finish = finish };
 VM_CLASS(pcie_bus) { .name = "PCIE", .parent = "PCI", .size = sizeof(struct pci_bus), .description = "a PCI Express bus" };
 
 /* What the first rows of every PCI device make of its instance (hw/pci/pci_device.rows). */
@@ -130,13 +136,35 @@ void pci_bus_pull(struct pci_bus *bus, u32 line, int by)
 
     bus->intx_count[line] += (u32)by;
     bool now = bus->intx_count[line] != 0;
-    if (before == now)
-        return;
     /* PCI-to-PCI Bridge Architecture 1.2, 9.1: a bridge is a device of its bus as others are. */
-    if (bus->bridge && bus->bridge->bus)
+    if (before != now && bus->bridge && bus->bridge->bus)
         pci_bus_pull(bus->bridge->bus, ((u32)(bus->bridge->devfn >> 3) + line) % PCI_PINS, by);
-    else if (bus->set_intx)
-        bus->set_intx(bus->host, line, now);
+}
+
+struct pci_bus *pci_bus_root(struct pci_bus *bus)
+{
+    while (bus->bridge && bus->bridge->bus)
+        bus = bus->bridge->bus;
+    return bus;
+}
+
+static void show_pins(void *opaque)
+{
+    struct pci_bus *root = opaque;
+    bool level[PCI_PINS];
+
+    host_lock_take(&root->pin_lock);
+    for (u32 line = 0; line < PCI_PINS; line++)
+        level[line] = root->intx_count[line] != 0;
+    host_lock_drop(&root->pin_lock);
+    for (u32 line = 0; line < PCI_PINS; line++)
+        root->set_intx(root->host, line, level[line]);
+}
+
+void pci_bus_show_pins(struct pci_bus *root)
+{
+    if (root->set_intx)
+        line_update(&root->pin_requests, show_pins, root);
 }
 
 void pci_bus_reset(struct pci_bus *bus)

@@ -26,6 +26,12 @@ static u64 get(const u8 *bytes, u32 offset, unsigned size)
     return bits_load_le(bytes + offset, size);
 }
 
+/* What threads without the machine lock look at comes and goes as single bytes. */
+static u8 get_byte(const struct pci_function *function, u32 offset)
+{
+    return __atomic_load_n(&function->config[offset], __ATOMIC_RELAXED);
+}
+
 static void put(u8 *bytes, u32 offset, unsigned size, u64 value)
 {
     bits_store_le(bytes + offset, size, value);
@@ -132,6 +138,8 @@ static void map_bar(struct pci_function *function, u32 number)
     bar->mapped = wanted;
 }
 
+static void update_pin(struct pci_function *function, const bool *level);
+
 /* Makes the memory map and the interrupt line agree with the configuration space. */
 void pci_function_follow(struct pci_function *function)
 {
@@ -145,7 +153,7 @@ void pci_function_follow(struct pci_function *function)
     if (function->bridge)
         pci_bridge_follow(function->bridge);
     region_batch_end(vm);
-    pci_function_set_intx(function, function->intx);
+    update_pin(function, NULL);
 }
 
 bool pci_function_add_bar(struct pci_function *function, u32 number, struct region *region, u8 kind, GError **error)
@@ -194,21 +202,25 @@ u32 pci_function_add_power(struct pci_function *function)
 
 bool pci_function_is_awake(const struct pci_function *function)
 {
-    bool asleep = function->power && (get(function->config, function->power + POWER_CONTROL, 2) & POWER_STATE) == POWER_STATE;
+    bool asleep = function->power && (get_byte(function, function->power + POWER_CONTROL) & POWER_STATE) == POWER_STATE;
 
-    return !asleep && !(function->bus && function->bus->off);
+    return !asleep && !(function->bus && __atomic_load_n(&function->bus->off, __ATOMIC_RELAXED));
 }
 
 /* The pin. */
 
-void pci_function_set_intx(struct pci_function *function, bool level)
+_Static_assert(PCI_STATUS_INTX < 256 && PCI_COMMAND_MASTER < 256 && PCI_COMMAND_NO_INTX > 255, "bits are in the bytes that are looked at");
+
+/* With the root bus's pin_lock, or while there is no bus. */
+static void pull(struct pci_function *function)
 {
     struct pci_bus *bus = function->bus;
-    u64 status = get(function->config, PCI_STATUS, 2);
-    bool shown = level && !(get(function->config, PCI_COMMAND, 2) & PCI_COMMAND_NO_INTX) && pci_function_is_awake(function);
+    bool shown = function->intx && !(get_byte(function, PCI_COMMAND + 1) & PCI_COMMAND_NO_INTX >> 8) && pci_function_is_awake(function);
 
-    function->intx = level;
-    put(function->config, PCI_STATUS, 2, level ? status | PCI_STATUS_INTX : status & ~(u64)PCI_STATUS_INTX);
+    if (function->intx)
+        __atomic_fetch_or(&function->config[PCI_STATUS], PCI_STATUS_INTX, __ATOMIC_RELAXED);
+    else
+        __atomic_fetch_and(&function->config[PCI_STATUS], (u8)~PCI_STATUS_INTX, __ATOMIC_RELAXED);
     if (!bus || !function->identity.interrupt_pin || shown == function->intx_shown)
         return;
     function->intx_shown = shown;
@@ -216,12 +228,40 @@ void pci_function_set_intx(struct pci_function *function, bool level)
     pci_bus_pull(bus, ((u32)(function->devfn >> 3) + function->identity.interrupt_pin - 1) % PCI_PINS, shown ? 1 : -1);
 }
 
+/* level NULL: as before; what else decides has changed. */
+static void update_pin(struct pci_function *function, const bool *level)
+{
+    struct pci_bus *root = function->bus ? pci_bus_root(function->bus) : NULL;
+
+    if (root)
+        host_lock_take(&root->pin_lock);
+    if (level)
+        function->intx = *level;
+    pull(function);
+    if (!root)
+        return;
+    host_lock_drop(&root->pin_lock);
+    pci_bus_show_pins(root);
+}
+
+void pci_function_set_intx(struct pci_function *function, bool level)
+{
+    update_pin(function, &level);
+}
+
+bool pci_function_pin_is_lockless(const struct pci_function *function)
+{
+    struct pci_bus *root = function->bus ? pci_bus_root(function->bus) : NULL;
+
+    return root && root->pins_are_lockless && root->pins_are_lockless(root->host);
+}
+
 /* Configuration space. */
 
 bool pci_function_may_dma(const struct pci_function *function)
 {
     for (; function && function->bus; function = function->bus->bridge) {
-        if (!(get(function->config, PCI_COMMAND, 2) & PCI_COMMAND_MASTER) || !pci_function_is_awake(function))
+        if (!(get_byte(function, PCI_COMMAND) & PCI_COMMAND_MASTER) || !pci_function_is_awake(function))
             return false;
         if (!function->bus->bridge)
             return true;
@@ -257,7 +297,7 @@ void pci_config_write(struct pci_function *function, u32 offset, unsigned size, 
         u8 byte = (u8)(value >> (8 * i)), *at = &function->config[offset + i];
         u8 writable = function->writable[offset + i], clearable = function->clearable[offset + i];
 
-        *at = (u8)(((*at & ~writable) | (byte & writable)) & ~(byte & clearable));
+        __atomic_store_n(at, (u8)(((*at & ~writable) | (byte & writable)) & ~(byte & clearable)), __ATOMIC_RELAXED);
     }
     if (offset < PCI_HEADER_END || (function->power && offset < function->power + POWER_SIZE && offset + size > function->power))
         pci_function_follow(function);

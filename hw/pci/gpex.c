@@ -61,6 +61,13 @@ static void set_intx(void *host, u32 line, u32 level)
     line_set(lines[line], level);
 }
 
+static bool pins_are_lockless(void *host)
+{
+    struct gpex *gpex = host;
+
+    return line_is_lockless(gpex->irq0) && line_is_lockless(gpex->irq1) && line_is_lockless(gpex->irq2) && line_is_lockless(gpex->irq3);
+}
+
 static bool realize(void *device, GError **error)
 {
     struct gpex *gpex = device;
@@ -72,6 +79,7 @@ static bool realize(void *device, GError **error)
     gpex->bus->memory = &gpex->device.window[WINDOW_mmio].region;
     gpex->bus->io = &gpex->device.window[WINDOW_pio].region;
     gpex->bus->set_intx = set_intx;
+    gpex->bus->pins_are_lockless = pins_are_lockless;
     gpex->bus->host = gpex;
     return device_create_on(&gpex->bus->bus, "gpex-root", object, "gpex_root", "addr=00.0", error) != NULL;
 }

@@ -2,14 +2,16 @@
 #include "hw/pci/msix.h"
 #include "base/bits.h"
 #include "base/error.h"
+#include "vm/inbox.h"
 #include <string.h>
 
 enum { CAPABILITY = 0x11, SIZE = 12, CONTROL = 2, TABLE = 4, PBA = 8, CONTROL_MASK = 1 << 14, CONTROL_ON = 1 << 15 };
 enum { ENTRY = 16, WORDS = 4, ADDRESS = 0, ADDRESS_HIGH = 1, DATA = 2, VECTOR_CONTROL = 3, MASKED = 1 };
 
+/* The bits that matter are those of the upper byte. */
 static u32 control(const struct pci_msix *msix)
 {
-    return (u32)bits_load_le(msix->function->config + msix->capability + CONTROL, 2);
+    return (u32)__atomic_load_n(msix->function->config + msix->capability + CONTROL + 1, __ATOMIC_RELAXED) << 8;
 }
 
 bool pci_msix_is_on(const struct pci_msix *msix)
@@ -22,31 +24,66 @@ static bool is_masked(const struct pci_msix *msix, u32 vector)
     return control(msix) & CONTROL_MASK || msix->table[vector * WORDS + VECTOR_CONTROL] & MASKED;
 }
 
-static void send(struct pci_msix *msix, u32 vector)
+struct message {
+    u64 address;
+    u32 data;
+};
+
+/* What a vector sends now; false: nothing. new: it was not noted before. Messages go without the lock: they may reach this very table. */
+static bool take_message(struct pci_msix *msix, u32 vector, bool new, struct message *message)
 {
     const u32 *entry = &msix->table[vector * WORDS];
+    u32 *pending = &msix->pending[vector / 32], bit = 1u << vector % 32;
+    bool now;
 
-    pci_function_send_message(msix->function, (u64)entry[ADDRESS_HIGH] << 32 | (entry[ADDRESS] & ~3u), entry[DATA]);
+    host_lock_take(&msix->lock);
+    now = (new || *pending & bit) && !is_masked(msix, vector);
+    if (now)
+        *pending &= ~bit;
+    else if (new)
+        *pending |= bit;
+    *message = (struct message){ (u64)entry[ADDRESS_HIGH] << 32 | (entry[ADDRESS] & ~3u), entry[DATA] };
+    host_lock_drop(&msix->lock);
+    return now;
+}
+
+static void send(struct pci_msix *msix, u32 vector, bool new)
+{
+    struct message message;
+
+    if (take_message(msix, vector, new, &message))
+        pci_function_send_message(msix->function, message.address, message.data);
 }
 
 void pci_msix_send(struct pci_msix *msix, u32 vector)
 {
-    if (!pci_msix_is_on(msix) || vector >= msix->count)
-        return;
-    if (is_masked(msix, vector))
-        msix->pending[vector / 32] |= 1u << vector % 32;
-    else
-        send(msix, vector);
+    if (pci_msix_is_on(msix) && vector < msix->count)
+        send(msix, vector, true);
 }
 
-static void send_pending(struct pci_msix *msix, u32 vector)
+static void send_late(void *opaque, const void *payload, u32 size)
 {
-    u32 bit = 1u << vector % 32;
+    struct pci_msix *msix = opaque;
+    const struct message *message = payload;
+    struct device *device = msix->function ? msix->function->device : NULL;
 
-    if (!(msix->pending[vector / 32] & bit) || is_masked(msix, vector))
+    if (!device)
         return;
-    msix->pending[vector / 32] &= ~bit;
-    send(msix, vector);
+    bool mine = device_begin(device); /* a message to its own registers goes nowhere */
+    pci_function_send_message(msix->function, message->address, message->data);
+    if (mine)
+        device_end(device);
+}
+
+void pci_msix_send_outside(struct pci_msix *msix, u32 vector)
+{
+    struct vm_object *owner = &msix->function->device->object;
+    struct message message;
+
+    if (!pci_msix_is_on(msix) || vector >= msix->count || !take_message(msix, vector, true, &message) || !pci_function_may_dma(msix->function))
+        return;
+    if (!space_send_message(pci_function_space(msix->function), message.address, message.data))
+        inbox_post(owner->vm, owner, send_late, msix, &message, sizeof(message));
 }
 
 void pci_msix_follow(struct pci_msix *msix)
@@ -54,15 +91,17 @@ void pci_msix_follow(struct pci_msix *msix)
     if (!pci_msix_is_on(msix) || control(msix) & CONTROL_MASK)
         return;
     for (u32 i = 0; i < msix->count; i++)
-        send_pending(msix, i);
+        send(msix, i, false);
 }
 
 void pci_msix_reset(struct pci_msix *msix)
 {
+    host_lock_take(&msix->lock);
     memset(msix->table, 0, msix->count * ENTRY);
     memset(msix->pending, 0, (msix->count + 31) / 32 * 4);
     for (u32 i = 0; i < msix->count; i++)
         msix->table[i * WORDS + VECTOR_CONTROL] = MASKED;
+    host_lock_drop(&msix->lock);
 }
 
 /* The BAR: words of the table, then pending bits. */
@@ -76,9 +115,11 @@ static u32 read_word(const struct pci_msix *msix, u64 offset)
 
 static enum mem_result read_bar(void *opaque, u64 offset, unsigned size, u64 *value)
 {
-    const struct pci_msix *msix = opaque;
+    struct pci_msix *msix = opaque;
 
+    host_lock_take(&msix->lock);
     *value = read_word(msix, offset);
+    host_lock_drop(&msix->lock);
     return MEM_OK;
 }
 
@@ -89,9 +130,11 @@ static enum mem_result write_bar(void *opaque, u64 offset, unsigned size, u64 va
 
     if (offset / 4 >= (u64)msix->count * WORDS || !device_begin(device))
         return MEM_OK;
+    host_lock_take(&msix->lock);
     msix->table[offset / 4] = offset / 4 % WORDS == VECTOR_CONTROL ? (u32)value & MASKED : (u32)value;
+    host_lock_drop(&msix->lock);
     if (pci_msix_is_on(msix))
-        send_pending(msix, (u32)(offset / ENTRY));
+        send(msix, (u32)(offset / ENTRY), false);
     device_end(device);
     return MEM_OK;
 }
@@ -117,6 +160,7 @@ bool pci_msix_init(struct pci_msix *msix, struct pci_function *function, u32 *ta
         return error_set(error, "no room for the MSI-X capability");
     *msix = (struct pci_msix){ .function = function, .table = table, .pending = pending, .count = vectors, .capability = at,
                                .pba = (u32)size / 2 };
+    host_lock_init(&msix->lock, LOCK_RANK_LEAF);
     region_init_mmio(&msix->region, function->device->object.vm, "msix", size, &bar_ops, msix);
     msix->region.owner = &function->device->object;
     bits_store_le(function->config + at + CONTROL, 2, vectors - 1);
@@ -133,6 +177,7 @@ void pci_msix_finish(struct pci_msix *msix)
     if (!msix->function)
         return;
     region_finish(&msix->region);
+    host_lock_finish(&msix->lock);
     msix->function->msix = NULL;
     msix->function = NULL;
 }

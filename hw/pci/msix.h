@@ -4,7 +4,7 @@
  *
  *     pci_msix_init(&d->msix, &d->pci, d->state->msix_table, d->state->msix_pending, vectors, bar, error)
  *
- * Thread: machine lock.
+ * Thread: machine lock, unless a function says otherwise.
  */
 #ifndef HW_PCI_MSIX_H
 #define HW_PCI_MSIX_H
@@ -20,15 +20,18 @@ struct pci_msix {
     u32 capability;                /* where it lies */
     u32 pba;                       /* offset of the pending bits in the BAR */
     struct region region;
+    struct host_lock lock;         /* of table and pending */
 };
 
 /* Adds the capability and a BAR with table and pending bits. vectors: 1 to what the rows have room for. */
 bool pci_msix_init(struct pci_msix *msix, struct pci_function *function, u32 *table, u32 *pending, u32 vectors, u32 bar, GError **error);
 void pci_msix_finish(struct pci_msix *msix);
-/* The guest switched it on: then messages are sent instead of pulling the pin. */
+/* The guest switched it on: then messages are sent instead of pulling the pin. Any thread. */
 bool pci_msix_is_on(const struct pci_msix *msix);
 /* Sends a message, or notes it while it is masked. Vectors that are not there do nothing. */
 void pci_msix_send(struct pci_msix *msix, u32 vector);
+/* The same from a thread without the machine lock, inside the epoch: if the message needs that lock it is sent later. */
+void pci_msix_send_outside(struct pci_msix *msix, u32 vector);
 
 /* For function.c: the capability was written; the function is reset. */
 void pci_msix_follow(struct pci_msix *msix);

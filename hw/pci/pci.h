@@ -16,6 +16,7 @@
 
 #include "hw/core/bus.h"
 #include "hw/core/device.h"
+#include "host/lock.h"
 
 enum { PCI_BARS = 6, PCI_PINS = 4, PCI_SLOTS = 32, PCI_FUNCTIONS = 256 };
 
@@ -52,8 +53,8 @@ struct pci_function {
     struct pci_bus *bus;    /* NULL: not plugged in */
     u8 devfn;               /* slot * 8 + function */
     bool multifunction;     /* header bit: other functions may be in the slot */
-    bool intx;              /* the device pulls its pin */
-    bool intx_shown;        /* the bus has heard of it */
+    bool intx;              /* the device pulls its pin; under the root bus's pin_lock while it is plugged in */
+    bool intx_shown;        /* the bus has heard of it; likewise */
     u32 size;               /* of the configuration space: 256 or 4096 */
     u8 *config;             /* in the device's state */
     u8 *writable, *clearable; /* bits of each byte that writes change, and that writing one clears */
@@ -83,9 +84,11 @@ bool pci_function_add_bar(struct pci_function *function, u32 number, struct regi
 /* Gives back the offset of `size` bytes in the first 256 that begin with id and link; 0: no room. The caller fills in the rest,
  * and which bits are writable; a reset clears only those. */
 u32 pci_function_add_capability(struct pci_function *function, u8 id, u32 size);
+/* Machine lock; or any thread, if the pins are lockless. */
 void pci_function_set_intx(struct pci_function *function, bool level);
+bool pci_function_pin_is_lockless(const struct pci_function *function);
 
-/* The function, and all bridges above it, may master the bus: nothing else makes DMA and messages (PCI Local Bus, 6.2.2). */
+/* The function, and all bridges above it, may master the bus: nothing else makes DMA and messages (PCI Local Bus, 6.2.2). Any thread. */
 bool pci_function_may_dma(const struct pci_function *function);
 /* Where its DMA goes. */
 struct space *pci_function_space(const struct pci_function *function);
@@ -113,17 +116,25 @@ struct pci_bus {
     bool off;                   /* without power: nobody answers */
     bool msi;                   /* there is somebody who takes messages */
     struct pci_function *function[PCI_FUNCTIONS];
-    u32 intx_count[PCI_PINS];   /* functions that pull each line */
+    u32 intx_count[PCI_PINS];   /* functions that pull each line; under the root bus's pin_lock */
+    /* Of the host's own bus. */
     void (*set_intx)(void *host, u32 line, u32 level);
+    bool (*pins_are_lockless)(void *host); /* set_intx may be called in any thread. NULL: no */
     void *host;
+    struct host_lock pin_lock;
+    u32 pin_requests;           /* of line_update */
 };
 
 /* The number that the guest gave it; 0: the host's own. */
 u8 pci_bus_number(const struct pci_bus *bus);
 /* The function that a configuration cycle at the host's bus reaches, or NULL. */
 struct pci_function *pci_bus_route(struct pci_bus *bus, u8 number, u8 devfn);
-/* One more (+1) or less (-1) that pulls a line; bridges pass it on. */
+/* The host's own bus. */
+struct pci_bus *pci_bus_root(struct pci_bus *bus);
+/* One more (+1) or less (-1) that pulls a line; bridges pass it on. With the root's pin_lock; the host hears of it by pci_bus_show_pins. */
 void pci_bus_pull(struct pci_bus *bus, u32 line, int by);
+/* The host's lines become what is pulled. Without pin_lock: whoever hears of a line may do anything. */
+void pci_bus_show_pins(struct pci_bus *root);
 /* Resets what is on it, and below. */
 void pci_bus_reset(struct pci_bus *bus);
 /* At devfn, or at the next free slot (-1). False with error: taken, full. */

@@ -67,7 +67,7 @@ static void set_power(struct pci_slot *slot)
     bits_store_le(at(slot, PCI_EXPRESS_LINK_STATUS), 2, link | (is_filled(slot) && !off ? PCI_EXPRESS_LINK_ACTIVE : 0));
     if (slot->bus->off == off)
         return;
-    slot->bus->off = off;
+    __atomic_store_n(&slot->bus->off, off, __ATOMIC_RELAXED);
     if (off)
         pci_bus_reset(slot->bus);
     for (u32 i = 0; i < PCI_FUNCTIONS; i++) {
