@@ -58,11 +58,13 @@ struct json_object *property_json(const struct vm_property *property, const char
     return json_object_new_string(text ? text : "");
 }
 
-/* Numbers and names with commas between them, as the command line has lists. */
+/* Numbers and names with commas between them, as the command line has lists; a list of objects stays as it is. */
 static char *list_text(const char *name, struct json_object *list, GError **error)
 {
     g_autoptr(GString) text = g_string_new(NULL);
 
+    if (json_object_array_length(list) && json_object_is_type(json_object_array_get_idx(list, 0), json_type_object))
+        return g_strdup(json_object_to_json_string(list));
     for (size_t i = 0; i < json_object_array_length(list); i++) {
         struct json_object *element = json_object_array_get_idx(list, i);
 

@@ -117,7 +117,6 @@ const char *vm_property_type_name(const struct vm_property *property)
     case VM_PROPERTY_SIZE:
         return "size";
     case VM_PROPERTY_STRING:
-        return "str";
     case VM_PROPERTY_ENUM:
     case VM_PROPERTY_LINK:
     case VM_PROPERTY_CUSTOM:

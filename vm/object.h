@@ -41,7 +41,7 @@ struct vm_property {
     const char *description;
     u32 offset;                  /* of the field in the instance */
     const char *const *names;    /* ENUM: NULL-terminated */
-    const char *class_name;      /* LINK, CUSTOM */
+    const char *class_name;      /* LINK, ENUM, CUSTOM; STRING that is the JSON text of something */
     const char *default_text;    /* as a user would write it; NULL: zero, or none */
     u64 min, max;                /* integers; both 0: whole range of the type */
     bool read_only;

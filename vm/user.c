@@ -2,6 +2,7 @@
 #include "vm/user.h"
 #include "api/keyval.h"
 #include "base/error.h"
+#include <json-c/json.h>
 #include <string.h>
 
 bool vm_user_id_is_valid(const char *text)
@@ -40,6 +41,35 @@ static bool check_type(struct vm *vm, const struct vm_user_request *request, GEr
     return near ? error_hint(error, "did you mean '%s'?", near) : false;
 }
 
+static bool is_index(const char *text, size_t length)
+{
+    return length && strspn(text, "0123456789") >= length;
+}
+
+/* a.0.b: the length of a, which is a list of objects; 0: it is none. */
+static size_t object_list(const char *key)
+{
+    const char *dot = strchr(key, '.'), *next = dot ? strchr(dot + 1, '.') : NULL;
+
+    return next && is_index(dot + 1, (size_t)(next - dot - 1)) ? (size_t)(dot - key) : 0;
+}
+
+/* The JSON text of such a list goes in once, at its first element. */
+static void add_object_list(GPtrArray *pairs, struct api_keyval *list, const char *key, size_t length)
+{
+    g_autofree char *name = g_strndup(key, length);
+    struct json_object *nested, *value;
+
+    for (guint i = 0; i < pairs->len; i += 2) {
+        if (!strcmp(pairs->pdata[i], name))
+            return;
+    }
+    nested = api_keyval_nest(list, NULL);
+    g_ptr_array_add(pairs, g_strdup(name));
+    g_ptr_array_add(pairs, g_strdup(nested && json_object_object_get_ex(nested, name, &value) ? json_object_to_json_string(value) : ""));
+    json_object_put(nested);
+}
+
 /* What was written for the object itself: key, value, ... A list (a.0, a.1) becomes one value with commas. */
 GPtrArray *vm_user_pairs(struct api_keyval *list, const char *type_key)
 {
@@ -48,10 +78,14 @@ GPtrArray *vm_user_pairs(struct api_keyval *list, const char *type_key)
     for (unsigned i = 0; i < api_keyval_count(list); i++) {
         const struct api_keyval_item *item = api_keyval_at(list, i);
         const char *dot = strrchr(item->key, '.');
-        bool element = dot && dot[1] && strspn(dot + 1, "0123456789") == strlen(dot + 1);
+        bool element = dot && is_index(dot + 1, strlen(dot + 1));
 
         if (!strcmp(item->key, type_key) || !strcmp(item->key, "id"))
             continue;
+        if (object_list(item->key)) {
+            add_object_list(pairs, list, item->key, object_list(item->key));
+            continue;
+        }
         if (element && strcmp(dot, ".0") && pairs->len) {
             char *value = g_ptr_array_steal_index(pairs, pairs->len - 1);
 

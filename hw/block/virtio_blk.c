@@ -1,12 +1,12 @@
 /*
- * hw/block/virtio_blk.c - requests of the driver become requests to a disk, straight from and to guest memory. The disk's work is
- * done in its loop (the main loop, or an iothread's); what is done comes back through the machine's inbox.
+ * hw/block/virtio_blk.c - requests of the driver become requests to a disk, straight from and to guest memory. The disk's work is done in
+ * its loop. What is done comes back through the machine's inbox, or, where iothreads work on the queues, to the queue's own thread.
  */
 #include "base/bits.h"
 #include "base/error.h"
 #include "block/disk.h"
-#include "block/iothread.h"
 #include "hw/block/disk_error.h"
+#include "hw/virtio/queue_threads.h"
 #include "hw/virtio/virtio.h"
 #include "vm/inbox.h"
 #include "vm/machine.h"
@@ -23,15 +23,24 @@ enum { SECTOR = 512, HEADER = 16, ID_BYTES = 20, ZEROES_UNMAP = 1 };
 
 struct virtio_blk;
 
+/* What belongs to a queue, and to whoever works on it. */
+struct blk_lane {
+    struct virtio_blk *blk;
+    struct virtio_queue *queue;
+    GQueue active;         /* struct blk_request: with the back end */
+    GAsyncQueue *outcomes; /* struct blk_request: done, not yet told to the driver */
+};
+
 /* A request of the driver, with the one to the disk. */
 struct blk_request {
     struct virtio_request request;
     struct disk_request io;
     struct virtio_blk *blk;
+    struct blk_lane *lane;
     struct iovec *iov;
     u32 written; /* bytes that the driver may read when it went well, status included */
     int result;
-    GList link; /* in active */
+    GList link; /* in lane->active */
 };
 
 static const char *const on_off_auto[] = { "auto", "on", "off", NULL };
@@ -166,63 +175,67 @@ static void answer_now(struct blk_request *r, u8 status, u32 written)
 
 static void forget(struct blk_request *r)
 {
-    g_queue_unlink(&r->blk->active, &r->link);
+    g_queue_unlink(&r->lane->active, &r->link);
     g_clear_pointer(&r->iov, g_free);
 }
 
 static void take_outcomes(void *device, u32 number, u32 level)
 {
-    struct virtio_blk *blk = device;
+    struct blk_lane *lane = &((struct virtio_blk *)device)->lane[number];
     struct blk_request *r;
-    u64 touched = 0;
+    bool any = false;
 
-    while ((r = g_async_queue_try_pop(blk->outcomes))) {
-        u32 index = virtio_queue_index(r->request.queue);
-
+    while ((r = g_async_queue_try_pop(lane->outcomes))) {
         forget(r);
         if (virtio_request_is_stale(&r->request)) {
             virtio_request_finish(&r->request, 0);
             continue;
         }
         answer(r, r->result < 0 ? BLK_IOERR : BLK_OK, r->written);
-        touched |= BIT64(index);
+        any = true;
     }
-    for (u32 i = 0; i < VIRTIO_QUEUES; i++) {
-        if (!(touched & BIT64(i)))
-            continue;
-        virtio_queue_publish(virtio_queue_at(&blk->virtio, i));
-        virtio_queue_notify(virtio_queue_at(&blk->virtio, i));
-    }
+    if (!any)
+        return;
+    virtio_queue_publish(lane->queue);
+    virtio_queue_notify(lane->queue);
+}
+
+static void serve(void *device, struct virtio_queue *queue)
+{
+    take_outcomes(device, virtio_queue_index(queue), 0);
 }
 
 static void finished(void *opaque, const void *payload, u32 size)
 {
-    device_run(opaque, take_outcomes, 0, 0);
+    struct blk_lane *lane = opaque;
+
+    device_run(&lane->blk->device, take_outcomes, virtio_queue_index(lane->queue), 0);
 }
 
-/* The loop's thread. One letter for all that is there. */
+/* The loop's thread. One letter, or one poke, for all that is there. */
 static void done(struct disk_request *io, int ret)
 {
     struct blk_request *r = container_of(io, struct blk_request, io);
-    struct virtio_blk *blk = r->blk;
+    struct blk_lane *lane = r->lane;
+    struct vm_object *object = &lane->blk->device.object;
 
     r->result = ret;
-    g_async_queue_lock(blk->outcomes);
-    bool first = g_async_queue_length_unlocked(blk->outcomes) <= 0;
-    g_async_queue_push_unlocked(blk->outcomes, r);
-    g_async_queue_unlock(blk->outcomes);
-    if (first)
-        inbox_post(blk->device.object.vm, &blk->device.object, finished, &blk->device, NULL, 0);
+    g_async_queue_lock(lane->outcomes);
+    bool first = g_async_queue_length_unlocked(lane->outcomes) <= 0;
+    g_async_queue_push_unlocked(lane->outcomes, r);
+    g_async_queue_unlock(lane->outcomes);
+    if (first && virtio_queue_is_outside(lane->queue))
+        virtio_queue_poke(lane->queue);
+    else if (first)
+        inbox_post(object->vm, object, finished, lane, NULL, 0);
 }
 
 static void submit(struct blk_request *r)
 {
-    struct virtio_blk *blk = r->blk;
-
     r->link.data = r;
-    g_queue_push_tail_link(&blk->active, &r->link);
+    g_queue_push_tail_link(&r->lane->active, &r->link);
     r->io.done = done;
-    disk_submit(blk->disk, &r->io);
+    disk_submit(r->blk->disk, &r->io);
 }
 
 static bool in_range(const struct virtio_blk *blk, u64 sector, u64 bytes)
@@ -330,6 +343,7 @@ static void handle(void *device, struct virtio_queue *queue)
 
     while ((r = virtio_queue_pop(queue))) {
         r->blk = blk;
+        r->lane = &blk->lane[virtio_queue_index(queue)];
         r->iov = NULL;
         if (virtio_request_read(&r->request, 0, header, sizeof(header)) < sizeof(header) || !r->request.write_size) {
             virtio_request_drop(&r->request);
@@ -340,27 +354,30 @@ static void handle(void *device, struct virtio_queue *queue)
     }
 }
 
-/* What is under way comes back later and is dropped then. NULL: of all queues. */
-static void cancel(struct virtio_blk *blk, const struct virtio_queue *queue)
-{
-    for (GList *at = blk->active.head; at; at = at->next) {
-        struct blk_request *r = at->data;
-
-        if (!queue || r->request.queue == queue)
-            disk_cancel(&r->io);
-    }
-}
-
+/* What is under way comes back later and is dropped then. */
 static void queue_reset(void *device, struct virtio_queue *queue)
 {
-    cancel(device, queue);
+    struct blk_lane *lane = &((struct virtio_blk *)device)->lane[virtio_queue_index(queue)];
+
+    for (GList *at = lane->active.head; at; at = at->next)
+        disk_cancel(&((struct blk_request *)at->data)->io);
+}
+
+static void settle(void *device)
+{
+    struct virtio_blk *blk = device;
+
+    disk_drain(blk->disk);
+    for (u32 i = 0; i < blk->num_queues; i++)
+        take_outcomes(blk, i, 0);
 }
 
 static void reset(void *device)
 {
     struct virtio_blk *blk = device;
 
-    cancel(blk, NULL);
+    for (u32 i = 0; i < blk->num_queues; i++)
+        queue_reset(blk, blk->lane[i].queue);
     blk->state->writeback = has_write_cache(blk);
 }
 
@@ -406,12 +423,25 @@ static void unrealize(void *device)
     struct virtio_blk *blk = device;
 
     g_clear_pointer(&blk->disk, disk_release);
-    while (blk->active.head)
-        forget(blk->active.head->data);
-    g_clear_pointer(&blk->outcomes, g_async_queue_unref);
-    if (blk->iothread)
-        iothread_use(blk->iothread, -1);
+    for (u32 i = 0; i < blk->num_queues; i++) {
+        while (blk->lane[i].active.head)
+            forget(blk->lane[i].active.head->data);
+    }
     virtio_device_finish(&blk->virtio);
+    for (u32 i = 0; i < blk->num_queues; i++)
+        g_async_queue_unref(blk->lane[i].outcomes);
+    g_clear_pointer(&blk->lane, g_free);
+    queue_threads_finish(&blk->threads);
+}
+
+static void hold(void *opaque, bool on)
+{
+    struct virtio_blk *blk = opaque;
+
+    if (on)
+        virtio_pause(&blk->virtio);
+    else
+        virtio_resume(&blk->virtio);
 }
 
 static bool claim(struct virtio_blk *blk, GError **error)
@@ -423,10 +453,21 @@ static bool claim(struct virtio_blk *blk, GError **error)
     if (!blk->disk)
         return false;
     disk_on_resize(blk->disk, resized, blk);
+    disk_on_hold(blk->disk, hold, blk);
     disk_handle_errors(blk->disk, blk->rerror, blk->werror);
     if (blk->write_cache != WRITE_CACHE_AUTO)
         disk_set_writethrough(blk->disk, blk->write_cache == WRITE_CACHE_OFF);
-    return !blk->iothread || disk_move(blk->disk, iothread_loop(blk->iothread), error);
+    return !queue_threads_loop(&blk->threads) || disk_move(blk->disk, queue_threads_loop(&blk->threads), error);
+}
+
+static void add_lane(struct virtio_blk *blk, u32 index)
+{
+    struct virtio_queue *queue = virtio_queue_add(&blk->virtio, blk->queue_size, handle);
+    struct block_loop *loop = queue_threads_loop_of(&blk->threads, index);
+
+    blk->lane[index] = (struct blk_lane){ .blk = blk, .queue = queue, .outcomes = g_async_queue_new() };
+    if (loop)
+        virtio_queue_run_in(queue, loop);
 }
 
 static bool realize(void *device, GError **error)
@@ -435,14 +476,14 @@ static bool realize(void *device, GError **error)
 
     if (!check(blk, error))
         return false;
-    virtio_start(blk);
-    blk->outcomes = g_async_queue_new();
     if (blk->num_queues == 65535)
         blk->num_queues = (u16)CLAMP(vm_vcpu_count(blk->device.object.vm), 1, VIRTIO_QUEUES);
+    if (!queue_threads_choose(&blk->threads, blk->device.object.vm, blk->iothread, blk->iothread_vq_mapping, blk->num_queues, error))
+        return false;
+    virtio_start(blk);
+    blk->lane = g_new0(struct blk_lane, blk->num_queues);
     for (u32 i = 0; i < blk->num_queues; i++)
-        virtio_queue_add(&blk->virtio, blk->queue_size, handle);
-    if (blk->iothread)
-        iothread_use(blk->iothread, 1);
+        add_lane(blk, i);
     if (claim(blk, error)) {
         blk->state->writeback = has_write_cache(blk);
         return true;

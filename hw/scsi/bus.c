@@ -283,6 +283,17 @@ static void cancel_all(struct scsi_unit *unit)
         scsi_request_cancel(at->data);
 }
 
+void scsi_bus_settle(struct scsi_bus *bus)
+{
+    for (guint i = 0; i < bus->bus.devices->len; i++) {
+        struct scsi_unit *unit = scsi_bus_unit(bus, i);
+
+        cancel_all(unit);
+        disk_drain(unit->disk);
+    }
+    take_outcomes(bus->adapter, 0, 0);
+}
+
 void scsi_unit_reset(struct scsi_unit *unit)
 {
     cancel_all(unit);

@@ -117,6 +117,8 @@ void scsi_request_cancel(struct scsi_request *request);
 /* Hard reset of one unit or all: requests are cancelled, state is as after power-on (the device's on_reset has a unit attention say so). */
 void scsi_unit_reset(struct scsi_unit *unit);
 void scsi_bus_reset(struct scsi_bus *bus);
+/* Requests are cancelled and waited for: all have come back. */
+void scsi_bus_settle(struct scsi_bus *bus);
 
 /* ---- Units ---- */
 

@@ -246,7 +246,8 @@ static void batch_done(struct scsi_bus *bus)
 
 static void answer_control(struct virtio_request *request, u64 skip, u8 response)
 {
-    virtio_request_write(request, skip, &response, 1);
+    if (!virtio_request_is_stale(request))
+        virtio_request_write(request, skip, &response, 1);
     virtio_request_complete(request, (u32)(skip + 1));
 }
 
@@ -433,6 +434,14 @@ static void resized(struct scsi_bus *bus, struct scsi_unit *unit)
 static const struct scsi_adapter_ops ops = { .plugged = plugged, .unplugged = unplugged, .resized = resized, .batch_done = batch_done };
 
 /* ---- Life ---- */
+
+static void settle(void *device)
+{
+    struct virtio_scsi *s = device;
+
+    if (s->bus)
+        scsi_bus_settle(s->bus);
+}
 
 /* Commands under way come back later, stale; so do the tasks that wait for them. */
 static void reset(void *device)

@@ -58,6 +58,7 @@ static void drop_all(GQueue *list)
 
 void virtio_device_finish(struct virtio_device *virtio)
 {
+    virtio_outside_finish(virtio);
     for (u32 i = 0; i < virtio->queue_count; i++) {
         drop_all(&virtio->queue[i].requests);
         drop_all(&virtio->queue[i].stale);
@@ -85,6 +86,41 @@ static void reset_queue_state(struct virtio_queue *queue)
                                                  .used_wrap = 1 };
 }
 
+/* ---- Resets: nothing of before reaches memory after them (2.4.1, 2.6.1.1) ---- */
+
+bool virtio_queue_is_settled(const struct virtio_queue *queue)
+{
+    return !queue->virtio->class->settle || !queue->stale.length;
+}
+
+static bool is_settled(const struct virtio_device *virtio)
+{
+    for (u32 i = 0; i < virtio->queue_count; i++) {
+        if (!virtio_queue_is_settled(&virtio->queue[i]))
+            return false;
+    }
+    return true;
+}
+
+static void settle(struct virtio_device *virtio)
+{
+    bool any = false;
+
+    for (u32 i = 0; i < virtio->queue_count; i++)
+        any |= virtio->queue[i].requests.length || virtio->queue[i].stale.length;
+    if (any && virtio->class->settle)
+        virtio->class->settle(virtio->device);
+}
+
+void virtio_before_reset(void *device)
+{
+    struct virtio_device *virtio = virtio_device_of(device);
+
+    virtio_pause(virtio);
+    if (!virtio->lazy)
+        settle(virtio);
+}
+
 void virtio_on_reset(void *device)
 {
     struct virtio_device *virtio = virtio_device_of(device);
@@ -97,12 +133,17 @@ void virtio_on_reset(void *device)
     }
     if (virtio->class->reset)
         virtio->class->reset(device);
+    virtio->resetting = !is_settled(virtio);
+    if (virtio->device->decl->before_reset)
+        virtio_resume(virtio);
 }
 
-void virtio_queue_reset(struct virtio_queue *queue)
+void virtio_queue_reset(struct virtio_queue *queue, bool lazy)
 {
     u16 vector = queue->state->vector;
 
+    if (!lazy)
+        settle(queue->virtio);
     begin_generation(queue);
     reset_queue_state(queue);
     queue->state->vector = vector;
@@ -241,12 +282,23 @@ static void status_now(void *device, u32 number, u32 status)
         virtio->class->status_changed(device, state->status);
 }
 
-void virtio_status_write(struct virtio_device *virtio, u8 status)
+u8 virtio_status_read(struct virtio_device *virtio)
+{
+    virtio->resetting = virtio->resetting && !is_settled(virtio);
+    return virtio->resetting ? virtio->status_before : virtio->state->status;
+}
+
+void virtio_status_write(struct virtio_device *virtio, u8 status, bool lazy)
 {
     struct virtio_state *state = virtio->state;
     bool started = !(state->status & VIRTIO_DRIVER_OK) && (status & VIRTIO_DRIVER_OK);
 
+    virtio->status_before = virtio_status_read(virtio);
+    if (status && virtio->resetting) /* it does not wait: then we do */
+        settle(virtio);
+    virtio->lazy = lazy && virtio->status_before;
     device_run(virtio->device, status ? status_now : reset_now, 0, status);
+    virtio->lazy = false;
     if (started)
         virtio_kick_all(virtio);
 }
@@ -255,10 +307,11 @@ bool virtio_is_ready(const struct virtio_device *virtio)
 {
     const struct virtio_state *state = virtio->state;
 
-    if (state->broken || (virtio->bus && virtio->bus->ops->may_dma && !virtio->bus->ops->may_dma(virtio->bus->transport)))
+    if (__atomic_load_n(&state->broken, __ATOMIC_RELAXED) || (virtio->bus && virtio->bus->ops->may_dma && !virtio->bus->ops->may_dma(virtio->bus->transport)))
         return false;
     /* Legacy drivers may use the device before they say so (3.1.2). */
-    return uses_legacy(virtio) ? !(state->status & VIRTIO_FAILED) : (state->status & VIRTIO_DRIVER_OK) && (state->status & VIRTIO_FEATURES_OK);
+    u8 status = __atomic_load_n(&state->status, __ATOMIC_RELAXED);
+    return uses_legacy(virtio) ? !(status & VIRTIO_FAILED) : (status & VIRTIO_DRIVER_OK) && (status & VIRTIO_FEATURES_OK);
 }
 
 static void tell(struct virtio_device *virtio)
@@ -269,9 +322,11 @@ static void tell(struct virtio_device *virtio)
 
 void virtio_config_changed(struct virtio_device *virtio)
 {
+    virtio_pause(virtio);
     virtio->state->generation++;
     if (virtio->state->status & VIRTIO_DRIVER_OK)
         tell(virtio);
+    virtio_resume(virtio);
 }
 
 void virtio_fail(struct virtio_device *virtio, const char *format, ...)
@@ -283,13 +338,11 @@ void virtio_fail(struct virtio_device *virtio, const char *format, ...)
     g_autofree char *text = g_strdup_vprintf(format, arguments);
     va_end(arguments);
     device_guest_error(virtio->device, "%s: %s", virtio->device->object.class->name, text);
-    if (state->broken)
+    if (__atomic_exchange_n(&state->broken, 1, __ATOMIC_RELAXED)) /* queues may find something at the same time */
         return;
-    state->broken = 1;
     if (virtio_is_legacy(virtio))
         return;
-    state->status |= VIRTIO_NEEDS_RESET;
-    if (state->status & VIRTIO_DRIVER_OK)
+    if (__atomic_fetch_or(&state->status, VIRTIO_NEEDS_RESET, __ATOMIC_RELAXED) & VIRTIO_DRIVER_OK)
         tell(virtio);
 }
 
@@ -361,9 +414,10 @@ static void unplug(struct virtio_device *virtio)
 
     if (!bus)
         return;
+    virtio_pause(virtio); /* for good */
+    bus->ops->plugged(bus->transport, NULL);
     virtio->bus = NULL;
     bus->device = NULL;
-    bus->ops->plugged(bus->transport, NULL);
     bus_unplug(&bus->bus, &virtio->device->object);
 }
 

@@ -5,6 +5,7 @@
 #include "hw/virtio/virtio.h"
 
 struct virtio_bus;
+struct virtio_outside;
 
 /* In the arena: what transports show. */
 struct virtio_state {
@@ -48,6 +49,10 @@ struct virtio_device {
     bool legacy;                /* the transport can do legacy */
     struct virtio_bus *bus;     /* NULL: not plugged in */
     struct space *space;        /* for DMA */
+    bool lazy;                  /* the reset that begins need not wait for back ends: the driver does */
+    bool resetting;             /* they still use memory of before it */
+    u8 status_before;           /* what the driver sees meanwhile */
+    struct virtio_outside *outside; /* NULL: all queues run under the machine lock */
 };
 
 #endif

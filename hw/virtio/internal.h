@@ -2,6 +2,7 @@
 #ifndef HW_VIRTIO_INTERNAL_H
 #define HW_VIRTIO_INTERNAL_H
 
+#include "block/loop.h"
 #include "hw/core/bus.h"
 #include "hw/virtio/embed.h"
 
@@ -29,11 +30,18 @@ struct virtio_queue {
     u16 first_flags;         /* packed: of the first of those, written last */
     u16 first_position;
     GArray *scratch;         /* struct virtio_piece */
+    /* Of queues that run in a loop (outside.c); NULL: under the machine lock. */
+    struct block_loop *loop;
+    struct block_work work;
+    struct epoch_reader *reader; /* the loop's, while it works on this queue */
+    u32 posted;              /* atomic: the work is */
+    u32 refused;             /* atomic: it came while the device was paused */
 };
 
 struct virtio_transport_ops {
-    void (*interrupt)(void *transport, struct virtio_queue *queue); /* NULL: the configuration changed */
-    bool (*may_dma)(void *transport);
+    /* queue NULL: the configuration changed. Of devices with queues outside: any thread, inside the epoch. */
+    void (*interrupt)(void *transport, struct virtio_queue *queue);
+    bool (*may_dma)(void *transport); /* any thread */
     void (*plugged)(void *transport, struct virtio_device *virtio); /* NULL: nothing is there any more */
 };
 
@@ -52,7 +60,9 @@ struct virtio_device *virtio_device_of(struct vm_object *object); /* of class "v
 
 u32 virtio_features_read(struct virtio_device *virtio, u32 word);
 void virtio_features_write(struct virtio_device *virtio, u32 word, u32 value);
-void virtio_status_write(struct virtio_device *virtio, u8 status);
+/* lazy: a driver that resets looks at the status until it is 0 (2.4.2); otherwise the reset is done when this returns. */
+void virtio_status_write(struct virtio_device *virtio, u8 status, bool lazy);
+u8 virtio_status_read(struct virtio_device *virtio);
 /* Reads and writes the device's configuration space; beyond it all zeros. size 1, 2, 4 or 8. */
 u64 virtio_config_read(struct virtio_device *virtio, u64 offset, unsigned size);
 void virtio_config_write(struct virtio_device *virtio, u64 offset, unsigned size, u64 value);
@@ -63,7 +73,13 @@ void virtio_kick(struct virtio_device *virtio, u32 data);
 void virtio_kick_all(struct virtio_device *virtio);
 void virtio_queue_enable(struct virtio_queue *queue);
 void virtio_queue_set_legacy(struct virtio_queue *queue, u64 address, u32 align);
-void virtio_queue_reset(struct virtio_queue *queue);
+/* lazy: the driver asks until virtio_queue_is_settled. */
+void virtio_queue_reset(struct virtio_queue *queue, bool lazy);
+/* No back end uses memory of requests from before a reset. */
+bool virtio_queue_is_settled(const struct virtio_queue *queue);
+/* In the middle of work outside: somebody waits for it to end. */
+bool virtio_queue_is_held(const struct virtio_queue *queue);
+void virtio_outside_finish(struct virtio_device *virtio);
 /* A driver that selected a queue which is not there sees size 0 (4.1.4.3). */
 u16 virtio_queue_size_shown(struct virtio_queue *queue);
 

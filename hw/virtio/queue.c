@@ -50,6 +50,8 @@ void virtio_queue_enable(struct virtio_queue *queue)
                            queue->index, state->size);
         return;
     }
+    if (!virtio_queue_is_settled(queue))
+        queue->virtio->class->settle(queue->virtio->device);
     state->enabled = 1;
     state->resetting = 0;
     queue->mapped = 0;
@@ -61,7 +63,7 @@ void virtio_queue_set_legacy(struct virtio_queue *queue, u64 address, u32 align)
     struct virtio_queue_state *state = queue->state;
 
     if (!address) {
-        virtio_queue_reset(queue);
+        virtio_queue_reset(queue, false);
         return;
     }
     if (state->enabled) {
@@ -94,7 +96,9 @@ void virtio_kick(struct virtio_device *virtio, u32 data)
     struct virtio_queue *queue = virtio_queue_at(virtio, data & 0xffff);
 
     /* With NOTIFICATION_DATA the upper half says how far the driver is (4.1.5.2): the ring says it as well. */
-    if (queue && queue->state->enabled)
+    if (queue && queue->loop)
+        virtio_queue_poke(queue);
+    else if (queue && queue->state->enabled)
         device_run(virtio->device, kick_now, queue->index, 0);
 }
 

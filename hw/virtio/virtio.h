@@ -10,8 +10,9 @@
  *     WINDOW(config, "virtio-rng-config", 8, "5.4.4")          if it has a configuration space; its registers are REG rows with
  *                                                               VIRTIO_CONFIG as last argument
  *
- * Thread: whoever holds the device: the machine lock and the busy token (device_begin), as all hooks do. Queues may later be
- * given to an iothread, so hooks touch the device's own state, its queues and back ends only.
+ * Thread: whoever holds the device: the machine lock and the busy token (device_begin), as all hooks do. Of queues that were given to
+ * an iothread (virtio_queue_run_in): that thread and nobody else, or who holds the machine lock and has paused them (virtio_pause), as
+ * all hooks but those of queues have.
  */
 #ifndef HW_VIRTIO_VIRTIO_H
 #define HW_VIRTIO_VIRTIO_H
@@ -51,9 +52,14 @@ struct virtio_class {
     /* The driver wrote the status, or it changed by DRIVER_OK of a legacy driver. */
     void (*status_changed)(void *device, u8 status);
     /* The driver wrote 0 to the status, or the machine is reset; declared state has its reset values. Give up what is under way:
-     * requests of before may be finished at any time later, which then does nothing. */
+     * requests of before may be finished at any time later, which then does nothing but end the reset for the driver. */
     void (*reset)(void *device);
     void (*queue_reset)(void *device, struct virtio_queue *queue); /* likewise for one queue (2.6.1) */
+    /* Of devices whose back ends use the memory of requests themselves: waits until they have let go of all of it, and hands back what
+     * is done. Queues are paused. With a .before_reset in the CLASS row. */
+    void (*settle)(void *device);
+    /* Of devices with queues outside: hands back what back ends have done. In the queue's loop. */
+    void (*serve)(void *device, struct virtio_queue *queue);
     u32 request_size;           /* bytes of the device's own struct that begins with struct virtio_request; 0: that alone */
 };
 
@@ -97,7 +103,8 @@ void virtio_device_init(struct virtio_device *virtio, struct device *device, con
 struct virtio_queue *virtio_queue_add(struct virtio_device *virtio, u16 size, void (*hook)(void *device, struct virtio_queue *queue));
 /* In unrealize, when no back end works for the device any more; requests that are left are freed. */
 void virtio_device_finish(struct virtio_device *virtio);
-/* .on_reset of every virtio device's CLASS row. */
+/* .before_reset (of devices with .settle or queues outside) and .on_reset of every virtio device's CLASS row. */
+void virtio_before_reset(void *device);
 void virtio_on_reset(void *device);
 
 /* ---- The device as the driver negotiated it ---- */
@@ -121,6 +128,24 @@ struct virtio_queue *virtio_queue_at(struct virtio_device *virtio, u32 index);
 bool virtio_queue_is_ready(const struct virtio_queue *queue);
 /* How many requests of the current generation the device holds. */
 u32 virtio_queue_in_flight(const struct virtio_queue *queue);
+
+/* ---- Queues that run outside of the machine lock (docs/decisions/iothread-rings.md) ---- */
+
+struct block_loop;
+/*
+ * In realize: from now on the loop's thread serves what is done (virtio_class.serve) and runs the queue's hook, whenever the driver
+ * notifies and after virtio_queue_poke; the driver's notifications do not wait for the machine lock. All queues of a device or none. The
+ * loop lasts longer than the device. Without effect where runs are to be repeatable (-icount): virtio_queue_is_outside tells.
+ */
+void virtio_queue_run_in(struct virtio_queue *queue, struct block_loop *loop);
+bool virtio_queue_is_outside(const struct virtio_queue *queue);
+/* There is something to do. Any thread, until virtio_device_finish. */
+void virtio_queue_poke(struct virtio_queue *queue);
+/* Machine lock. Until virtio_resume no loop works on the device; they do not wait for that, so the back end may be waited for. Nests. NULL is fine. */
+void virtio_pause(struct virtio_device *virtio);
+void virtio_resume(struct virtio_device *virtio);
+
+/* ---- Requests ---- */
 
 /* The next request, or NULL: there is none, and the driver will say when there is. */
 void *virtio_queue_pop(struct virtio_queue *queue);

@@ -1,5 +1,6 @@
 /* hw/virtio/virtio_mmio.c - virtio MMIO transport (virtio 1.3, 4.2). */
 #include "hw/virtio/internal.h"
+#include "vm/inbox.h"
 #include "base/bits.h"
 #include "base/error.h"
 static const struct region_ops window_ops;
@@ -7,7 +8,7 @@ static const struct region_ops window_ops;
 #define DEVICE_ROWS "hw/virtio/virtio_mmio.dev"
 #include "hw/core/declare.inc"
 
-enum { CONFIG = 0x100, INTERRUPT_QUEUE = 1, INTERRUPT_CONFIG = 2 };
+enum { QUEUE_NOTIFY = 0x50, INTERRUPT_STATUS = 0x60, INTERRUPT_ACK = 0x64, CONFIG = 0x100, INTERRUPT_QUEUE = 1, INTERRUPT_CONFIG = 2 };
 
 static struct virtio_device *plugged_device(void *device)
 {
@@ -127,7 +128,7 @@ static void write_queue_ready(void *device, u32 index, u64 value)
     if (value & 1)
         virtio_queue_enable(queue);
     else
-        virtio_queue_reset(queue);
+        virtio_queue_reset(queue, false);
 }
 
 static void write_queue_notify(void *device, u32 index, u64 value)
@@ -138,24 +139,34 @@ static void write_queue_notify(void *device, u32 index, u64 value)
         virtio_kick(virtio, (u32)value);
 }
 
-static void show_interrupt(struct virtio_mmio *transport, u32 status)
+static void show_status(void *opaque)
 {
-    transport->state->interrupt_status = status;
-    line_set(transport->irq, status != 0);
+    struct virtio_mmio *transport = opaque;
+
+    line_set(transport->irq, __atomic_load_n(&transport->state->interrupt_status, __ATOMIC_SEQ_CST) != 0);
+}
+
+static void follow_status(struct virtio_mmio *transport)
+{
+    line_update(&transport->line_requests, show_status, transport);
+}
+
+static void clear_interrupt(struct virtio_mmio *transport, u32 bits)
+{
+    __atomic_fetch_and(&transport->state->interrupt_status, ~bits, __ATOMIC_SEQ_CST);
+    follow_status(transport);
 }
 
 static void write_interrupt_ack(void *device, u32 index, u64 value)
 {
-    struct virtio_mmio *transport = device;
-
-    show_interrupt(transport, transport->state->interrupt_status & ~(u32)value);
+    clear_interrupt(device, (u32)value);
 }
 
 static u64 read_status(void *device, u32 index)
 {
     struct virtio_device *virtio = plugged_device(device);
 
-    return virtio ? virtio->state->status : 0;
+    return virtio ? virtio_status_read(virtio) : 0;
 }
 
 static void write_status(void *device, u32 index, u64 value)
@@ -164,9 +175,9 @@ static void write_status(void *device, u32 index, u64 value)
 
     if (!transport->bus->device)
         return;
-    virtio_status_write(transport->bus->device, (u8)value);
+    virtio_status_write(transport->bus->device, (u8)value, false);
     if (!(u8)value)
-        show_interrupt(transport, 0);
+        clear_interrupt(transport, UINT32_MAX);
 }
 
 /* One half of an address. */
@@ -199,10 +210,11 @@ static void write_queue_device(void *device, u32 half, u64 value)
         set_half(device, &queue->state->device, half, value);
 }
 
-/* The reset is done when the write is: it never reads 1 (2.6.1.1). */
 static u64 read_queue_reset(void *device, u32 index)
 {
-    return 0;
+    struct virtio_queue *queue = selected(device);
+
+    return queue && !virtio_queue_is_settled(queue);
 }
 
 static void write_queue_reset(void *device, u32 index, u64 value)
@@ -210,7 +222,7 @@ static void write_queue_reset(void *device, u32 index, u64 value)
     struct virtio_queue *queue = selected(device);
 
     if (queue && (value & 1) && virtio_has(queue->virtio, VIRTIO_F_RING_RESET))
-        virtio_queue_reset(queue);
+        virtio_queue_reset(queue, true);
 }
 
 static u64 read_shm(void *device, u32 half)
@@ -232,6 +244,15 @@ static struct device_window *window_of(struct virtio_mmio *transport)
     return &transport->device.window[WINDOW_mmio];
 }
 
+/* Queues outside stand still while registers are used, but for those that tell of their interrupts. */
+static struct virtio_device *hold(struct virtio_mmio *transport, u64 offset)
+{
+    struct virtio_device *virtio = offset == INTERRUPT_STATUS || offset == INTERRUPT_ACK ? NULL : plugged_device(transport);
+
+    virtio_pause(virtio);
+    return virtio;
+}
+
 static enum mem_result read_window(void *opaque, u64 offset, unsigned size, u64 *value)
 {
     struct virtio_mmio *transport = opaque;
@@ -240,10 +261,12 @@ static enum mem_result read_window(void *opaque, u64 offset, unsigned size, u64 
     *value = ~UINT64_C(0);
     if (!device_begin(&transport->device))
         return MEM_OK;
+    struct virtio_device *held = hold(transport, offset);
     if (offset < CONFIG)
         result = device_dispatch_read(window_of(transport), offset, size, value);
     else
         *value = transport->bus->device ? virtio_config_read(transport->bus->device, offset - CONFIG, size) : 0;
+    virtio_resume(held);
     device_end(&transport->device);
     return result;
 }
@@ -255,31 +278,69 @@ static enum mem_result write_window(void *opaque, u64 offset, unsigned size, u64
 
     if (!device_begin(&transport->device))
         return MEM_OK;
+    struct virtio_device *held = hold(transport, offset);
     if (offset < CONFIG)
         result = device_dispatch_write(window_of(transport), offset, size, value);
     else if (transport->bus->device)
         virtio_config_write(transport->bus->device, offset - CONFIG, size, value);
+    virtio_resume(held);
     device_end(&transport->device);
     return result;
 }
 
 static const struct region_ops window_ops = { .read = read_window, .write = write_window };
 
+/* Notifications of queues outside: any thread, no lock. */
+static enum mem_result read_kick(void *opaque, u64 offset, unsigned size, u64 *value)
+{
+    *value = 0; /* queue_notify is only written */
+    return MEM_OK;
+}
+
+static enum mem_result write_kick(void *opaque, u64 offset, unsigned size, u64 value)
+{
+    if (size != 4)
+        return MEM_ERROR;
+    virtio_kick(((struct virtio_mmio *)opaque)->bus->device, (u32)value);
+    return MEM_OK;
+}
+
+static const struct region_ops kick_ops = { .read = read_kick, .write = write_kick, .lockless = true };
+
 /* What the device says. */
+
+static void follow_status_late(void *opaque, const void *payload, u32 size)
+{
+    follow_status(opaque);
+}
 
 static void interrupt(void *opaque, struct virtio_queue *queue)
 {
     struct virtio_mmio *transport = opaque;
 
-    show_interrupt(transport, transport->state->interrupt_status | (queue ? INTERRUPT_QUEUE : INTERRUPT_CONFIG));
+    u32 bit = queue ? INTERRUPT_QUEUE : INTERRUPT_CONFIG;
+    struct vm_object *object = &transport->device.object;
+
+    if (__atomic_fetch_or(&transport->state->interrupt_status, bit, __ATOMIC_SEQ_CST) & bit && !vm_lock_mine(object->vm))
+        return; /* who set it has shown it, or is about to */
+    if (vm_lock_mine(object->vm) || line_is_lockless(transport->irq))
+        follow_status(transport);
+    else
+        inbox_post(object->vm, object, follow_status_late, transport, NULL, 0);
 }
 
 static void plugged(void *opaque, struct virtio_device *virtio)
 {
     struct virtio_mmio *transport = opaque;
 
-    if (!virtio)
+    if (!virtio) {
+        region_finish(&transport->kick); /* vCPUs have heard of it then */
         return;
+    }
+    if (virtio->outside) {
+        region_init_mmio(&transport->kick, transport->device.object.vm, "virtio-mmio-notify", 4, &kick_ops, transport);
+        region_add(&window_of(transport)->region, QUEUE_NOTIFY, &transport->kick, 0);
+    }
     virtio->legacy = transport->force_legacy;
     virtio->modern = !transport->force_legacy;
     for (u32 i = 0; transport->override_queue_size && i < virtio->queue_count; i++)
@@ -304,9 +365,15 @@ static bool realize(void *device, GError **error)
     return true;
 }
 
+static void before_reset(void *device)
+{
+    hold(device, CONFIG);
+}
+
 static void reset(void *device)
 {
-    show_interrupt(device, 0);
+    clear_interrupt(device, UINT32_MAX);
+    virtio_resume(plugged_device(device));
 }
 
 #include "hw/core/define.inc"

@@ -5,6 +5,7 @@
 #include "hw/pci/msix.h"
 #include "hw/virtio/internal.h"
 #include "hw/virtio/pci.h"
+#include "vm/inbox.h"
 #include <string.h>
 static const struct region_ops modern_ops, legacy_ops, notify_ops;
 static bool refuse_on(struct vm_object *object, const struct vm_property *property, const char *text, GError **error);
@@ -21,7 +22,7 @@ static void init(struct vm_object *object);
 enum { PAGE = 0x1000, COMMON_SIZE = 0x40, DEVICE_PAGE = 2 * PAGE, NOTIFY_PAGE = 3 * PAGE };
 enum { BAR_LEGACY = 0, BAR_MSIX = 1, BAR_NOTIFY_PIO = 2, BAR_MODERN = 4 };
 enum { CAP_COMMON = 1, CAP_NOTIFY = 2, CAP_ISR = 3, CAP_DEVICE = 4, CAP_CFG_ACCESS = 5, CAP_SIZE = 16, CAP_VENDOR = 9 };
-enum { ISR_QUEUE = 1, ISR_CONFIG = 2, LEGACY_CONFIG = 0x14, LEGACY_CONFIG_MSIX = 0x18 };
+enum { ISR_QUEUE = 1, ISR_CONFIG = 2, LEGACY_ISR = 0x13, LEGACY_CONFIG = 0x14, LEGACY_CONFIG_MSIX = 0x18 };
 enum { VENDOR = 0x1af4, SUBSYSTEM = 0x1100, MODERN_ID = 0x1040, LEGACY_PAGE_SHIFT = 12 };
 enum { AUTO, ON, OFF };
 
@@ -49,33 +50,67 @@ static struct virtio_queue *selected_for_setup(void *device)
 
 /* Interrupts. */
 
-static void show_isr(struct virtio_pci *pci, u8 isr)
+static void show_isr(void *opaque)
 {
-    pci->state->isr = isr;
-    pci_function_set_intx(&pci->pci, isr && !pci_msix_is_on(&pci->msix));
+    struct virtio_pci *pci = opaque;
+
+    pci_function_set_intx(&pci->pci, __atomic_load_n(&pci->state->isr, __ATOMIC_SEQ_CST) && !pci_msix_is_on(&pci->msix));
+}
+
+static void follow_isr(struct virtio_pci *pci)
+{
+    line_update(&pci->pin_requests, show_isr, pci);
+}
+
+static void clear_isr(struct virtio_pci *pci)
+{
+    __atomic_store_n(&pci->state->isr, 0, __ATOMIC_SEQ_CST);
+    follow_isr(pci);
 }
 
 static u64 read_isr(void *device, u32 index)
 {
     struct virtio_pci *pci = device;
-    u8 isr = pci->state->isr;
+    u8 isr = __atomic_exchange_n(&pci->state->isr, 0, __ATOMIC_SEQ_CST);
 
-    show_isr(pci, 0);
+    follow_isr(pci);
     return isr;
+}
+
+static void follow_isr_late(void *opaque, const void *payload, u32 size)
+{
+    follow_isr(opaque);
+}
+
+static void raise_isr(struct virtio_pci *pci, u8 bit)
+{
+    struct vm_object *object = &pci->device.object;
+
+    if (__atomic_fetch_or(&pci->state->isr, bit, __ATOMIC_SEQ_CST) & bit && !vm_lock_mine(object->vm))
+        return; /* who set it has shown it, or is about to */
+    if (vm_lock_mine(object->vm) || pci_function_pin_is_lockless(&pci->pci))
+        follow_isr(pci);
+    else
+        inbox_post(object->vm, object, follow_isr_late, pci, NULL, 0);
 }
 
 static void interrupt(void *opaque, struct virtio_queue *queue)
 {
     struct virtio_pci *pci = opaque;
     struct virtio_device *virtio = device_of(pci);
+    u32 vector = queue ? queue->state->vector : virtio ? virtio->state->config_vector : VIRTIO_NO_VECTOR;
 
     if (!pci_msix_is_on(&pci->msix)) {
-        show_isr(pci, pci->state->isr | (queue ? ISR_QUEUE : ISR_CONFIG));
+        raise_isr(pci, queue ? ISR_QUEUE : ISR_CONFIG);
+        return;
+    }
+    if (!vm_lock_mine(pci->device.object.vm)) {
+        pci_msix_send_outside(&pci->msix, vector);
         return;
     }
     /* Busy meanwhile: a message to its own registers goes nowhere. */
     bool mine = device_begin(&pci->device);
-    pci_msix_send(&pci->msix, queue ? queue->state->vector : virtio ? virtio->state->config_vector : VIRTIO_NO_VECTOR);
+    pci_msix_send(&pci->msix, vector);
     if (mine)
         device_end(&pci->device);
 }
@@ -159,7 +194,7 @@ static u64 read_status(void *device, u32 index)
 {
     struct virtio_device *virtio = device_of(device);
 
-    return virtio ? virtio->state->status : 0;
+    return virtio ? virtio_status_read(virtio) : 0;
 }
 
 static void change_status(struct virtio_pci *pci, u8 value, bool legacy)
@@ -167,9 +202,9 @@ static void change_status(struct virtio_pci *pci, u8 value, bool legacy)
     if (!device_of(pci))
         return;
     set_legacy(device_of(pci), legacy);
-    virtio_status_write(device_of(pci), value);
+    virtio_status_write(device_of(pci), value, !legacy);
     if (!value)
-        show_isr(pci, 0);
+        clear_isr(pci);
 }
 
 static void write_status(void *device, u32 index, u64 value)
@@ -271,12 +306,19 @@ static void write_queue_device(void *device, u32 index, u64 value)
         queue->state->device = value;
 }
 
+static u64 read_queue_reset(void *device, u32 index)
+{
+    struct virtio_queue *queue = selected(device);
+
+    return queue && !virtio_queue_is_settled(queue);
+}
+
 static void write_queue_reset(void *device, u32 index, u64 value)
 {
     struct virtio_queue *queue = selected(device);
 
     if (queue && value == 1 && virtio_has(queue->virtio, VIRTIO_F_RING_RESET))
-        virtio_queue_reset(queue);
+        virtio_queue_reset(queue, true);
 }
 
 /* The legacy interface (4.1.4.10). */
@@ -339,6 +381,30 @@ static void write_legacy_status(void *device, u32 index, u64 value)
 static void notify_at(struct virtio_pci *pci, u64 offset)
 {
     write_notify(pci, 0, (offset - NOTIFY_PAGE) / pci->notify_stride);
+}
+
+/* Queues outside stand still while registers are used, but for the one that tells of their interrupts. */
+static struct virtio_device *hold(struct virtio_pci *pci, bool isr)
+{
+    struct virtio_device *virtio = isr ? NULL : device_of(pci);
+
+    virtio_pause(virtio);
+    return virtio;
+}
+
+static bool is_isr_modern(u64 offset)
+{
+    return offset == PAGE;
+}
+
+static bool is_isr_legacy(u64 offset)
+{
+    return offset == LEGACY_ISR;
+}
+
+static bool is_isr_pio(u64 offset)
+{
+    return false;
 }
 
 static enum mem_result read_modern(struct virtio_pci *pci, u64 offset, unsigned size, u64 *value)
@@ -411,7 +477,9 @@ static enum mem_result read_pio(struct virtio_pci *pci, u64 offset, unsigned siz
         *value = ~UINT64_C(0);                                                                                            \
         if (!device_begin(&pci->device))                                                                                  \
             return MEM_OK;                                                                                                \
+        struct virtio_device *held = hold(pci, is_isr_##name_(offset));                                                   \
         result = read_##name_(pci, offset, size, value);                                                                  \
+        virtio_resume(held);                                                                                              \
         device_end(&pci->device);                                                                                         \
         return result;                                                                                                    \
     }                                                                                                                     \
@@ -422,7 +490,9 @@ static enum mem_result read_pio(struct virtio_pci *pci, u64 offset, unsigned siz
                                                                                                                           \
         if (!device_begin(&pci->device))                                                                                  \
             return MEM_OK;                                                                                                \
+        struct virtio_device *held = hold(pci, false);                                                                    \
         result = write_##name_(pci, offset, size, value);                                                                 \
+        virtio_resume(held);                                                                                              \
         device_end(&pci->device);                                                                                         \
         return result;                                                                                                    \
     }
@@ -430,6 +500,22 @@ VIRTIO_PCI_WINDOW(modern)
 VIRTIO_PCI_WINDOW(legacy)
 VIRTIO_PCI_WINDOW(pio)
 
+/* Notifications of queues outside: any thread, no lock. */
+static enum mem_result read_kick(void *opaque, u64 offset, unsigned size, u64 *value)
+{
+    *value = 0;
+    return MEM_OK;
+}
+
+static enum mem_result write_kick(void *opaque, u64 offset, unsigned size, u64 value)
+{
+    struct virtio_pci *pci = opaque;
+
+    virtio_kick(pci->bus->device, (u32)(offset / pci->notify_stride));
+    return MEM_OK;
+}
+
+static const struct region_ops kick_ops = { .read = read_kick, .write = write_kick, .lockless = true };
 static const struct region_ops modern_ops = { .read = guarded_read_modern, .write = guarded_write_modern };
 static const struct region_ops legacy_ops = { .read = guarded_read_legacy, .write = guarded_write_legacy };
 static const struct region_ops notify_ops = { .read = guarded_read_pio, .write = guarded_write_pio };
@@ -464,19 +550,23 @@ static void config_reading(struct device *device, u32 offset, unsigned size)
 
     if (!touches(pci, offset, size) || !access_wanted(pci, &at, &length))
         return;
+    struct virtio_device *held = hold(pci, false);
     read_modern(pci, at, length, &value);
+    virtio_resume(held);
     bits_store_le(pci->pci.config + pci->cfg_access + ACCESS_DATA, 4, value);
 }
 
 static void config_written(struct device *device, u32 offset, unsigned size)
 {
     struct virtio_pci *pci = (struct virtio_pci *)device;
+    struct virtio_device *held = hold(pci, false);
     u64 at;
     u32 length;
 
     if (touches(pci, offset, size) && access_wanted(pci, &at, &length))
         write_modern(pci, at, length, bits_load_le(pci->pci.config + pci->cfg_access + ACCESS_DATA, length));
-    show_isr(pci, pci->state->isr); /* MSI-X on or off */
+    virtio_resume(held);
+    follow_isr(pci); /* MSI-X on or off */
     if (offset <= PCI_COMMAND + 1 && offset + size > PCI_COMMAND && device_of(pci))
         virtio_kick_all(device_of(pci));
 }
@@ -510,6 +600,10 @@ static bool add_modern(struct virtio_pci *pci, GError **error)
     notify = MAX(queues * pci->notify_stride, PAGE);
     while (region->size < NOTIFY_PAGE + notify)
         region->size *= 2;
+    if (device_of(pci)->outside) {
+        region_init_mmio(&pci->kick, pci->device.object.vm, "virtio-pci-notify", notify, &kick_ops, pci);
+        region_add(region, NOTIFY_PAGE, &pci->kick, 0);
+    }
     add_capability(pci, CAP_COMMON, BAR_MODERN, 0, PAGE, CAP_SIZE);
     add_capability(pci, CAP_ISR, BAR_MODERN, PAGE, PAGE, CAP_SIZE);
     add_capability(pci, CAP_DEVICE, BAR_MODERN, DEVICE_PAGE, PAGE, CAP_SIZE);
@@ -579,12 +673,15 @@ static struct pci_identity identity_of(const struct virtio_pci *pci)
     return identity;
 }
 
+/* Nobody is inside any more when it has been taken out: vCPUs have heard of the new map. */
 static void plugged(void *opaque, struct virtio_device *virtio)
 {
     struct virtio_pci *pci = opaque;
 
-    if (!virtio)
+    if (!virtio) {
+        region_finish(&pci->kick);
         return;
+    }
     virtio->legacy = pci->has_legacy;
     virtio->modern = pci->has_modern;
 }
@@ -641,8 +738,14 @@ static void unrealize(void *device)
 {
     struct virtio_pci *pci = device;
 
+    region_finish(&pci->kick);
     pci_function_finish(&pci->pci);
     pci_msix_finish(&pci->msix);
+}
+
+static void before_reset(void *device)
+{
+    hold(device, false);
 }
 
 static void reset(void *device)
@@ -650,7 +753,8 @@ static void reset(void *device)
     struct virtio_pci *pci = device;
 
     pci_function_reset(&pci->pci);
-    show_isr(pci, 0);
+    clear_isr(pci);
+    virtio_resume(device_of(pci));
 }
 
 /* Properties. */

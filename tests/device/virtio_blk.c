@@ -237,6 +237,131 @@ static void unplug_in_mid_air(struct desk *s, gconstpointer data)
     bench_empty(&s->bench);
 }
 
+/* ---- Storage that takes its time ---- */
+
+/* A node whose reads wait until they are let go, or somebody is in a hurry. */
+struct gate {
+    struct block_queue queue;
+    bool open;
+    u32 reads;
+};
+
+static int gate_read(struct block_node *node, u64 offset, struct block_data data)
+{
+    struct gate *gate = node->state;
+
+    while (!gate->open)
+        block_queue_wait(&gate->queue, block_loop_of(node));
+    block_data_fill(data, 0x77);
+    gate->reads++;
+    return 0;
+}
+
+static void open_gate(struct block_node *node)
+{
+    struct gate *gate = node->state;
+
+    gate->open = true;
+    block_queue_wake_all(&gate->queue);
+}
+
+static void gate_hurry(struct block_node *node, bool on)
+{
+    if (on)
+        open_gate(node);
+}
+
+static const struct block_driver gate_driver = { .name = "gate", .read = gate_read, .hurry = gate_hurry };
+
+static struct gate *begin_slow_read(struct desk *s, enum driver_transport transport, struct block_node **node)
+{
+    *node = block_node_create(disk_set_graph(s->disks), &gate_driver, "n", g_new0(struct gate, 1));
+    (*node)->size = DISK_BYTES;
+    begin(s, transport, "drive=n", BIT64(9) | BIT64(40) /* RING_RESET */);
+    fill(s, 0xa5, 4096);
+    ((struct gate *)(*node)->state)->open = false;
+    send(s, IN, 0, 4096, true);
+    g_assert_cmpuint(((struct gate *)(*node)->state)->reads, ==, 0);
+    return (*node)->state;
+}
+
+static void turns(struct desk *s)
+{
+    for (unsigned i = 0; i < 10; i++) {
+        g_main_context_iteration(vm_context(s->bench.vm), FALSE);
+        vm_inbox_deliver(s->bench.vm);
+    }
+}
+
+static void end_slow_read(struct desk *s, struct block_node *node)
+{
+    struct gate *gate = node->state;
+
+    g_assert_cmpuint(gate->reads, ==, 1); /* memory is the driver's */
+    fill(s, 0xa5, 4096);
+    turns(s);
+    g_assert_true(all(s, 0xa5, 4096));
+    g_assert_true(driver_negotiate(&s->driver, BIT64(9)));
+    s->queue = driver_queue(&s->driver, 0, 0);
+    driver_ok(&s->driver);
+    g_assert_cmpuint(request(s, IN, 0, 4096, true), ==, 0);
+    g_assert_true(all(s, 0x77, 4096));
+    bench_empty(&s->bench);
+    disk_set_unref_node(node);
+}
+
+/* 2.4.2: the driver sees that the reset is not done before back ends have let go of its memory, and nobody waits meanwhile. */
+static void lazy_reset(struct desk *s, gconstpointer data)
+{
+    struct block_node *node;
+
+    begin_slow_read(s, PCI_MODERN, &node);
+    for (unsigned i = 0; i < 3; i++) {
+        driver_write(&s->driver, DRIVER_STATUS, 0);
+        g_assert_cmpuint(driver_read(&s->driver, DRIVER_STATUS) & VIRTIO_DRIVER_OK, !=, 0);
+    }
+    g_assert_true(all(s, 0xa5, 4096));
+    open_gate(node);
+    while (driver_read(&s->driver, DRIVER_STATUS))
+        turns(s);
+    end_slow_read(s, node);
+}
+
+static void lazy_queue_reset(struct desk *s, gconstpointer data)
+{
+    struct block_node *node;
+    u64 at = 0x3a;
+
+    begin_slow_read(s, PCI_MODERN, &node);
+    bench_write(&s->bench, s->driver.pci.common + at, 2, 1);
+    g_assert_cmpuint(bench_read(&s->bench, s->driver.pci.common + at, 2), ==, 1);
+    open_gate(node);
+    while (bench_read(&s->bench, s->driver.pci.common + at, 2))
+        turns(s);
+    end_slow_read(s, node);
+}
+
+/* Drivers of other transports go on at once: the reset itself waits. So does the next step of a driver that should have looked. */
+static void waiting_reset(struct desk *s, gconstpointer data)
+{
+    struct block_node *node;
+
+    begin_slow_read(s, GPOINTER_TO_UINT(data), &node);
+    driver_write(&s->driver, DRIVER_STATUS, 0);
+    if (GPOINTER_TO_UINT(data) == PCI_MODERN)
+        driver_write(&s->driver, DRIVER_STATUS, VIRTIO_ACKNOWLEDGE);
+    end_slow_read(s, node);
+}
+
+static void machine_reset(struct desk *s, gconstpointer data)
+{
+    struct block_node *node;
+
+    begin_slow_read(s, MMIO_MODERN, &node);
+    vm_reset(s->bench.vm, VM_CAUSE_NONE);
+    end_slow_read(s, node);
+}
+
 static void claimed_once(struct desk *s, gconstpointer data)
 {
     GError *error = NULL;
@@ -465,6 +590,12 @@ int main(int argc, char **argv)
     g_test_add("/virtio-blk/mistakes", struct desk, NULL, set_up, mistakes, tear_down);
     g_test_add("/virtio-blk/read-only", struct desk, NULL, set_up, read_only, tear_down);
     g_test_add("/virtio-blk/reset", struct desk, NULL, set_up, reset_in_mid_air, tear_down);
+    g_test_add("/virtio-blk/slow/reset", struct desk, NULL, set_up, lazy_reset, tear_down);
+    g_test_add("/virtio-blk/slow/queue-reset", struct desk, NULL, set_up, lazy_queue_reset, tear_down);
+    g_test_add("/virtio-blk/slow/reset-mmio", struct desk, GUINT_TO_POINTER(MMIO_MODERN), set_up, waiting_reset, tear_down);
+    g_test_add("/virtio-blk/slow/reset-legacy", struct desk, GUINT_TO_POINTER(PCI_LEGACY), set_up, waiting_reset, tear_down);
+    g_test_add("/virtio-blk/slow/impatient", struct desk, GUINT_TO_POINTER(PCI_MODERN), set_up, waiting_reset, tear_down);
+    g_test_add("/virtio-blk/slow/machine-reset", struct desk, NULL, set_up, machine_reset, tear_down);
     g_test_add("/virtio-blk/unplug", struct desk, NULL, set_up, unplug_in_mid_air, tear_down);
     g_test_add("/virtio-blk/claimed", struct desk, NULL, set_up, claimed_once, tear_down);
     g_test_add("/virtio-blk/write-cache", struct desk, "on", set_up, write_cache, tear_down);

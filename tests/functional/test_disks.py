@@ -36,6 +36,20 @@ def test_drives_and_nodes_are_shown(start, tmp_path):
     assert "n" not in [node["node-name"] for node in machine.qmp.command("query-named-block-nodes")]
 
 
+def test_queues_are_given_to_iothreads(start):
+    """As a JSON list, with keys that have dots, and by device_add."""
+    machine = start(*IDLE, "-bios", "none", "-object", "iothread,id=t0", "-object", "iothread,id=t1", *(word for i in range(3) for word in ("-blockdev", f"driver=null-co,node-name=n{i}")),
+                    "-device", "pcie-root-port,id=rp,chassis=1",
+                    "-device", '{"driver":"virtio-blk-pci","id":"a","drive":"n0","num-queues":3,"iothread-vq-mapping":[{"iothread":"t0","vqs":[0,2]},{"iothread":"t1","vqs":[1]}]}',
+                    "-device", "virtio-blk-pci,id=b,drive=n1,iothread-vq-mapping.0.iothread=t1", qmp=True)
+    machine.qmp.command("device_add", driver="virtio-blk-pci", id="c", bus="rp", drive="n2", **{"iothread-vq-mapping": [{"iothread": "t0"}, {"iothread": "t1"}]})
+    assert "iothread" in machine.qmp.command("qom-get", path="/machine/peripheral/c", property="iothread-vq-mapping")
+    with pytest.raises(RuntimeError, match="object 't1' is in use, can not be deleted"):
+        machine.qmp.command("object-del", id="t1")
+    machine.qmp.command("quit")
+    assert machine.wait_exit() == 0
+
+
 def test_writethrough_is_told(start, tmp_path):
     (tmp_path / "a").write_bytes(bytes(1 << 20))
     (tmp_path / "b").write_bytes(bytes(1 << 20))
@@ -43,10 +57,21 @@ def test_writethrough_is_told(start, tmp_path):
     assert [disk["inserted"]["cache"]["writeback"] for disk in machine.qmp.command("query-block")] == [False, True]
 
 
+def mapping(entries, more=""):
+    return ["-object", "iothread,id=t0", "-blockdev", "driver=null-co,node-name=n",
+            "-device", '{"driver":"virtio-blk-pci","drive":"n","num-queues":2,%s"iothread-vq-mapping":[%s]}' % (more, entries)]
+
+
 @pytest.mark.parametrize("arguments,text", [
     (["-drive", "file=missing.img,id=a,if=none"], "Could not open 'missing.img': No such file or directory"),
     (["-drive", "file=x,if=virtoi"], "unsupported bus type 'virtoi'"),
     (["-drive", "fiel=x"], "did you mean 'file'?"),
+    ([*mapping('{"iothread":"t0"},{"iothread":"t0"}')], "iothread 't0' is there twice"),
+    ([*mapping('{"iothread":"t1"}')], "there is no iothread 't1'"),
+    ([*mapping('{"iothread":"t0","vqs":[0,2]}')], "'2' is not one of the 2 queues that the device has"),
+    ([*mapping('{"iothread":"t0","vqs":[0]}')], "queue 1 is given to nobody"),
+    ([*mapping('{"iothread":"t0","vq":[0]}')], "parameter 'vq' is unexpected"),
+    ([*mapping('{"iothread":"t0"}', '"iothread":"t0",')], "iothread and iothread-vq-mapping properties cannot be set at the same time"),
     (["-blockdev", "driver=null-co"], "'node-name' must be specified for the root node"),
     (["-blockdev", "driver=null-co,node-name=a,sizes=1"], "did you mean 'size'?"),
     (["-blockdev", "driver=nulco,node-name=a"], "did you mean 'null-co'?"),

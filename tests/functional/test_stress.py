@@ -43,10 +43,11 @@ def has_device(name):
 
 def disks(folder, size):
     """Options for a raw and a qcow2 disk (with a backing file) on each device."""
-    devices = ["virtio-blk-pci,drive=%s", "virtio-blk-device,drive=%s,iothread=io", "virtio-blk-pci,drive=%s,packed=on", "scsi-hd,drive=%s,bus=pci.0",
+    devices = ["virtio-blk-pci,drive=%s", "virtio-blk-device,drive=%s,iothread=io", "virtio-blk-pci,drive=%s,packed=on",
+               '{"driver":"virtio-blk-pci","drive":"%s","num-queues":2,"iothread-vq-mapping":[{"iothread":"io"},{"iothread":"io2"}]}', "scsi-hd,drive=%s,bus=pci.0",
                "scsi-hd,drive=%s,bus=mmio.0", "scsi-hd,drive=%s,bus=thread.0"]
     devices += ["nvme,drive=%s,serial=%s"] if has_device("nvme") else []
-    options = ["-object", "iothread,id=io", "-device", "virtio-scsi-pci,id=pci", "-device", "virtio-scsi-device,id=mmio",
+    options = ["-object", "iothread,id=io", "-object", "iothread,id=io2", "-device", "virtio-scsi-pci,id=pci", "-device", "virtio-scsi-device,id=mmio",
                "-device", "virtio-scsi-pci,id=thread,iothread=io,packed=on"]
     run(IMG, "create", "-q", "-f", "qcow2", f"{folder}/base.qcow2", size)
     for i, device in enumerate(devices):
