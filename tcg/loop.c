@@ -23,7 +23,6 @@ static bool may_repeat(const struct ir_op *op)
     case IR_CAS:
     case IR_EXIT_TO:
     case IR_LEAVE:
-    case IR_FENV_SET:
     case IR_VEC:
     case IR_VEC_TO:
     case IR_VLD:

@@ -264,7 +264,7 @@ bool translate_fp_csr(struct translation *t, const struct riscv_insn *i, ir_valu
 {
     enum { FFLAGS = 1, FRM = 2, SET = 2, CLEAR = 3 };
     unsigned function = i->raw >> 12 & 3;
-    ir_value old;
+    ir_value old = IR_NONE;
 
     if (!has_fp(t) || (i->csr != FFLAGS && (i->csr != FRM || writes)))
         return false;
@@ -272,7 +272,8 @@ bool translate_fp_csr(struct translation *t, const struct riscv_insn *i, ir_valu
         translate_set_x(t, i->rd, ir_zext(t->b, IR_I64, ir_get(t->b, IR_I8, RISCV_REG_FRM)));
         return true;
     }
-    old = ir_fenv_get(t->b);
+    if (i->rd || function == SET || function == CLEAR)
+        old = ir_fenv_get(t->b); /* costs: not for a register that nobody reads */
     if (function == SET)
         value = ir_binary(t->b, IR_OR, old, value);
     else if (function == CLEAR)
@@ -281,7 +282,8 @@ bool translate_fp_csr(struct translation *t, const struct riscv_insn *i, ir_valu
         ir_fenv_set(t->b, value);
         mark_dirty(t);
     }
-    translate_set_x(t, i->rd, old);
+    if (i->rd)
+        translate_set_x(t, i->rd, old);
     return true;
 }
 

@@ -263,6 +263,20 @@ static void emit_nan(struct tcg_engine *e, const struct x86_cold *cold)
         x86_clean_one(e, b, is_double);
 }
 
+/* A comparison without flags, of NaNs. */
+static void emit_mute(struct tcg_engine *e, const struct x86_cold *cold)
+{
+    struct x86_operand flags = cold->value;
+
+    x86_push_r(&e->code, RAX);
+    if (flags.place == PLACE_STACK)
+        flags.disp += 8;
+    x86_load(e, false, RAX, flags);
+    x86_call_to(&e->code, x86_at(e, e->stubs.fp_flags_set));
+    x86_pop_r(&e->code, RAX);
+    x86_mov_ri(&e->code, cold->result, 0);
+}
+
 /* Floating point: what does not leave the block. */
 static void emit_fp(struct tcg_engine *e, const struct x86_cold *cold)
 {
@@ -279,6 +293,9 @@ static void emit_fp(struct tcg_engine *e, const struct x86_cold *cold)
     case COLD_UNBOX:
         x86_sse_rc(&e->code, e->features.vex, SSE_MOVSD, cold->extra, 0, (const u8 *)&x86_constants_at(e)->nan32);
         break;
+    case COLD_MUTE:
+        emit_mute(e, cold);
+        break;
     default:
         x86_exact_call(e, cold->extra, (const struct x86_operand[]){cold->value, cold->value2, cold->value3}, cold->result);
     }
@@ -287,7 +304,7 @@ static void emit_fp(struct tcg_engine *e, const struct x86_cold *cold)
 
 static bool is_fp(unsigned kind)
 {
-    return kind == COLD_FP_LOAD || kind == COLD_NAN || kind == COLD_UNBOX || kind == COLD_EXACT;
+    return kind == COLD_FP_LOAD || kind == COLD_NAN || kind == COLD_UNBOX || kind == COLD_EXACT || kind == COLD_MUTE;
 }
 
 void x86_cold_emit(struct tcg_engine *e)
@@ -314,6 +331,7 @@ void x86_cold_emit(struct tcg_engine *e)
         case COLD_NAN:
         case COLD_UNBOX:
         case COLD_EXACT:
+        case COLD_MUTE:
             emit_fp(e, cold);
             break;
         case COLD_TRANSFER:

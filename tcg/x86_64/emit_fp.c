@@ -344,11 +344,55 @@ static void compare_equal(struct tcg_engine *e, const struct ir_op *op, struct x
     x86_define(e, d);
 }
 
+/* Whether nothing between the ops can have raised a flag. */
+static bool keeps_flags(const struct ir_block *b, u32 from, u32 to)
+{
+    for (u32 i = from + 1; i < to; i++)
+        if (ir_op_effects((enum ir_opcode)b->op[i].code) & (IR_EFFECT_FENV | IR_EFFECT_CALL))
+            return false;
+    return true;
+}
+
+/*
+ * Compilers write a comparison that raises nothing as frflags, flt, fsflags. The fenv_set that takes back what the comparison at the
+ * index may raise, when flags are then what they were before it; 0: there is none.
+ */
+static u32 find_restore(const struct tcg_engine *e)
+{
+    const struct ir_block *b = e->block;
+
+    for (u32 i = e->index + 1; i < b->count; i++) {
+        u32 effects = ir_op_effects((enum ir_opcode)b->op[i].code);
+
+        if (b->op[i].code == IR_FENV_SET) {
+            u32 get = x86_root(e, b->op[i].arg[0]);
+
+            return get < e->index && b->op[get].code == IR_FENV_GET && keeps_flags(b, get, e->index) ? i : 0;
+        }
+        if (effects & (IR_EFFECT_LEAVE | IR_EFFECT_FENV | IR_EFFECT_CALL))
+            break;
+    }
+    return 0;
+}
+
+/* Behind ucomis, in the place of a fenv_set: only a signalling NaN raised something. d becomes 0, the result of unordered operands. */
+static struct x86_cold *mute(struct tcg_engine *e, u32 restore, enum host_reg d)
+{
+    struct x86_cold *cold = x86_cold_add(e, COLD_MUTE);
+
+    e->muted = restore;
+    cold->value = x86_operand_of(e, x86_root(e, e->block->op[restore].arg[0]));
+    cold->result = (u8)d;
+    cold->from = x86_jcc(&e->code, CC_P);
+    return cold;
+}
+
 /* a < b is "above" of b compared with a: false when unordered. */
 void x86_emit_fp_compare(struct tcg_engine *e, const struct ir_op *op)
 {
-    u32 less = op->aux & (IR_FP_LESS | IR_FP_EQUAL);
+    u32 less = op->aux & (IR_FP_LESS | IR_FP_EQUAL), restore;
     bool is_double = op->type == IR_F64, quiet = op->aux & IR_FP_QUIET;
+    struct x86_cold *cold = NULL;
     struct x86_operand a, b;
     enum host_reg d;
     unsigned y;
@@ -365,9 +409,15 @@ void x86_emit_fp_compare(struct tcg_engine *e, const struct ir_op *op)
     }
     y = x86_in_xmm(e, b, x86_operand_mask(a));
     d = x86_result(e, 0, X86_NO_REG);
+    restore = find_restore(e);
+    quiet |= restore != 0;
     two(e, (quiet ? SSE_UCOMISD : SSE_COMISD) & ~(is_double ? 0 : (u32)SSE_PREFIX), y, a);
+    if (restore)
+        cold = mute(e, restore, d);
     x86_setcc(&e->code, less & IR_FP_EQUAL ? CC_AE : CC_A, d);
     x86_extend_rr(&e->code, 0, false, false, d, d);
+    if (cold)
+        cold->back = e->code.p;
     x86_define(e, d);
 }
 
@@ -601,6 +651,8 @@ void x86_emit_fenv_set(struct tcg_engine *e, const struct ir_op *op)
 {
     struct x86_operand a = x86_take(e, op->arg[0]);
 
+    if (e->muted == e->index)
+        return;
     x86_flush_temps(e, 1 << RAX);
     x86_load(e, false, RAX, a);
     x86_call_to(&e->code, x86_at(e, e->stubs.fp_flags_set));

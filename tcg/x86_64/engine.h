@@ -115,7 +115,7 @@ struct x86_operand {
 
 /* Code to be placed behind the block. */
 enum x86_cold_kind { COLD_LOAD, COLD_STORE, COLD_AMO, COLD_CAS, COLD_LINK, COLD_CROSS, COLD_POLL_IF,
-                     COLD_COUNT, COLD_FP_LOAD, COLD_NAN, COLD_UNBOX, COLD_EXACT, COLD_TURN, COLD_STREAM, COLD_STREAM_END,
+                     COLD_COUNT, COLD_FP_LOAD, COLD_NAN, COLD_UNBOX, COLD_EXACT, COLD_MUTE, COLD_TURN, COLD_STREAM, COLD_STREAM_END,
                      COLD_TRANSFER, COLD_VECTOR };
 
 struct x86_compare {
@@ -179,7 +179,7 @@ struct x86_cold {
     s32 low, high;      /* first of a group: displacements that must lie in one page */
     union {
         struct {
-            struct x86_operand value, value2, value3; /* EXACT: the operands */
+            struct x86_operand value, value2, value3; /* EXACT: the operands; MUTE: the flags */
         };
         struct x86_compare compare; /* LINK with a poll of a conditional exit; size 0: none */
     };
@@ -249,6 +249,7 @@ struct tcg_engine {
     u32 work_count;
     bool uses_fp;               /* the block has floating-point registers loaded */
     u16 nan32, nan64;           /* pinned xmm registers that may hold NaNs of the host as guest state */
+    u32 muted;                  /* the fenv_set that the comparison before it has done; 0: none */
     u16 owner[X86_ALL_REGS];   /* value in a host register, or IR_NONE; it is there only while it has readers left */
     u16 *home_of;               /* per guest register: the value whose home it is, or IR_NONE */
     u16 *current;               /* per guest register: the value that get gives (analysis) */
