@@ -564,6 +564,14 @@ void ir_insn(struct ir_block *b, s32 pc, unsigned length)
     b->byte_count = (u32)(pc + (s32)length) - b->first_pc;
 }
 
+void ir_label(struct ir_block *b, s32 pc)
+{
+    ir_note_leave(b);
+    ir_append(b, IR_LABEL, IR_VOID)->imm = pc;
+    if (b->tracking)
+        ir_block_track(b, b->tracked);
+}
+
 void ir_exit_if(struct ir_block *b, enum ir_cond cond, ir_value x, ir_value y, s32 pc)
 {
     struct ir_op *op;

@@ -44,6 +44,9 @@ ir_value ir_amo(struct ir_block *b, enum ir_amo op, u32 mem, ir_value address, i
 ir_value ir_cas(struct ir_block *b, u32 mem, ir_value address, ir_value expected, ir_value desired);
 void ir_fence(struct ir_block *b, u32 orders);
 
+/* Where the local exits to pc go on: what registers hold is not known here. */
+void ir_label(struct ir_block *b, s32 pc);
+
 /* Unused arguments: IR_NONE. Returns the value, or IR_NONE for a helper without one. */
 ir_value ir_call(struct ir_block *b, const struct ir_helper *helper, ir_value a0, ir_value a1, ir_value a2, ir_value a3);
 

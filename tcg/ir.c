@@ -38,6 +38,31 @@ const char *ir_op_name(enum ir_opcode code)
     return code < IR_OPCODE_COUNT ? rows[code].name : "?";
 }
 
+s32 ir_next_label(const struct ir_block *b, s32 pc)
+{
+    s32 next = IR_NO_LABEL;
+
+    for (u32 i = 0; i < b->exit_count; i++)
+        if (b->exit[i].kind == IR_EXIT_LOCAL && b->exit[i].pc > pc)
+            next = MIN(next, b->exit[i].pc);
+    return next;
+}
+
+static bool has_label(const struct ir_block *b, s32 pc)
+{
+    for (u32 i = 0; i < b->count; i++)
+        if (b->op[i].code == IR_LABEL && b->op[i].imm == pc)
+            return true;
+    return false;
+}
+
+void ir_block_resolve(struct ir_block *b)
+{
+    for (u32 i = 0; i < b->exit_count; i++)
+        if (b->exit[i].kind == IR_EXIT_LOCAL && !has_label(b, b->exit[i].pc))
+            b->exit[i].kind = IR_EXIT_DIRECT;
+}
+
 const char *ir_type_name(enum ir_type type)
 {
     return type < IR_TYPE_COUNT ? types[type].name : "?";

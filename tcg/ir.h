@@ -1,7 +1,8 @@
 /*
  * tcg/ir.h - the intermediate representation between guest front ends and host back ends.
  *
- * A block is a straight list of ops with side exits (single entry, many exits). A value is named by the index
+ * A block is a straight list of ops with side exits (single entry, many exits). Exits may lead to labels further on (loops of tier 2,
+ * docs/decisions/tier-2.md); no value is read across a label, registers are what connects the parts. A value is named by the index
  * of the op that made it (SSA). Guest registers are read and written by get and put, in program order: at every
  * op that can leave, all puts before it are architecturally visible and none behind it is. Addresses of code are
  * never constants: they are pc_add (pc_page + delta), so that one translation serves every virtual address of
@@ -125,6 +126,7 @@ struct ir_snapshot {
 enum ir_exit_kind {
     IR_EXIT_DIRECT,   /* to pc_page + pc */
     IR_EXIT_INDIRECT, /* to the operand of exit_to */
+    IR_EXIT_LOCAL,    /* of exit_if and exit: to the label of pc, further on in the block */
 };
 
 enum ir_exit_hint { IR_HINT_NONE, IR_HINT_CALL, IR_HINT_RETURN };
@@ -134,11 +136,11 @@ struct ir_exit {
     u8 hint;         /* enum ir_exit_hint: what a return-address predictor may use */
     u16 icount;      /* instructions retired when leaving here */
     bool single;     /* to the variant of the target whose memory accesses are checked one by one */
-    s32 pc;          /* direct: target less pc_page */
+    s32 pc;          /* direct, local: target less pc_page */
     s32 return_pc;   /* hint call: address of the instruction behind the call, less pc_page */
 };
 
-enum { IR_MAX_EXITS = 32, IR_MAX_SNAPSHOTS = 512 };
+enum { IR_MAX_EXITS = 64, IR_MAX_SNAPSHOTS = 512 };
 
 struct ir_block {
     struct ir_op *op; /* capacity ops; op[i] makes value i */
@@ -218,6 +220,12 @@ void ir_block_track(struct ir_block *block, u32 reg_count);
 char *ir_print(const struct ir_block *block, const struct ir_reg *regs, u32 reg_count);
 bool ir_parse(struct ir_block *block, const char *text, const struct ir_reg *regs, u32 reg_count,
               const struct ir_helper *const *helpers, GError **error);
+
+/* The next place above pc that local exits lead to and no label was made for; IR_NO_LABEL: there is none. */
+#define IR_NO_LABEL INT32_MAX
+s32 ir_next_label(const struct ir_block *block, s32 pc);
+/* Local exits that met no label become direct ones. For builders, at the end. */
+void ir_block_resolve(struct ir_block *block);
 
 /* Checks the contract; the message names the op. Run after every pass in debug builds. */
 bool ir_verify(const struct ir_block *block, const struct ir_reg *regs, u32 reg_count, GError **error);

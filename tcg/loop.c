@@ -6,14 +6,16 @@ void ir_loop_init(struct ir_loop *loop)
 {
     loop->stream_of = g_new(u8, IR_MAX_OPS);
     loop->root = g_new(u16, IR_MAX_OPS);
-    loop->offset = g_new(s32, IR_MAX_OPS);
+    loop->low = g_new(s32, IR_MAX_OPS);
+    loop->high = g_new(s32, IR_MAX_OPS);
 }
 
 void ir_loop_finish(struct ir_loop *loop)
 {
     g_free(loop->stream_of);
     g_free(loop->root);
-    g_free(loop->offset);
+    g_free(loop->low);
+    g_free(loop->high);
 }
 
 static bool may_repeat(const struct ir_op *op)
@@ -50,29 +52,53 @@ static bool is_step(const struct ir_block *b, const struct ir_op *op, s64 *imm)
     return by->code == IR_CONST;
 }
 
-/* What a register holds: the same pair as for values. */
+enum { FARTHEST = 1 << 20 }; /* from a register's value at the turn's begin */
+
+/* What a register holds: the same as for values. */
 struct holds {
     u16 root;
-    s32 offset;
+    s32 low, high;
 };
 
-/* In turn order: names each value; `now` is what registers hold. */
-static void name_value(struct ir_loop *loop, const struct ir_block *b, u32 i, struct holds *now)
+/* On one way through the loop, and where ways meet. */
+struct way {
+    bool here;     /* some way leads here */
+    struct holds now[IR_MAX_REGS];
+};
+
+struct search {
+    struct ir_loop *loop;
+    const struct ir_block *b;
+    u32 reg_count;
+    struct way way;
+    struct way *ahead[IR_MAX_EXITS]; /* by local exit: what registers hold when it is taken */
+    bool bad[IR_MAX_REGS];           /* does not move by a constant, or too far */
+    s32 step_low[IR_MAX_REGS], step_high[IR_MAX_REGS];
+    bool turns;                      /* a back edge was met */
+};
+
+/* In turn order: names each value. */
+static void name_value(struct search *q, u32 i)
 {
-    const struct ir_op *op = &b->op[i];
-    s64 imm, sum;
+    const struct ir_op *op = &q->b->op[i];
+    struct ir_loop *loop = q->loop;
+    struct holds *now = q->way.now;
+    s64 imm, low, high;
 
     loop->root[i] = IR_NONE;
     if (op->code == IR_GET && op->type == IR_I64) {
         loop->root[i] = now[op->aux].root;
-        loop->offset[i] = now[op->aux].offset;
+        loop->low[i] = now[op->aux].low;
+        loop->high[i] = now[op->aux].high;
     } else if (op->code == IR_PUT) {
-        now[op->aux] = (struct holds){ op->type == IR_I64 ? loop->root[op->arg[0]] : IR_NONE, loop->offset[op->arg[0]] };
-    } else if (is_step(b, op, &imm) && loop->root[op->arg[0]] != IR_NONE) {
-        sum = loop->offset[op->arg[0]] + imm;
-        if (imm == (s32)imm && sum >= -(1 << 20) && sum <= 1 << 20) {
+        now[op->aux] = (struct holds){ op->type == IR_I64 ? loop->root[op->arg[0]] : IR_NONE, loop->low[op->arg[0]], loop->high[op->arg[0]] };
+    } else if (is_step(q->b, op, &imm) && loop->root[op->arg[0]] != IR_NONE) {
+        low = loop->low[op->arg[0]] + imm;
+        high = loop->high[op->arg[0]] + imm;
+        if (imm == (s32)imm && low >= -FARTHEST && high <= FARTHEST) {
             loop->root[i] = loop->root[op->arg[0]];
-            loop->offset[i] = (s32)sum;
+            loop->low[i] = (s32)low;
+            loop->high[i] = (s32)high;
         }
     }
 }
@@ -91,78 +117,136 @@ static u8 stream_for(struct ir_loop *loop, u16 reg, s32 low, s32 high, bool writ
         s->write |= write;
         return (u8)k;
     }
-    if (loop->stream_count == IR_MAX_STREAMS)
+    if (loop->stream_count == IR_MAX_STREAMS || high - low > IR_STREAM_SPAN)
         return IR_NO_STREAM;
     s = &loop->stream[loop->stream_count++];
     *s = (struct ir_stream){ .reg = reg, .low = low, .high = high, .write = write };
     return (u8)(s - loop->stream);
 }
 
-static void add_access(struct ir_loop *loop, const struct ir_block *b, u32 i)
+static void add_access(struct search *q, u32 i)
 {
-    const struct ir_op *op = &b->op[i];
+    const struct ir_op *op = &q->b->op[i];
+    struct ir_loop *loop = q->loop;
     ir_value base = op->arg[0];
-    s64 low;
 
-    if (loop->root[base] == IR_NONE || op->imm < -(1 << 20) || op->imm > 1 << 20)
+    if (loop->root[base] == IR_NONE || op->imm < -FARTHEST || op->imm > FARTHEST)
         return;
-    low = loop->offset[base] + op->imm;
-    loop->stream_of[i] = stream_for(loop, loop->root[base], (s32)low, (s32)low + (s32)ir_mem_bytes(op->aux),
+    loop->stream_of[i] = stream_for(loop, loop->root[base], loop->low[base] + (s32)op->imm,
+                                    loop->high[base] + (s32)op->imm + (s32)ir_mem_bytes(op->aux),
                                     op->code == IR_ST || op->aux & IR_MEM_WRITE_INTENT);
 }
 
-/* A back edge: streams whose registers do not move by one number are none. */
-static void note_steps(const struct holds *now, bool *bad, s32 *step, bool first, u32 reg_count)
+/* A back edge: streams whose registers do not move by a small number are none. */
+static void note_steps(struct search *q)
 {
-    for (u32 r = 0; r < reg_count; r++) {
-        bad[r] |= now[r].root != r || ABS(now[r].offset) > IR_STREAM_STEP || (!first && step[r] != now[r].offset);
-        step[r] = now[r].offset;
+    for (u32 r = 0; r < q->reg_count; r++) {
+        const struct holds *h = &q->way.now[r];
+
+        q->bad[r] |= h->root != r || h->low < -IR_STREAM_STEP || h->high > IR_STREAM_STEP;
+        q->step_low[r] = q->turns ? MIN(q->step_low[r], h->low) : h->low;
+        q->step_high[r] = q->turns ? MAX(q->step_high[r], h->high) : h->high;
     }
+    q->turns = true;
 }
 
-static void drop_bad(struct ir_loop *loop, u32 op_count, const bool *bad, const s32 *step)
+static void drop_bad(const struct search *q)
 {
-    for (u32 i = 0; i < op_count; i++) {
+    struct ir_loop *loop = q->loop;
+
+    for (u32 i = 0; i < q->b->count; i++) {
         u8 s = loop->stream_of[i];
 
-        if (s != IR_NO_STREAM && bad[loop->stream[s].reg])
+        if (s != IR_NO_STREAM && q->bad[loop->stream[s].reg])
             loop->stream_of[i] = IR_NO_STREAM;
     }
     for (u32 k = 0; k < loop->stream_count; k++) {
         struct ir_stream *s = &loop->stream[k];
 
-        s->step = step[s->reg];
-        if (bad[s->reg])
+        s->step_low = q->step_low[s->reg];
+        s->step_high = q->step_high[s->reg];
+        if (q->bad[s->reg])
             s->high = s->low; /* empty */
     }
 }
 
-bool ir_loop_find(struct ir_loop *loop, const struct ir_block *b, u32 reg_count)
-{
-    struct holds now[IR_MAX_REGS];
-    bool bad[IR_MAX_REGS] = { false };
-    s32 step[IR_MAX_REGS];
-    bool first = true;
+/* --- where ways part and meet --- */
 
-    loop->stream_count = 0;
-    memset(loop->stream_of, IR_NO_STREAM, b->count);
-    for (u32 r = 0; r < reg_count; r++)
-        now[r] = (struct holds){ (u16)r, 0 };
-    for (u32 i = 0; i < b->count; i++) {
-        const struct ir_op *op = &b->op[i];
+static void part(struct search *q, u32 exit)
+{
+    q->ahead[exit] = g_memdup2(&q->way, sizeof q->way);
+}
+
+static void meet(struct search *q, const struct way *other)
+{
+    if (!q->way.here) {
+        q->way = *other;
+        return;
+    }
+    for (u32 r = 0; r < q->reg_count; r++) {
+        struct holds *h = &q->way.now[r];
+        const struct holds *o = &other->now[r];
+
+        if (h->root != o->root)
+            h->root = IR_NONE;
+        h->low = MIN(h->low, o->low);
+        h->high = MAX(h->high, o->high);
+    }
+}
+
+static void visit_label(struct search *q, s32 pc)
+{
+    for (u32 i = 0; i < q->b->exit_count; i++) {
+        if (!q->ahead[i] || q->b->exit[i].pc != pc)
+            continue;
+        meet(q, q->ahead[i]);
+        g_clear_pointer(&q->ahead[i], g_free);
+    }
+}
+
+static void visit_exit(struct search *q, const struct ir_op *op)
+{
+    if (!q->way.here)
+        return;
+    if (ir_is_back_edge(q->b, op))
+        note_steps(q);
+    else if (q->b->exit[op->imm].kind == IR_EXIT_LOCAL)
+        part(q, (u32)op->imm);
+    q->way.here = op->code == IR_EXIT_IF;
+}
+
+static bool walk(struct search *q)
+{
+    for (u32 i = 0; i < q->b->count; i++) {
+        const struct ir_op *op = &q->b->op[i];
 
         if (!may_repeat(op))
             return false;
-        name_value(loop, b, i, now);
+        name_value(q, i);
         if (op->code == IR_LD || op->code == IR_ST)
-            add_access(loop, b, i);
-        if (ir_is_back_edge(b, op)) {
-            note_steps(now, bad, step, first, reg_count);
-            first = false;
-        }
+            add_access(q, i);
+        else if (op->code == IR_LABEL)
+            visit_label(q, (s32)op->imm);
+        else if (op->code == IR_EXIT_IF || op->code == IR_EXIT)
+            visit_exit(q, op);
     }
-    if (first)
-        return false;
-    drop_bad(loop, b->count, bad, step);
-    return true;
+    return q->turns;
+}
+
+bool ir_loop_find(struct ir_loop *loop, const struct ir_block *b, u32 reg_count)
+{
+    g_autofree struct search *q = g_new0(struct search, 1);
+    bool found;
+
+    *q = (struct search){ .loop = loop, .b = b, .reg_count = reg_count, .way.here = true };
+    loop->stream_count = 0;
+    memset(loop->stream_of, IR_NO_STREAM, b->count);
+    for (u32 r = 0; r < reg_count; r++)
+        q->way.now[r] = (struct holds){ (u16)r, 0, 0 };
+    found = walk(q);
+    for (u32 i = 0; i < b->exit_count; i++)
+        g_free(q->ahead[i]);
+    if (found)
+        drop_bad(q);
+    return found;
 }

@@ -19,7 +19,7 @@ enum {
 struct ir_stream {
     u16 reg;       /* guest register whose value at the turn's begin is the base */
     s32 low, high; /* bytes [base + low, base + high) are accessed */
-    s32 step;      /* what a turn adds to the register; 0: nothing */
+    s32 step_low, step_high; /* a turn adds something between them to the register; both 0: nothing */
     bool write;    /* some access needs the right to write */
 };
 
@@ -27,9 +27,9 @@ struct ir_loop {
     struct ir_stream stream[IR_MAX_STREAMS];
     u32 stream_count;
     u8 *stream_of; /* per op: the stream it belongs to, or IR_NO_STREAM; room for IR_MAX_OPS */
-    /* for the search: per op, the value as a register at the turn's begin plus a constant */
+    /* for the search: per op, the value as a register at the turn's begin plus something between two constants: the ways there differ */
     u16 *root;     /* IR_NONE: it is something else */
-    s32 *offset;
+    s32 *low, *high;
 };
 
 void ir_loop_init(struct ir_loop *loop);
@@ -38,7 +38,8 @@ void ir_loop_finish(struct ir_loop *loop);
 /* A direct exit to the block's own start. */
 static inline bool ir_is_back_edge(const struct ir_block *b, const struct ir_op *op)
 {
-    return (op->code == IR_EXIT_IF || op->code == IR_EXIT) && b->exit[op->imm].pc == (s32)b->first_pc && !b->exit[op->imm].single;
+    return (op->code == IR_EXIT_IF || op->code == IR_EXIT) && b->exit[op->imm].kind == IR_EXIT_DIRECT &&
+           b->exit[op->imm].pc == (s32)b->first_pc && !b->exit[op->imm].single;
 }
 
 /*

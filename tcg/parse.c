@@ -183,6 +183,10 @@ static void take_exit(struct parser *p, struct ir_op *op, enum ir_exit_kind kind
     s32 pc = kind == IR_EXIT_DIRECT ? (s32)take_number(p) : 0, return_pc = 0;
     enum ir_exit_hint hint = IR_HINT_NONE;
 
+    if (kind == IR_EXIT_DIRECT && has_word(p) && !strcmp(p->word[p->next], "local")) {
+        p->next++;
+        kind = IR_EXIT_LOCAL;
+    }
     if (has_word(p))
         hint = (enum ir_exit_hint)take_name(p, ir_hint_names, 3, "unknown hint");
     if (hint == IR_HINT_CALL)
@@ -320,6 +324,9 @@ static void take_body(struct parser *p, struct ir_op *op)
     case IR_PC_ADD:
         op->imm = take_number(p);
         op->type = IR_I64;
+        break;
+    case IR_LABEL:
+        op->imm = (s32)take_number(p);
         break;
     case IR_GET:
     case IR_PUT:

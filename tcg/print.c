@@ -111,10 +111,12 @@ static void print_exit(struct printer *p, const struct ir_op *op)
 {
     const struct ir_exit *exit = &p->block->exit[op->imm];
 
-    if (exit->kind == IR_EXIT_DIRECT) {
+    if (exit->kind != IR_EXIT_INDIRECT) {
         g_string_append(p->out, op->code == IR_EXIT_IF ? ", " : " ");
         print_hex(p, exit->pc);
     }
+    if (exit->kind == IR_EXIT_LOCAL)
+        g_string_append(p->out, " local");
     if (exit->hint != IR_HINT_NONE)
         g_string_append_printf(p->out, " %s", ir_hint_names[exit->hint]);
     if (exit->hint == IR_HINT_CALL) {
@@ -162,6 +164,7 @@ static void print_body(struct printer *p, const struct ir_op *op)
         print_number(p, op->imm);
         break;
     case IR_PC_ADD:
+    case IR_LABEL:
         g_string_append_c(p->out, ' ');
         print_hex(p, op->imm);
         break;

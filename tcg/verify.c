@@ -9,6 +9,7 @@ struct verifier {
     u32 reg_count;
     u32 at;       /* the op under test */
     s32 snapshot; /* of the latest insn; -1 before the first */
+    u32 label;    /* the latest one, or 0 */
     GError **error;
 };
 
@@ -33,6 +34,8 @@ static bool check_operand(struct verifier *v, unsigned i, enum ir_type type)
         return complain(v, "an operand is an op without a result");
     if (type != IR_VOID && is != type)
         return complain(v, "an operand has the wrong type");
+    if (arg < v->label && v->block->op[arg].code != IR_CONST)
+        return complain(v, "an operand was made before a label");
     return true;
 }
 
@@ -97,12 +100,22 @@ static bool check_memory(struct verifier *v, const struct ir_op *op)
     return check_operand(v, 0, IR_I64) && check_operands(v, 1, ir_op_operands(op), (enum ir_type)op->type);
 }
 
+static bool leads_to_label(struct verifier *v, s32 pc)
+{
+    for (u32 i = v->at + 1; i < v->block->count; i++)
+        if (v->block->op[i].code == IR_LABEL && v->block->op[i].imm == pc)
+            return true;
+    return complain(v, "no label follows for the local exit");
+}
+
 static bool check_exit(struct verifier *v, const struct ir_op *op)
 {
     u8 kind = op->code == IR_EXIT_TO ? IR_EXIT_INDIRECT : IR_EXIT_DIRECT;
 
     if (op->imm < 0 || op->imm >= v->block->exit_count)
         return complain(v, "no such exit");
+    if (kind == IR_EXIT_DIRECT && v->block->exit[op->imm].kind == IR_EXIT_LOCAL)
+        return leads_to_label(v, v->block->exit[op->imm].pc);
     if (v->block->exit[op->imm].kind != kind)
         return complain(v, "the exit is of the other kind");
     if (v->block->exit[op->imm].hint > IR_HINT_RETURN)
@@ -303,6 +316,9 @@ static bool check_by_code(struct verifier *v, const struct ir_op *op)
         return check_transfer(v, op);
     case IR_INSN:
         return check_insn(v, op);
+    case IR_LABEL:
+        v->label = v->at;
+        return op->imm == (s32)op->imm || complain(v, "not a place less pc_page");
     case IR_EXIT_IF:
         if (op->aux >= IR_COND_COUNT)
             return complain(v, "no such condition");
@@ -324,6 +340,7 @@ static bool needs_type(const struct ir_op *op)
     case IR_COUNT:
     case IR_UNCOUNT:
     case IR_INSN:
+    case IR_LABEL:
     case IR_EXIT:
     case IR_LEAVE:
     case IR_CALL:
@@ -343,7 +360,8 @@ static bool check_op(struct verifier *v)
     if (op->type >= IR_TYPE_COUNT || (needs_type(op) && op->type == IR_VOID))
         return complain(v, "no such type");
     effects = ir_op_effects((enum ir_opcode)op->code);
-    if (!(effects & IR_EFFECT_END) != (v->at + 1 < v->block->count))
+    bool ends = v->at + 1 == v->block->count || v->block->op[v->at + 1].code == IR_LABEL;
+    if ((effects & IR_EFFECT_END) ? !ends : v->at + 1 == v->block->count)
         return complain(v, effects & IR_EFFECT_END ? "ops behind the end" : "the block does not end");
     if (!check_by_code(v, op))
         return false;

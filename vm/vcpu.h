@@ -52,7 +52,7 @@ struct mmu_flush {
 };
 
 /* Where a translation goes on at a jump whose targets lie in the page. */
-enum code_way { CODE_STOP, CODE_NEXT, CODE_TARGET };
+enum code_way { CODE_STOP, CODE_NEXT, CODE_TARGET, CODE_BOTH /* target and next are translated: the target lies ahead */ };
 
 /* Code bytes for the front end. */
 struct code_source {
@@ -70,7 +70,7 @@ struct code_source {
     const u64 *stops;
     /*
      * What a translation over several branches does at one, at `at`, with the way to `target` and the one to `next` (the same for a jump
-     * that is always taken): the other way leaves the block. NULL: blocks end at branches.
+     * that is always taken): the other way, if there is one, leaves the block. NULL: blocks end at branches.
      */
     enum code_way (*follow)(void *opaque, u32 at, u32 target, u32 next);
     void *opaque;

@@ -12,6 +12,23 @@ static void describe_vcpu(GString *text, const struct tcg_vcpu *v)
                            v->mmio, v->l2_hits, v->resumes, v->finds2, v->finds, v->flushes, v->page_flushes);
 }
 
+static void describe_loops(GString *text, const struct tcg *tcg)
+{
+    static const char *const why[TIER2_REFUSALS] = {
+        [TIER2_ENDS] = "do not come back inside their page", [TIER2_NEST] = "have loops inside", [TIER2_LARGE] = "are too large",
+        [TIER2_OPERATION] = "do what turns cannot", [TIER2_NO_ROOM] = "found no room",
+    };
+    u64 refused = 0;
+
+    for (u32 i = 0; i < TIER2_REFUSALS; i++)
+        refused += tcg->loops_refused[i];
+    g_string_append_printf(text, "tier 2: %" G_GUINT64_FORMAT " loops made, %" G_GUINT64_FORMAT " refused, %" G_GUINT64_FORMAT " given up\n",
+                           tcg->loops, refused, tcg->loops_dropped);
+    for (u32 i = 0; i < TIER2_REFUSALS; i++)
+        if (tcg->loops_refused[i])
+            g_string_append_printf(text, "  refused: %" G_GUINT64_FORMAT " %s\n", tcg->loops_refused[i], why[i]);
+}
+
 char *tcg_describe(struct vm *vm)
 {
     struct tcg *tcg = container_of(vm_accel(vm), struct tcg, accel);
@@ -29,8 +46,7 @@ char *tcg_describe(struct vm *vm)
     g_string_append_printf(text, "guest instructions translated: %" G_GUINT64_FORMAT " (%" G_GUINT64_FORMAT " bytes -> %" G_GUINT64_FORMAT " bytes)\n",
                            tcg->insns, tcg->guest_bytes, tcg->host_bytes);
     if (tcg->tier2)
-        g_string_append_printf(text, "tier 2: %" G_GUINT64_FORMAT " loops made, %" G_GUINT64_FORMAT " refused, %" G_GUINT64_FORMAT
-                               " given up\n", tcg->loops, tcg->loops_refused, tcg->loops_dropped);
+        describe_loops(text, tcg);
     double each = tcg->sampled_insns ? (double)tcg->sampled_ns / (double)tcg->sampled_insns : 0.0;
     g_string_append_printf(text, "translation: %.1f ns of CPU time per guest instruction (of %" G_GUINT64_FORMAT
                            " sampled), about %.1f ms in all\n", each, tcg->sampled_insns, each * (double)tcg->insns / 1e6);

@@ -37,6 +37,10 @@ enum {
     TIER2_NEVER = 255,
 };
 
+/* Why a hot loop stays ordinary code: it does not come back by ways inside its page; has another loop inside; is too large; does what
+   turns cannot (atomics, CSRs, helpers, too many accesses); no room for code. */
+enum tier2_refusal { TIER2_ENDS, TIER2_NEST, TIER2_LARGE, TIER2_OPERATION, TIER2_NO_ROOM, TIER2_REFUSALS };
+
 enum { TCG_THREAD_DEFAULT, TCG_THREAD_MULTI, TCG_THREAD_SINGLE };
 enum { TCG_BACKEND_JIT, TCG_BACKEND_INTERP };
 
@@ -233,7 +237,7 @@ struct tcg {
     bool turn_over; /* atomic: the holder has had its time and somebody waits */
     struct tier2 *tier2_state;
     /* statistics; translate_lock */
-    u64 loops, loops_refused, loops_dropped;
+    u64 loops, loops_dropped, loops_refused[TIER2_REFUSALS];
     u64 blocks, live_blocks, insns, guest_bytes, host_bytes, sampled_ns, sampled_insns, invalidations, recycled, code_pages;
 };
 

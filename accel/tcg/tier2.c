@@ -116,6 +116,9 @@ void tcg_tier2_remove_vcpu(struct tcg *tcg, struct vcpu *vcpu)
 struct trace {
     const struct code_page *page;
     u32 mode;
+    u32 start, end;  /* of the loop: behind its last way back to the start, or, when that was too much, its first */
+    bool straight;   /* at a branch one way only */
+    bool nests;      /* another loop was met inside */
 };
 
 static bool was_followed(const struct block *block, u32 target)
@@ -140,52 +143,105 @@ static void ask_links(const struct trace *t, u32 at, u32 target, u32 next, bool 
     }
 }
 
-/* Only forward, so that it ends; what goes both ways is no straight loop. */
+/* Tier 1 ends blocks at branches: behind those that went to the start. */
+static void find_ends(const struct trace *t, u32 *first, u32 *last)
+{
+    *first = TCG_PAGE_SIZE;
+    *last = t->start;
+    for (u32 i = 0; i < CODE_BUCKETS; i++) {
+        for (const struct block *b = t->page->bucket[i]; b; b = b->next) {
+            u32 end = b->offset + b->byte_count;
+
+            if (b->mode != t->mode || b->tier == 2 || b->offset < t->start || !was_followed(b, t->start))
+                continue;
+            *first = MIN(*first, end);
+            *last = MAX(*last, end);
+        }
+    }
+}
+
+/* Backward: to the start it is the loop; else there is one inside. */
+static enum code_way follow_back(struct trace *t, u32 target, u32 next, bool to_target, bool to_next)
+{
+    t->nests |= target != t->start && to_target;
+    return next < t->end && next != target && to_next ? CODE_NEXT : CODE_STOP;
+}
+
+/* Both ways inside the loop, when both were gone. Ahead only, so that it ends. */
 static enum code_way follow(void *opaque, u32 at, u32 target, u32 next)
 {
-    const struct trace *t = opaque;
+    struct trace *t = opaque;
     bool to_target, to_next;
 
-    if (target <= at)
-        return CODE_STOP;
-    if (target == next)
+    if (target > at && target == next)
         return CODE_TARGET;
     ask_links(t, at, target, next, &to_target, &to_next);
+    if (target <= at)
+        return follow_back(t, target, next, to_target, to_next);
+    if (target >= t->end)
+        return to_next ? CODE_NEXT : to_target ? CODE_TARGET : CODE_NEXT;
     if (to_target && to_next)
-        return CODE_STOP;
+        return t->straight ? CODE_STOP : CODE_BOTH;
     return to_target ? CODE_TARGET : CODE_NEXT;
 }
 
 static bool leads_back(const struct ir_block *b)
 {
     for (u32 i = 0; i < b->exit_count; i++)
-        if (b->exit[i].kind == IR_EXIT_DIRECT && b->exit[i].pc == (s32)b->first_pc)
-            return b->exit[i].icount == b->insn_count;
+        if (b->exit[i].kind == IR_EXIT_DIRECT && !b->exit[i].single && b->exit[i].pc == (s32)b->first_pc)
+            return true;
     return false;
 }
 
-static bool build(struct tcg_vcpu *v, const struct code_source *source, bool counts)
+/* False: *why says why not. */
+static bool build(struct tcg_vcpu *v, const struct code_source *source, bool counts, enum tier2_refusal *why)
 {
+    const struct trace *trace = source->opaque;
     struct ir_block *b = v->ir;
 
     ir_block_reset(b, source->offset);
-    if (v->vcpu->cpu->translate(v->vcpu, b, source) != TRANSLATE_OK || b->overflow || !leads_back(b))
+    *why = TIER2_ENDS;
+    if (v->vcpu->cpu->translate(v->vcpu, b, source) != TRANSLATE_OK)
         return false;
+    *why = TIER2_NEST;
+    if (trace->nests)
+        return false;
+    *why = b->insn_count >= source->max_insns ? TIER2_LARGE : TIER2_ENDS;
+    if (!b->overflow && !leads_back(b))
+        return false;
+    *why = TIER2_LARGE;
     b->loop = true;
-    if (counts)
+    if (counts && !b->overflow)
         tcg_count_insns(v->tcg, b);
     if (b->overflow)
         return false;
+    *why = TIER2_OPERATION;
     tcg_run_passes(v->tcg, b);
     return b->loop;
 }
 
+/* All of the loop, or else what comes back first. */
+static bool build_some(struct tcg_vcpu *v, const struct code_source *source, bool counts, enum tier2_refusal *why)
+{
+    struct trace *trace = source->opaque;
+    enum tier2_refusal ignored;
+    u32 first, last;
+
+    find_ends(trace, &first, &last);
+    trace->end = last;
+    if (build(v, source, counts, why))
+        return true;
+    trace->end = first;
+    trace->nests = false;
+    return first < last && build(v, source, counts, &ignored);
+}
+
 /* translate_lock held. NULL: it is not to be. */
-static struct block *make_locked(struct tcg_vcpu *v, struct block *old, u64 pc)
+static struct block *make_locked(struct tcg_vcpu *v, struct block *old, u64 pc, enum tier2_refusal *why)
 {
     struct tcg *tcg = v->tcg;
     struct code_page *page = old->page;
-    struct trace trace = { page, old->mode };
+    struct trace trace = { .page = page, .mode = old->mode, .start = old->offset, .straight = old->mode & MODE_COUNT };
     struct code_source source = {
         .page = page->ram->host + page->offset, .offset = old->offset, .mode = old->mode & ~MODE_COUNT, .max_insns = MAX_BLOCK_INSNS,
         .follow = follow, .opaque = &trace,
@@ -194,7 +250,7 @@ static struct block *make_locked(struct tcg_vcpu *v, struct block *old, u64 pc)
     struct block *block;
 
     tcg_page_protect(v, page, old->offset, 4095);
-    bool built = build(v, &source, old->mode & MODE_COUNT);
+    bool built = build_some(v, &source, old->mode & MODE_COUNT, why);
     tcg_page_set_lines(page, lines, old->offset, built ? old->offset + v->ir->byte_count - 1 : old->offset);
     if (!built)
         return NULL;
@@ -207,6 +263,7 @@ static struct block *make_locked(struct tcg_vcpu *v, struct block *old, u64 pc)
     block->tier = 2;
     if (!tcg_block_emit(tcg, v->ir, block)) {
         tcg_pool_give(&tcg->pool, block);
+        *why = TIER2_NO_ROOM;
         return NULL;
     }
     tcg_block_publish(tcg, block, pc);
@@ -217,17 +274,18 @@ static struct block *make_locked(struct tcg_vcpu *v, struct block *old, u64 pc)
 static struct block *make(struct tcg_vcpu *v, struct block *old, u64 pc)
 {
     struct tcg *tcg = v->tcg;
+    enum tier2_refusal why = TIER2_ENDS;
     struct block *block = NULL;
 
     tcg_translate_lock(v);
     if (!old->dead)
-        block = make_locked(v, old, pc);
+        block = make_locked(v, old, pc, &why);
     if (block) {
         tcg_block_kill(tcg, old);
         tcg->loops++;
     } else {
         old->heat = TIER2_NEVER;
-        tcg->loops_refused++;
+        tcg->loops_refused[why]++;
     }
     tcg_translate_unlock(v);
     return block ? block : old;

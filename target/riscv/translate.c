@@ -158,6 +158,30 @@ static inline bool goes_on(const struct translation *t, const struct code_source
            likely(!stops_before(source, (u32)t->next));
 }
 
+/* Others lead here: what the code before this place knew does not hold. */
+static void begin_part(struct translation *t)
+{
+    if (!t->done)
+        translate_fp_note(t);
+    ir_label(t->b, t->next);
+    t->fp_dirty = t->fp_writes = t->vtype_known = t->vl_known = false;
+    t->configured = true;
+}
+
+/* At t->next, or where one of several ways has ended: whether there is more. */
+static bool next_part(struct translation *t)
+{
+    s32 label = ir_next_label(t->b, t->done ? t->pc : t->next - 1);
+
+    if (t->done && label != IR_NO_LABEL)
+        t->next = label;
+    if (label == t->next) {
+        begin_part(t);
+        t->done = false;
+    }
+    return !t->done;
+}
+
 enum translate_result riscv_translate(struct ir_block *block, const struct code_source *source, u64 guards, const struct riscv_cpu *cpu)
 {
     struct translation t = { .b = block, .source = source, .guards = guards, .cpu = cpu, .mode = source->mode, .careful = source->single_memory };
@@ -177,9 +201,11 @@ enum translate_result riscv_translate(struct ir_block *block, const struct code_
             if (unlikely(fetch_insn(source, (u32)t.pc, &raw) == FETCH_CROSSES))
                 break;
             translate_insn(&t, raw);
-        } while (!t.done && goes_on(&t, source));
+        } while ((likely(!source->follow) ? !t.done : next_part(&t)) && goes_on(&t, source));
     }
     if (!t.done)
         translate_next_block(&t);
+    if (unlikely(source->follow))
+        ir_block_resolve(block);
     return TRANSLATE_OK;
 }

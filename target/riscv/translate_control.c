@@ -30,6 +30,27 @@ static enum code_way way(const struct translation *t, s32 target, s32 next)
     return t->source->follow(t->source->opaque, (u32)t->pc, (u32)target, (u32)next);
 }
 
+/* The exit that was made last, if its row is `exit`, leads to code of this block further on. */
+static void make_local(struct translation *t, u32 exit)
+{
+    if (t->b->exit_count > exit)
+        t->b->exit[exit].kind = IR_EXIT_LOCAL;
+}
+
+/* On with `target`: right here, or behind what others lead to. */
+static void go_to(struct translation *t, s32 target)
+{
+    u32 exit = t->b->exit_count;
+
+    if (ir_next_label(t->b, t->pc) >= target) {
+        t->next = target;
+        return;
+    }
+    ir_exit(t->b, target, IR_HINT_NONE, 0);
+    make_local(t, exit);
+    t->done = true;
+}
+
 static void jump(struct translation *t, s32 target, enum ir_exit_hint hint)
 {
     if (is_misaligned(t, target)) {
@@ -37,7 +58,7 @@ static void jump(struct translation *t, s32 target, enum ir_exit_hint hint)
         return;
     }
     if (hint == IR_HINT_NONE && way(t, target, target) == CODE_TARGET) {
-        t->next = target;
+        go_to(t, target);
         return;
     }
     ir_exit(t->b, target, hint, t->next);
@@ -58,13 +79,19 @@ static int decided(struct translation *t, enum ir_cond cond, const struct riscv_
 
 static void branch(struct translation *t, enum ir_cond cond, ir_value x, ir_value y, s32 target)
 {
+    u32 exit = t->b->exit_count;
+
     switch (way(t, target, t->next)) {
+    case CODE_BOTH:
+        ir_exit_if(t->b, cond, x, y, target);
+        make_local(t, exit);
+        break;
     case CODE_NEXT:
         ir_exit_if(t->b, cond, x, y, target);
         break;
     case CODE_TARGET:
         ir_exit_if(t->b, ir_cond_invert(cond), x, y, t->next);
-        t->next = target;
+        go_to(t, target);
         break;
     default:
         ir_exit_if(t->b, cond, x, y, target);

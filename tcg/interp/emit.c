@@ -12,7 +12,8 @@ struct emitter {
     const struct ir_block *block;
     struct tcg_code *code;
     struct interp_insn *next, *limit;
-    struct interp_insn *exit_insn[IR_MAX_EXITS]; /* the exit_if that uses the row, or NULL */
+    struct interp_insn *exit_insn[IR_MAX_EXITS]; /* the exit_if, or a local exit, that uses the row; or NULL */
+    struct interp_insn *label[IR_MAX_EXITS];     /* where a local exit goes on */
     u16 slot[IR_MAX_OPS];
     u32 slots;
     bool full;
@@ -285,11 +286,37 @@ static void put_exit_if(struct emitter *e, const struct ir_op *op)
     e->exit_insn[op->imm] = insn;
 }
 
+static void put_label(struct emitter *e, const struct ir_op *op)
+{
+    for (u32 i = 0; i < e->block->exit_count; i++)
+        if (e->block->exit[i].kind == IR_EXIT_LOCAL && e->block->exit[i].pc == op->imm)
+            e->label[i] = e->next;
+}
+
+static void put_local_exit(struct emitter *e, const struct ir_op *op)
+{
+    e->exit_insn[op->imm] = put_insn(e, INTERP_EXIT);
+}
+
+/* To a label: by its distance, or by its address for those that are always taken. */
+static void join_label(struct emitter *e, u32 exit)
+{
+    struct interp_insn *from = e->exit_insn[exit];
+
+    if (from->handler == e->engine->handler[INTERP_EXIT])
+        from->imm = (uintptr_t)e->label[exit];
+    else
+        from->x = (s32)(e->label[exit] - from);
+}
+
 /* The exits that the exit_ifs go to, behind the body. */
 static void put_side_exits(struct emitter *e)
 {
     for (u32 i = 0; i < e->block->exit_count; i++)
-        if (e->exit_insn[i]) {
+        if (e->block->exit[i].kind == IR_EXIT_LOCAL) {
+            if (e->exit_insn[i] && !e->full)
+                join_label(e, i);
+        } else if (e->exit_insn[i]) {
             struct interp_insn *to = put_exit(e, i, e->exit_insn[i]->x);
 
             e->exit_insn[i]->x = (s32)(to - e->exit_insn[i]);
@@ -355,8 +382,13 @@ static void put_op(struct emitter *e, u32 i)
         return put_vector(e, i, op);
     case IR_EXIT_IF:
         return put_exit_if(e, op);
+    case IR_LABEL:
+        return put_label(e, op);
     case IR_EXIT:
-        put_exit(e, (u32)op->imm, snapshot_pc(e, op));
+        if (e->block->exit[op->imm].kind == IR_EXIT_LOCAL)
+            put_local_exit(e, op);
+        else
+            put_exit(e, (u32)op->imm, snapshot_pc(e, op));
         return;
     case IR_EXIT_TO:
         return put_exit_to(e, op);

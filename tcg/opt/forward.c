@@ -123,6 +123,12 @@ static ir_value do_exit_to(struct forward *f, const struct ir_op *op)
     return v;
 }
 
+static ir_value do_label(struct forward *f, const struct ir_op *op)
+{
+    ir_label(f->b, (s32)op->imm);
+    return IR_NONE;
+}
+
 static ir_value rebuild(struct forward *f, const struct ir_op *op)
 {
     const ir_value *map = f->map;
@@ -175,6 +181,8 @@ static ir_value rebuild(struct forward *f, const struct ir_op *op)
     case IR_VST:
     case IR_LEAVE:
         return copy_leaving(f, op);
+    case IR_LABEL:
+        return do_label(f, op);
     case IR_EXIT:
         return copy_exit(f, op);
     case IR_UNBOX:

@@ -123,7 +123,7 @@ static const u8 kinds[IR_OPCODE_COUNT] = {
     [IR_FADD] = ARITHMETIC | COMMUTES, [IR_FSUB] = ARITHMETIC, [IR_FMUL] = ARITHMETIC | COMMUTES, [IR_FDIV] = ARITHMETIC,
     [IR_FSQRT] = ARITHMETIC, [IR_FNEG] = ARITHMETIC, [IR_FABS] = ARITHMETIC, [IR_FMA] = MANY, [IR_BOX] = NAMES, [IR_UNBOX] = NAMES,
     [IR_FTOI] = IS_FP, [IR_BITS] = IS_FP, [IR_FENV_GET] = IS_FP, [IR_FENV_SET] = IS_FP,
-    [IR_COUNT] = CAN_LEAVE, [IR_EXIT_IF] = CAN_LEAVE, [IR_EXIT] = CAN_LEAVE, [IR_EXIT_TO] = CAN_LEAVE, [IR_LEAVE] = CAN_LEAVE,
+    [IR_COUNT] = CAN_LEAVE, [IR_LABEL] = CAN_LEAVE | CURRENT, [IR_EXIT_IF] = CAN_LEAVE, [IR_EXIT] = CAN_LEAVE, [IR_EXIT_TO] = CAN_LEAVE, [IR_LEAVE] = CAN_LEAVE,
 };
 
 /* Certainly a single in a box. */
@@ -146,6 +146,9 @@ static bool name_op(struct tcg_engine *e, u32 i, const struct ir_op *op)
         return x->root == i;
     case IR_PUT:
         e->current[op->aux] = x86_is_full(op->type) ? x86_root(e, op->arg[0]) : IR_NONE;
+        return true;
+    case IR_LABEL:
+        memset(e->current, 0xff, e->layout->reg_count * sizeof(e->current[0]));
         return true;
     case IR_TRUNC:
         x->root = x86_root(e, op->arg[0]);

@@ -81,6 +81,7 @@ static const struct rule rules[IR_OPCODE_COUNT] = {
     [IR_CALL] = {x86_emit_call},
     [IR_VLD] = {x86_emit_vector_transfer},
     [IR_VST] = {x86_emit_vector_transfer},
+    [IR_LABEL] = {x86_emit_label},
     [IR_EXIT_IF] = {x86_emit_exit_if},
     [IR_EXIT] = {x86_emit_exit},
     [IR_EXIT_TO] = {x86_emit_exit_to},
@@ -165,7 +166,7 @@ static void begin_groups(struct tcg_engine *e)
 {
     e->rcx_group = IR_NONE;
     e->dying_count = 0;
-    e->muted = 0;
+    e->muted = e->local_count = 0;
     if (!e->prepared)
         e->group_count = 0;
     for (u32 i = 0; i < e->group_count; i++) {

@@ -80,10 +80,48 @@ static void compare_and_branch(struct tcg_engine *e, const struct x86_compare *c
     cold->from = x86_jcc(&e->code, x86_cc_of(compare->cond));
 }
 
+/* --- labels --- */
+
+static bool is_local(const struct tcg_engine *e, const struct ir_op *op)
+{
+    return e->block->exit[op->imm].kind == IR_EXIT_LOCAL;
+}
+
+static void jump_local(struct tcg_engine *e, const struct ir_op *op, x86_fixup from)
+{
+    e->local[e->local_count].pc = e->block->exit[op->imm].pc;
+    e->local[e->local_count++].from = from;
+}
+
+/* All values have been read, registers are where they live, and without NaNs of the host: whichever way was taken. */
+void x86_emit_label(struct tcg_engine *e, const struct ir_op *op)
+{
+    u32 left = 0;
+
+    x86_clean_pins(e);
+    for (u32 i = 0; i < e->local_count; i++) {
+        if (e->local[i].pc == op->imm)
+            x86_fix(e->local[i].from, e->code.p);
+        else
+            e->local[left++] = e->local[i];
+    }
+    e->local_count = left;
+    memset(e->home_of, 0xff, e->layout->reg_count * sizeof(e->home_of[0])); /* IR_NONE */
+    memset(e->owner, 0xff, sizeof(e->owner));
+    e->rcx_group = IR_NONE;
+}
+
 void x86_emit_exit_if(struct tcg_engine *e, const struct ir_op *op)
 {
     const struct ir_exit *exit = &e->block->exit[op->imm];
     x86_clean_pins(e);
+    if (is_local(e, op)) {
+        struct x86_compare compare = x86_compare_prepare(e, op->type, op->aux, op->arg[0], op->arg[1]);
+
+        x86_compare_emit(e, &compare);
+        jump_local(e, op, x86_jcc(&e->code, x86_cc_of(compare.cond)));
+        return;
+    }
     if (e->loop.on) {
         x86_loop_exit_if(e, op);
         return;
@@ -114,6 +152,10 @@ void x86_emit_exit(struct tcg_engine *e, const struct ir_op *op)
     struct x86_cold *cold;
 
     x86_clean_pins(e);
+    if (is_local(e, op)) {
+        jump_local(e, op, x86_jmp(&e->code));
+        return;
+    }
     if (e->loop.on) {
         x86_loop_exit(e, op);
         return;

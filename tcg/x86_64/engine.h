@@ -269,6 +269,8 @@ struct tcg_engine {
     u32 cold_count, cold_capacity;
     struct x86_recheck *recheck;
     u32 recheck_count, recheck_capacity;
+    struct { s32 pc; x86_fixup from; } local[IR_MAX_EXITS]; /* jumps to labels further on */
+    u32 local_count;
     u16 link_of[IR_MAX_EXITS];  /* per exit: index of its link, or IR_NONE */
     struct x86_capstone *capstone; /* NULL until a listing is wanted */
 };
@@ -371,7 +373,7 @@ x86_emit_fn x86_emit_load, x86_emit_store, x86_emit_amo, x86_emit_cas, x86_emit_
 x86_emit_fn x86_emit_vector, x86_emit_vector_number, x86_emit_vector_transfer;
 
 x86_emit_fn x86_emit_count, x86_emit_uncount;
-x86_emit_fn x86_emit_call, x86_emit_exit_if, x86_emit_exit, x86_emit_exit_to, x86_emit_leave;
+x86_emit_fn x86_emit_call, x86_emit_label, x86_emit_exit_if, x86_emit_exit, x86_emit_exit_to, x86_emit_leave;
 x86_emit_fn x86_emit_fp_binary, x86_emit_fp_sqrt, x86_emit_fp_fma, x86_emit_fp_min_max, x86_emit_fp_compare, x86_emit_fp_to_integer;
 x86_emit_fn x86_emit_fp_from_integer, x86_emit_fp_convert, x86_emit_fp_round, x86_emit_fp_sign, x86_emit_fp_copy_sign, x86_emit_fp_bits;
 x86_emit_fn x86_emit_fp_from_bits, x86_emit_fp_unbox, x86_emit_fenv_get, x86_emit_fenv_set;

@@ -23,7 +23,7 @@ const struct ir_op *x86_rest_of_insn(const struct ir_block *b, u32 i, bool *ok)
     for (u32 k = i + 1; k < b->count; k++) {
         const struct ir_op *op = &b->op[k];
 
-        if (op->code == IR_INSN || op->code == IR_EXIT) {
+        if (op->code == IR_INSN || op->code == IR_EXIT || op->code == IR_LABEL) {
             *ok = true;
             return put;
         }

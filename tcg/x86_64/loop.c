@@ -39,23 +39,33 @@ static void divide(struct tcg_engine *e, u32 step)
     x86_shift_ri(&e->code, X86_SHR, true, RAX, DIVIDE_BITS);
 }
 
-/* The stream's offset in its page is in its slot: no more turns than stay inside. */
-static void limit_turns(struct tcg_engine *e, const struct ir_stream *s, struct x86_mem offset)
+/* eax: how many times `step` fit; no more turns than that. */
+static void at_most(struct tcg_engine *e, u32 step)
 {
     struct x86_code *c = &e->code;
     u8 *enough;
 
-    if (s->step > 0) {
-        x86_mov_ri(c, RAX, (u64)(TCG_PAGE_SIZE - (s->high - s->low)));
-        x86_alu_rm(c, X86_SUB, false, RAX, offset);
-    } else {
-        x86_mov_rm(c, false, RAX, offset);
-    }
-    divide(e, (u32)ABS(s->step));
+    divide(e, step);
     x86_alu_rm(c, X86_CMP, false, RAX, slot_mem(e->loop.turns));
     enough = x86_jcc8(c, CC_AE);
     x86_mov_mr(c, 2, slot_mem(e->loop.turns), RAX);
     x86_fix8(c, enough);
+}
+
+/* The stream's offset in its page is in its slot: no more turns than stay inside, whichever way they take. */
+static void limit_turns(struct tcg_engine *e, const struct ir_stream *s, struct x86_mem offset)
+{
+    struct x86_code *c = &e->code;
+
+    if (s->step_high > 0) {
+        x86_mov_ri(c, RAX, (u64)(TCG_PAGE_SIZE - (s->high - s->low)));
+        x86_alu_rm(c, X86_SUB, false, RAX, offset);
+        at_most(e, (u32)s->step_high);
+    }
+    if (s->step_low < 0) {
+        x86_mov_rm(c, false, RAX, offset);
+        at_most(e, (u32)-s->step_low);
+    }
 }
 
 static void check_stream(struct tcg_engine *e, const struct ir_stream *s, struct x86_mem slot)
@@ -68,14 +78,14 @@ static void check_stream(struct tcg_engine *e, const struct ir_stream *s, struct
     x86_address(e, base, s->low);
     cold->check = c->p;
     cold->from = x86_check_tag(e, cold->table, (unsigned)(s->high - s->low));
-    if (s->step)
+    if (s->step_low || s->step_high)
         x86_mov_mr(c, 2, slot, RCX);
     x86_alu_rm(c, X86_ADD, true, RCX, x86_mem_index(RBP, RAX, 0, cold->table + 8));
     if (base.place == PLACE_REG)
         x86_alu_rr(c, X86_SUB, true, RCX, base.reg);
     else
         x86_alu_rm(c, X86_SUB, true, RCX, x86_operand_mem(base));
-    if (s->step)
+    if (s->step_low || s->step_high)
         limit_turns(e, s, slot);
     x86_mov_mr(c, 3, slot, RCX);
 }

@@ -1,16 +1,18 @@
 /*
  * tests/ir/loops.c - blocks that lead back to their own start (ir_block.loop): many turns in one run of a back end end in the same
- * state as one turn after the other by the interpreter. What a loop leaves to other code, the interpreter does.
+ * state as one turn after the other by the interpreter, which does not know labels: it is given what lies between two branches. What a
+ * loop leaves to other code, the interpreter does.
  */
 #include "tests/ir/run.h"
 #include "tcg/builder.h"
 #include <string.h>
 
-enum { START = 0x100, MAX_INSNS = 24, COUNTER = 5, MAX_STEPS = 20000 };
-enum kind { LOAD, STORE, STEP, ALU, COMPUTED, WIDE, SIDE, FLOAD, FSTORE, FLOP, CONSTANT, HELPER, FENCE, KINDS };
+enum { START = 0x100, MAX_INSNS = 24, COUNTER = 5, MAX_STEPS = 40000 };
+enum kind { LOAD, STORE, STEP, ALU, COMPUTED, WIDE, SIDE, FLOAD, FSTORE, FLOP, CONSTANT, HELPER, FENCE, SKIP, JUMP, KINDS };
 
 struct insn {
     u8 kind, op, to, a, b;
+    u8 over; /* SKIP, JUMP: so many instructions */
     u16 mem;
     s32 imm;
 };
@@ -63,12 +65,32 @@ static struct insn random_insn(u64 *r)
     default:
         break;
     }
+    if (random_next(r) % 10 == 0)
+        i.kind = random_next(r) % 4 ? SKIP : JUMP;
+    i.over = random_next(r) % 5;
     if (i.kind == FLOAD || i.kind == FSTORE || i.kind == FLOP) {
         i.to = random_next(r) % MACHINE_FLOATS;
         i.op = random_next(r) % MACHINE_FLOATS;
         i.mem = IR_MEM_64;
     }
     return i;
+}
+
+/* Many accesses off one base, which some ways through the loop move and others do not. */
+static void focus(struct loop *l, u64 *r)
+{
+    u8 hot = PICK(r, bases);
+
+    for (u32 i = 0; i < l->count; i++) {
+        struct insn *insn = &l->insn[i];
+
+        if (insn->kind == LOAD || insn->kind == STORE || insn->kind == FLOAD || insn->kind == FSTORE)
+            insn->a = hot;
+        if (i == 0 || l->insn[i - 1].kind != SKIP || random_next(r) & 1)
+            continue;
+        *insn = (struct insn){ .kind = STEP, .to = hot, .a = random_next(r) % 8 ? hot : PICK(r, bases), .imm = PICK(r, steps) };
+        l->insn[i - 1].over = 1;
+    }
 }
 
 static void random_loop(struct loop *l, u64 seed)
@@ -80,6 +102,8 @@ static void random_loop(struct loop *l, u64 seed)
     l->tracks = random_next(&r) % 4;
     for (u32 i = 0; i < l->count; i++)
         l->insn[i] = random_insn(&r);
+    if (random_next(&r) & 1)
+        focus(l, &r);
 }
 
 static ir_value x(struct ir_block *b, unsigned reg)
@@ -142,8 +166,25 @@ static s32 pc_of(u32 insn)
     return (s32)(START + 4 * insn);
 }
 
-/* From instruction `first` to the end. */
-static void build(struct ir_block *b, const struct loop *l, u32 first)
+static void build_skip(struct ir_block *b, const struct insn *i, s32 target, bool labels)
+{
+    u32 exit = b->exit_count;
+
+    if (i->kind == SKIP)
+        ir_exit_if(b, IR_LTU, ir_binary_imm(b, IR_AND, x(b, i->a), 0x7), ir_const(b, IR_I64, 1 + (i->imm >> 3 & 3) * 2), target);
+    else
+        ir_exit(b, target, IR_HINT_NONE, 0);
+    if (labels && b->exit_count > exit)
+        b->exit[exit].kind = IR_EXIT_LOCAL;
+}
+
+static bool needs_label(const struct ir_block *b, u32 first, s32 pc)
+{
+    return b->count && (b->op[b->count - 1].code == IR_EXIT || ir_next_label(b, pc - 1) == pc) && pc > pc_of(first);
+}
+
+/* From instruction `first` to the end; without labels, to the first jump. */
+static void build(struct ir_block *b, const struct loop *l, u32 first, bool labels)
 {
     s32 end = pc_of(l->count);
     ir_value left;
@@ -151,10 +192,22 @@ static void build(struct ir_block *b, const struct loop *l, u32 first)
     ir_block_reset(b, (u32)pc_of(first));
     if (l->tracks)
         ir_block_track(b, MACHINE_REGS);
+    b->single_memory = true;
     for (u32 i = first; i < l->count; i++) {
+        const struct insn *insn = &l->insn[i];
+
+        if (labels && needs_label(b, first, pc_of(i)))
+            ir_label(b, pc_of(i));
         ir_insn(b, pc_of(i), 4);
-        build_insn(b, &l->insn[i]);
+        if (insn->kind < SKIP)
+            build_insn(b, insn);
+        else
+            build_skip(b, insn, pc_of(MIN(i + 1 + insn->over, l->count)), labels);
+        if (insn->kind == JUMP && !labels)
+            return;
     }
+    if (labels && needs_label(b, first, end))
+        ir_label(b, end);
     ir_insn(b, end, 4);
     left = ir_binary_imm(b, IR_ADD, x(b, COUNTER), -1);
     ir_put(b, IR_I64, COUNTER, left);
@@ -166,7 +219,6 @@ static void build(struct ir_block *b, const struct loop *l, u32 first)
         ir_exit_if(b, IR_NE, left, ir_const(b, IR_I64, 0), START);
         ir_exit(b, end + 8, IR_HINT_NONE, 0);
     }
-    b->single_memory = true;
 }
 
 static void reset(struct machine *m, u64 seed, u64 jump_miss)
@@ -180,7 +232,7 @@ static void reset(struct machine *m, u64 seed, u64 jump_miss)
     for (u32 i = 0; i < ARRAY_SIZE(bases); i++)
         if (random_next(&r) % 8)
             m->state.a[bases[i]] &= ~UINT64_C(7);
-    m->state.a[COUNTER] = 1 + random_next(&r) % 1500;
+    m->state.a[COUNTER] = 1 + random_next(&r) % 1200;
 }
 
 static u32 insn_at(const struct machine *m, const struct loop *l)
@@ -199,7 +251,7 @@ static bool turn(struct runner *plain, struct machine *m, const struct loop *l, 
 
     if (at == UINT32_MAX)
         return true;
-    build(b, l, at);
+    build(b, l, at, false);
     if (!runner_load(plain, b))
         return true;
     plain->backend->run(plain->engine, &m->state, &plain->code, MACHINE_CODE + (u64)pc_of(at), &link);
@@ -255,7 +307,7 @@ static bool check_seed(struct bench *t, u64 seed)
     struct loop l;
 
     random_loop(&l, seed);
-    build(t->b, &l, 0);
+    build(t->b, &l, 0, true);
     t->b->single_memory = false;
     t->b->loop = true;
     if (!run_passes(t->b, &error) || !runner_load(t->tested, t->b)) {

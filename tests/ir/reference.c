@@ -92,8 +92,21 @@ static u64 compute_fp(struct machine *m, const struct ir_op *op, const u64 *a)
     return r.value;
 }
 
-/* One op; true: it left. */
-static bool step(struct machine *m, const struct ir_block *block, u32 i, u64 *value, enum tcg_leave *leave)
+/* A local exit: the op of the label that it leads to; 0: another exit. */
+static u32 label_of(const struct ir_block *block, const struct ir_op *op)
+{
+    const struct ir_exit *exit = &block->exit[op->imm];
+    u32 at = 0;
+
+    if (op->code == IR_EXIT_TO || exit->kind != IR_EXIT_LOCAL)
+        return 0;
+    while (block->op[at].code != IR_LABEL || block->op[at].imm != exit->pc)
+        at++;
+    return at;
+}
+
+/* One op; true: it left. *next: the op behind it, unless it jumps. */
+static bool step(struct machine *m, const struct ir_block *block, u32 i, u64 *value, enum tcg_leave *leave, u32 *next)
 {
     const struct ir_op *op = &block->op[i];
     u64 a[4];
@@ -107,6 +120,7 @@ static bool step(struct machine *m, const struct ir_block *block, u32 i, u64 *va
     case IR_NOP:
     case IR_INSN:
     case IR_FENCE:
+    case IR_LABEL:
         return false;
     case IR_GET:
         value[i] = get(m, op);
@@ -152,6 +166,9 @@ static bool step(struct machine *m, const struct ir_block *block, u32 i, u64 *va
         /* fall through */
     case IR_EXIT:
     case IR_EXIT_TO:
+        *next = label_of(block, op);
+        if (*next)
+            return false;
         *leave = leave_by(m, block, op, value);
         return true;
     case IR_LEAVE:
@@ -179,8 +196,10 @@ enum tcg_leave reference_run(struct machine *m, const struct ir_block *block, u3
     g_autofree u64 *value = g_new0(u64, block->count);
     enum tcg_leave leave = TCG_LEAVE_PC;
 
-    for (u32 i = 0; i < MIN(block->count, until); i++)
-        if (step(m, block, i, value, &leave))
+    for (u32 i = 0, next; i < MIN(block->count, until); i = next) {
+        next = i + 1;
+        if (step(m, block, i, value, &leave, &next))
             break;
+    }
     return leave;
 }
