@@ -186,6 +186,11 @@ struct vcpu_memory {
     bool (*store)(struct vcpu *vcpu, u64 address, unsigned size, u64 value);
     /* Whether a load would find RAM; takes no trap. */
     bool (*readable)(struct vcpu *vcpu, u64 address, unsigned size);
+    /*
+     * 16 bytes at a multiple of 16, as one atomic access: when they equal `expected` they become `desired`; `old` is what was there. Words are
+     * little-endian, the lower one first; what is not aligned faults as a store does.
+     */
+    bool (*cas128)(struct vcpu *vcpu, u64 address, const u64 expected[2], const u64 desired[2], u64 old[2]);
 };
 
 /* Why a vCPU stopped last, for gdb. */

@@ -4,6 +4,7 @@
  */
 #include "accel/tcg/tcg.h"
 #include "base/bits.h"
+#include "host/exchange.h"
 #include <string.h>
 
 /* One page's part of an access. */
@@ -313,10 +314,8 @@ static u64 tcg_store(void *vcpu, u64 va, u64 value, u64 mem, s64 where)
 }
 
 /* Checks that an atomic needs beside those of a store. The place in *part is RAM when this returns true. */
-static bool resolve_atomic(struct tcg_vcpu *v, u64 va, u32 mem, s64 where, struct part *part)
+static bool resolve_atomic(struct tcg_vcpu *v, u64 va, unsigned size, s64 where, struct part *part)
 {
-    unsigned size = ir_mem_bytes(mem);
-
     if (watched(v, va, size, MMU_WRITE, where))
         return false;
     if (va & (size - 1)) {
@@ -402,6 +401,15 @@ static bool lock_if_code(struct tcg_vcpu *v, const struct part *part, unsigned s
     return true;
 }
 
+/* Ends what lock_if_code began. */
+static void unlock_or_check(struct tcg_vcpu *v, const struct part *part, unsigned size, bool locked)
+{
+    if (locked)
+        tcg_translate_unlock(v);
+    else
+        check_code_again(v, part, size);
+}
+
 static struct tcg_result tcg_amo(void *vcpu, u64 va, u64 value, u64 mem_and_op, s64 where)
 {
     struct tcg_vcpu *v = tcg_of(vcpu);
@@ -411,16 +419,13 @@ static struct tcg_result tcg_amo(void *vcpu, u64 va, u64 value, u64 mem_and_op, 
     struct part part;
 
     v->slow_stores++;
-    if (!resolve_atomic(v, va, mem, where, &part))
+    if (!resolve_atomic(v, va, size, where, &part))
         return (struct tcg_result){ 0, 1 };
     bool locked = lock_if_code(v, &part, size);
     u64 old = host_load(part.host, size), seen;
     while ((seen = exchange_if(part.host, size, old, combine(old, value, op, 8 * size))) != old)
         old = seen;
-    if (locked)
-        tcg_translate_unlock(v);
-    else
-        check_code_again(v, &part, size);
+    unlock_or_check(v, &part, size, locked);
     return (struct tcg_result){ (u64)bits_sign_extend(old, 8 * size), 0 };
 }
 
@@ -433,14 +438,11 @@ static struct tcg_result tcg_cas(void *vcpu, u64 va, u64 expected, u64 desired, 
     struct part part;
 
     v->slow_stores++;
-    if (!resolve_atomic(v, va, mem, where, &part))
+    if (!resolve_atomic(v, va, size, where, &part))
         return (struct tcg_result){ 0, 1 };
     bool locked = lock_if_code(v, &part, size);
     u64 old = exchange_if(part.host, size, expected, desired);
-    if (locked)
-        tcg_translate_unlock(v);
-    else
-        check_code_again(v, &part, size);
+    unlock_or_check(v, &part, size, locked);
     return (struct tcg_result){ (u64)bits_sign_extend(old, 8 * size), 0 };
 }
 
@@ -480,6 +482,20 @@ static bool helper_store(struct vcpu *vcpu, u64 va, unsigned size, u64 value)
     return done;
 }
 
+static bool helper_cas128(struct vcpu *vcpu, u64 va, const u64 expected[2], const u64 desired[2], u64 old[2])
+{
+    struct tcg_vcpu *v = tcg_of(vcpu);
+    struct part part;
+
+    v->slow_stores++;
+    if (!resolve_atomic(v, va, 16, where_now(vcpu), &part))
+        return false;
+    bool locked = lock_if_code(v, &part, 16);
+    host_exchange128(part.host, expected, desired, old);
+    unlock_or_check(v, &part, 16, locked);
+    return true;
+}
+
 static bool readable(struct vcpu *vcpu, u64 va, unsigned size)
 {
     unsigned first = MIN(size, 4096 - (unsigned)(va & 4095));
@@ -490,7 +506,7 @@ static bool readable(struct vcpu *vcpu, u64 va, unsigned size)
     return first == size || (tcg_walk(tcg_of(vcpu), va + first, size - first, MMU_READ, &walk) && walk.host);
 }
 
-const struct vcpu_memory tcg_memory = { direct, helper_load, helper_store, readable };
+const struct vcpu_memory tcg_memory = { direct, helper_load, helper_store, readable, helper_cas128 };
 
 void tcg_runtime_init(struct tcg_runtime *runtime)
 {

@@ -20,6 +20,7 @@
 #define compare(cond)      translate_compare(t, i, IR_##cond)
 #define compare_imm(cond)  translate_compare_imm(t, i, IR_##cond)
 #define nop()              (void)i
+#define clear()            translate_set_x(t, i->rd, translate_const(t, 0))
 
 /* bits */
 #define unary(op)          translate_unary(t, i, IR_##op)
@@ -47,6 +48,10 @@
 #define lr(size)           translate_lr(t, i, MEM_##size)
 #define sc(size)           translate_sc(t, i, MEM_##size)
 #define amo(op, size)      translate_amo(t, i, IR_AMO_##op, MEM_##size)
+#define amocas(size)       translate_amocas(t, i, MEM_##size)
+#define amocas_q(size)     translate_amocas_q(t, i)
+#define load_ordered(rl, size)  translate_load_ordered(t, i, rl, MEM_##size)
+#define store_ordered(aq, size) translate_store_ordered(t, i, aq, MEM_##size)
 #define fence()            translate_fence(t, i)
 #define fence_tso()        translate_fence_tso(t)
 #define cbo()              translate_cbo(t, i)

@@ -7,6 +7,7 @@
 #include "target/riscv/mmu.h"
 #include "target/riscv/trap.h"
 #include "vm/icount.h"
+#include <string.h>
 
 enum { LEFT = true, STAYED = false };
 
@@ -133,6 +134,31 @@ u64 riscv_helper_sfence_inval(void *vcpu, u64 raw, u64 next)
     struct riscv_cpu *cpu = riscv_cpu_of(vcpu);
 
     return riscv_state_of(cpu)->privilege < RISCV_S ? illegal(cpu, raw) : STAYED;
+}
+
+/* Register number 0 stands for a pair of zeros. */
+static void read_pair(const struct riscv_state *state, unsigned reg, u64 pair[2])
+{
+    pair[0] = state->x[reg];
+    pair[1] = reg ? state->x[reg + 1] : 0;
+}
+
+u64 riscv_helper_amocas_q(void *vcpu, u64 address, u64 raw)
+{
+    struct vcpu *v = vcpu;
+    struct riscv_state *state = riscv_state_of(riscv_cpu_of(vcpu));
+    unsigned rd = raw >> 7 & 31, rs2 = raw >> 20 & 31;
+    u64 expected[2], desired[2], old[2];
+
+    read_pair(state, rd, expected);
+    read_pair(state, rs2, desired);
+    if (!v->memory->cas128(v, address, expected, desired, old)) {
+        vcpu_not_retired(v);
+        return LEFT;
+    }
+    if (rd)
+        memcpy(&state->x[rd], old, sizeof(old));
+    return STAYED;
 }
 
 /* cbo.inval is 0, cbo.clean 1, cbo.flush 2 in the immediate. */

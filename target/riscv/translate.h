@@ -90,6 +90,11 @@ void translate_store(struct translation *t, const struct riscv_insn *i, u32 mem)
 void translate_lr(struct translation *t, const struct riscv_insn *i, u32 mem);
 void translate_sc(struct translation *t, const struct riscv_insn *i, u32 mem);
 void translate_amo(struct translation *t, const struct riscv_insn *i, enum ir_amo op, u32 mem);
+void translate_amocas(struct translation *t, const struct riscv_insn *i, u32 mem);
+void translate_amocas_q(struct translation *t, const struct riscv_insn *i);
+/* Zalasr: a load with aq, a store with rl, and either with the other one too. */
+void translate_load_ordered(struct translation *t, const struct riscv_insn *i, bool release, u32 mem);
+void translate_store_ordered(struct translation *t, const struct riscv_insn *i, bool acquire, u32 mem);
 void translate_fence(struct translation *t, const struct riscv_insn *i);
 void translate_fence_tso(struct translation *t);
 void translate_cbo_zero(struct translation *t, const struct riscv_insn *i);

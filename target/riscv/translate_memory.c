@@ -20,23 +20,24 @@ static u32 atomic_mem(const struct riscv_insn *i, u32 mem)
     return mem | IR_MEM_ALIGNED | (i->aq ? IR_MEM_ACQUIRE : 0) | (i->rl ? IR_MEM_RELEASE : 0);
 }
 
-static bool is_word(u32 mem)
-{
-    return (mem & IR_MEM_SIZE) == IR_MEM_32;
-}
-
 /* A value of the access's width. */
 static ir_value narrow(struct translation *t, u32 mem, ir_value v)
 {
-    return is_word(mem) ? ir_trunc(t->b, IR_I32, v) : v;
+    return ir_trunc(t->b, (enum ir_type)(IR_I8 + (mem & IR_MEM_SIZE)), v);
+}
+
+/* For a load with rl: ordered behind every earlier access, stores too ("Preserved Program Order", rules 5 to 7). */
+static void fence_before_load(struct translation *t)
+{
+    ir_fence(t->b, IR_ORDER_RR | IR_ORDER_WR);
 }
 
 void translate_lr(struct translation *t, const struct riscv_insn *i, u32 mem)
 {
     ir_value address = translate_x(t, i->rs1), value;
 
-    if (i->rl) /* ordered behind every earlier access, stores too ("Preserved Program Order", rules 5 to 7) */
-        ir_fence(t->b, IR_ORDER_RR | IR_ORDER_WR);
+    if (i->rl)
+        fence_before_load(t);
     value = ir_load(t->b, IR_I64, (atomic_mem(i, mem) & ~IR_MEM_RELEASE) | IR_MEM_SIGNED, address, 0);
     ir_put(t->b, IR_I64, RISCV_REG_RESERVE_ADDRESS, address);
     ir_put(t->b, IR_I64, RISCV_REG_RESERVE_VALUE, value);
@@ -66,7 +67,40 @@ void translate_amo(struct translation *t, const struct riscv_insn *i, enum ir_am
     ir_value value = narrow(t, mem, translate_x(t, i->rs2));
     ir_value old = ir_amo(t->b, op, atomic_mem(i, mem), translate_x(t, i->rs1), value);
 
-    translate_set_x(t, i->rd, is_word(mem) ? ir_sext(t->b, IR_I64, old) : old);
+    translate_set_x(t, i->rd, ir_sext(t->b, IR_I64, old));
+}
+
+void translate_amocas(struct translation *t, const struct riscv_insn *i, u32 mem)
+{
+    ir_value expected = narrow(t, mem, translate_x(t, i->rd)), desired = narrow(t, mem, translate_x(t, i->rs2));
+    ir_value old = ir_cas(t->b, atomic_mem(i, mem), translate_x(t, i->rs1), expected, desired);
+
+    translate_set_x(t, i->rd, ir_sext(t->b, IR_I64, old));
+}
+
+void translate_amocas_q(struct translation *t, const struct riscv_insn *i)
+{
+    if ((i->rd | i->rs2) & 1) {
+        translate_illegal(t, i);
+        return;
+    }
+    translate_call(t, &riscv_ir_amocas_q, translate_x(t, i->rs1), translate_const(t, i->raw), IR_NONE, IR_NONE);
+}
+
+void translate_load_ordered(struct translation *t, const struct riscv_insn *i, bool release, u32 mem)
+{
+    if (release)
+        fence_before_load(t);
+    translate_set_x(t, i->rd, ir_load(t->b, IR_I64, mem | IR_MEM_ALIGNED | IR_MEM_ACQUIRE | IR_MEM_SIGNED, translate_x(t, i->rs1), 0));
+}
+
+void translate_store_ordered(struct translation *t, const struct riscv_insn *i, bool acquire, u32 mem)
+{
+    ir_value value = translate_x(t, i->rs2);
+
+    ir_store(t->b, mem | IR_MEM_ALIGNED | IR_MEM_RELEASE, translate_x(t, i->rs1), 0, value);
+    if (acquire) /* and in front of every later access */
+        ir_fence(t->b, IR_ORDER_WR | IR_ORDER_WW);
 }
 
 /* Sets are bits i o r w; device accesses count as memory accesses here. */

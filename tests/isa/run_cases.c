@@ -157,7 +157,17 @@ static bool readable(struct vcpu *vcpu, u64 va, unsigned size)
     return va >= BASE && va - BASE <= runner_of(vcpu)->size - size;
 }
 
-static const struct vcpu_memory memory_of_runner = { direct, load, store, readable };
+static bool cas128(struct vcpu *vcpu, u64 va, const u64 expected[2], const u64 desired[2], u64 old[2])
+{
+    u8 *place = host_of(runner_of(vcpu), va, 16);
+
+    memcpy(old, place, 16);
+    if (!memcmp(old, expected, 16))
+        memcpy(place, desired, 16);
+    return true;
+}
+
+static const struct vcpu_memory memory_of_runner = { direct, load, store, readable, cas128 };
 
 static void empty_tables(struct runner *r)
 {
