@@ -229,13 +229,22 @@ static void drop_unmet_defaults(struct riscv_cpu *cpu)
     }
 }
 
+/* "zbb=off" takes b along, which nobody asked for by name. */
+static void drop_broken_groups(struct riscv_cpu *cpu)
+{
+#define GROUP(a, b)                                                                                \
+    if (!cpu->extension[RISCV_EXT_##b] && !cpu->chosen[RISCV_EXT_##a])                             \
+        cpu->extension[RISCV_EXT_##a] = false;
+    for (unsigned round = 0; round < 2; round++) { /* groups of groups, in whatever order they stand */
+#include "target/riscv/extensions.def"
+    }
+}
+
 /* "c=off" takes zca along: nobody asked for it, and nothing that is on implies it. Zicsr is what trap handlers live on. */
 static bool drop_unimplied_round(struct riscv_cpu *cpu)
 {
     bool changed = false, implied[RISCV_EXT_COUNT] = { false }, by_some[RISCV_EXT_COUNT] = { false };
 
-#define EXTENSION(...)
-#define TODO(...)
 #define IMPLIES(a, b)                                                                              \
     implied[RISCV_EXT_##b] |= cpu->extension[RISCV_EXT_##a];                                       \
     by_some[RISCV_EXT_##b] = true;
@@ -243,10 +252,6 @@ static bool drop_unimplied_round(struct riscv_cpu *cpu)
     implied[RISCV_EXT_##c] |= cpu->extension[RISCV_EXT_##a] && cpu->extension[RISCV_EXT_##b];      \
     by_some[RISCV_EXT_##c] = true;
 #include "target/riscv/extensions.def"
-#undef EXTENSION
-#undef TODO
-#undef IMPLIES
-#undef IMPLIES_BOTH
     for (unsigned i = 0; i < RISCV_EXT_COUNT; i++) {
         if (cpu->extension[i] && by_some[i] && !implied[i] && !cpu->chosen[i] && i != RISCV_EXT_ZICSR) {
             cpu->extension[i] = false;
@@ -282,6 +287,7 @@ static bool realize(struct vm_object *object, GError **error)
     drop_unmet_defaults(cpu);
     drop_unimplied_defaults(cpu);
     drop_unmet_defaults(cpu);
+    drop_broken_groups(cpu);
     if (!riscv_extensions_complete(cpu->extension, error) || !check_options(cpu, error))
         return false;
     if (!vcpu_init(&cpu->vcpu, &cpu_class, error))
@@ -314,7 +320,12 @@ static bool parse_switch(const char *text, bool *on)
 
 static char *get_isa(struct vm_object *object, const struct vm_property *property)
 {
-    return riscv_extensions_isa(cpu_of_object(object)->extension);
+    const struct riscv_cpu *cpu = cpu_of_object(object);
+    char *isa = riscv_extensions_isa(cpu->extension);
+
+    if (cpu->short_isa_string)
+        isa[strcspn(isa, "_")] = '\0';
+    return isa;
 }
 
 /* S and U are misa's letters only. */
@@ -365,6 +376,48 @@ static bool set_width(struct vm_object *object, const struct vm_property *proper
         return error_set(error, "property '%s' takes on or off, not '%s'", property->name, text);
     if (*on)
         cpu->widest_asked = MAX(cpu->widest_asked, width);
+    return true;
+}
+
+static const struct riscv_bundle *find_bundle(const char *name)
+{
+    const struct riscv_bundle *bundle = riscv_bundles;
+
+    while (strcmp(bundle->name, name))
+        bundle++;
+    return bundle;
+}
+
+/* On: all of it is there. */
+static char *get_bundle(struct vm_object *object, const struct vm_property *property)
+{
+    const struct riscv_cpu *cpu = cpu_of_object(object);
+    const struct riscv_bundle *bundle = find_bundle(property->name);
+    g_auto(GStrv) names = g_strsplit(bundle->extensions, " ", -1);
+
+    for (char **name = names; *name; name++)
+        if (!cpu->extension[riscv_extension_by_name(*name)])
+            return g_strdup("off");
+    return g_strdup("on");
+}
+
+/* As if each had been asked for by name. Off asks for nothing. */
+static bool set_bundle(struct vm_object *object, const struct vm_property *property, const char *text, GError **error)
+{
+    struct riscv_cpu *cpu = cpu_of_object(object);
+    const struct riscv_bundle *bundle = find_bundle(property->name);
+    g_auto(GStrv) names = g_strsplit(bundle->extensions, " ", -1);
+    bool on;
+
+    if (!parse_switch(text, &on))
+        return error_set(error, "property '%s' takes on or off, not '%s'", property->name, text);
+    for (char **name = names; on && *name; name++) {
+        unsigned i = riscv_extension_by_name(*name);
+
+        cpu->extension[i] = cpu->chosen[i] = true;
+    }
+    if (on)
+        cpu->widest_asked = MAX(cpu->widest_asked, bundle->width);
     return true;
 }
 
@@ -423,6 +476,7 @@ static const struct vm_property common_properties[] = {
     OPTION("rvv_ma_all_1s", BOOL, rvv_ma_all_1s, "off", .description = "Agnostic masked-off elements become ones"),
     OPTION("rvv_vl_half_avl", BOOL, rvv_vl_half_avl, "off", .description = "vl is half of AVL between VLMAX and twice VLMAX"),
     OPTION("rvv_vsetvl_x0_vill", BOOL, rvv_vsetvl_x0_vill, "off", .description = "Keeping vl under another VLMAX sets vill"),
+    OPTION("short-isa-string", BOOL, short_isa_string, "off", .description = "The isa string ends with the letters"),
     LATER("big-endian", "bool", "off"),
     LATER("debug", "bool", "off"),
     LATER("num-triggers", "uint32", "0"),
@@ -431,26 +485,21 @@ static const struct vm_property common_properties[] = {
     LATER("priv_spec", "str", "v1.13.0"),
     LATER("rnmi-exception-vector", "uint64", "0"),
     LATER("rnmi-interrupt-vector", "uint64", "0"),
-    LATER("short-isa-string", "bool", "off"),
     LATER("start-powered-off", "bool", "off"),
     LATER("sv64", "bool", "off"),
     LATER("x-misa-w", "bool", "off"),
     READ_ONLY("isa", get_isa, "The isa string"),
     READ_ONLY("isa-extensions", get_isa_extensions, "Extensions, separated by commas"),
     READ_ONLY("mmu-type", get_mmu_type, "As device trees name it"),
-#define EXTENSION(...)
-#define IMPLIES(...)
-#define IMPLIES_BOTH(...)
 #define TODO(text, ...)                                                                            \
     { .name = text, .type = VM_PROPERTY_CUSTOM, .class_name = "bool", .get_text = get_later, .set_text = set_later, .description = NOT_YET },
+#define BUNDLE(text, extensions, width, prose)                                                     \
+    { .name = text, .type = VM_PROPERTY_CUSTOM, .class_name = "bool", .get_text = get_bundle, .set_text = set_bundle, .description = prose },
 #include "target/riscv/extensions.def"
-#undef EXTENSION
-#undef TODO
     { NULL },
 };
 
 /* FIXED ones have no property: they follow from what they need. */
-#define TODO(...)
 #define EXTENSION_LETTER(id, text, prose)                                                          \
     { .name = text, .type = VM_PROPERTY_BOOL, .offset = offsetof(struct riscv_cpu, extension[RISCV_EXT_##id]),               \
       .get_text = get_extension, .set_text = set_extension, .description = prose },
@@ -461,7 +510,6 @@ static const struct vm_property extension_properties[] = {
 #include "target/riscv/extensions.def"
     { NULL },
 };
-#undef EXTENSION
 
 VM_CLASS(riscv_cpu) {
     .name = "riscv-cpu",

@@ -55,6 +55,7 @@ struct riscv_cpu {
     char *vext_spec;
     bool rvv_ta_all_1s, rvv_ma_all_1s;  /* agnostic elements become ones (else they stay) */
     bool rvv_vl_half_avl, rvv_vsetvl_x0_vill;
+    bool short_isa_string; /* letters alone */
     u16 cbom_block, cboz_block, cbop_block; /* bytes */
     /* Caches of the vCPU's own thread. */
     struct riscv_memory_window memory_window;

@@ -6,43 +6,50 @@
 
 #define EXTENSION(id, name, kind, rv64, max, floats, needs, description)                           \
     { name, RISCV_EXT_##kind, rv64, max, needs, description },
-#define IMPLIES(a, b)
-#define IMPLIES_BOTH(a, b, c)
-#define TODO(...)
 const struct riscv_extension_info riscv_extensions[RISCV_EXT_COUNT] = {
 #include "target/riscv/extensions.def"
 };
-#undef EXTENSION
-#undef TODO
 
-#define EXTENSION(...)
 #define TODO(name, rv64, max) { name, rv64, max },
 const struct riscv_extension_later riscv_extensions_later[] = {
 #include "target/riscv/extensions.def"
     { NULL, false, false },
 };
-#undef IMPLIES
-#undef IMPLIES_BOTH
-#undef TODO
 
+#define BUNDLE(name, extensions, width, description) { name, extensions, width },
+const struct riscv_bundle riscv_bundles[] = {
+#include "target/riscv/extensions.def"
+    { NULL, NULL, 0 },
+};
+
+/* Groups contain groups: until nothing changes. */
 static void imply(bool *on)
 {
-#define TODO(...)
+    bool before[RISCV_EXT_COUNT];
+
+    do {
+        memcpy(before, on, sizeof(before));
 #define IMPLIES(a, b)         on[RISCV_EXT_##b] |= on[RISCV_EXT_##a];
+#define GROUP                 IMPLIES
 #define IMPLIES_BOTH(a, b, c) on[RISCV_EXT_##c] |= on[RISCV_EXT_##a] && on[RISCV_EXT_##b];
 #include "target/riscv/extensions.def"
-#undef EXTENSION
-#undef IMPLIES
-#undef IMPLIES_BOTH
-#undef TODO
+    } while (memcmp(before, on, sizeof(before)));
+}
+
+unsigned riscv_extension_by_name(const char *name)
+{
+    unsigned i = 0;
+
+    while (i < RISCV_EXT_COUNT && strcmp(riscv_extensions[i].name, name))
+        i++;
+    return i;
 }
 
 static bool is_on(const bool *on, const char *name)
 {
-    for (unsigned i = 0; i < RISCV_EXT_COUNT; i++)
-        if (strcmp(riscv_extensions[i].name, name) == 0)
-            return on[i];
-    return false;
+    unsigned i = riscv_extension_by_name(name);
+
+    return i < RISCV_EXT_COUNT && on[i];
 }
 
 /* The first need of extension i that is off, or NULL. The caller frees. */

@@ -11,14 +11,7 @@
 
 enum riscv_extension {
 #define EXTENSION(id, ...) RISCV_EXT_##id,
-#define IMPLIES(a, b)
-#define IMPLIES_BOTH(a, b, c)
-#define TODO(...)
 #include "target/riscv/extensions.def"
-#undef EXTENSION
-#undef IMPLIES
-#undef IMPLIES_BOTH
-#undef TODO
     RISCV_EXT_COUNT
 };
 
@@ -39,6 +32,17 @@ struct riscv_extension_later {
     bool rv64, max; /* on in these models there */
 };
 extern const struct riscv_extension_later riscv_extensions_later[];
+
+/* Several at once: profiles, "g". A row without name ends the list. */
+struct riscv_bundle {
+    const char *name;
+    const char *extensions; /* names, separated by blanks */
+    u8 width;               /* of virtual addresses unless asked for otherwise; 0: whatever they are */
+};
+extern const struct riscv_bundle riscv_bundles[];
+
+/* RISCV_EXT_COUNT: there is none of that name. */
+unsigned riscv_extension_by_name(const char *name);
 
 /* Turns on what others imply, turns FIXED ones off whose needs are off. False: something lacks what it needs. */
 bool riscv_extensions_complete(bool *on, GError **error);

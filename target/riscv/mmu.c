@@ -22,6 +22,7 @@ enum { PAGE_BITS = 12, PAGE_BYTES = 1 << PAGE_BITS, LEVEL_BITS = 9, PTE_PPN_SHIF
 #define PTE_D        BIT64(7)
 #define PTE_PPN      (((BIT64(SATP_PPN_BITS)) - 1) << PTE_PPN_SHIFT)
 #define PTE_RESERVED (UINT64_C(0x7f) << 54)
+#define PTE_SOFTWARE_HIGH (UINT64_C(3) << 59) /* Svrsw60t59b */
 #define PTE_PBMT     (UINT64_C(3) << 61)
 #define PTE_N        BIT64(63)
 
@@ -151,7 +152,7 @@ static u64 *pte_pointer(struct walk *walk, u64 address)
 
 static u64 reserved_bits(const struct walk *walk, bool leaf)
 {
-    u64 bits = PTE_RESERVED;
+    u64 bits = riscv_has(walk->cpu, RISCV_EXT_SVRSW60T59B) ? PTE_RESERVED & ~PTE_SOFTWARE_HIGH : PTE_RESERVED;
 
     if (!leaf)
         return bits | PTE_PBMT | PTE_N | PTE_D | PTE_A | PTE_U;

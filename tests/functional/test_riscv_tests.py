@@ -15,12 +15,12 @@ GCC = "riscv64-linux-gnu-gcc"
 SOURCE = "https://github.com/riscv-software-src/riscv-tests"
 COMMIT = "34e6b6d1e7936b526075432fb730d89148623484"
 GROUPS = ["rv64ui", "rv64um", "rv64ua", "rv64uf", "rv64ud", "rv64uc", "rv64uzfh", "rv64uzba", "rv64uzbb", "rv64uzbc", "rv64uzbs",
-          "rv64uzicond", "rv64mi", "rv64si", "rv64ssvnapot", "rv64mzicbo"]
-# Later extensions, or not for a hart of 64 bits with caches: P, Zbkb, Zbkx, instruction-cache coherence.
-LATER = ["rv64up", "rv64uzbkb", "rv64uzbkx", "rv64uziccid"]
+          "rv64uzbkb", "rv64uzbkx", "rv64uzicond", "rv64mi", "rv64si", "rv64ssvnapot", "rv64mzicbo"]
+# Later extensions, or not for a hart of 64 bits with caches: P, instruction-cache coherence.
+LATER = ["rv64up", "rv64uziccid"]
 # minstret runs with the clock until the counting flavour exists (docs: known deviations).
 DEVIATIONS = {"rv64mi/instret_overflow"}
-MARCH = ["rv64g_zfh_zba_zbb_zbc_zbs_zicbom_zicboz_zicond", "rv64g_zfh_zba_zbb_zbc_zbs_zicbom_zicboz"]
+MARCH = ["rv64g_zfh_zba_zbb_zbc_zbs_zbkb_zbkx_zicbom_zicboz_zicond", "rv64g_zfh_zba_zbb_zbc_zbs_zbkb_zbkx_zicbom_zicboz"]
 
 
 def clone(folder):

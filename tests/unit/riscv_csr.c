@@ -70,7 +70,7 @@ static const struct {
     { "mstatus keeps MPP when it is reserved", 0x300, 3 << 11, 2 << 11, 3 << 11 | MSTATUS_UXL | MSTATUS_SXL },
     { "mstatus writable bits", 0x300, 0, UINT64_MAX, 0x7e7faa | MSTATUS_SD | MSTATUS_UXL | MSTATUS_SXL },
     { "sstatus writable bits", 0x100, 0, UINT64_MAX, 0x0c6722 | MSTATUS_SD | MSTATUS_UXL },
-    { "misa ignores writes", 0x301, 0, 0, UINT64_C(0x800000000034112d) },
+    { "misa ignores writes", 0x301, 0, 0, UINT64_C(0x800000000034112f) },
     { "medeleg lacks ecall from M", 0x302, 0, UINT64_MAX, 0xb3ff },
     { "mideleg has S interrupts only", 0x303, 0, UINT64_MAX, 0x222 },
     { "mie", 0x304, 0, UINT64_MAX, 0xaaa },

@@ -120,12 +120,12 @@ static void test_canonical(void)
     hart_stop(&h);
 }
 
-/* Every single bit and reserved combination, in leaves and in pointers, at every level. */
-static void test_pte_bits(void)
+/* Every single bit and reserved combination, in leaves and in pointers, at every level. software: high bits that are for software. */
+static void check_pte_bits(const char *cpu, u64 software)
 {
     struct hart h;
 
-    start(&h, "max");
+    start(&h, cpu);
     hart_write(&h, 0x300, MSTATUS_SUM); /* so that U alone is no fault for data */
     for (unsigned i = 0; i < ARRAY_SIZE(pagings); i++) {
         const struct paging *p = &pagings[i];
@@ -137,7 +137,7 @@ static void test_pte_bits(void)
             for (unsigned pbmte = 0; pbmte < 2; pbmte++) {
                 hart_write(&h, 0x30a, ENVCFG_ADUE | (pbmte ? ENVCFG_PBMTE : 0));
                 for (int bit = 54; bit < 64; bit++) {
-                    bool legal = pbmte && (bit == 61 || bit == 62);
+                    bool legal = (pbmte && (bit == 61 || bit == 62)) || (software >> bit & 1);
 
                     map(&h, p, va, level, leaf | BIT64(bit));
                     g_assert_cmpuint(walk(&h, va, MMU_READ).fault, ==, legal ? 0 : RISCV_LOAD_PAGE_FAULT);
@@ -160,16 +160,22 @@ static void test_pte_bits(void)
             map(&h, p, va, level - 1, pte(0, RWXAD));
             u64 pointer = hart_load(&h, slot(p, va, level));
             for (int bit = 4; bit < 64; bit++) {
-                if (bit == 8 || bit == 9 || bit == 5 || (bit >= 10 && bit < 54))
+                if (bit == 8 || bit == 9 || bit == 5 || (bit >= 10 && bit < 54) || (software >> bit & 1))
                     continue; /* RSW, G, PPN */
                 hart_store(&h, slot(p, va, level), pointer | BIT64(bit));
                 g_assert_cmpuint(walk(&h, va, MMU_READ).fault, ==, RISCV_LOAD_PAGE_FAULT);
             }
-            hart_store(&h, slot(p, va, level), pointer | G | UINT64_C(0x300));
+            hart_store(&h, slot(p, va, level), pointer | G | UINT64_C(0x300) | software);
             g_assert_cmpuint(walk(&h, va, MMU_READ).fault, ==, 0);
         }
     }
     hart_stop(&h);
+}
+
+static void test_pte_bits(void)
+{
+    check_pte_bits("max", UINT64_C(3) << 59);
+    check_pte_bits("max,svrsw60t59b=off", 0);
 }
 
 /* Section 12.3.1's prose, written as one expression a kind. */

@@ -1,0 +1,68 @@
+# tests/functional/test_cpu.py - what -cpu's switches do to each other, read from the isa string of the device tree.
+import os
+import subprocess
+
+import pytest
+
+import fdt
+from conftest import ROOT
+
+MYNAH = os.environ.get("MYNAH", os.path.join(ROOT, "build", "mynah-system-riscv64"))
+
+# -cpu, extensions that must be in the isa string, extensions that must not
+CASES = [
+    ("rv64", "c zca zcd zba zmmul svvptc", "b v zkn"),
+    ("rv64,c=off", "zba", "c zca zcd"),
+    ("rv64,c=off,zca=on", "zca", "c zcd"),
+    ("rv64,m=off", "a", "m zmmul"),
+    ("rv64,f=off", "a", "f d zfa zcd"),
+    ("rv64,b=on", "b zba zbb zbs", "zbkb"),
+    ("rv64,zba=off", "zbb", "b zba"),
+    ("max", "b v zba zbb zbs zkn zks zvkn zvkng zvksc zacas zabha zalasr zimop zcmop ztso zvkt svrsw60t59b", "zk zkr zama16b"),
+    ("max,zbb=off", "zba zbs", "b zbb"),
+    ("max,b=off", "zba zbb zbs", "b"),
+    ("max,v=off", "zvbb zvkned zvks", "v zve64d zve64x zvbc zvkn zvknc zvkng zvknhb zvksc"),
+    ("max,zvbc=off", "zvkn zvkng zvks", "zvbc zvknc zvksc"),
+    ("rv64,zkn=on", "zkn zbkb zbkc zbkx zkne zknd zknh", "zks"),
+    ("rv64,v=on,zvknc=on", "zvknc zvkn zvkned zvknhb zvkb zvkt zvbc", "zvkng zvkg"),
+    ("rv64,i=on,g=on", "i m a f d zicsr zifencei", ""),
+    ("rv64,rva22u64=on", "b zfhmin zkt zicbom", "svade svpbmt"),
+    ("rv64,rva22s64=on", "b zfhmin zkt svade svinval svpbmt", "svnapot"),
+]
+
+
+def isa_of(cpu, folder):
+    """The isa string, and how wide virtual addresses are."""
+    path = folder / "tree.dtb"
+    subprocess.run([MYNAH, "-M", f"virt,dumpdtb={path}", "-cpu", cpu, "-display", "none"], check=True, timeout=60)
+    hart = {name: value.rstrip(b"\0").decode() for where, name, value in fdt.properties(path.read_bytes())
+            if where.endswith("cpu@0") and name in ("riscv,isa", "mmu-type")}
+    return hart["riscv,isa"], hart["mmu-type"].removeprefix("riscv,sv")
+
+
+def extensions(isa):
+    letters, *names = isa[len("rv64"):].split("_")
+    return set(letters) | set(names)
+
+
+@pytest.mark.parametrize("cpu,there,absent", CASES, ids=[c[0] for c in CASES])
+def test_switches(cpu, there, absent, tmp_path):
+    found = extensions(isa_of(cpu, tmp_path)[0])
+    assert set(there.split()) <= found
+    assert not set(absent.split()) & found
+
+
+def test_profile_narrows_addresses(tmp_path):
+    assert isa_of("rv64", tmp_path)[1] == "57"
+    assert isa_of("rv64,rva22s64=on", tmp_path)[1] == "39"
+    assert isa_of("rv64,rva22s64=on,sv48=on", tmp_path)[1] == "48"
+
+
+def test_short_isa_string(tmp_path):
+    assert isa_of("max,short-isa-string=on", tmp_path)[0] == "rv64imafdcbv"
+
+
+@pytest.mark.parametrize("cpu,words", [("rv64,zvkn=on", "needs 'zve"), ("rv64,rva22u64=maybe", "takes on or off"), ("rv64,rva23u64=on", "not there yet")])
+def test_refused(cpu, words):
+    out = subprocess.run([MYNAH, "-M", "virt", "-cpu", cpu, "-display", "none"], capture_output=True, text=True, timeout=60, check=False)
+    assert out.returncode == 1 and words in out.stderr and out.stderr.count("\n") <= 2
