@@ -5,7 +5,7 @@
 
 enum {
     DELETE_SQ = 0x00, CREATE_SQ = 0x01, GET_LOG = 0x02, DELETE_CQ = 0x04, CREATE_CQ = 0x05, IDENTIFY = 0x06, ABORT = 0x08, SET_FEATURES = 0x09,
-    GET_FEATURES = 0x0a, ASYNC_EVENT = 0x0c, DOORBELL_BUFFER = 0x7c,
+    GET_FEATURES = 0x0a, ASYNC_EVENT = 0x0c, DOORBELL_BUFFER = 0x7c, FORMAT = 0x80,
 };
 enum { CONTIGUOUS = 1, INTERRUPTS = 2, ENTRY_SIZES = 4 << 4 | 6 };
 
@@ -91,15 +91,6 @@ static u16 delete_cq(struct nvme *n, const u8 *command)
     return NVME_OK;
 }
 
-/* 5.1: nothing is ever aborted: commands are with the disk, or have ended. */
-static u16 abort_command(struct nvme_request *r)
-{
-    u32 queue = nvme_dword(r->command, 10) & 0xffff;
-
-    r->result = 1;
-    return queue < NVME_QUEUES && r->nvme->state->sq[queue].size ? NVME_OK : NVME_INVALID_FIELD | NVME_DNR;
-}
-
 static u16 share_doorbells(struct nvme *n, const u8 *command)
 {
     u64 shadow = bits_load_le(command + 24, 8), event_index = bits_load_le(command + 32, 8);
@@ -183,6 +174,24 @@ static u16 ask_for_event(struct nvme_request *r)
     return NVME_PENDING;
 }
 
+/* It was counted as completed. */
+bool nvme_abort_event_request(struct nvme *n, u16 id)
+{
+    struct nvme_state *s = n->state;
+    u8 command[NVME_SQE] = { ASYNC_EVENT };
+
+    for (u32 i = 0; i < s->event_requests; i++) {
+        if (s->event_request[i] != id)
+            continue;
+        s->event_requests--;
+        memmove(&s->event_request[i], &s->event_request[i + 1], (s->event_requests - i) * sizeof(s->event_request[0]));
+        bits_store_le(command + 2, 2, id);
+        nvme_complete(nvme_request_new(n, 0, command), NVME_ABORT_REQUESTED);
+        return true;
+    }
+    return false;
+}
+
 u16 nvme_admin(struct nvme_request *r)
 {
     struct nvme *n = r->nvme;
@@ -201,13 +210,15 @@ u16 nvme_admin(struct nvme_request *r)
     case IDENTIFY:
         return nvme_identify(n, r->command);
     case ABORT:
-        return abort_command(r);
+        return nvme_abort(r);
     case SET_FEATURES:
         return nvme_set_feature(r);
     case GET_FEATURES:
         return nvme_get_feature(r);
     case ASYNC_EVENT:
         return ask_for_event(r);
+    case FORMAT:
+        return nvme_format(r);
     case DOORBELL_BUFFER:
         return share_doorbells(n, r->command);
     default:

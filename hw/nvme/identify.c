@@ -10,7 +10,7 @@ enum {
     SPACE = 0x00, CONTROLLER = 0x01, ACTIVE = 0x02, DESCRIPTORS = 0x03, SET_SPACE = 0x05, SET_CONTROLLER = 0x06, SET_ACTIVE = 0x07,
     ALLOCATED = 0x10, ALLOCATED_SPACE = 0x11, ATTACHED_CONTROLLERS = 0x12, CONTROLLERS = 0x13, COMMAND_SETS = 0x1c,
 };
-enum { OPTIONAL_DOORBELLS = 1 << 8, COMPARE = 1, MANAGE = 4, ZEROES = 8, SELECT = 0x10, TIMESTAMP = 0x40, VERIFY = 0x80 };
+enum { OPTIONAL_FORMAT = 1 << 1, OPTIONAL_DOORBELLS = 1 << 8, COMPARE = 1, MANAGE = 4, ZEROES = 8, SELECT = 0x10, TIMESTAMP = 0x40, VERIFY = 0x80, COPY = 0x100 };
 
 static void put_text(u8 *to, size_t size, const char *text)
 {
@@ -33,43 +33,52 @@ static void describe_controller(struct nvme *n, u8 *page)
     bits_store_le(page + 80, 4, 0x00010400);                 /* version */
     bits_store_le(page + 92, 4, 1 << 8);                     /* events: namespace attributes */
     page[111] = 1;                                           /* an I/O controller */
-    bits_store_le(page + 256, 2, n->dbcs ? OPTIONAL_DOORBELLS : 0);
-    page[258] = 3;                                           /* aborts at one time, less one */
+    bits_store_le(page + 256, 2, (n->dbcs ? OPTIONAL_DOORBELLS : 0) | OPTIONAL_FORMAT);
+    page[258] = NVME_ABORTS - 1;                             /* aborts at one time, less one */
     page[259] = n->aerl;
     page[260] = 1 << 1 | 1;                                  /* one firmware slot, read only */
     page[261] = 1 << 1 | 1 << 2;                             /* commands supported log, long log pages */
-    page[262] = 63;                                          /* error log entries, less one */
+    page[262] = NVME_ERRORS - 1;                                         /* error log entries, less one */
     bits_store_le(page + 266, 2, 343);                       /* warning and critical temperature, K */
     bits_store_le(page + 268, 2, 373);
     page[512] = 6 << 4 | 6;
     page[513] = 4 << 4 | 4;
     bits_store_le(page + 516, 4, spaces);
-    bits_store_le(page + 520, 2, COMPARE | MANAGE | ZEROES | SELECT | TIMESTAMP | VERIFY);
+    bits_store_le(page + 520, 2, COMPARE | MANAGE | ZEROES | SELECT | TIMESTAMP | VERIFY | COPY);
     page[525] = (nvme_has_write_cache(n) ? 1 : 0) | 3 << 1;  /* flush with all ones flushes everything */
+    bits_store_le(page + 534, 2, 1);                         /* copy descriptors: format 0 */
     bits_store_le(page + 536, 4, 1 | 1 << 16);               /* lists; bit buckets */
     snprintf((char *)page + 768, 256, "nqn.2019-08.org.qemu:%s", n->serial);
     bits_store_le(page + 2048, 2, 2500);                     /* power state 0: 25 W */
 }
 
-/* Figure 249. One format; whether deallocated blocks read as zeros depends on the image, so it is not promised. */
+/* Figure 249. Formats differ in the size of blocks; whether deallocated blocks read as zeros depends on the image, so it is not promised. */
 static void describe_space(const struct nvme_namespace *space, u8 *page)
 {
     u64 blocks = nvme_space_blocks(space);
-    u32 physical = space->physical >> space->shift, granularity = MAX(physical, 4096u >> space->shift);
+    u32 physical = MAX(space->physical >> space->shift, 1u), granularity = MAX(physical, 4096u >> space->shift);
 
     bits_store_le(page + 0, 8, blocks);
     bits_store_le(page + 8, 8, blocks);
     bits_store_le(page + 16, 8, blocks);
-    page[24] = 1 << 4;                                       /* preferred sizes are given */
+    page[24] = 1 << 4;                                      /* preferred sizes are given */
     page[33] = 1 << 3;                                       /* write zeroes may deallocate */
     bits_store_le(page + 64, 2, physical - 1);
     bits_store_le(page + 66, 2, physical - 1);
     bits_store_le(page + 68, 2, granularity - 1);
     bits_store_le(page + 70, 2, granularity - 1);
+    bits_store_le(page + 74, 2, space->mssrl);
+    bits_store_le(page + 76, 4, space->mcl);
+    page[80] = space->msrc;
     page[99] = disk_is_read_only(space->disk) ? 1 : 0;
     for (unsigned i = 0; i < 8; i++)
         page[120 + i] = (u8)(space->eui64 >> (56 - 8 * i));
-    page[128 + 2] = (u8)space->shift;
+    page[25] = (u8)(nvme_space_formats(space) - 1);
+    for (u32 i = 0; i < nvme_space_formats(space); i++) {
+        page[128 + 4 * i + 2] = (u8)nvme_space_format_shift(space, i);
+        if (nvme_space_format_shift(space, i) == space->shift)
+            page[26] = (u8)i;
+    }
 }
 
 /* Figure 254. */

@@ -1,9 +1,9 @@
-/* hw/nvme/io.c - the NVM command set (chapter 6): flush, read, write, compare, write zeroes, dataset management, verify. */
+/* hw/nvme/io.c - the NVM command set (chapter 6): flush, read, write, compare, write zeroes, dataset management, verify, copy. */
 #include "base/bits.h"
 #include "hw/nvme/nvme.h"
 #include <string.h>
 
-enum { FLUSH = 0x00, WRITE = 0x01, READ = 0x02, COMPARE = 0x05, WRITE_ZEROES = 0x08, MANAGE = 0x09, VERIFY = 0x0c };
+enum { FLUSH = 0x00, WRITE = 0x01, READ = 0x02, COMPARE = 0x05, WRITE_ZEROES = 0x08, MANAGE = 0x09, VERIFY = 0x0c, COPY = 0x19 };
 enum { FORCE_UNIT_ACCESS = 1 << 30, DEALLOCATE = 1 << 25, MANAGE_DEALLOCATE = 4, RANGE = 16, STEP = 128 << 10 };
 
 /* Where a command reads or writes. */
@@ -26,8 +26,7 @@ static u64 most_bytes(u8 limit)
     return (u64)4096 << (limit ? limit : 13);
 }
 
-/* What a write has to be when the driver or the user does not want a cache. */
-static u32 write_flags(const struct nvme_request *r)
+u32 nvme_write_flags(const struct nvme_request *r)
 {
     const struct nvme *n = r->nvme;
     bool cached = nvme_has_write_cache(n) && !n->state->features.write_cache_off;
@@ -39,6 +38,11 @@ static void count(struct nvme *n, bool write, u64 size)
 {
     n->state->smart[write ? 1 : 0] += size;
     n->state->smart[write ? 3 : 2]++;
+}
+
+void nvme_count_write(struct nvme *n, u64 size)
+{
+    count(n, true, size);
 }
 
 static u16 transfer(struct nvme_request *r, struct nvme_namespace *space, bool write)
@@ -56,7 +60,7 @@ static u16 transfer(struct nvme_request *r, struct nvme_namespace *space, bool w
     status = nvme_data_map(n, r->command, extent.size, !write, true, &r->data);
     if (status)
         return status;
-    r->io = (struct disk_request){ .kind = write ? DISK_WRITE : DISK_READ, .flags = write ? write_flags(r) : 0, .offset = extent.offset,
+    r->io = (struct disk_request){ .kind = write ? DISK_WRITE : DISK_READ, .flags = write ? nvme_write_flags(r) : 0, .offset = extent.offset,
                                    .size = extent.size, .data = block_data_list(r->data.iov, r->data.count) };
     count(n, write, extent.size);
     return nvme_submit(r, space);
@@ -72,7 +76,7 @@ static u16 write_zeroes(struct nvme_request *r, struct nvme_namespace *space)
     if (disk_is_read_only(space->disk))
         return NVME_READ_ONLY | NVME_DNR;
     r->io = (struct disk_request){ .kind = DISK_ZEROES, .offset = extent.offset, .size = extent.size };
-    r->io.flags = write_flags(r) | (nvme_dword(r->command, 12) & DEALLOCATE ? BLOCK_MAY_UNMAP : 0);
+    r->io.flags = nvme_write_flags(r) | (nvme_dword(r->command, 12) & DEALLOCATE ? BLOCK_MAY_UNMAP : 0);
     return nvme_submit(r, space);
 }
 
@@ -148,6 +152,8 @@ static u16 read_back(struct nvme_request *r, struct nvme_namespace *space, bool 
         return NVME_INVALID_FIELD | NVME_DNR;
     if (compare && (status = nvme_data_map(n, r->command, extent.size, false, true, &r->data)))
         return status;
+    if (compare)
+        count(n, false, extent.size);
     r->space = space;
     r->step = read_step;
     r->end = extent.size;
@@ -225,6 +231,10 @@ void nvme_returned(struct nvme_request *r)
         r->status = status ? status : r->status;
         status = NVME_OK;
     }
+    if (r->aborted)
+        status = NVME_ABORT_REQUESTED;
+    if (r->space && r->space->formatting == r && (!current || status))
+        r->space->formatting = NULL;
     if (current && !status && r->step)
         status = r->space || r->io.kind == DISK_FLUSH ? r->step(r) : NVME_INVALID_NAMESPACE;
     if (status != NVME_PENDING)
@@ -239,6 +249,8 @@ u16 nvme_io(struct nvme_request *r)
         return flush(r);
     if (!space)
         return NVME_INVALID_NAMESPACE | NVME_DNR;
+    if (space->formatting)
+        return NVME_FORMATTING;
     switch (r->command[0]) {
     case WRITE:
     case READ:
@@ -248,6 +260,8 @@ u16 nvme_io(struct nvme_request *r)
         return read_back(r, space, r->command[0] == COMPARE);
     case WRITE_ZEROES:
         return write_zeroes(r, space);
+    case COPY:
+        return nvme_copy(r, space);
     case MANAGE:
         return manage(r, space);
     default:

@@ -6,9 +6,9 @@
 #include <string.h>
 
 enum { ERRORS = 1, SMART = 2, FIRMWARE = 3, CHANGED = 4, EFFECTS = 5 };
-enum { ERROR_ENTRIES = 64, ERROR_SIZE = 64, SMART_SIZE = 512, FIRMWARE_SIZE = 512, CHANGED_SIZE = 4096, EFFECTS_SIZE = 4096 };
+enum { ERROR_SIZE = 64, SMART_SIZE = 512, FIRMWARE_SIZE = 512, CHANGED_SIZE = 4096, EFFECTS_SIZE = 4096 };
 enum { TYPE_ERROR = 0, TYPE_SMART = 1, TYPE_NOTICE = 2, ATTRIBUTES_CHANGED = 0, RETAIN = 1 << 15 };
-enum { KELVIN = 323, SUPPORTED = 1, CHANGES_DATA = 2, UNIT = 512000 };
+enum { KELVIN = 323, SUPPORTED = 1, CHANGES_DATA = 2, CHANGES_SPACES = 4, ALONE = 2 << 16, UNIT = 512000 };
 
 /* Figure 194. */
 static void fill_smart(struct nvme *n, u8 *page)
@@ -26,7 +26,40 @@ static void fill_smart(struct nvme *n, u8 *page)
     bits_store_le(page + 64, 8, s->smart[2]);
     bits_store_le(page + 80, 8, s->smart[3]);
     bits_store_le(page + 128, 8, hours);
+    bits_store_le(page + 112, 8, 1); /* power cycles: of this machine's life */
+    bits_store_le(page + 160, 8, s->media_errors);
     bits_store_le(page + 176, 8, s->errors);
+}
+
+static void put_error(u8 *to, const struct nvme_error *e)
+{
+    bits_store_le(to, 8, e->number);
+    bits_store_le(to + 8, 2, e->sq);
+    bits_store_le(to + 10, 2, e->id);
+    bits_store_le(to + 12, 2, e->status);
+    bits_store_le(to + 14, 2, 0xffff); /* which byte was wrong is not told */
+    bits_store_le(to + 16, 8, e->lba);
+    bits_store_le(to + 24, 4, e->space);
+}
+
+/* Figure 193: the last one first. */
+static void fill_errors(const struct nvme *n, u8 *page)
+{
+    u64 count = n->state->errors;
+
+    for (u64 i = 0; i < MIN(count, NVME_ERRORS); i++)
+        put_error(page + ERROR_SIZE * i, &n->state->error[(count - i) % NVME_ERRORS]);
+}
+
+void nvme_log_error(const struct nvme_request *r)
+{
+    struct nvme_state *s = r->nvme->state;
+    u64 number = ++s->errors;
+    u32 kind = r->status & 0x7ff;
+
+    s->media_errors += kind == NVME_READ_FAULT || kind == NVME_WRITE_FAULT;
+    s->error[number % NVME_ERRORS] = (struct nvme_error){ .number = number, .sq = r->sq, .id = r->id, .space = nvme_dword(r->command, 1),
+        .lba = r->sq ? bits_load_le(r->command + 40, 8) : 0, .status = (u16)(r->status << 1 | s->cq[s->sq[r->sq].cq].phase) };
 }
 
 static void fill_firmware(struct nvme *n, u8 *page)
@@ -52,10 +85,11 @@ static void fill_changed(struct nvme *n, u8 *page)
 static void fill_effects(struct nvme *n, u8 *page)
 {
     static const u8 admin[] = { 0x00, 0x01, 0x02, 0x04, 0x05, 0x06, 0x08, 0x09, 0x0a, 0x0c }, io[] = { 0x00, 0x02, 0x05, 0x0c };
-    static const u8 writing[] = { 0x01, 0x08, 0x09 };
+    static const u8 writing[] = { 0x01, 0x08, 0x09, 0x19 };
 
     for (unsigned i = 0; i < ARRAY_SIZE(admin); i++)
         page[4 * admin[i]] = SUPPORTED;
+    bits_store_le(page + 4 * 0x80, 4, SUPPORTED | CHANGES_DATA | CHANGES_SPACES | ALONE);
     page[4 * 0x7c] = n->dbcs ? SUPPORTED : 0;
     for (unsigned i = 0; i < ARRAY_SIZE(io); i++)
         page[1024 + 4 * io[i]] = SUPPORTED;
@@ -66,8 +100,9 @@ static void fill_effects(struct nvme *n, u8 *page)
 static u64 fill(struct nvme *n, u32 which, u8 *page)
 {
     switch (which) {
-    case ERRORS: /* what went wrong is in the completions: no entries */
-        return ERROR_ENTRIES * ERROR_SIZE;
+    case ERRORS:
+        fill_errors(n, page);
+        return NVME_ERRORS * ERROR_SIZE;
     case SMART:
         fill_smart(n, page);
         return SMART_SIZE;

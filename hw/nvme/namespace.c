@@ -14,6 +14,24 @@ u64 nvme_space_blocks(const struct nvme_namespace *space)
     return disk_size(space->disk) >> space->shift;
 }
 
+/* What one copy may hold in memory, if that is a block. */
+static const u64 copy_bytes = MIB;
+
+u32 nvme_space_formats(const struct nvme_namespace *space)
+{
+    return space->own_shift == 9 || space->own_shift == 12 ? 2 : 3;
+}
+
+u32 nvme_space_format_shift(const struct nvme_namespace *space, u32 format)
+{
+    return format == 0 ? 9 : format == 1 ? 12 : space->own_shift;
+}
+
+void nvme_space_set_format(struct nvme_namespace *space, u32 format)
+{
+    space->shift = nvme_space_format_shift(space, format);
+}
+
 /* --- changes of size --- */
 
 static void resized_here(void *device, u32 id, u32 level)
@@ -56,7 +74,7 @@ static bool check(const struct nvme_space_options *o, GError **error)
         return false;
     if (o->physical && o->physical < MAX(o->logical, 512))
         return error_set(error, "logical_block_size > physical_block_size not supported");
-    return true;
+    return (o->mcl && o->mssrl) || error_set(error, "mcl and mssrl must be 1 at least");
 }
 
 static u32 choose_id(const struct nvme *n, u32 wanted, GError **error)
@@ -122,6 +140,10 @@ struct nvme_namespace *nvme_space_add(struct vm_object *controller, struct vm_ob
     *space = (struct nvme_namespace){ .controller = n, .id = id, .disk = disk, .eui64 = o->eui64, .owner = owner };
     space->shift = (u32)__builtin_ctzll(o->logical ? o->logical : 512);
     space->physical = (u32)MAX(o->physical, BIT64(space->shift));
+    space->own_shift = space->shift;
+    space->mcl = (u32)MIN(o->mcl, MAX(copy_bytes >> MAX(space->shift, 12u), 1));
+    space->mssrl = (u16)MIN(o->mssrl, space->mcl);
+    space->msrc = o->msrc;
     memcpy(space->uuid, uuid, sizeof(uuid));
     n->space[id - 1] = space;
     disk_on_resize(disk, resized, space);

@@ -33,7 +33,8 @@ static u64 read_cap(void *device, u32 index)
 {
     const struct nvme *n = device;
 
-    return n->mqes | 1 << 16 | (u64)0xf << 24 | UINT64_C(1) << 37 | (u64)LARGEST_PAGE << 52;
+    return n->mqes | 1 << 16 | (u64)0xf << 24 | UINT64_C(1) << 37 | (u64)LARGEST_PAGE << 52 |
+           (n->cmb_size_mb ? UINT64_C(1) << 57 : 0);
 }
 
 static u64 read_mask(void *device, u32 index)
@@ -55,6 +56,26 @@ static void clear_mask(void *device, u32 index, u64 value)
 
     n->state->mask &= ~(u32)value;
     nvme_notify(n);
+}
+
+static u64 read_cmbloc(void *device, u32 index)
+{
+    return nvme_cmb_location(device);
+}
+
+static u64 read_cmbsz(void *device, u32 index)
+{
+    return nvme_cmb_size(device);
+}
+
+static u64 read_cmbsts(void *device, u32 index)
+{
+    return nvme_cmb_status(device);
+}
+
+static void write_cmbmsc(void *device, u32 index, u64 value)
+{
+    nvme_cmb_control(device);
 }
 
 static void write_doorbell(void *device, u32 index, u64 value)
@@ -254,13 +275,14 @@ static bool add_functions(struct nvme *n, GError **error)
     pci_function_init(&n->pci, &n->device, n->state->config, PCI_CONFIG_BYTES, &identity);
     return pci_function_add_power(&n->pci) && pci_express_init(&n->pci, PCI_EXPRESS_ENDPOINT, 0, error) &&
            pci_function_add_bar(&n->pci, BAR_MMIO, &n->device.window[WINDOW_mmio].region, PCI_BAR_64, error) &&
+           nvme_cmb_add(n, error) &&
            (!bus->msi || pci_msix_init(&n->msix, &n->pci, n->state->msix_table, n->state->msix_pending, n->msix_qsize, BAR_MSIX, error));
 }
 
 static bool add_own_space(struct nvme *n, GError **error)
 {
     const struct nvme_space_options options = { .drive = n->drive, .id = 1, .logical = n->logical_block_size, .physical = n->physical_block_size,
-                                                .share_rw = n->share_rw };
+                                                .share_rw = n->share_rw, .mcl = 128, .mssrl = 128, .msrc = 127 };
 
     if (!n->drive || !*n->drive)
         return true;
@@ -279,6 +301,8 @@ static void unrealize(void *device)
     take_outcomes(n, 0, 0); /* of disks that have gone */
     pci_function_finish(&n->pci);
     pci_msix_finish(&n->msix);
+    nvme_cmb_remove(n);
+    g_array_unref(n->skipped);
     g_array_unref(n->scratch);
     g_array_unref(n->scratch_iov);
     g_free(n->bucket);
@@ -291,6 +315,7 @@ static bool realize(void *device, GError **error)
 
     if (!check(n, error))
         return false;
+    n->skipped = g_array_new(FALSE, FALSE, 2 * sizeof(u32));
     n->scratch = g_array_new(FALSE, FALSE, sizeof(struct nvme_piece));
     n->scratch_iov = g_array_new(FALSE, FALSE, sizeof(struct iovec));
     nvme_reset_features(n);

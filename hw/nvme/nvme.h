@@ -15,6 +15,8 @@
 enum { NVME_IO_QUEUES = 128, NVME_QUEUES = NVME_IO_QUEUES + 1, NVME_NAMESPACES = 256, NVME_SQE = 64, NVME_CQE = 16, NVME_EVENTS = 16 };
 /* Commands with the disks at one time; what comes beyond waits in its queue. */
 enum { NVME_IN_FLIGHT = 2048 };
+/* Abort commands that may wait; entries of the error log. */
+enum { NVME_ABORTS = 4, NVME_ERRORS = 64 };
 
 /* A submission queue; size 0: not there. */
 struct nvme_sq {
@@ -33,11 +35,11 @@ struct nvme_cq {
 
 /* Status field without phase: type << 8 | code (4.6.1), and "do not retry". */
 enum nvme_status {
-    NVME_OK = 0, NVME_INVALID_OPCODE = 0x01, NVME_INVALID_FIELD = 0x02, NVME_TRANSFER_ERROR = 0x04, NVME_INTERNAL = 0x06, NVME_ABORTED_SQ = 0x08,
-    NVME_INVALID_NAMESPACE = 0x0b, NVME_SGL_SEGMENT = 0x0d, NVME_SGL_COUNT = 0x0e, NVME_SGL_LENGTH = 0x0f, NVME_SGL_TYPE = 0x11,
-    NVME_PRP_OFFSET = 0x13, NVME_LBA_RANGE = 0x80, NVME_CQ_INVALID = 0x100, NVME_QUEUE_ID = 0x101, NVME_QUEUE_SIZE = 0x102,
-    NVME_EVENT_LIMIT = 0x105, NVME_VECTOR = 0x108, NVME_LOG_PAGE = 0x109, NVME_QUEUE_DELETION = 0x10c, NVME_NOT_SAVEABLE = 0x10d,
-    NVME_NOT_CHANGEABLE = 0x10e, NVME_NOT_OF_NAMESPACE = 0x10f, NVME_READ_ONLY = 0x182, NVME_WRITE_FAULT = 0x280, NVME_READ_FAULT = 0x281,
+    NVME_OK = 0, NVME_INVALID_OPCODE = 0x01, NVME_INVALID_FIELD = 0x02, NVME_TRANSFER_ERROR = 0x04, NVME_INTERNAL = 0x06, NVME_ABORT_REQUESTED = 0x07, NVME_ABORTED_SQ = 0x08,
+    NVME_INVALID_NAMESPACE = 0x0b, NVME_SEQUENCE = 0x0c, NVME_SGL_SEGMENT = 0x0d, NVME_SGL_COUNT = 0x0e, NVME_SGL_LENGTH = 0x0f, NVME_SGL_TYPE = 0x11,
+    NVME_PRP_OFFSET = 0x13, NVME_LBA_RANGE = 0x80, NVME_FORMATTING = 0x84, NVME_CQ_INVALID = 0x100, NVME_QUEUE_ID = 0x101, NVME_QUEUE_SIZE = 0x102,
+    NVME_ABORT_LIMIT = 0x103, NVME_EVENT_LIMIT = 0x105, NVME_VECTOR = 0x108, NVME_LOG_PAGE = 0x109, NVME_INVALID_FORMAT = 0x10a, NVME_QUEUE_DELETION = 0x10c, NVME_NOT_SAVEABLE = 0x10d,
+    NVME_NOT_CHANGEABLE = 0x10e, NVME_NOT_OF_NAMESPACE = 0x10f, NVME_READ_ONLY = 0x182, NVME_COPY_SIZE = 0x183, NVME_WRITE_FAULT = 0x280, NVME_READ_FAULT = 0x281,
     NVME_COMPARE_FAILED = 0x285, NVME_DNR = 0x4000,
     NVME_PENDING = 0xffff, /* not a status: the command ends later */
 };
@@ -51,6 +53,11 @@ struct nvme_namespace {
     struct disk *disk;
     u32 shift;      /* log2 of a logical block's bytes */
     u32 physical;   /* bytes */
+    u32 own_shift;  /* as the user gave it */
+    u32 mcl;        /* most blocks of a copy, of one of its ranges, most ranges less one */
+    u16 mssrl;
+    u8 msrc;
+    struct nvme_request *formatting; /* NULL: nobody formats it */
     u8 uuid[16];
     u64 eui64;      /* 0: none */
     struct vm_object *owner; /* whose property the disk is */
@@ -59,6 +66,14 @@ struct nvme_namespace {
 /* 5.21.1, 5.27: values of features, as in command dword 11. */
 struct nvme_features {
     u32 arbitration, power, temperature[2], recovery, write_cache_off, queues, coalescing, atomicity, event_config;
+};
+
+/* 5.14.1.1: what is known of a command that ended with an error. */
+struct nvme_error {
+    u64 number, lba;
+    u32 space;
+    u16 sq, id, status; /* status: with phase */
+    u16 spare;
 };
 
 /* Guest memory of a command. */
@@ -99,6 +114,10 @@ struct nvme_request {
     u16 (*step)(struct nvme_request *request);
     u64 position, end;         /* of the steps: bytes, or numbers */
     u8 *buffer;                /* theirs */
+    struct iovec piece;        /* of it */
+    struct nvme_request *target; /* of Abort: ends first */
+    u64 held;                  /* bytes of nvme->copying */
+    bool aborted;              /* there is one whose target it is */
     u8 command[NVME_SQE];
 };
 
@@ -132,6 +151,8 @@ void nvme_share_doorbells(struct nvme *n, u32 queue);
 
 /* --- transfer.c --- */
 
+/* What lies at an address of the driver's; in the epoch. */
+struct space_hit nvme_lookup(const struct nvme *n, u64 address);
 bool nvme_dma_read(struct nvme *n, u64 address, void *to, u64 size);
 bool nvme_dma_write(struct nvme *n, u64 address, const void *from, u64 size);
 /* What PRPs or SGLs of the command say (4.3, 4.4), each of them read once. write: the device writes there. */
@@ -151,6 +172,8 @@ u16 nvme_get_feature(struct nvme_request *request);
 u16 nvme_set_feature(struct nvme_request *request);
 void nvme_reset_features(struct nvme *n);
 u16 nvme_get_log(struct nvme *n, const u8 *command);
+/* The error log and the counters of SMART. */
+void nvme_log_error(const struct nvme_request *request);
 /* 5.2: type 0 error, 1 SMART, 2 notice; told when the driver asks. */
 void nvme_event(struct nvme *n, u8 type, u8 information, u8 log);
 /* Event requests that can be answered now are. */
@@ -158,7 +181,36 @@ void nvme_answer_events(struct nvme *n);
 void nvme_space_changed(struct nvme_namespace *space);
 bool nvme_has_write_cache(const struct nvme *n);
 
+/* --- abort.c --- */
+
+u16 nvme_abort(struct nvme_request *request);
+/* The command in this place of the ring has been aborted before it was fetched; it is passed over once. */
+bool nvme_abort_skips(struct nvme *n, u32 queue, u32 slot);
+/* A command has ended, and its entry is written. */
+void nvme_abort_ended(struct nvme_request *target);
+/* A queue, or all (-1), go. */
+void nvme_abort_forget(struct nvme *n, int queue);
+/* admin.c: ends a request for events; false: there is none with this identifier. */
+bool nvme_abort_event_request(struct nvme *n, u16 id);
+
+/* --- copy.c, format.c, cmb.c --- */
+
+u16 nvme_copy(struct nvme_request *request, struct nvme_namespace *space);
+u16 nvme_format(struct nvme_request *request);
+/* After the function's other BARs. */
+bool nvme_cmb_add(struct nvme *n, GError **error);
+void nvme_cmb_remove(struct nvme *n);
+/* Registers. */
+u32 nvme_cmb_location(const struct nvme *n);
+u32 nvme_cmb_size(const struct nvme *n);
+u32 nvme_cmb_status(const struct nvme *n);
+void nvme_cmb_control(struct nvme *n);
+
 /* --- io.c --- */
+
+/* What a write has to be when the driver or the user does not want a cache. */
+u32 nvme_write_flags(const struct nvme_request *request);
+void nvme_count_write(struct nvme *n, u64 size);
 
 u16 nvme_io(struct nvme_request *request);
 /* Sends request->io; the outcome goes to nvme_step in the device's thread. Gives back NVME_PENDING. */
@@ -173,6 +225,10 @@ u16 nvme_flush_all(struct nvme_request *request);
 /* Disks that nvme-ns brought stay with it; nothing is under way in them any more. */
 void nvme_spaces_leave(struct nvme *n);
 u64 nvme_space_blocks(const struct nvme_namespace *space);
+/* Sizes of blocks that it can have: 0 is 512 bytes, 1 is 4096, 2 is the user's if that is neither. */
+u32 nvme_space_formats(const struct nvme_namespace *space);
+u32 nvme_space_format_shift(const struct nvme_namespace *space, u32 format);
+void nvme_space_set_format(struct nvme_namespace *space, u32 format);
 /* The namespace of a command, or NULL. */
 struct nvme_namespace *nvme_space(const struct nvme *n, u32 id);
 

@@ -151,7 +151,7 @@ static bool has_room(struct nvme *n, u32 number)
 static void write_entry(struct nvme *n, struct nvme_cq *cq, const struct nvme_request *r)
 {
     u8 entry[NVME_CQE] = { 0 };
-    struct space_hit hit = space_lookup(pci_function_space(&n->pci), cq->address + (u64)cq->tail * NVME_CQE);
+    struct space_hit hit = nvme_lookup(n, cq->address + (u64)cq->tail * NVME_CQE);
 
     bits_store_le(entry, 4, r->result);
     bits_store_le(entry + 8, 2, n->state->sq[r->sq].head);
@@ -172,7 +172,9 @@ static void write_entry(struct nvme *n, struct nvme_cq *cq, const struct nvme_re
 
 static void free_request(struct nvme_request *r)
 {
+    nvme_abort_ended(r);
     nvme_data_unmap(&r->data, 0);
+    r->nvme->copying -= r->held;
     g_free(r->buffer);
     g_free(r);
 }
@@ -204,7 +206,8 @@ void nvme_complete(struct nvme_request *r, u16 status)
         return;
     }
     r->status = status;
-    n->state->errors += status != NVME_OK;
+    if (status)
+        nvme_log_error(r);
     if (!n->full[cq].head && has_room(n, cq)) {
         finish(n, cq, r);
     } else {
@@ -240,7 +243,10 @@ static bool fetch(struct nvme *n, u32 queue)
         nvme_fail(n, "a submission queue that is not in memory");
         return false;
     }
+    u32 slot = sq->head;
     sq->head = (sq->head + 1) % sq->size;
+    if (unlikely(n->skipped->len) && nvme_abort_skips(n, queue, slot))
+        return true;
     r = nvme_request_new(n, queue, command);
     status = command[0] && command[1] & 3 ? NVME_INVALID_FIELD | NVME_DNR : queue ? nvme_io(r) : nvme_admin(r); /* fused: not offered */
     if (status != NVME_PENDING)
@@ -349,6 +355,7 @@ static void drop_full(struct nvme *n, u32 cq, int sq)
 void nvme_forget_queue(struct nvme *n, u32 queue)
 {
     drop_full(n, n->state->sq[queue].cq, (int)queue);
+    nvme_abort_forget(n, (int)queue);
     n->queue_generation[queue]++;
     n->in_flight[queue] = 0;
     take_bit(n->stalled, queue);
@@ -359,6 +366,7 @@ void nvme_forget_queues(struct nvme *n)
 {
     for (u32 i = 0; i < NVME_QUEUES; i++)
         drop_full(n, i, -1);
+    nvme_abort_forget(n, -1);
     n->generation++;
     memset(n->in_flight, 0, sizeof(n->in_flight));
     memset(n->stalled, 0, sizeof(n->stalled));

@@ -11,6 +11,9 @@ struct nvme_space_options {
     u32 id;                   /* 0: the first that is free */
     u64 logical, physical;    /* bytes; 0: 512 */
     u64 eui64;                /* 0: none */
+    u32 mcl;                  /* limits of Copy: blocks in all, of one range, ranges less one */
+    u16 mssrl;
+    u8 msrc;
     bool share_rw;
 };
 

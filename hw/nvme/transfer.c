@@ -8,12 +8,10 @@ enum { SGL_DATA = 0, SGL_BUCKET = 1, SGL_SEGMENT = 2, SGL_LAST = 3 };
 
 static bool dma(struct nvme *n, u64 address, u8 *data, u64 size, bool write)
 {
-    struct space *space = pci_function_space(&n->pci);
-
     if (!pci_function_may_dma(&n->pci))
         return false;
     while (size) {
-        struct space_hit hit = space_lookup(space, address);
+        struct space_hit hit = nvme_lookup(n, address);
         u64 step = MIN(size, hit.left);
 
         if (!hit.ram || (write && !hit.writable))
@@ -68,12 +66,10 @@ static void append(struct nvme *n, const struct space_hit *hit, u64 size)
 /* Bytes from address on, as many as the transfer still needs. */
 static u16 add(struct mapping *m, u64 address, u64 size)
 {
-    struct space *space = pci_function_space(&m->n->pci);
-
     size = MIN(size, m->left);
     m->left -= size;
     for (u64 step; size; size -= step, address += step) {
-        struct space_hit hit = space_lookup(space, address);
+        struct space_hit hit = nvme_lookup(m->n, address);
 
         if (!hit.ram || (m->write && !hit.writable))
             return NVME_TRANSFER_ERROR;

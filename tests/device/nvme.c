@@ -114,7 +114,9 @@ static void identifies(struct bench *bench, gconstpointer data)
     g_assert_cmpstr((const char *)page + 768, ==, "nqn.2019-08.org.qemu:s1");
     g_assert_cmphex(identify(&d, 0, 1), ==, 0);
     g_assert_cmpuint(bits_load_le(page, 8), ==, NVME_DISK / 4096);
-    g_assert_cmpuint(page[130], ==, 12);
+    g_assert_cmpuint(page[26], ==, 1);
+    g_assert_cmpuint(page[130], ==, 9);
+    g_assert_cmpuint(page[134], ==, 12);
     g_assert_cmphex(identify(&d, 0, 2), ==, 0); /* not there: zeros */
     g_assert_cmpuint(bits_load_le(page, 8), ==, 0);
     g_assert_cmphex(identify(&d, 0, 0), ==, 0xb);

@@ -6,6 +6,8 @@
 #include "tests/device/storm.h"
 
 enum { ROUNDS = 60, STEPS = 400 };
+#define STORM_CMB UINT64_C(0x41000000) /* the controller's memory behind its BAR, and where the driver may put it */
+#define STORM_CBA (BENCH_RAM + BENCH_RAM_SIZE / 2)
 
 struct storm {
     struct nvme_driver d;
@@ -20,7 +22,11 @@ static u32 any(struct storm *s, u32 below)
 /* Mostly RAM; the end of it, the registers, nothing. */
 static u64 address(struct storm *s)
 {
-    switch (any(s, 12)) {
+    switch (any(s, 14)) {
+    case 12:
+        return STORM_CMB + any(s, MIB);
+    case 13:
+        return STORM_CBA + any(s, 2 * MIB) - MIB / 2;
     case 0:
         return NVME_BAR + any(s, 0x4000);
     case 1:
@@ -52,7 +58,7 @@ static void fill_lists(struct storm *s)
 
 static struct nvme_sqe command(struct storm *s, bool io)
 {
-    static const u8 admin[] = { 0, 1, 2, 4, 5, 6, 8, 9, 10, 12, 0x7c }, nvm[] = { 0, 1, 2, 5, 8, 9, 12 };
+    static const u8 admin[] = { 0, 1, 2, 4, 5, 6, 8, 9, 10, 12, 0x7c, 0x80 }, nvm[] = { 0, 1, 2, 5, 8, 9, 12, 25 };
     u8 opcode = any(s, 20) == 0 ? (u8)any(s, 256) : io ? nvm[any(s, ARRAY_SIZE(nvm))] : admin[any(s, ARRAY_SIZE(admin))];
     struct nvme_sqe e = nvme_command(opcode, any(s, 8) ? 1 + any(s, 2) : g_rand_int(s->rand), address(s), any(s, 2) ? NVME_LISTS + 8 * any(s, 0x300) : address(s));
 
@@ -72,9 +78,11 @@ static struct nvme_sqe command(struct storm *s, bool io)
 static void poke(struct storm *s)
 {
     u64 value;
-    u32 offset = any(s, 2) ? any(s, 0x40) & ~3u : DOORBELLS + 4 * any(s, 300);
+    u32 offset = any(s, 2) ? any(s, 0x60) & ~3u : DOORBELLS + 4 * any(s, 300);
 
-    if (any(s, 8) == 0)
+    if (any(s, 10) == 0)
+        bench_try_write(s->d.bench, NVME_BAR + 0x50, 8, any(s, 3) ? STORM_CBA | any(s, 4) : UINT64_MAX << any(s, 64));
+    else if (any(s, 8) == 0)
         bench_try_write(s->d.bench, NVME_BAR + any(s, 0x4000), 1u << any(s, 4), g_rand_int(s->rand));
     else if (any(s, 3))
         bench_try_write(s->d.bench, NVME_BAR + offset, 4, any(s, 3) ? any(s, 32) : g_rand_int(s->rand));
@@ -119,7 +127,10 @@ static void disable(struct storm *s)
 
     bench_write(s->d.bench, NVME_ECAM + 0x10, 4, NVME_BAR);
     bench_write(s->d.bench, NVME_ECAM + 0x14, 4, 0);
+    bench_write(s->d.bench, NVME_ECAM + 0x18, 4, STORM_CMB);
+    bench_write(s->d.bench, NVME_ECAM + 0x1c, 4, 0);
     bench_write(s->d.bench, NVME_ECAM + 4, 2, 6);
+    bench_write(s->d.bench, NVME_BAR + 0x50, 8, 0);
     nvme_set(&s->d, CC, 0);
     while (nvme_get(&s->d, CSTS)) {
         g_assert_cmpint(g_get_monotonic_time(), <, end);
@@ -173,5 +184,6 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add("/storm/nvme", struct bench, NULL, bench_set_up, storm, bench_tear_down);
     g_test_add("/storm/nvme-small", struct bench, "max_ioqpairs=2;mdts=0;vsl=0;write-cache=off", bench_set_up, storm, bench_tear_down);
+    g_test_add("/storm/nvme-memory", struct bench, "cmb_size_mb=1", bench_set_up, storm, bench_tear_down);
     return g_test_run();
 }
