@@ -86,8 +86,9 @@ struct block_node {
 extern const struct block_driver block_driver_blkdebug, block_driver_file, block_driver_host_device, block_driver_null_co, block_driver_null_aio,
     block_driver_raw, block_driver_qcow2, block_driver_throttle;
 const struct block_driver *block_driver_find(const char *name);
-/* struct throttle_group, for block/throttle_group.c. */
+/* struct throttle_group, and their clock, for block/throttle_group.c. */
 GPtrArray *block_graph_throttle_groups(struct block_graph *graph);
+struct throttle_clock *block_graph_throttle_clock(struct block_graph *graph);
 /* NULL-terminated. */
 extern const struct block_driver *const block_drivers[];
 

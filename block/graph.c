@@ -1,6 +1,7 @@
 /* block/graph.c - nodes by name; opening from options, children, the end. */
 #include "block/driver.h"
 #include "base/error.h"
+#include "block/throttle.h"
 #include <string.h>
 
 struct block_graph {
@@ -10,6 +11,7 @@ struct block_graph {
     bool checking, committing;
     struct host_fdsets *fdsets;
     GPtrArray *throttle_groups;
+    struct throttle_clock throttle_clock;
 };
 
 const struct block_driver *const block_drivers[] = {
@@ -73,6 +75,11 @@ void block_graph_set_fdsets(struct block_graph *graph, struct host_fdsets *fdset
 struct host_fdsets *block_graph_fdsets(const struct block_graph *graph)
 {
     return graph->fdsets;
+}
+
+struct throttle_clock *block_graph_throttle_clock(struct block_graph *graph)
+{
+    return &graph->throttle_clock;
 }
 
 GPtrArray *block_graph_throttle_groups(struct block_graph *graph)

@@ -11,7 +11,7 @@ struct iothread {
     struct block_work stop_work;
     bool stop; /* the loop's thread */
     u64 thread_id;
-    s64 poll_max_ns, poll_grow, poll_shrink, aio_max_batch, thread_pool_min, thread_pool_max;
+    s64 poll_max_ns, poll_grow, poll_shrink, poll_weight, aio_max_batch, thread_pool_min, thread_pool_max;
     struct host_lock lock;
     struct host_cond started;
 };
@@ -103,6 +103,7 @@ static const struct vm_property properties[] = {
     NUMBER("poll-max-ns", poll_max_ns, "32768", "accepted; the thread sleeps when there is nothing to do"),
     NUMBER("poll-grow", poll_grow, "0", "accepted"),
     NUMBER("poll-shrink", poll_shrink, "0", "accepted"),
+    NUMBER("poll-weight", poll_weight, "0", "accepted"),
     NUMBER("aio-max-batch", aio_max_batch, "0", "accepted"),
     NUMBER("thread-pool-min", thread_pool_min, "0", "accepted"),
     NUMBER("thread-pool-max", thread_pool_max, "64", "accepted"),

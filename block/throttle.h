@@ -45,6 +45,14 @@ s64 throttle_admit(struct throttle *throttle, bool write, u64 bytes, s64 now);
 
 struct throttle_group;
 
+/* What limits go by: ns, never less than before; any thread. now NULL: host_clock_monotonic. */
+struct throttle_clock {
+    s64 (*now)(void *opaque);
+    void *opaque;
+};
+/* Nobody waits yet. */
+void throttle_set_clock(struct block_graph *graph, struct throttle_clock clock);
+
 /* The group with this name, made if there is none; the caller's reference. */
 struct throttle_group *throttle_group_get(struct block_graph *graph, const char *name);
 /* NULL when there is none; no reference. */

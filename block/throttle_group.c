@@ -5,8 +5,8 @@
 #include "host/lock.h"
 #include <string.h>
 
-/* A request that waits looks this often (ns) whether limits have changed. */
-static const s64 look_again = 100000000;
+/* A request that waits looks this often (ns) whether limits have changed, or a clock that is not the host's has moved. */
+static const s64 look_again = 100000000, look_at_clock = 1000000;
 
 struct throttle_group {
     struct block_graph *graph;
@@ -18,6 +18,25 @@ struct throttle_group {
     struct throttle throttle; /* from here on under the lock */
     u32 generation;           /* of the limits */
 };
+
+static s64 time_of(const struct throttle_group *group)
+{
+    const struct throttle_clock *clock = block_graph_throttle_clock(group->graph);
+
+    return clock->now ? clock->now(clock->opaque) : host_clock_monotonic();
+}
+
+void throttle_set_clock(struct block_graph *graph, struct throttle_clock clock)
+{
+    GPtrArray *groups = block_graph_throttle_groups(graph);
+
+    *block_graph_throttle_clock(graph) = clock;
+    for (guint i = 0; i < groups->len; i++) {
+        struct throttle_group *group = groups->pdata[i];
+
+        group->throttle.then = time_of(group);
+    }
+}
 
 struct throttle_group *throttle_group_find(struct block_graph *graph, const char *name)
 {
@@ -75,7 +94,7 @@ const char *throttle_group_name(const struct throttle_group *group)
 void throttle_group_set(struct throttle_group *group, const struct throttle_limits *limits)
 {
     host_lock_take(&group->lock);
-    group->throttle = (struct throttle){ .limits = *limits, .then = host_clock_monotonic() };
+    group->throttle = (struct throttle){ .limits = *limits, .then = time_of(group) };
     group->generation++;
     host_lock_drop(&group->lock);
     __atomic_store_n(&group->active, throttle_limits_any(limits), __ATOMIC_RELEASE);
@@ -96,7 +115,7 @@ static s64 admit(struct throttle_group *group, bool write, u64 bytes, u32 *gener
     s64 start;
 
     host_lock_take(&group->lock);
-    start = throttle_admit(&group->throttle, write, bytes, host_clock_monotonic());
+    start = throttle_admit(&group->throttle, write, bytes, time_of(group));
     *generation = group->generation;
     host_lock_drop(&group->lock);
     return start;
@@ -120,8 +139,10 @@ static bool in_hurry(const struct throttle_member *member)
 /* False: the limits have changed. */
 static bool wait_until(struct throttle_member *member, struct block_loop *loop, s64 start, u32 generation)
 {
-    for (s64 now; (now = host_clock_monotonic()) < start && !in_hurry(member);) {
-        block_fiber_sleep_until(loop, MIN(start, now + look_again));
+    bool foreign = block_graph_throttle_clock(member->group->graph)->now != NULL;
+
+    for (s64 now; (now = time_of(member->group)) < start && !in_hurry(member);) {
+        block_fiber_sleep_until(loop, foreign ? host_clock_monotonic() + look_at_clock : MIN(start, now + look_again));
         if (!is_of_now(member->group, generation))
             return false;
     }

@@ -120,7 +120,7 @@ bool qmp_query_block(struct monitor *monitor, const struct api_args_query_block 
         info->device = g_strdup(disk_id(at->data));
         info->qdev = g_strdup(disk_user(at->data));
         info->type = g_strdup("unknown");
-        info->removable = media_is_removable(at->data);
+        info->removable = !disk_user(at->data) || media_is_removable(at->data);
         info->locked = media_is_locked(at->data);
         info->has_tray_open = media_has_tray(at->data);
         info->tray_open = media_is_open(at->data);
@@ -222,6 +222,13 @@ bool qmp_block_resize(struct monitor *monitor, const struct api_args_block_resiz
     return r.ok;
 }
 
+static s64 number_of(struct vm_object *object, const char *property)
+{
+    g_autofree char *text = vm_object_get(object, property, NULL);
+
+    return text ? g_ascii_strtoll(text, NULL, 10) : 0;
+}
+
 bool qmp_query_iothreads(struct monitor *monitor, GPtrArray **ret, GError **error)
 {
     struct vm_object *objects = vm_object_child(vm_root(monitor->set->vm), "objects");
@@ -236,6 +243,11 @@ bool qmp_query_iothreads(struct monitor *monitor, GPtrArray **ret, GError **erro
         info = api_new(&api_type_io_thread_info);
         info->id = g_strdup(object->name);
         info->thread_id = (s64)iothread_thread_id(object);
+        info->poll_max_ns = number_of(object, "poll-max-ns");
+        info->poll_grow = number_of(object, "poll-grow");
+        info->poll_shrink = number_of(object, "poll-shrink");
+        info->poll_weight = number_of(object, "poll-weight");
+        info->aio_max_batch = number_of(object, "aio-max-batch");
         g_ptr_array_add(*ret, info);
     }
     return true;

@@ -1,6 +1,9 @@
 /* system/accel.c - choosing the accelerator: the first of those named that works. */
 #include "base/error.h"
+#include "block/disk.h"
+#include "block/throttle.h"
 #include "system/system.h"
+#include "vm/clock.h"
 #include "vm/icount.h"
 #include "vm/vcpu.h"
 #include <stdio.h>
@@ -23,6 +26,11 @@ static bool set_properties(struct vm_object *object, struct api_keyval *list, GE
             return false;
     }
     return true;
+}
+
+static s64 virtual_now(void *opaque)
+{
+    return vm_clock_now(opaque, VM_CLOCK_VIRTUAL);
 }
 
 enum outcome { STARTED, SKIPPED, FAILED };
@@ -70,6 +78,8 @@ static enum outcome try_one(struct mynah_system *s, const char *name, struct api
         return SKIPPED;
     }
     vm_set_accel(s->vm, instance);
+    if (accel->manual_clock)
+        throttle_set_clock(disk_set_graph(s->disks), (struct throttle_clock){ virtual_now, s->vm });
     if (vm_icount_on(s->vm) && !accel->counts) {
         error_set(error, "-icount is not allowed with accelerator '%s'", name);
         return FAILED;

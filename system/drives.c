@@ -105,15 +105,19 @@ static void set_text(struct json_object *options, const char *key, const char *v
 /* NULL without *error: no medium. */
 static struct json_object *drive_options(struct api_keyval *list, GError **error)
 {
-    const char *file = api_keyval_get(list, "file"), *format = api_keyval_get(list, "format");
+    const char *file = api_keyval_get(list, "file"), *format = api_keyval_get(list, "format"), *driver = api_keyval_get(list, "driver");
     struct json_object *options;
     unsigned flags = 0;
 
+    if (format && driver) {
+        error_set(error, "Cannot specify both 'driver' and 'format'");
+        return NULL;
+    }
     if (!read_flags(list, &flags, error))
         return NULL;
     if (!file || !*file)
         return NULL;
-    options = block_name_options(file, format, flags, error);
+    options = block_name_options(file, format ? format : driver, flags, error);
     if (!options)
         return NULL;
     set_below(options, "aio", api_keyval_get(list, "aio"));
@@ -123,7 +127,7 @@ static struct json_object *drive_options(struct api_keyval *list, GError **error
     return options;
 }
 
-static const char *const drive_keys[] = { "file", "format", "if", "id", "index", "bus", "unit", "media", "cache", "aio", "readonly", "read-only",
+static const char *const drive_keys[] = { "file", "format", "driver", "if", "id", "index", "bus", "unit", "media", "cache", "aio", "readonly", "read-only",
                                           "discard", "detect-zeroes", "node-name", "file.locking", "snapshot", "werror", "rerror", NULL };
 
 /* What the board or a device cannot do without. */

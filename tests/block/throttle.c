@@ -227,6 +227,28 @@ static void takes_its_time(struct desk *desk, gconstpointer node)
     g_assert_cmpint(host_clock_monotonic() - start, >=, 130 * MS);
 }
 
+static s64 by_hand(void *now)
+{
+    return *(const s64 *)now;
+}
+
+/* A clock that stands, whatever the host's does; groups that are there already begin anew with it. */
+static void another_clock(struct desk *desk, gconstpointer node)
+{
+    struct throttle_limits limits = one_byte();
+    s64 now = 5;
+
+    claim(desk, "n");
+    g_assert_true(disk_set_limits(desk->disk, NULL, "test", &limits, NULL));
+    throttle_set_clock(disk_set_graph(desk->disks), (struct throttle_clock){ by_hand, &now });
+    get_stuck(desk);
+    now += 520000 * (s64)MS;
+    wait_done(desk, 2);
+    g_assert_cmpuint(desk->done, ==, 2);
+    now += 520000 * (s64)MS;
+    wait_done(desk, 3);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -236,6 +258,7 @@ int main(int argc, char **argv)
     g_test_add_func("/throttle/mistakes", mistakes);
     g_test_add("/throttle/new-limits", struct desk, NULL, set_up, new_limits_free_those_who_wait, tear_down);
     g_test_add("/throttle/drain", struct desk, NULL, set_up, draining_does_not_wait, tear_down);
+    g_test_add("/throttle/another-clock", struct desk, NULL, set_up, another_clock, tear_down);
     g_test_add("/throttle/takes-its-time", struct desk, NULL, set_up, takes_its_time, tear_down);
     return g_test_run();
 }

@@ -53,8 +53,11 @@ def test_queues_are_given_to_iothreads(start):
 def test_writethrough_is_told(start, tmp_path):
     (tmp_path / "a").write_bytes(bytes(1 << 20))
     (tmp_path / "b").write_bytes(bytes(1 << 20))
-    machine = start(*IDLE, "-bios", "none", "-drive", "file=a,if=virtio,format=raw,cache=writethrough", "-drive", "file=b,if=virtio,format=raw", qmp=True)
-    assert [disk["inserted"]["cache"]["writeback"] for disk in machine.qmp.command("query-block")] == [False, True]
+    machine = start(*IDLE, "-bios", "none", "-drive", "file=a,if=virtio,format=raw,cache=writethrough", "-drive", "file=b,if=virtio,driver=raw",
+                    "-drive", "file=b,if=none,driver=raw,id=c,readonly=on,file.locking=off", qmp=True)
+    disks = machine.qmp.command("query-block")
+    assert [disk["inserted"]["cache"]["writeback"] for disk in disks[:2]] == [False, True]
+    assert [disk["removable"] for disk in disks] == [False, False, True]  # nobody has the last one
 
 
 def mapping(entries, more=""):
@@ -66,6 +69,8 @@ def mapping(entries, more=""):
     (["-drive", "file=missing.img,id=a,if=none"], "Could not open 'missing.img': No such file or directory"),
     (["-drive", "file=x,if=virtoi"], "unsupported bus type 'virtoi'"),
     (["-drive", "fiel=x"], "did you mean 'file'?"),
+    (["-drive", "file=x,if=none,driver=rwa"], "rwa"),
+    (["-drive", "file=x,if=none,driver=raw,format=raw"], "Cannot specify both 'driver' and 'format'"),
     ([*mapping('{"iothread":"t0"},{"iothread":"t0"}')], "iothread 't0' is there twice"),
     ([*mapping('{"iothread":"t1"}')], "there is no iothread 't1'"),
     ([*mapping('{"iothread":"t0","vqs":[0,2]}')], "'2' is not one of the 2 queues that the device has"),

@@ -39,6 +39,10 @@ def test_object_add_and_del(start):
         qmp.command("object-add", **{"qom-type": "memory-backend-ram", "id": "m1", "size": MIB})
     with pytest.raises(RuntimeError, match="object 'main' is in use, can not be deleted"):
         qmp.command("object-del", id="main")
+    qmp.command("object-add", **{"qom-type": "iothread", "id": "t0", "poll-max-ns": 1000, "poll-weight": 2, "thread-pool-max": 8})
+    assert [(t["id"], t["poll-max-ns"]) for t in qmp.command("query-iothreads")] == [("t0", 1000)]
+    qmp.command("object-del", id="t0")
+    assert qmp.command("query-iothreads") == []
     for name in ("m1", "m2", "s0"):
         qmp.command("object-del", id=name)
     with pytest.raises(RuntimeError, match="object 'm1' not found"):
