@@ -44,6 +44,28 @@ void line_pulse(struct line *line)
     tell(line, 0, true);
 }
 
+void line_keeper_init(struct line_keeper *keeper, enum lock_rank rank)
+{
+    host_lock_init(&keeper->lock, rank);
+    keeper->requests = 0;
+}
+
+void line_keeper_finish(struct line_keeper *keeper)
+{
+    host_lock_finish(&keeper->lock);
+}
+
+void line_keeper_show(struct line_keeper *keeper, bool lockless, void (*show)(void *opaque), void *opaque)
+{
+    if (!lockless) {
+        line_update(&keeper->requests, show, opaque);
+        return;
+    }
+    host_lock_take(&keeper->lock);
+    show(opaque);
+    host_lock_drop(&keeper->lock);
+}
+
 void line_foreach(struct vm *vm, const struct vm_object *owner, void (*fn)(struct line *line, void *opaque), void *opaque)
 {
     for (guint i = 0; i < vm->lines->len; i++) {

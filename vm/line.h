@@ -7,6 +7,7 @@
 #define VM_LINE_H
 
 #include "base/types.h"
+#include "host/lock.h"
 
 struct vm;
 struct vm_object;
@@ -44,7 +45,8 @@ void line_repeat(struct line *line, u32 level);
 
 /*
  * For levels that several threads change without a lock: runs show(opaque), which sets a line to what it finds; one thread at a time. What
- * others ask for meanwhile, or show itself, makes that one look again, so the last level set is the right one.
+ * others ask for meanwhile, or show itself, makes that one look again, so the last level set is the right one. It may be set a little after
+ * this returns, when another thread is at it.
  */
 static inline void line_update(u32 *requests, void (*show)(void *opaque), void *opaque)
 {
@@ -57,6 +59,18 @@ static inline void line_update(u32 *requests, void (*show)(void *opaque), void *
         show(opaque);
     } while (!__atomic_compare_exchange_n(requests, &seen, 0, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST));
 }
+
+/*
+ * Where it must have been set when this returns: who acknowledges an interrupt would see it again. A line that other threads set too has to be
+ * lockless, as line_is_lockless says; of others the hook may do anything, also come back here.
+ */
+struct line_keeper {
+    struct host_lock lock;
+    u32 requests;
+};
+void line_keeper_init(struct line_keeper *keeper, enum lock_rank rank);
+void line_keeper_finish(struct line_keeper *keeper);
+void line_keeper_show(struct line_keeper *keeper, bool lockless, void (*show)(void *opaque), void *opaque);
 
 /* Tests and the monitor; machine lock. fn for each input of the object (NULL: of all), in order of line_init. */
 void line_foreach(struct vm *vm, const struct vm_object *owner, void (*fn)(struct line *line, void *opaque), void *opaque);

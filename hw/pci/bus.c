@@ -15,11 +15,13 @@ static void finish(struct vm_object *object)
             pci_bus_unplug(bus->function[i]);
     }
     host_lock_finish(&bus->pin_lock);
+    line_keeper_finish(&bus->pins);
 }
 
 static void init(struct vm_object *object)
 {
     host_lock_init(&((struct pci_bus *)object)->pin_lock, LOCK_RANK_LEAF);
+    line_keeper_init(&((struct pci_bus *)object)->pins, LOCK_RANK_BUS_LINES);
 }
 
 VM_CLASS(pci_bus) { .name = "PCI", .parent = "bus", .size = sizeof(struct pci_bus), .description = "a PCI bus", .init = init, .finish = finish };
@@ -164,7 +166,7 @@ static void show_pins(void *opaque)
 void pci_bus_show_pins(struct pci_bus *root)
 {
     if (root->set_intx)
-        line_update(&root->pin_requests, show_pins, root);
+        line_keeper_show(&root->pins, root->pins_are_lockless && root->pins_are_lockless(root->host), show_pins, root);
 }
 
 void pci_bus_reset(struct pci_bus *bus)

@@ -121,8 +121,8 @@ struct pci_bus {
     void (*set_intx)(void *host, u32 line, u32 level);
     bool (*pins_are_lockless)(void *host); /* set_intx may be called in any thread. NULL: no */
     void *host;
-    struct host_lock pin_lock;
-    u32 pin_requests;           /* of line_update */
+    struct host_lock pin_lock;  /* of the counts */
+    struct line_keeper pins;    /* of the host's lines */
 };
 
 /* The number that the guest gave it; 0: the host's own. */

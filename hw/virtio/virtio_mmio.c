@@ -4,8 +4,10 @@
 #include "base/bits.h"
 #include "base/error.h"
 static const struct region_ops window_ops;
+static void init(struct vm_object *object), finish(struct vm_object *object);
 #define DEVICE      virtio_mmio
 #define DEVICE_ROWS "hw/virtio/virtio_mmio.dev"
+#define DEVICE_FLAGS .init = init, .finish = finish,
 #include "hw/core/declare.inc"
 
 enum { QUEUE_NOTIFY = 0x50, INTERRUPT_STATUS = 0x60, INTERRUPT_ACK = 0x64, CONFIG = 0x100, INTERRUPT_QUEUE = 1, INTERRUPT_CONFIG = 2 };
@@ -148,7 +150,7 @@ static void show_status(void *opaque)
 
 static void follow_status(struct virtio_mmio *transport)
 {
-    line_update(&transport->line_requests, show_status, transport);
+    line_keeper_show(&transport->keeper, line_is_lockless(transport->irq), show_status, transport);
 }
 
 static void clear_interrupt(struct virtio_mmio *transport, u32 bits)
@@ -363,6 +365,16 @@ static bool realize(void *device, GError **error)
     transport->bus->transport = transport;
     transport->bus->space = vm_memory(transport->device.object.vm);
     return true;
+}
+
+static void init(struct vm_object *object)
+{
+    line_keeper_init(&((struct virtio_mmio *)object)->keeper, LOCK_RANK_DEVICE_LINE);
+}
+
+static void finish(struct vm_object *object)
+{
+    line_keeper_finish(&((struct virtio_mmio *)object)->keeper);
 }
 
 static void before_reset(void *device)

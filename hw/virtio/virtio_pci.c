@@ -9,11 +9,11 @@
 #include <string.h>
 static const struct region_ops modern_ops, legacy_ops, notify_ops;
 static bool refuse_on(struct vm_object *object, const struct vm_property *property, const char *text, GError **error);
-static void init(struct vm_object *object);
+static void init(struct vm_object *object), finish(struct vm_object *object);
 #define DEVICE           virtio_pci
 #define DEVICE_ROWS      "hw/virtio/virtio_pci.dev"
 #define DEVICE_PARENT    "pci-device"
-#define DEVICE_FLAGS     .abstract = true, .init = init,
+#define DEVICE_FLAGS     .abstract = true, .init = init, .finish = finish,
 #define PCI_CONFIG_BYTES 4096
 #define PCI_MSIX_VECTORS 1024
 #include "hw/core/declare.inc"
@@ -59,7 +59,7 @@ static void show_isr(void *opaque)
 
 static void follow_isr(struct virtio_pci *pci)
 {
-    line_update(&pci->pin_requests, show_isr, pci);
+    line_keeper_show(&pci->pin, pci_function_pin_is_lockless(&pci->pci), show_isr, pci);
 }
 
 static void clear_isr(struct virtio_pci *pci)
@@ -759,10 +759,16 @@ static void reset(void *device)
 
 /* Properties. */
 
+static void finish(struct vm_object *object)
+{
+    line_keeper_finish(&((struct virtio_pci *)object)->pin);
+}
+
 static void init(struct vm_object *object)
 {
     struct virtio_pci *pci = (struct virtio_pci *)object;
 
+    line_keeper_init(&pci->pin, LOCK_RANK_DEVICE_LINE);
     if (variant_of(pci))
         pci->backend = vm_object_create(object->vm, variant_of(pci)->device, object, "virtio-backend", NULL);
 }
