@@ -1,5 +1,6 @@
 /* target/riscv/crypto.c - boxes and rounds of ciphers and hashes. */
 #include "target/riscv/crypto.h"
+#include "host/cipher.h"
 #include <string.h>
 
 const u8 riscv_aes_sbox[256] = {
@@ -59,7 +60,7 @@ const u8 riscv_sm4_sbox[256] = {
     0x18, 0xf0, 0x7d, 0xec, 0x3a, 0xdc, 0x4d, 0x20, 0x79, 0xee, 0x5f, 0x3e, 0xd7, 0xcb, 0x39, 0x48,
 };
 
-void riscv_aes_shift_sub(u32 state[4], bool inverse)
+static void shift_sub(u32 state[4], bool inverse)
 {
     const u8 *box = inverse ? riscv_aes_inverse_sbox : riscv_aes_sbox;
     u32 out[4];
@@ -88,6 +89,46 @@ u32 riscv_aes_mix_column(u32 c, bool inverse)
     u32 two = times_x(c);
 
     return two ^ rotate_right32(c ^ two, 8) ^ rotate_right32(c, 16) ^ rotate_right32(c, 24);
+}
+
+static void mix_columns(u32 state[4], bool inverse)
+{
+    for (unsigned i = 0; i < 4; i++)
+        state[i] = riscv_aes_mix_column(state[i], inverse);
+}
+
+void riscv_aes_round_by_tables(u32 state[4], const u32 key[4], bool inverse, bool mix)
+{
+    shift_sub(state, inverse);
+    if (mix && !inverse)
+        mix_columns(state, false);
+    for (unsigned i = 0; i < 4; i++)
+        state[i] ^= key[i];
+    if (mix && inverse)
+        mix_columns(state, true);
+}
+
+void riscv_aes_round(u32 state[4], const u32 key[4], bool inverse, bool mix)
+{
+    if (!host_aes_round(state, key, inverse, mix))
+        riscv_aes_round_by_tables(state, key, inverse, mix);
+}
+
+/* Times x^128, which is x^7 + x^2 + x + 1; what goes beyond is in *over. */
+static u128 fold(u128 a, u128 *over)
+{
+    *over = a >> 127 ^ a >> 126 ^ a >> 121;
+    return a ^ a << 1 ^ a << 2 ^ a << 7;
+}
+
+u128 riscv_ghash_multiply(u128 a, u128 b)
+{
+    u64 a0 = (u64)a, a1 = (u64)(a >> 64), b0 = (u64)b, b1 = (u64)(b >> 64);
+    u128 middle = host_carry_less(a0, b1) ^ host_carry_less(a1, b0), over, none;
+    u128 low = host_carry_less(a0, b0) ^ middle << 64, high = host_carry_less(a1, b1) ^ middle >> 64;
+
+    low ^= fold(high, &over);
+    return low ^ fold(over, &none);
 }
 
 u32 riscv_aes_round_constant(unsigned n)

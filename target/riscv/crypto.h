@@ -31,11 +31,15 @@ static inline u32 crypto_sub_word(const u8 box[256], u32 x)
     return box[x & 0xff] | (u32)box[x >> 8 & 0xff] << 8 | (u32)box[x >> 16 & 0xff] << 16 | (u32)box[x >> 24] << 24;
 }
 
-/* One round of AES without the key: rows shifted, bytes substituted, the other way when inverse. */
-void riscv_aes_shift_sub(u32 state[4], bool inverse);
+/* A round of AES as host_aes_round says, by the host's instructions or by tables. */
+void riscv_aes_round(u32 state[4], const u32 key[4], bool inverse, bool mix);
+void riscv_aes_round_by_tables(u32 state[4], const u32 key[4], bool inverse, bool mix);
 u32 riscv_aes_mix_column(u32 column, bool inverse);
 /* Round constant n, 0..9; 0 beyond. */
 u32 riscv_aes_round_constant(unsigned n);
+
+/* Product in GF(2^128) of GHASH: polynomials with the lowest power in bit 0 (NIST SP 800-38D, section 6.3, bits of bytes in reverse order). */
+u128 riscv_ghash_multiply(u128 a, u128 b);
 
 /* FIPS 180-4, section 4.1: sigma and capital sigma of SHA-256 (wide: SHA-512). */
 u64 riscv_sha2_sigma(bool wide, bool capital, unsigned which, u64 x);

@@ -6,11 +6,10 @@
 
 static u64 aes_round(u64 a, u64 b, bool inverse, bool mix)
 {
+    static const u32 no_key[4];
     u32 state[] = { (u32)a, (u32)(a >> 32), (u32)b, (u32)(b >> 32) };
 
-    riscv_aes_shift_sub(state, inverse);
-    for (unsigned i = 0; mix && i < 2; i++)
-        state[i] = riscv_aes_mix_column(state[i], inverse);
+    riscv_aes_round(state, no_key, inverse, mix);
     return state[0] | (u64)state[1] << 32;
 }
 

@@ -2,6 +2,7 @@
  * target/riscv/vector_crypto.c - vector cryptography (Unprivileged manual, "Cryptography Extensions: Vector"). Elements are worked on in groups of
  * four or eight; vl and vstart are multiples of that. No masks.
  */
+#include "host/cipher.h"
 #include "target/riscv/crypto.h"
 #include "target/riscv/vector.h"
 #include <string.h>
@@ -17,25 +18,14 @@ static void add_key(u32 state[4], const u32 key[4])
         state[i] ^= key[i];
 }
 
-static void mix(u32 state[4], bool inverse)
-{
-    for (unsigned i = 0; i < 4; i++)
-        state[i] = riscv_aes_mix_column(state[i], inverse);
-}
-
-/* single: one key, in the first group of vs2. Middle rounds mix columns: before the key, or behind it when inverse. */
+/* single: one key, in the first group of vs2. */
 static inline void aes(struct vector *v, bool single, bool inverse, bool middle)
 {
     EACH_GROUP(v, 4) {
-        u32 *state = GROUP(u32, v->d, 4), key[4];
+        u32 key[4];
 
         memcpy(key, single ? (const u32 *)v->s2 : GROUP(const u32, v->s2, 4), sizeof(key));
-        riscv_aes_shift_sub(state, inverse);
-        if (middle && !inverse)
-            mix(state, false);
-        add_key(state, key);
-        if (middle && inverse)
-            mix(state, true);
+        riscv_aes_round(GROUP(u32, v->d, 4), key, inverse, middle);
     }
 }
 static void aesem(struct vector *v) { aes(v, false, false, true); }
@@ -107,14 +97,11 @@ static inline void ghash(struct vector *v, bool adds)
 {
     EACH_GROUP(v, 4) {
         u64 *d = GROUP(u64, v->d, 2);
-        u128 s = load_poly(d), h = load_poly(GROUP(const u64, v->s2, 2)), z = 0;
+        u128 s = load_poly(d), z;
 
         if (adds)
             s ^= load_poly(GROUP(const u64, v->s1, 2));
-        for (unsigned i = 0; i < 128; i++) {
-            z ^= s >> i & 1 ? h : 0;
-            h = h << 1 ^ (h >> 127 ? 0x87 : 0);
-        }
+        z = riscv_ghash_multiply(s, load_poly(GROUP(const u64, v->s2, 2)));
         d[0] = reverse_bits8((u64)z);
         d[1] = reverse_bits8((u64)(z >> 64));
     }
@@ -133,6 +120,8 @@ static void gmul(struct vector *v) { ghash(v, false); }
             T *w = GROUP(T, v->d, 4), out[4];                                                                            \
             const T *w4 = GROUP(const T, v->s2, 4), *w12 = GROUP(const T, v->s1, 4); /* W4 W9 W10 W11; W12 to W15 */     \
                                                                                                                          \
+            if (!WIDE && host_sha256_schedule((u32 *)w, (const u32 *)w4, (const u32 *)w12))                              \
+                continue;                                                                                                \
             out[0] = (T)(small##WIDE(1, w12[2]) + w4[1] + small##WIDE(0, w[1]) + w[0]);                                  \
             out[1] = (T)(small##WIDE(1, w12[3]) + w4[2] + small##WIDE(0, w[2]) + w[1]);                                  \
             out[2] = (T)(small##WIDE(1, out[0]) + w4[3] + small##WIDE(0, w[3]) + w[2]);                                  \
@@ -147,6 +136,8 @@ static void gmul(struct vector *v) { ghash(v, false); }
             const T *s = GROUP(const T, v->s2, 4), *w = GROUP(const T, v->s1, 4) + from;                                 \
             T a = s[3], b = s[2], c = d[3], dd = d[2], e = s[1], f = s[0], g = d[1], h = d[0];                           \
                                                                                                                          \
+            if (!WIDE && host_sha256_rounds((u32 *)d, (const u32 *)s, (const u32 *)w))                                   \
+                continue;                                                                                                \
             for (unsigned i = 0; i < 2; i++) {                                                                           \
                 T t1 = (T)(h + large##WIDE(1, e) + ((e & f) ^ (~e & g)) + w[i]);                                         \
                 T t2 = (T)(large##WIDE(0, a) + ((a & b) ^ (a & c) ^ (b & c)));                                           \

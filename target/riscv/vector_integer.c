@@ -2,6 +2,7 @@
 #ifndef __clang__
 #pragma GCC optimize("O3")
 #endif
+#include "host/cipher.h"
 #include "target/riscv/vector_loops.h"
 
 #define SHIFT (b & (BITS - 1))
@@ -101,19 +102,10 @@ VECTOR_UNARY(clz, a ? (unsigned)__builtin_clzll(a) - (64 - BITS) : BITS)
 VECTOR_UNARY(ctz, a ? (unsigned)__builtin_ctzll(a) : BITS)
 VECTOR_UNARY(cpop, (unsigned)__builtin_popcountll(a))
 
-static u128 carry_less(u64 a, u64 b)
-{
-    u128 sum = 0;
-
-    for (unsigned i = 0; i < 64; i++)
-        sum ^= b >> i & 1 ? (u128)a << i : 0;
-    return sum;
-}
-
-VECTOR_LOOP_(clmul_v64, u64, s64, 64, , second[i], carry_less(a, b))
-VECTOR_LOOP_(clmul_x64, u64, s64, 64, , scalar, carry_less(a, b))
-VECTOR_LOOP_(clmulh_v64, u64, s64, 64, , second[i], carry_less(a, b) >> 64)
-VECTOR_LOOP_(clmulh_x64, u64, s64, 64, , scalar, carry_less(a, b) >> 64)
+VECTOR_LOOP_(clmul_v64, u64, s64, 64, , second[i], host_carry_less(a, b))
+VECTOR_LOOP_(clmul_x64, u64, s64, 64, , scalar, host_carry_less(a, b))
+VECTOR_LOOP_(clmulh_v64, u64, s64, 64, , second[i], host_carry_less(a, b) >> 64)
+VECTOR_LOOP_(clmulh_x64, u64, s64, 64, , scalar, host_carry_less(a, b) >> 64)
 
 /* --- reductions: vd[0] = vs1[0] and the active elements of vs2 --- */
 
