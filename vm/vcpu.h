@@ -69,10 +69,10 @@ struct code_source {
     bool (*stop_before)(void *opaque, u32 offset);
     const u64 *stops;
     /*
-     * What a translation over several branches does at one, at `at`, with the way to `target` and the one to `next` (the same for a jump
-     * that is always taken): the other way, if there is one, leaves the block. NULL: blocks end at branches.
+     * What a translation over several branches does at one, at `at`, with the way to `target`, which may lie outside the page (then it is
+     * never CODE_TARGET nor CODE_BOTH), and the one to `next` (the same for a jump that is always taken): the other way, if there is one, leaves the block. NULL: blocks end at branches.
      */
-    enum code_way (*follow)(void *opaque, u32 at, u32 target, u32 next);
+    enum code_way (*follow)(void *opaque, u32 at, s32 target, u32 next);
     void *opaque;
 };
 

@@ -168,11 +168,14 @@ static enum code_way follow_back(struct trace *t, u32 target, u32 next, bool to_
 }
 
 /* Both ways inside the loop, when both were gone. Ahead only, so that it ends. */
-static enum code_way follow(void *opaque, u32 at, u32 target, u32 next)
+static enum code_way follow(void *opaque, u32 at, s32 to, u32 next)
 {
     struct trace *t = opaque;
     bool to_target, to_next;
+    u32 target = (u32)to;
 
+    if (to < 0 || to >= TCG_PAGE_SIZE)
+        return next < t->end ? CODE_NEXT : CODE_STOP;
     if (target > at && target == next)
         return CODE_TARGET;
     ask_links(t, at, target, next, &to_target, &to_next);

@@ -25,9 +25,9 @@ static enum code_way way(const struct translation *t, s32 target, s32 next)
 {
     enum { PAGE = 4096 };
 
-    if (likely(!t->source->follow) || target < 0 || target >= PAGE || next >= PAGE)
+    if (likely(!t->source->follow) || next < 0 || next >= PAGE)
         return CODE_STOP;
-    return t->source->follow(t->source->opaque, (u32)t->pc, (u32)target, (u32)next);
+    return t->source->follow(t->source->opaque, (u32)t->pc, target, (u32)next);
 }
 
 /* The exit that was made last, if its row is `exit`, leads to code of this block further on. */

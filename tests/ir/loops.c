@@ -116,6 +116,12 @@ static unsigned d(unsigned n)
     return MACHINE_REGS - MACHINE_FLOATS + n;
 }
 
+/* Backward, forward, or in the next page. */
+static s32 outside(const struct insn *i)
+{
+    return (i->mem & 1 ? 0x40 : 0x800) + (i->mem & 2 ? TCG_PAGE_SIZE : 0);
+}
+
 static void build_insn(struct ir_block *b, const struct insn *i)
 {
     ir_value v;
@@ -135,7 +141,7 @@ static void build_insn(struct ir_block *b, const struct insn *i)
         ir_put(b, IR_I64, i->to, ir_load(b, IR_I64, i->mem, v, i->imm));
         break;
     case SIDE:
-        ir_exit_if(b, IR_EQ, ir_binary_imm(b, IR_AND, x(b, i->a), 0xff), ir_const(b, IR_I64, i->imm & 0xff), i->mem & 1 ? 0x40 : 0x800);
+        ir_exit_if(b, IR_EQ, ir_binary_imm(b, IR_AND, x(b, i->a), 0xff), ir_const(b, IR_I64, i->imm & 0xff), outside(i));
         break;
     case FLOAD:
         ir_put(b, IR_F64, d(i->to), ir_load(b, IR_F64, i->mem, x(b, i->a), i->imm));
