@@ -80,6 +80,18 @@ static inline u32 tcg_jump_index(u64 va, unsigned jump_bits)
     return (u32)((va >> 1) ^ (va >> (1 + jump_bits))) & ((1u << jump_bits) - 1);
 }
 
+/*
+ * Return addresses that the back end expects, on the host stack of the vCPU's thread: frames of two words, the host address that goes on
+ * and the guest address it stands for, from `bottom` down to `low`. Only while C runs that was called from generated code is there
+ * anything between them.
+ */
+struct tcg_returns {
+    u64 low, bottom; /* at `bottom`: a frame that no return matches; both 0: the back end has none */
+    u64 limit;       /* of the back end */
+};
+
+enum { TCG_SPILL_NEAR = 3, TCG_SPILL_SLOTS = 1024 };
+
 struct code_layout {
     const struct ir_reg *reg; /* guest registers that get/put name */
     u32 reg_count;
@@ -94,6 +106,9 @@ struct code_layout {
     s32 pc_page;      /* u64: virtual address of the page of the running block's first instruction */
     s32 exit_request; /* u32: non-zero: leave at the next poll */
     s32 scratch;      /* u64[4] for the back end's own use, never saved */
+    s32 spill_near;   /* u64[TCG_SPILL_NEAR] likewise, near the base */
+    s32 spill;        /* u64[TCG_SPILL_SLOTS] likewise */
+    s32 returns;      /* struct tcg_returns */
     s32 fp_rounding;  /* u8: dynamic rounding mode, an enum softfloat_rounding; RMM and what is no mode count as RNE */
     s32 fp_flags;     /* u8: enum softfloat_flag bits; complete outside generated code, where the back end adds what the host noticed */
     s32 fp_live;      /* u32 for the back end's own use, 0 outside generated code */
@@ -153,6 +168,7 @@ struct tcg_link {
     u32 unlinked;              /* back end: offset of the stub that the field reaches when not linked */
     s32 pc;                    /* target less pc_page */
     bool single;               /* wants the target's variant with ir_block.single_memory */
+    bool continues;            /* back end: comes back from a call, with the target's address at hand: reaches its indirect entry */
     bool same_page;            /* target lies in the page of the block's first instruction: may be linked directly */
 };
 
@@ -194,6 +210,13 @@ struct tcg_backend {
      * unlinked. Returns the end offset, or 0 when it does not fit. One thread at a time (accel/tcg's translation lock).
      */
     u32 (*emit)(struct tcg_engine *engine, const struct ir_block *block, struct tcg_code *code, u32 at, u32 limit);
+    /*
+     * For a block that ends with a call of the guest (IR_HINT_CALL): emits it, prepared, so that the block it returns to can follow without a
+     * jump. False: nothing happened, emit does it. Then that block is prepared and emit_behind emits it, at once, or gets NULL when there is
+     * none. The first block's IR must last until then, and its link of the way back is none. Returns as emit does. May be NULL.
+     */
+    bool (*open)(struct tcg_engine *engine, const struct ir_block *block, struct tcg_code *code, u32 at, u32 limit);
+    u32 (*emit_behind)(struct tcg_engine *engine, const struct ir_block *block, struct tcg_code *code);
     /* What empty jump-cache entries hold: a place that leaves with TCG_LEAVE_MISS. */
     u64 (*jump_miss)(const struct tcg_engine *engine);
     u32 (*code_limit)(const struct tcg_engine *engine); /* usable size of the buffer */

@@ -595,16 +595,17 @@ void ir_exit(struct ir_block *b, s32 pc, enum ir_exit_hint hint, s32 return_pc)
     op->imm = ir_append_exit(b, IR_EXIT_DIRECT, pc, hint, return_pc);
 }
 
-void ir_exit_to(struct ir_block *b, ir_value address, enum ir_exit_hint hint, s32 return_pc)
+void ir_exit_to(struct ir_block *b, ir_value address, u16 clear, enum ir_exit_hint hint, s32 return_pc)
 {
     const struct ir_op *target = &b->op[address];
     struct ir_op *op;
 
     if (b->tracking && target->code == IR_PC_ADD && target->imm == (s32)target->imm) {
-        ir_exit(b, (s32)target->imm, hint, return_pc); /* auipc+jalr: known relative to the page after all */
+        ir_exit(b, (s32)target->imm & ~(s32)clear, hint, return_pc); /* auipc+jalr: known relative to the page after all */
         return;
     }
     op = ir_append(b, IR_EXIT_TO, IR_I64);
+    op->aux = clear;
     op->arg[0] = address;
     op->imm = ir_append_exit(b, IR_EXIT_INDIRECT, 0, hint, return_pc);
 }

@@ -70,7 +70,8 @@ void ir_insn(struct ir_block *b, s32 pc, unsigned length);
 void ir_exit_if(struct ir_block *b, enum ir_cond cond, ir_value x, ir_value y, s32 pc);
 /* Ends of a block. */
 void ir_exit(struct ir_block *b, s32 pc, enum ir_exit_hint hint, s32 return_pc);
-void ir_exit_to(struct ir_block *b, ir_value address, enum ir_exit_hint hint, s32 return_pc);
+/* To the address less the bits in `clear`, which lie within a page. */
+void ir_exit_to(struct ir_block *b, ir_value address, u16 clear, enum ir_exit_hint hint, s32 return_pc);
 void ir_leave(struct ir_block *b);
 
 #endif

@@ -135,6 +135,7 @@ struct ir_exit {
     u8 kind;         /* enum ir_exit_kind */
     u8 hint;         /* enum ir_exit_hint: what a return-address predictor may use */
     u16 icount;      /* instructions retired when leaving here */
+    bool continues;  /* back end's: where the return from this block's call goes on (IR_EXIT_DIRECT, no op leads to it) */
     bool single;     /* to the variant of the target whose memory accesses are checked one by one */
     s32 pc;          /* direct, local: target less pc_page */
     s32 return_pc;   /* hint call: address of the instruction behind the call, less pc_page */

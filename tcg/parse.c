@@ -385,6 +385,10 @@ static void take_body(struct parser *p, struct ir_op *op)
     case IR_EXIT_TO:
         op->type = IR_I64;
         op->arg[0] = take_value(p);
+        if (has_word(p) && !strcmp(p->word[p->next], "less")) {
+            take(p);
+            op->aux = (u16)take_number(p);
+        }
         take_exit(p, op, IR_EXIT_INDIRECT);
         break;
     case IR_EXIT:

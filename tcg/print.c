@@ -228,6 +228,8 @@ static void print_body(struct printer *p, const struct ir_op *op)
         break;
     case IR_EXIT_TO:
         print_operands(p, op, 0, 1);
+        if (op->aux)
+            g_string_append_printf(p->out, " less %u", op->aux);
         print_exit(p, op);
         break;
     case IR_EXIT:

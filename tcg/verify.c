@@ -326,6 +326,8 @@ static bool check_by_code(struct verifier *v, const struct ir_op *op)
     case IR_EXIT:
         return check_exit(v, op);
     case IR_EXIT_TO:
+        if (op->aux >= TCG_PAGE_SIZE)
+            return complain(v, "bits to be cleared lie outside the page");
         return check_operand(v, 0, IR_I64) && check_exit(v, op);
     default:
         return (op->type <= IR_I64 || complain(v, "not an integer type")) && check_operands(v, 0, ir_op_operands(op), type);

@@ -162,15 +162,16 @@ struct vcpu_host {
     u8 *base;          /* base pointer of the active translation context */
     u32 fp_live;       /* of the back end: 0 outside generated code */
     u32 fp_spare;
-    u64 jit_spare[2];
+    u64 spill[3];      /* of the back end */
     u64 pc_page;
     struct vcpu *vcpu;
     u32 exit_request;  /* atomic: non-zero: leave generated code at the next poll */
     u32 spare;
+    u64 returns[3];    /* struct tcg_returns */
 } __attribute__((aligned(128)));
 _Static_assert(sizeof(struct vcpu_host) == 256, "all but fp_area within disp8 below the base pointer");
 
-enum { VCPU_STATE_PREFIX = 4096, VCPU_MAX_TIMERS = 4 };
+enum { VCPU_STATE_PREFIX = 12288, VCPU_MAX_TIMERS = 4 }; /* struct vcpu_host at its end, below it the back end's own */
 
 enum vm_watch { VM_WATCH_READ = 1, VM_WATCH_WRITE = 2, VM_WATCH_ACCESS = 3 };
 

@@ -110,6 +110,7 @@ static bool vcpu_create_tcg(struct vcpu *vcpu, GError **error)
     v->vcpu = vcpu;
     v->tcg = tcg;
     v->ir = ir_block_create(IR_MAX_OPS);
+    v->second_ir = ir_block_create(IR_MAX_OPS);
     v->code_reader = epoch_reader_add(tcg->code_epoch);
     vcpu->accel = v;
     tcg_tier2_add_vcpu(tcg, vcpu);
@@ -127,6 +128,7 @@ static void vcpu_destroy_tcg(struct vcpu *vcpu)
     tcg_jump2_destroy(v);
     epoch_reader_remove(v->tcg->code_epoch, v->code_reader);
     ir_block_destroy(v->ir);
+    ir_block_destroy(v->second_ir);
     g_free(v);
     vcpu->accel = NULL;
 }

@@ -49,6 +49,9 @@ bool tcg_layout_init(struct tcg *tcg, const struct cpu_class *cpu)
         .pc_page = host + (s32)offsetof(struct vcpu_host, pc_page),
         .exit_request = host + (s32)offsetof(struct vcpu_host, exit_request),
         .scratch = host + (s32)offsetof(struct vcpu_host, scratch),
+        .spill_near = host + (s32)offsetof(struct vcpu_host, spill),
+        .spill = host - TCG_SPILL_SLOTS * (s32)sizeof(u64),
+        .returns = host + (s32)offsetof(struct vcpu_host, returns),
         .icount = host + (s32)offsetof(struct vcpu_host, icount),
         .fp_rounding = cpu->state_fp_rounding,
         .fp_flags = cpu->state_fp_flags,
@@ -132,6 +135,21 @@ static void clear_table(struct tcg_fill_log *log, void *table, u32 entries)
     log->count = 0;
 }
 
+/* What a frame of an expected return stands for may not be there any more: all of them, or those of one page, become ones that nothing matches. */
+static void drop_returns(struct tcg_vcpu *v, bool all, u64 page)
+{
+    const struct tcg_returns *returns = (const struct tcg_returns *)v->vcpu->host->returns;
+    struct frame {
+        u64 host, va;
+    } *bottom = (struct frame *)(uintptr_t)returns->bottom, *low = (struct frame *)(uintptr_t)returns->low;
+
+    for (struct frame *frame = bottom; frame > low;) {
+        frame--;
+        if (all || (frame->va & ~UINT64_C(4095)) == page)
+            *frame = *bottom;
+    }
+}
+
 static void clear_jumps(struct tcg *tcg, struct context *context)
 {
     if (context->jump_log.count)
@@ -145,6 +163,7 @@ static void clear(struct tcg_vcpu *v, struct context *context)
     clear_table(&context->refill->read_log, context->l1_read, 1 << L1_BITS);
     clear_table(&context->refill->write_log, context->l1_write, 1 << L1_BITS);
     clear_jumps(v->tcg, context);
+    drop_returns(v, true, 0);
     context->generation = ++v->last_number;
     context->stale = false;
 }
@@ -209,6 +228,7 @@ void tcg_context_drop(struct tcg_vcpu *v, struct context *context)
         clear(v, context);
     else
         context->stale = true;
+    drop_returns(v, true, 0);
 }
 
 static unsigned jump_page_bit(u64 page)
@@ -246,6 +266,7 @@ void tcg_context_drop_page(struct tcg_vcpu *v, struct context *context, u64 va)
     if (itlb->va == page)
         itlb->generation = 0;
     flush_jump_page(v->tcg, context, page);
+    drop_returns(v, false, page);
 }
 
 void tcg_context_fill(struct context *context, u64 va, bool write, const u8 *host)
@@ -275,6 +296,7 @@ void tcg_jump_fill(struct tcg_vcpu *v, u64 va, const void *entry)
 
 void tcg_jump_flush_all(struct tcg_vcpu *v)
 {
+    drop_returns(v, true, 0);
     for (u32 i = 0; i < v->context_count; i++)
         clear_jumps(v->tcg, v->contexts[i]);
     tcg_jump2_drop_all(v);

@@ -193,7 +193,7 @@ struct tcg_vcpu {
     struct vcpu_stop watch_hit;
     bool device_pending;  /* counting: an access reached a device, or nothing: run the instruction alone, so that what follows from it is seen behind it */
     bool in_helper;       /* the access is one of a helper's (tcg_memory) */
-    struct ir_block *ir;
+    struct ir_block *ir, *second_ir; /* the second: while a block and the one its call returns to are translated together */
     /* statistics */
     u64 dispatches, resumes, misses, finds, finds2, links, walks, l2_hits, flushes, page_flushes, slow_loads, slow_stores, mmio;
 };

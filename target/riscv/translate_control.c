@@ -137,12 +137,11 @@ void translate_jalr(struct translation *t, const struct riscv_insn *i)
     ir_value target = ir_binary_imm(t->b, IR_ADD, translate_x(t, i->rs1), i->imm);
     enum ir_exit_hint hint = is_link(i->rd) ? IR_HINT_CALL : is_link(i->rs1) ? IR_HINT_RETURN : IR_HINT_NONE;
 
-    target = ir_binary_imm(t->b, IR_AND, target, -2);
     if (translate_may_misalign(t))
-        translate_call(t, &riscv_ir_check_target, target, IR_NONE, IR_NONE, IR_NONE);
+        translate_call(t, &riscv_ir_check_target, ir_binary_imm(t->b, IR_AND, target, -2), IR_NONE, IR_NONE, IR_NONE);
     if (i->rd != 0)
         translate_set_x(t, i->rd, ir_pc_add(t->b, t->next));
-    ir_exit_to(t->b, target, hint, t->next);
+    ir_exit_to(t->b, target, 1, hint, t->next);
     t->done = true;
 }
 

@@ -326,8 +326,10 @@ static void put_side_exits(struct emitter *e)
 static void put_exit_to(struct emitter *e, const struct ir_op *op)
 {
     u16 a = slot_of(e, op->arg[0]);
+    struct interp_insn *insn = put_insn(e, INTERP_EXIT_TO);
 
-    put_insn(e, INTERP_EXIT_TO)->a = a;
+    insn->a = a;
+    insn->imm = ~(u64)op->aux;
 }
 
 static void put_op(struct emitter *e, u32 i)

@@ -345,7 +345,7 @@ L_EXIT_PAGE:
     va = STATE(u64, pc_page) + (u64)(s64)ip->x;
     goto jump;
 L_EXIT_TO:
-    va = s[ip->a];
+    va = s[ip->a] & ip->imm;
 jump: {
     const struct tcg_jump_entry *entry =
         (const struct tcg_jump_entry *)at(base, layout->jump_cache) + tcg_jump_index(va, layout->jump_bits);

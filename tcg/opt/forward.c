@@ -116,7 +116,8 @@ static ir_value do_exit_to(struct forward *f, const struct ir_op *op)
     if (target->code != IR_PC_ADD || target->imm != (s32)target->imm)
         return v;
     exit->kind = IR_EXIT_DIRECT;
-    exit->pc = (s32)target->imm;
+    exit->pc = (s32)target->imm & ~(s32)op->aux;
+    f->b->op[v].aux = 0;
     f->b->op[v].code = IR_EXIT;
     f->b->op[v].type = IR_VOID;
     f->b->op[v].arg[0] = IR_NONE;

@@ -20,7 +20,8 @@ static void reset_block(struct tcg_engine *e)
     memset(e->owner, 0xff, sizeof(e->owner));
     memset(e->slot_free, 0xff, e->slot_words * sizeof(e->slot_free[0]));
     e->slot_words = 0;
-    e->cold_count = e->recheck_count = 0;
+    if (!e->opened.on)
+        e->cold_count = e->recheck_count = 0;
     e->nan32 = e->nan64 = 0;
 }
 

@@ -18,7 +18,7 @@ struct x86_cold *x86_cold_add(struct tcg_engine *e, enum x86_cold_kind kind)
     return cold;
 }
 
-void x86_push_operand(struct tcg_engine *e, struct x86_operand o, s32 shift)
+void x86_push_operand(struct tcg_engine *e, struct x86_operand o)
 {
     struct x86_code *c = &e->code;
 
@@ -35,9 +35,26 @@ void x86_push_operand(struct tcg_engine *e, struct x86_operand o, s32 shift)
         x86_mov_ri(c, RAX, (u64)o.imm);
         x86_push_r(c, RAX);
     } else {
-        if (o.place == PLACE_STACK)
-            o.disp += shift;
         x86_push_m(c, x86_operand_mem(o));
+    }
+}
+
+/* Leaves by a link: told by four bytes when it lies near the first link that there was, as nearly all do. */
+static void name_link(struct tcg_engine *e, const struct tcg_link *link)
+{
+    const struct x86_stubs *stubs = &e->stubs;
+    u64 *near = &((struct x86_constants *)x86_at(e, stubs->constants))->links;
+    s64 from;
+
+    if (!*near)
+        *near = (u64)(uintptr_t)link;
+    from = (s64)((u64)(uintptr_t)link - *near);
+    if (x86_fits32(from)) {
+        x86_call_to(&e->code, x86_at(e, link->continues ? stubs->leave_continuation : stubs->leave_link));
+        e->code.p = x86_put32(x86_begin(&e->code), (u32)from);
+    } else {
+        x86_call_to(&e->code, x86_at(e, link->continues ? stubs->leave_far_continuation : stubs->leave_far_link));
+        e->code.p = x86_put64(x86_begin(&e->code), (u64)(uintptr_t)link);
     }
 }
 
@@ -48,8 +65,7 @@ void x86_link_stub(struct tcg_engine *e, u32 exit, x86_fixup site)
     x86_fix(site, e->code.p);
     link->site = (u32)(site - e->buffer->write);
     link->unlinked = (u32)(e->code.p - e->buffer->write);
-    x86_call_to(&e->code, x86_at(e, e->stubs.leave_link));
-    e->code.p = x86_put64(x86_begin(&e->code), (u64)(uintptr_t)link);
+    name_link(e, link);
 }
 
 /* rcx: address of the group's low end. The jump is taken when its bytes lie in two pages; rcx becomes the access's address. */
@@ -79,9 +95,9 @@ static void call_slow(struct tcg_engine *e, const struct x86_cold *cold)
     if (cold->kind == COLD_AMO)
         x86_push_i(&e->code, (s32)cold->extra);
     if (cold->kind != COLD_LOAD)
-        x86_push_operand(e, cold->value, cold->kind == COLD_AMO ? 8 : 0);
+        x86_push_operand(e, cold->value);
     if (cold->kind == COLD_CAS)
-        x86_push_operand(e, cold->value2, 8);
+        x86_push_operand(e, cold->value2);
     x86_mov_ri(&e->code, RAX, (u32)cold->where << 16 | cold->mem);
     x86_call_to(&e->code, x86_at(e, stub[stub_of[cold->kind]]));
 }
@@ -121,7 +137,7 @@ static void repeat_checks(struct tcg_engine *e, const struct x86_cold *cold)
         x86_address(e, r->base, r->low);
         fails[i] = x86_check(e, r->write ? e->layout->l1_write : e->layout->l1_read, (unsigned)(r->high - r->low));
         if (r->slot != X86_NO_SLOT)
-            x86_mov_mr(c, 3, x86_mem(RSP, r->slot * 8), RCX);
+            x86_mov_mr(c, 3, x86_slot(e, r->slot), RCX);
     }
     x86_fp_reload(e);
     if (result)
@@ -170,7 +186,7 @@ static void emit_group(struct tcg_engine *e, const struct x86_cold *cold)
 
     x86_begin_slow(e, cold, cold->low);
     if (store)
-        x86_push_operand(e, cold->value, 0);
+        x86_push_operand(e, cold->value);
     x86_budget_give(e, cold->unretired);
     pad = x86_padding(c->p, 5 + sizeof(call) + 2);
     if (pad)
@@ -266,12 +282,8 @@ static void emit_nan(struct tcg_engine *e, const struct x86_cold *cold)
 /* A comparison without flags, of NaNs. */
 static void emit_mute(struct tcg_engine *e, const struct x86_cold *cold)
 {
-    struct x86_operand flags = cold->value;
-
     x86_push_r(&e->code, RAX);
-    if (flags.place == PLACE_STACK)
-        flags.disp += 8;
-    x86_load(e, false, RAX, flags);
+    x86_load(e, false, RAX, cold->value);
     x86_call_to(&e->code, x86_at(e, e->stubs.fp_flags_set));
     x86_pop_r(&e->code, RAX);
     x86_mov_ri(&e->code, cold->result, 0);
@@ -307,9 +319,17 @@ static bool is_fp(unsigned kind)
     return kind == COLD_FP_LOAD || kind == COLD_NAN || kind == COLD_UNBOX || kind == COLD_EXACT || kind == COLD_MUTE;
 }
 
-void x86_cold_emit(struct tcg_engine *e)
+/* The oldest frames are far away: all are forgotten. */
+static void emit_room(struct tcg_engine *e, const struct x86_cold *cold)
 {
-    for (u32 i = 0; i < e->cold_count; i++) {
+    x86_fix(cold->from, e->code.p);
+    x86_mov_rm(&e->code, true, RSP, x86_base(e->layout->returns + (s32)offsetof(struct tcg_returns, bottom)));
+    x86_jmp_to(&e->code, cold->back);
+}
+
+void x86_cold_emit(struct tcg_engine *e, u32 first, u32 end)
+{
+    for (u32 i = first; i < end; i++) {
         const struct x86_cold *cold = &e->cold[i];
 
         if (e->loop.on && !is_fp(cold->kind)) {
@@ -323,6 +343,11 @@ void x86_cold_emit(struct tcg_engine *e)
         case COLD_CROSS:
             x86_fix(cold->from, e->code.p);
             x86_emit_cross(e, &e->block->exit[cold->extra]);
+            break;
+        case COLD_ROOM:
+            emit_room(e, cold);
+            break;
+        case COLD_NOTHING:
             break;
         case COLD_COUNT:
             x86_count_cold(e, cold);

@@ -75,7 +75,9 @@ static bool calls(const struct tcg_engine *e, const cs_insn *insn, u32 stub)
 static unsigned data_behind(const struct tcg_engine *e, const cs_insn *insn, const char **what)
 {
     *what = "link";
-    if (calls(e, insn, e->stubs.leave_link))
+    if (calls(e, insn, e->stubs.leave_link) || calls(e, insn, e->stubs.leave_continuation))
+        return 4;
+    if (calls(e, insn, e->stubs.leave_far_link) || calls(e, insn, e->stubs.leave_far_continuation))
         return 8;
     *what = "group";
     if (calls(e, insn, e->stubs.group_load[0]) || calls(e, insn, e->stubs.group_load[1]) ||

@@ -157,6 +157,7 @@ static void number_links(struct tcg_engine *e, struct tcg_code *out)
         if (exit->kind != IR_EXIT_DIRECT)
             continue;
         out->link[n].pc = exit->pc;
+        out->link[n].continues = exit->continues;
         out->link[n].site = out->link[n].unlinked = 0;
         e->link_of[i] = (u16)n++;
     }
@@ -175,18 +176,13 @@ static void begin_groups(struct tcg_engine *e)
     }
 }
 
-static u32 emit_block(struct tcg_engine *e, const struct ir_block *block, struct tcg_code *out, u32 at, u32 limit)
+/* Everything but cold code. */
+static void emit_body(struct tcg_engine *e, const struct ir_block *block, struct tcg_code *out)
 {
-    u32 start = (at & 7) <= 3 ? at : (at + 7) & ~7u; /* the first five bytes must lie in one word: kill */
-
-    if ((u64)start + 256 > limit)
-        return 0;
-    tcg_buffer_prepare(e->buffer, start);
     e->block = block;
     e->out = out;
-    e->code = (struct x86_code){
-        .p = x86_at(e, start), .start = x86_at(e, start), .limit = x86_at(e, limit - X86_MAX_INSN)
-    };
+    e->tail = NULL;
+    out->start = (u32)(e->code.p - e->buffer->write);
     number_links(e, out);
     if (!e->analysed)
         x86_analyse(e);
@@ -196,13 +192,97 @@ static u32 emit_block(struct tcg_engine *e, const struct ir_block *block, struct
     if (e->loop.on)
         x86_loop_begin(e);
     emit_ops(e);
-    x86_cold_emit(e);
+}
+
+static bool begin(struct tcg_engine *e, u32 at, u32 limit)
+{
+    u32 start = x86_is_entry(x86_at(e, at)) ? at : (at + 7) & ~7u;
+
+    if ((u64)start + 256 > limit)
+        return false;
+    tcg_buffer_prepare(e->buffer, start);
+    e->code = (struct x86_code){
+        .p = x86_at(e, start), .start = x86_at(e, start), .limit = x86_at(e, limit - X86_MAX_INSN)
+    };
+    return true;
+}
+
+/* The end of what was emitted, or 0. */
+static u32 end(struct tcg_engine *e)
+{
+    u32 here = (u32)(e->code.p - e->buffer->write);
+
+    e->opened.on = false;
     if (e->code.overflow)
         return 0;
     e->prepared = false;
-    out->start = start;
-    out->size = (u32)(e->code.p - e->code.start);
-    return start + out->size;
+    e->out->size = here - e->out->start;
+    return here;
+}
+
+static u32 emit_block(struct tcg_engine *e, const struct ir_block *block, struct tcg_code *out, u32 at, u32 limit)
+{
+    if (!begin(e, at, limit))
+        return 0;
+    emit_body(e, block, out);
+    x86_cold_emit(e, 0, e->cold_count);
+    return end(e);
+}
+
+/* --- a block and the one that its call returns to, without a jump between them --- */
+
+static void emit_opened_cold(struct tcg_engine *e)
+{
+    const struct x86_opened *o = &e->opened;
+
+    e->block = o->block;
+    e->out = o->out;
+    e->uses_fp = o->uses_fp;
+    memcpy(e->link_of, o->link_of, sizeof(e->link_of));
+    x86_cold_emit(e, 0, o->cold_count);
+}
+
+bool x86_emit_open(struct tcg_engine *e, const struct ir_block *block, struct tcg_code *out, u32 at, u32 limit)
+{
+    struct x86_opened *o = &e->opened;
+
+    e->loop.on = false;
+    if (block->loop || !begin(e, at, limit))
+        return false;
+    emit_body(e, block, out);
+    e->prepared = false;
+    if (e->code.overflow || !e->tail)
+        return false;
+    *o = (struct x86_opened){ .on = true, .uses_fp = e->uses_fp, .block = block, .out = out, .cold_count = e->cold_count };
+    memcpy(o->link_of, e->link_of, sizeof(o->link_of));
+    out->size = (u32)(e->code.p - e->buffer->write) - out->start;
+    return true;
+}
+
+u32 x86_emit_behind(struct tcg_engine *e, const struct ir_block *block, struct tcg_code *out)
+{
+    struct x86_opened *o = &e->opened;
+    const struct x86_cold *jump;
+
+    if (!block) {
+        emit_opened_cold(e);
+        return end(e);
+    }
+    jump = &e->cold[e->tail_cold];
+    o->out->link[o->link_of[jump->extra]].site = 0;
+    e->cold[e->tail_cold].kind = COLD_NOTHING;
+    e->code.p = e->tail;
+    o->out->size = (u32)(e->tail - e->buffer->write) - o->out->start;
+    emit_body(e, block, out);
+    struct x86_opened second = { .uses_fp = e->uses_fp };
+    memcpy(second.link_of, e->link_of, sizeof(second.link_of));
+    emit_opened_cold(e);
+    e->block = block;
+    e->out = out;
+    e->uses_fp = second.uses_fp;
+    memcpy(e->link_of, second.link_of, sizeof(e->link_of));
+    x86_cold_emit(e, o->cold_count, e->cold_count);
+    return end(e);
 }
 
 u32 x86_emit_block(struct tcg_engine *e, const struct ir_block *block, struct tcg_code *out, u32 at, u32 limit)

@@ -4,6 +4,9 @@
 
 #include "tcg/x86_64/engine.h"
 
+/* See tcg_backend.open, .emit_behind. */
+bool x86_emit_open(struct tcg_engine *e, const struct ir_block *block, struct tcg_code *out, u32 at, u32 limit);
+u32 x86_emit_behind(struct tcg_engine *e, const struct ir_block *block, struct tcg_code *out);
 /* See tcg_backend.emit. 0: does not fit into buffer bytes [at, limit). */
 u32 x86_emit_block(struct tcg_engine *e, const struct ir_block *block, struct tcg_code *out, u32 at, u32 limit);
 

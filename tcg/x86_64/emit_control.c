@@ -1,6 +1,9 @@
-/* tcg/x86_64/emit_control.c - exits of a block, the jump cache, calls of helpers. */
+/* tcg/x86_64/emit_control.c - exits of a block, calls and returns of the guest, the jump cache, calls of helpers. */
 #include "tcg/x86_64/value.h"
 #include "tcg/append.h"
+
+enum { POP_BYTES = 1 };
+enum { RETURN_REACH = 6 }; /* ops between an instruction's put of the return address and its exit */
 
 /* --- exits --- */
 
@@ -9,15 +12,15 @@ static void poll(struct tcg_engine *e)
     x86_alu_mi(&e->code, X86_CMP, false, x86_base(e->layout->exit_request), 0);
 }
 
-/* rax: guest virtual address. */
-void x86_emit_probe(struct tcg_engine *e)
+/* rax: guest virtual address, whose lowest bit goes when `even`. Where its code is found in the jump cache. */
+static struct x86_mem look_up(struct tcg_engine *e, bool even)
 {
     struct x86_code *c = &e->code;
     unsigned bits = e->layout->jump_bits;
-    s32 mask = (s32)(((1u << bits) - 1) << 4), cache = e->layout->jump_cache;
+    s32 cache = e->layout->jump_cache;
 
     poll(e);
-    x86_jcc_to(c, CC_NE, x86_at(e, e->stubs.leave_rax));
+    x86_jcc_to(c, CC_NE, x86_at(e, even ? e->stubs.leave_rax_even : e->stubs.leave_rax));
     if (e->features.bmi) {
         x86_rorx_rr(c, true, RCX, RAX, bits);
     } else {
@@ -25,23 +28,32 @@ void x86_emit_probe(struct tcg_engine *e)
         x86_shift_ri(c, X86_SHR, true, RCX, bits);
     }
     x86_alu_rr(c, X86_XOR, false, RCX, RAX);
-    x86_shift_ri(c, X86_SHL, false, RCX, 3);
-    x86_alu_ri(c, X86_AND, false, RCX, mask);
-    x86_alu_rm(c, X86_CMP, true, RAX, x86_mem_index(RBP, RCX, 0, cache));
-    x86_jcc_to(c, CC_NE, x86_at(e, e->stubs.leave_miss));
-    x86_jmp_m(c, x86_mem_index(RBP, RCX, 0, cache + 8));
+    x86_alu_ri(c, X86_AND, false, RCX, (s32)(((1u << bits) - 1) << 1));
+    x86_alu_rm(c, X86_CMP, true, RAX, x86_mem_index(RBP, RCX, 3, cache));
+    x86_jcc_to(c, CC_NE, x86_at(e, even ? e->stubs.leave_miss_even : e->stubs.leave_miss));
+    return x86_mem_index(RBP, RCX, 3, cache + 8);
+}
+
+void x86_emit_probe(struct tcg_engine *e)
+{
+    x86_jmp_m(&e->code, look_up(e, false));
+}
+
+static void load_target(struct tcg_engine *e, const struct ir_exit *exit)
+{
+    x86_mov_rm(&e->code, true, RAX, x86_base(e->layout->pc_page));
+    x86_alu_ri(&e->code, X86_ADD, true, RAX, exit->pc);
 }
 
 void x86_emit_cross(struct tcg_engine *e, const struct ir_exit *exit)
 {
-    x86_mov_rm(&e->code, true, RAX, x86_base(e->layout->pc_page));
-    x86_alu_ri(&e->code, X86_ADD, true, RAX, exit->pc);
+    load_target(e, exit);
     x86_emit_probe(e);
 }
 
-static bool in_page(const struct ir_exit *exit)
+static bool in_page(s32 pc)
 {
-    return exit->pc >= 0 && exit->pc < TCG_PAGE_SIZE;
+    return pc >= 0 && pc < TCG_PAGE_SIZE;
 }
 
 /* Backward: a loop without a poll could never be left. */
@@ -54,6 +66,113 @@ static void pad(struct tcg_engine *e, unsigned bytes)
 {
     if (bytes)
         x86_nop(&e->code, bytes);
+}
+
+/* --- calls and returns of the guest: docs/decisions/returns.md --- */
+
+/* The guest register that holds the call's return address, or IR_NONE: what is put last in this block. */
+static u16 return_register(const struct tcg_engine *e, s32 return_pc)
+{
+    const struct ir_op *ops = e->block->op;
+
+    for (u32 i = e->index, end = i > RETURN_REACH ? i - RETURN_REACH : 0; i-- > end;) {
+        if (ops[i].code == IR_PUT && ops[ops[i].arg[0]].code == IR_PC_ADD && ops[ops[i].arg[0]].imm == return_pc)
+            return ops[i].aux;
+    }
+    return IR_NONE;
+}
+
+/* The exit that prepare made for where the call's return goes on. */
+static const struct ir_exit *continuation(const struct ir_block *b)
+{
+    const struct ir_exit *exit = &b->exit[b->exit_count - 1];
+
+    return exit->continues ? exit : NULL;
+}
+
+void x86_prepare_call(struct ir_block *b)
+{
+    const struct ir_op *end = &b->op[b->count - 1];
+    const struct ir_exit *exit = &b->exit[end->imm];
+
+    if ((end->code != IR_EXIT && end->code != IR_EXIT_TO) || exit->hint != IR_HINT_CALL || !in_page(exit->return_pc) ||
+        b->exit_count == IR_MAX_EXITS)
+        return;
+    b->exit[b->exit_count++] = (struct ir_exit){ .kind = IR_EXIT_DIRECT, .continues = true, .icount = exit->icount, .pc = exit->return_pc };
+}
+
+/* A new frame must fit: all are forgotten else. (A conditional move of rsp would cost more than the call.) Clobbers flags. */
+static void make_room(struct tcg_engine *e)
+{
+    struct x86_cold *cold = x86_cold_add(e, COLD_ROOM);
+
+    x86_alu_rm(&e->code, X86_CMP, true, RSP, x86_base(e->layout->returns + (s32)offsetof(struct tcg_returns, limit)));
+    cold->from = x86_jcc(&e->code, CC_B);
+    cold->back = e->code.p;
+}
+
+static void push_return(struct tcg_engine *e, u16 reg)
+{
+    if (e->pin_of[reg] != X86_NO_REG)
+        x86_push_r(&e->code, e->pin_of[reg]);
+    else
+        x86_push_m(&e->code, x86_state_of(e, reg));
+}
+
+static struct x86_cold *cold_link(struct tcg_engine *e, u32 exit);
+
+/* Behind the host call: the guest came back to the return address, which is on the stack. */
+static void go_on(struct tcg_engine *e)
+{
+    const struct ir_exit *exit = continuation(e->block);
+    struct x86_cold *cold;
+
+    x86_pop_r(&e->code, RAX);
+    if (!exit) {
+        x86_jmp_to(&e->code, x86_at(e, e->stubs.probe));
+        return;
+    }
+    e->tail = e->code.p;
+    e->tail_cold = e->cold_count;
+    cold = cold_link(e, (u32)(exit - e->block->exit));
+    pad(e, x86_padding(e->code.p, 1));
+    cold->from = x86_jmp(&e->code);
+}
+
+/* Before a host call of `bytes`, whose field is `field` bytes behind its begin if that may be patched: what comes behind it is entered like a block. */
+static void align_call(struct tcg_engine *e, unsigned bytes, unsigned field)
+{
+    unsigned n = 0;
+
+    while ((field && x86_padding(e->code.p + n, field)) || !x86_is_entry(e->code.p + n + bytes + POP_BYTES))
+        n++;
+    pad(e, n);
+}
+
+/* rax: the address. The frame is that of the call: the host's own prediction of returns works. */
+static void return_to(struct tcg_engine *e, bool even)
+{
+    x86_alu_rm(&e->code, X86_CMP, true, RAX, x86_mem(RSP, 8));
+    x86_jcc_to(&e->code, CC_NE, x86_at(e, even ? e->stubs.return_miss_even : e->stubs.return_miss));
+    x86_ret(&e->code);
+}
+
+/* rax: the address. */
+static void jump_or_call(struct tcg_engine *e, const struct ir_exit *exit, bool even)
+{
+    u16 reg = exit->hint == IR_HINT_CALL ? return_register(e, exit->return_pc) : IR_NONE;
+    struct x86_mem entry;
+
+    if (reg == IR_NONE) {
+        x86_jmp_m(&e->code, look_up(e, even));
+        return;
+    }
+    make_room(e);
+    entry = look_up(e, even);
+    push_return(e, reg);
+    align_call(e, 7, 0);
+    x86_call_m(&e->code, entry);
+    go_on(e);
 }
 
 static struct x86_cold *cold_link(struct tcg_engine *e, u32 exit)
@@ -129,7 +248,7 @@ void x86_emit_exit_if(struct tcg_engine *e, const struct ir_op *op)
     struct x86_compare compare = x86_compare_prepare(e, op->type, op->aux, op->arg[0], op->arg[1]);
     struct x86_cold *cold;
 
-    if (!in_page(exit)) {
+    if (!in_page(exit->pc)) {
         cold = x86_cold_add(e, COLD_CROSS);
         cold->extra = (u32)op->imm;
         x86_compare_emit(e, &compare);
@@ -150,6 +269,7 @@ void x86_emit_exit(struct tcg_engine *e, const struct ir_op *op)
 {
     const struct ir_exit *exit = &e->block->exit[op->imm];
     struct x86_cold *cold;
+    u16 reg;
 
     x86_clean_pins(e);
     if (is_local(e, op)) {
@@ -160,24 +280,43 @@ void x86_emit_exit(struct tcg_engine *e, const struct ir_op *op)
         x86_loop_exit(e, op);
         return;
     }
-    if (!in_page(exit)) {
-        x86_emit_cross(e, exit);
+    if (!in_page(exit->pc)) {
+        load_target(e, exit);
+        jump_or_call(e, exit, false);
         return;
     }
+    reg = exit->hint == IR_HINT_CALL ? return_register(e, exit->return_pc) : IR_NONE;
+    if (reg != IR_NONE)
+        make_room(e);
     cold = cold_link(e, (u32)op->imm);
-    if (needs_poll(e, op, exit)) {
+    if (reg != IR_NONE || needs_poll(e, op, exit)) { /* calls forward and returns alone could take forever */
         poll(e);
         cold->from_unaligned = x86_jcc(&e->code, CC_NE);
     }
-    pad(e, x86_padding(e->code.p, 1));
-    cold->from = x86_jmp(&e->code);
+    if (reg == IR_NONE) {
+        pad(e, x86_padding(e->code.p, 1));
+        cold->from = x86_jmp(&e->code);
+        return;
+    }
+    push_return(e, reg);
+    align_call(e, 5, 1);
+    cold->from = x86_call(&e->code);
+    go_on(e);
 }
 
 void x86_emit_exit_to(struct tcg_engine *e, const struct ir_op *op)
 {
+    const struct ir_exit *exit = &e->block->exit[op->imm];
+    bool even = op->aux == 1;
+
     x86_clean_pins(e);
     x86_load(e, true, RAX, x86_take(e, op->arg[0]));
-    x86_emit_probe(e);
+    if (op->aux > 1)
+        x86_alu_ri(&e->code, X86_AND, true, RAX, -1 - (s32)op->aux);
+    if (exit->hint == IR_HINT_RETURN)
+        return_to(e, even);
+    else
+        jump_or_call(e, exit, even);
 }
 
 void x86_emit_leave(struct tcg_engine *e, const struct ir_op *op)

@@ -169,7 +169,7 @@ void x86_exact_call(struct tcg_engine *e, u32 word, const struct x86_operand o[3
 
     x86_push_i(c, (s32)word);
     for (unsigned i = 3; i-- > 0;)
-        x86_push_operand(e, o[i], 8 * (3 - (s32)i));
+        x86_push_operand(e, o[i]);
     x86_call_to(c, x86_at(e, e->stubs.fp_exact));
     x86_load(e, true, result, (struct x86_operand){.place = PLACE_STACK, .reg = RSP});
     x86_lea(c, true, RSP, x86_mem(RSP, 32));

@@ -525,6 +525,11 @@ static inline void x86_jmp_r(struct x86_code *c, enum host_reg r)
     x86_rr(c, 0xff, false, 4, r);
 }
 
+static inline void x86_call_m(struct x86_code *c, struct x86_mem m)
+{
+    x86_rm(c, 0xff, false, 2, m);
+}
+
 static inline void x86_jmp_m(struct x86_code *c, struct x86_mem m)
 {
     x86_rm(c, 0xff, false, 4, m);

@@ -147,9 +147,15 @@ static void store_rel32(struct tcg_engine *e, u32 site, u32 target)
 
 static void engine_set_link(struct tcg_engine *e, struct tcg_link *link, const struct tcg_code *to)
 {
+    u32 target = link->unlinked;
+
     if (!link->site)
         return;
-    store_rel32(e, link->site, !to ? link->unlinked : tcg_buffer_offset(e->buffer, to->entry) + (link->from->fp_live ? to->fp_check : 0));
+    if (to && link->continues)
+        target = tcg_buffer_offset(e->buffer, to->indirect_entry);
+    else if (to)
+        target = tcg_buffer_offset(e->buffer, to->entry) + (link->from->fp_live ? to->fp_check : 0);
+    store_rel32(e, link->site, target);
 }
 
 enum { JMP_REL32 = 0xe9 };
@@ -178,6 +184,8 @@ const struct tcg_backend tcg_backend_x86_64 = {
     .destroy = engine_destroy,
     .prepare = x86_prepare,
     .emit = x86_emit_block,
+    .open = x86_emit_open,
+    .emit_behind = x86_emit_behind,
     .jump_miss = engine_jump_miss,
     .code_limit = engine_code_limit,
     .code_first = engine_code_first,

@@ -1,8 +1,8 @@
 /*
  * tcg/x86_64/engine.h - the x86-64 back end's own structures: the engine, and the state of emitting one block.
  *
- * Registers in generated code: rbp the base pointer (tcg/backend.h), rsp the host stack with a fixed frame of spill
- * slots, rax and rcx scratch, the other twelve pinned to guest registers, the same map in every block. At block
+ * Registers in generated code: rbp the base pointer (tcg/backend.h), rsp the host stack with expected return addresses
+ * (struct tcg_returns), rax and rcx scratch, the other twelve pinned to guest registers, the same map in every block. At block
  * boundaries, at calls of stubs and at every op that can leave, pinned registers hold guest state.
  *
  * xmm0-3 are scratch, the other twelve pinned to floating-point registers, but only while code_layout.fp_live is set, and
@@ -22,7 +22,6 @@
 enum {
     X86_PIN_COUNT = 12,
     X86_XMM_TEMPS = 4,           /* xmm0-3 */
-    X86_STACK_SLOTS = 1024,      /* u64 each, at [rsp] and up, in the frame of generated code */
     X86_STUB_AREA = 128 * 1024,  /* bytes at the start of the buffer for stubs and helper thunks */
     X86_MAX_THUNKS = 512,
     X86_NO_SLOT = 0xffff,
@@ -41,8 +40,15 @@ struct x86_stubs {
     u32 enter;        /* struct { u64 leave, link } enter(base, target, va) */
     u32 leave_pc;     /* state pc is set: leave with TCG_LEAVE_PC */
     u32 leave_rax;    /* rax is the pc: leave with TCG_LEAVE_PC */
+    u32 leave_rax_even; /* the same less its lowest bit */
     u32 leave_miss;   /* rax is the pc: goes on at what the runtime finds, or leaves with TCG_LEAVE_MISS */
-    u32 leave_link;   /* called; a struct tcg_link * lies behind the call */
+    u32 leave_miss_even; /* rax is the pc less its lowest bit */
+    u32 probe;        /* rax is the pc: through poll and jump cache */
+    u32 no_return;    /* what the end frames hold: rax is the pc */
+    u32 return_miss, return_miss_even; /* rax is the pc: the last frame is not its call's */
+    u32 leave_link;   /* called; behind the call lies an s32, from x86_constants.links to the struct tcg_link */
+    u32 leave_far_link; /* called; behind the call lies the struct tcg_link * */
+    u32 leave_continuation, leave_far_continuation; /* the same; rax is the pc, in whatever page */
     u32 leave_saved;  /* pinned registers and pc are in the state: goes on where the runtime says, or leaves with TCG_LEAVE_PC */
     u32 refill_read, refill_write; /* refill.c; 0: none */
     u32 load, store, amo, cas; /* slow paths, see stubs.c */
@@ -83,6 +89,7 @@ struct x86_constants {
     _Alignas(16) u8 swap[4][16];   /* shuffles that reverse the bytes of lanes, by log2 of their bytes */
     u64 nans64[4];                 /* the default NaN in all lanes */
     u32 nans32[8];
+    u64 links;                     /* what most links lie near */
 };
 
 /* Results of arithmetic may be NaNs that are not the default one, as the host makes them, until somebody could tell. */
@@ -116,7 +123,7 @@ struct x86_operand {
 /* Code to be placed behind the block. */
 enum x86_cold_kind { COLD_LOAD, COLD_STORE, COLD_AMO, COLD_CAS, COLD_LINK, COLD_CROSS, COLD_POLL_IF,
                      COLD_COUNT, COLD_FP_LOAD, COLD_NAN, COLD_UNBOX, COLD_EXACT, COLD_MUTE, COLD_TURN, COLD_STREAM, COLD_STREAM_END,
-                     COLD_TRANSFER, COLD_VECTOR };
+                     COLD_TRANSFER, COLD_VECTOR, COLD_ROOM, COLD_NOTHING };
 
 struct x86_compare {
     struct x86_operand a, b;
@@ -221,6 +228,16 @@ struct x86_loop {
     u32 fail_count;
 };
 
+/* What cold code needs to know of a block whose ordinary code is there, and waits for the block that it returns to. */
+struct x86_opened {
+    bool on;
+    bool uses_fp;
+    const struct ir_block *block;
+    struct tcg_code *out;
+    u16 link_of[IR_MAX_EXITS];
+    u32 cold_count;
+};
+
 struct tcg_engine {
     const struct code_layout *layout;
     const struct tcg_runtime *runtime;
@@ -253,7 +270,7 @@ struct tcg_engine {
     u16 owner[X86_ALL_REGS];   /* value in a host register, or IR_NONE; it is there only while it has readers left */
     u16 *home_of;               /* per guest register: the value whose home it is, or IR_NONE */
     u16 *current;               /* per guest register: the value that get gives (analysis) */
-    u64 slot_free[X86_STACK_SLOTS / 64];
+    u64 slot_free[TCG_SPILL_SLOTS / 64];
     u32 slot_words;             /* of slot_free that the block has changed */
     u16 dying_slot[8];          /* freed by the op being emitted, which may still read them */
     u32 dying_count;
@@ -272,6 +289,9 @@ struct tcg_engine {
     struct { s32 pc; x86_fixup from; } local[IR_MAX_EXITS]; /* jumps to labels further on */
     u32 local_count;
     u16 link_of[IR_MAX_EXITS];  /* per exit: index of its link, or IR_NONE */
+    u8 *tail;                   /* behind the block's call, where its return goes on with a jump, or NULL */
+    u32 tail_cold;              /* that jump's link */
+    struct x86_opened opened;   /* the block before it */
     struct x86_capstone *capstone; /* NULL until a listing is wanted */
 };
 
@@ -357,9 +377,9 @@ void x86_count_cold(struct tcg_engine *e, const struct x86_cold *cold);
 
 /* --- cold.c --- */
 struct x86_cold *x86_cold_add(struct tcg_engine *e, enum x86_cold_kind kind);
-void x86_cold_emit(struct tcg_engine *e);
-/* Pushes a value that is not in rax, whose contents may go; rsp is `shift` bytes below the frame. */
-void x86_push_operand(struct tcg_engine *e, struct x86_operand o, s32 shift);
+void x86_cold_emit(struct tcg_engine *e, u32 first, u32 end);
+/* Pushes a value that is not in rax, whose contents may go. */
+void x86_push_operand(struct tcg_engine *e, struct x86_operand o);
 /* After C ran, in a block that has floating-point registers loaded. Clobbers flags. */
 void x86_fp_reload(struct tcg_engine *e);
 
@@ -382,6 +402,8 @@ void x86_emit_cross(struct tcg_engine *e, const struct ir_exit *exit); /* a dire
 /* Calls a C function of up to two pure operands (already released) as a helper; the result is op's. */
 void x86_emit_pure_call(struct tcg_engine *e, const struct ir_helper *helper, struct x86_operand a,
                         struct x86_operand b);
+/* Before links are counted: a block that ends with a call of the guest gets one for the way back. */
+void x86_prepare_call(struct ir_block *b);
 /* Puts `rax` (a guest virtual address) through the poll and the jump cache. */
 void x86_emit_probe(struct tcg_engine *e);
 enum x86_cc x86_cc_of(enum ir_cond cond);
@@ -409,9 +431,21 @@ static inline unsigned x86_padding(const u8 *p, unsigned ahead)
     return at > 4 ? 8 - at : 0;
 }
 
+/* Where blocks may begin: their first five bytes lie in one word, for kill. */
+static inline bool x86_is_entry(const u8 *p)
+{
+    return ((uintptr_t)p & 7) <= 3;
+}
+
 static inline struct x86_mem x86_base(s32 disp)
 {
     return x86_mem(RBP, disp);
+}
+
+/* A spill slot. */
+static inline struct x86_mem x86_slot(const struct tcg_engine *e, unsigned slot)
+{
+    return x86_base((slot < TCG_SPILL_NEAR ? e->layout->spill_near : e->layout->spill) + (s32)slot * 8);
 }
 
 static inline struct x86_mem x86_state_of(const struct tcg_engine *e, unsigned guest)

@@ -189,4 +189,5 @@ void x86_prepare(struct tcg_engine *e, struct ir_block *block)
     e->analysed = true;
     e->finding = false;
     keep_real_groups(e, block);
+    x86_prepare_call(block);
 }

@@ -12,11 +12,6 @@
 
 enum { MAX_TURNS = 512, DIVIDE_BITS = 24 };
 
-static struct x86_mem slot_mem(unsigned slot)
-{
-    return x86_mem(RSP, (s32)slot * 8);
-}
-
 /* Where a guest register is outside the loop. */
 static struct x86_operand outside(const struct tcg_engine *e, unsigned g)
 {
@@ -46,9 +41,9 @@ static void at_most(struct tcg_engine *e, u32 step)
     u8 *enough;
 
     divide(e, step);
-    x86_alu_rm(c, X86_CMP, false, RAX, slot_mem(e->loop.turns));
+    x86_alu_rm(c, X86_CMP, false, RAX, x86_slot(e, e->loop.turns));
     enough = x86_jcc8(c, CC_AE);
-    x86_mov_mr(c, 2, slot_mem(e->loop.turns), RAX);
+    x86_mov_mr(c, 2, x86_slot(e, e->loop.turns), RAX);
     x86_fix8(c, enough);
 }
 
@@ -103,9 +98,9 @@ static void take_over(struct tcg_engine *e)
     for (u32 i = 0; i < e->loop.lent_count; i++) {
         const struct x86_lent *n = &e->loop.lent[i];
 
-        x86_store64(e, slot_mem(n->slot), n->reg);
+        x86_store64(e, x86_slot(e, n->slot), n->reg);
         if (n->from != IR_NONE)
-            x86_mov_rm(&e->code, true, n->reg, slot_mem(n->from));
+            x86_mov_rm(&e->code, true, n->reg, x86_slot(e, n->from));
         else if (n->guest != IR_NONE)
             x86_load(e, true, n->reg, (struct x86_operand){.place = PLACE_STATE, .reg = RBP, .disp = e->layout->reg[n->guest].offset});
     }
@@ -118,7 +113,7 @@ void x86_loop_restore(struct tcg_engine *e)
 
         if (n->written)
             x86_store64(e, x86_state_of(e, n->guest), n->reg);
-        x86_load(e, true, n->reg, (struct x86_operand){.place = PLACE_STACK, .reg = RSP, .disp = n->slot * 8});
+        x86_load(e, true, n->reg, (struct x86_operand){.place = PLACE_STACK, .reg = RBP, .disp = x86_slot(e, n->slot).disp});
     }
 }
 
@@ -141,10 +136,10 @@ void x86_loop_begin(struct tcg_engine *e)
     l->head = e->code.p;
     l->fail_count = 0;
     check_guards(e);
-    x86_mov_mi(&e->code, 3, slot_mem(l->turns), MAX_TURNS - 1);
+    x86_mov_mi(&e->code, 3, x86_slot(e, l->turns), MAX_TURNS - 1);
     for (u32 s = 0; s < l->found.stream_count; s++)
         if (l->found.stream[s].high > l->found.stream[s].low)
-            check_stream(e, &l->found.stream[s], slot_mem(l->stream[s].slot));
+            check_stream(e, &l->found.stream[s], x86_slot(e, l->stream[s].slot));
     x86_cold_add(e, COLD_STREAM_END);
     take_over(e);
     align_top(e);
@@ -172,10 +167,10 @@ bool x86_loop_access(struct tcg_engine *e, const struct ir_op *op, struct x86_op
     if (stream->reg != X86_NO_REG) {
         *m = x86_mem_index(base.reg, stream->reg, 0, disp);
     } else if (base.reg == RCX) {
-        x86_alu_rm(c, X86_ADD, true, RCX, slot_mem(stream->slot));
+        x86_alu_rm(c, X86_ADD, true, RCX, x86_slot(e, stream->slot));
         *m = x86_mem(RCX, disp);
     } else {
-        x86_mov_rm(c, true, RCX, slot_mem(stream->slot));
+        x86_mov_rm(c, true, RCX, x86_slot(e, stream->slot));
         *m = x86_mem_index(base.reg, RCX, 0, disp);
     }
     return true;
@@ -239,7 +234,7 @@ static struct x86_cold *count_turn(struct tcg_engine *e)
     if (e->loop.turns_reg != X86_NO_REG)
         x86_alu_ri(&e->code, X86_SUB, false, e->loop.turns_reg, 1);
     else
-        x86_alu_mi(&e->code, X86_SUB, false, slot_mem(e->loop.turns), 1);
+        x86_alu_mi(&e->code, X86_SUB, false, x86_slot(e, e->loop.turns), 1);
     cold->from = x86_jcc(&e->code, CC_S);
     return cold;
 }

@@ -5,8 +5,16 @@
 #include "tcg/x86_64/value.h"
 #include "base/error.h"
 
-/* After six pushes and the return address: keeps rsp 16-byte aligned in generated code. */
-enum { FRAME = X86_STACK_SLOTS * 8 + 8 };
+/*
+ * The host stack: six saved registers, 8 bytes that keep rsp 16-byte aligned in generated code, END frames that no return matches, and
+ * from there on the frames of the guest's calls, at most DEPTH and what fits until the next poll. A return whose frame is not the last
+ * one looks at FAR more.
+ */
+enum { DEPTH = 4096, FAR = 4, END = FAR + 1, FRAME = 16 };
+
+/* What no guest returns to: not canonical. */
+#define NO_RETURN INT64_MIN
+#define RETURNS(e, field) x86_base((e)->layout->returns + (s32)offsetof(struct tcg_returns, field))
 
 static const u8 saved_regs[] = {RBP, RBX, R12, R13, R14, R15};
 enum { CALLER_SAVED = 1 << RDX | 1 << RSI | 1 << RDI | 1 << R8 | 1 << R9 | 1 << R10 | 1 << R11 };
@@ -39,12 +47,36 @@ static void emit_enter(struct tcg_engine *e)
     e->stubs.enter = here(e);
     for (unsigned i = 0; i < ARRAY_SIZE(saved_regs); i++)
         x86_push_r(c, saved_regs[i]);
-    x86_alu_ri(c, X86_SUB, true, RSP, FRAME);
     x86_mov_rr(c, true, RBP, RDI);
+    x86_alu_ri(c, X86_SUB, true, RSP, 8);
+    x86_mov_ri(c, RDI, (u64)NO_RETURN);
+    x86_mov_ri(c, RBX, (u64)(uintptr_t)(e->buffer->exec + e->stubs.no_return));
+    for (unsigned i = 0; i < END; i++) {
+        x86_push_r(c, RDI);
+        x86_push_r(c, RBX);
+    }
+    x86_lea(c, true, RBX, x86_mem(RSP, -DEPTH * FRAME));
+    x86_mov_mr(c, 3, RETURNS(e, low), RSP);
+    x86_mov_mr(c, 3, RETURNS(e, bottom), RSP);
+    x86_mov_mr(c, 3, RETURNS(e, limit), RBX);
     x86_mov_rr(c, true, RCX, RSI);
     x86_mov_rr(c, true, RAX, RDX);
     load_pinned(e, ~0u);
     x86_jmp_r(c, RCX);
+}
+
+static void forget_frames(struct tcg_engine *e)
+{
+    x86_mov_rm(&e->code, true, RSP, RETURNS(e, bottom));
+    x86_mov_mr(&e->code, 3, RETURNS(e, low), RSP);
+}
+
+/* Before C runs that may forget frames: those that are there end `above` bytes above rsp. Clobbers `temp`. */
+static void note_frames(struct tcg_engine *e, s32 above, enum host_reg temp)
+{
+    if (above)
+        x86_lea(&e->code, true, temp, x86_mem(RSP, above));
+    x86_mov_mr(&e->code, 3, RETURNS(e, low), above ? temp : RSP);
 }
 
 /* Back to C: pinned registers are stored already; rcx is the link. */
@@ -54,7 +86,8 @@ static void emit_return(struct tcg_engine *e, enum tcg_leave why)
 
     x86_mov_ri(c, RAX, why);
     x86_mov_rr(c, true, RDX, RCX);
-    x86_alu_ri(c, X86_ADD, true, RSP, FRAME);
+    forget_frames(e);
+    x86_alu_ri(c, X86_ADD, true, RSP, END * FRAME + 8);
     for (unsigned i = ARRAY_SIZE(saved_regs); i-- > 0;)
         x86_pop_r(c, saved_regs[i]);
     x86_ret(c);
@@ -69,12 +102,19 @@ static void emit_leave_to(struct tcg_engine *e, enum tcg_leave why, bool pc_in_r
     emit_return(e, why);
 }
 
+static void make_even(struct tcg_engine *e)
+{
+    x86_alu_ri(&e->code, X86_AND, true, RAX, -2);
+}
+
 /* rax: address whose entry is not in the jump cache. Asks the runtime before it leaves. */
 static void emit_leave_miss(struct tcg_engine *e)
 {
     struct x86_code *c = &e->code;
     x86_fixup none;
 
+    e->stubs.leave_miss_even = here(e);
+    make_even(e);
     e->stubs.leave_miss = here(e);
     x86_mov_mr(c, 3, x86_base(e->layout->pc), RAX);
     if (!e->runtime->find) {
@@ -83,6 +123,7 @@ static void emit_leave_miss(struct tcg_engine *e)
     }
     store_pinned(e, CALLER_SAVED);
     x86_fp_flush(e);
+    note_frames(e, 0, RDI);
     x86_mov_rm(c, true, RDI, x86_base(e->layout->vcpu));
     x86_mov_rr(c, true, RSI, RAX);
     x86_mov_ri(c, RAX, (u64)(uintptr_t)e->runtime->find);
@@ -109,6 +150,7 @@ static void emit_leave_saved(struct tcg_engine *e)
         emit_return(e, TCG_LEAVE_PC);
         return;
     }
+    forget_frames(e);
     x86_mov_rm(c, true, RDI, x86_base(e->layout->vcpu));
     x86_mov_ri(c, RAX, (u64)(uintptr_t)e->runtime->resume);
     x86_call_r(c, RAX);
@@ -122,17 +164,54 @@ static void emit_leave_saved(struct tcg_engine *e)
     emit_return(e, TCG_LEAVE_PC);
 }
 
-/* Called by an exit that is not linked; the link's address lies behind the call. */
-static void emit_leave_link(struct tcg_engine *e)
+/* Called by an exit that is not linked; which link that is lies behind the call. */
+static void emit_leave_link(struct tcg_engine *e, bool far)
 {
     struct x86_code *c = &e->code;
 
-    e->stubs.leave_link = here(e);
+    *(far ? &e->stubs.leave_far_continuation : &e->stubs.leave_continuation) = here(e);
+    x86_alu_ri(c, X86_AND, true, RAX, -TCG_PAGE_SIZE);
+    x86_mov_mr(c, 3, x86_base(e->layout->pc_page), RAX);
+    *(far ? &e->stubs.leave_far_link : &e->stubs.leave_link) = here(e);
     x86_pop_r(c, RCX);
-    x86_mov_rm(c, true, RCX, x86_mem(RCX, 0));
+    if (far) {
+        x86_mov_rm(c, true, RCX, x86_mem(RCX, 0));
+    } else {
+        x86_extend_rm(c, 2, true, true, RCX, x86_mem(RCX, 0));
+        x86_lea_constant(c, RAX, (const u8 *)&x86_constants_at(e)->links);
+        x86_alu_rm(c, X86_ADD, true, RCX, x86_mem(RAX, 0));
+    }
     x86_extend_rm(c, 2, true, true, RAX, x86_mem(RCX, offsetof(struct tcg_link, pc)));
     x86_alu_rm(c, X86_ADD, true, RAX, x86_base(e->layout->pc_page));
     emit_leave_to(e, TCG_LEAVE_LINK, true);
+}
+
+/*
+ * rax: address of a return whose call's frame is not the last one. It may be one of the next: something in between did not return, as
+ * behind longjmp. What is not found there goes by the jump cache, and the frames stay: another task's.
+ */
+static void emit_return_miss(struct tcg_engine *e)
+{
+    struct x86_code *c = &e->code;
+    x86_fixup found[FAR];
+
+    e->stubs.no_return = here(e);
+    x86_mov_rm(c, true, RSP, RETURNS(e, bottom));
+    e->stubs.probe = here(e);
+    x86_emit_probe(e);
+    e->stubs.return_miss_even = here(e);
+    make_even(e);
+    e->stubs.return_miss = here(e);
+    for (unsigned i = 0; i < FAR; i++) {
+        x86_alu_rm(c, X86_CMP, true, RAX, x86_mem(RSP, (s32)(i + 1) * FRAME + 8));
+        found[i] = x86_jcc(c, CC_E);
+    }
+    x86_emit_probe(e);
+    for (unsigned i = 0; i < FAR; i++) {
+        x86_fix(found[i], c->p);
+        x86_lea(c, true, RSP, x86_mem(RSP, (s32)(i + 1) * FRAME));
+        x86_ret(c);
+    }
 }
 
 /* --- slow paths --- */
@@ -192,6 +271,7 @@ static u32 emit_slow(struct tcg_engine *e, const struct slow_path *slow)
 
     store_pinned(e, ~0u);
     x86_fp_flush(e);
+    note_frames(e, 8 + slow->pushed * 8, RSI);
     if (room)
         x86_alu_ri(c, X86_SUB, true, RSP, room);
     x86_mov_rr(c, true, RSI, RCX);
@@ -209,7 +289,6 @@ static u32 emit_slow(struct tcg_engine *e, const struct slow_path *slow)
     else
         x86_ret(c);
     x86_fix8(c, leaves);
-    x86_alu_ri(c, X86_ADD, true, RSP, room + 8 + slow->pushed * 8);
     x86_jmp_to(c, x86_at(e, e->stubs.leave_saved));
     return at;
 }
@@ -341,6 +420,7 @@ static u32 emit_group_stub(struct tcg_engine *e, const struct group_stub *g)
 
     store_pinned(e, ~0u);
     x86_fp_flush(e);
+    note_frames(e, g->store ? 16 : 8, RSI);
     x86_alu_ri(c, X86_SUB, true, RSP, g->room);
     x86_mov_mr(c, 3, x86_mem(RSP, LOCAL_LOW), RCX);
     x86_mov_rm(c, true, RDX, x86_mem(RSP, g->room));
@@ -352,7 +432,6 @@ static u32 emit_group_stub(struct tcg_engine *e, const struct group_stub *g)
     x86_fix(fails, c->p);
     group_leave_behind(e);
     x86_fix(trap, c->p);
-    x86_alu_ri(c, X86_ADD, true, RSP, g->room + (g->store ? 16 : 8));
     x86_jmp_to(c, x86_at(e, e->stubs.leave_saved));
     x86_fix(crosses, c->p);
     group_return(e, g, true);
@@ -400,6 +479,8 @@ static void emit_thunk(struct tcg_engine *e, const struct ir_helper *helper)
 
     store_pinned(e, reads ? ~0u : CALLER_SAVED);
     x86_fp_flush(e);
+    if (helper->effects)
+        note_frames(e, 8, R9);
     x86_alu_ri(c, X86_SUB, true, RSP, 8);
     thunk_arguments(e, helper);
     x86_mov_ri(c, RAX, (u64)(uintptr_t)helper->function);
@@ -415,7 +496,6 @@ static void emit_thunk(struct tcg_engine *e, const struct ir_helper *helper)
     x86_ret(c);
     if (leaves) {
         x86_fix8(c, leaves);
-        x86_alu_ri(c, X86_ADD, true, RSP, 8);
         x86_jmp_to(c, x86_at(e, e->stubs.leave_saved));
     }
 }
@@ -460,14 +540,18 @@ bool x86_stubs_emit(struct tcg_engine *e, GError **error)
 
     e->code = (struct x86_code){.p = start, .start = start, .limit = x86_at(e, X86_STUB_AREA - X86_MAX_INSN)};
     x86_fp_stubs_emit(e);
-    emit_enter(e);
     e->stubs.leave_pc = here(e);
     emit_leave_to(e, TCG_LEAVE_PC, false);
+    e->stubs.leave_rax_even = here(e);
+    make_even(e);
     e->stubs.leave_rax = here(e);
     emit_leave_to(e, TCG_LEAVE_PC, true);
     emit_leave_miss(e);
+    emit_return_miss(e);
+    emit_enter(e);
     emit_leave_saved(e);
-    emit_leave_link(e);
+    emit_leave_link(e, false);
+    emit_leave_link(e, true);
     x86_refill_emit(e);
     emit_slow_paths(e);
     emit_group_stubs(e);

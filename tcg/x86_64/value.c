@@ -1,11 +1,6 @@
 /* tcg/x86_64/value.c - where values are while a block is emitted. */
 #include "tcg/x86_64/value.h"
 
-static struct x86_mem slot_mem(unsigned slot)
-{
-    return x86_mem(RSP, (s32)slot * 8);
-}
-
 static void in_memory(struct x86_operand *o, enum x86_place place, struct x86_mem m)
 {
     o->place = (u8)place;
@@ -21,7 +16,7 @@ struct x86_operand x86_operand_elsewhere(const struct tcg_engine *e, ir_value v)
     if (x->place == PLACE_STATE)
         in_memory(&o, PLACE_STATE, x86_state_of(e, x->home));
     else if (x->place == PLACE_STACK)
-        in_memory(&o, PLACE_STACK, slot_mem(x->slot));
+        in_memory(&o, PLACE_STACK, x86_slot(e, x->slot));
     else if (x->place == PLACE_CONST && !x86_fits32(x->imm) && x->home != IR_NONE && e->home_of[x->home] == v) {
         /* a long constant that some guest register holds */
         if (e->pin_of[x->home] != X86_NO_REG)
@@ -80,7 +75,7 @@ static void save_to_slot(struct tcg_engine *e, ir_value v, enum host_reg from)
 
     x->slot = (u16)take_slot(e);
     x->place = PLACE_STACK;
-    x86_store64(e, slot_mem(x->slot), from);
+    x86_store64(e, x86_slot(e, x->slot), from);
 }
 
 static void spill(struct tcg_engine *e, enum host_reg reg)
@@ -103,7 +98,7 @@ void x86_save_pointer(struct tcg_engine *e)
     if (g->slot != X86_NO_SLOT)
         return;
     g->slot = (u16)take_slot(e);
-    x86_mov_mr(&e->code, 3, slot_mem(g->slot), RCX);
+    x86_mov_mr(&e->code, 3, x86_slot(e, g->slot), RCX);
 }
 
 void x86_load_pointer(struct tcg_engine *e, u32 group)
@@ -111,7 +106,7 @@ void x86_load_pointer(struct tcg_engine *e, u32 group)
     if (e->rcx_group == group)
         return;
     x86_flush_temps(e, 1 << RCX);
-    x86_mov_rm(&e->code, true, RCX, slot_mem(e->group[group].slot));
+    x86_mov_rm(&e->code, true, RCX, x86_slot(e, e->group[group].slot));
     e->rcx_group = (u16)group;
 }
 
@@ -210,7 +205,7 @@ void x86_flush_homes(struct tcg_engine *e)
             x->slot = (u16)take_slot(e); /* without a register: rax and rcx may hold arguments */
             x->place = PLACE_STACK;
             x86_push_m(&e->code, x86_state_of(e, g));
-            x86_pop_m(&e->code, slot_mem(x->slot));
+            x86_pop_m(&e->code, x86_slot(e, x->slot));
         }
     }
 }

@@ -21,7 +21,8 @@ struct campaign_state {
 };
 
 struct campaign_memory {
-    u64 fp_area[8], scratch[4];
+    u64 spill[TCG_SPILL_SLOTS], fp_area[8], scratch[4], spill_near[TCG_SPILL_NEAR];
+    struct tcg_returns returns;
     void *vcpu;
     u64 pc, pc_page;
     s64 icount;
@@ -109,6 +110,9 @@ static void describe_layout(struct campaign *c)
     l->pc_page = from_state(offsetof(struct campaign_memory, pc_page));
     l->exit_request = from_state(offsetof(struct campaign_memory, exit_request));
     l->scratch = from_state(offsetof(struct campaign_memory, scratch));
+    l->spill_near = from_state(offsetof(struct campaign_memory, spill_near));
+    l->spill = from_state(offsetof(struct campaign_memory, spill));
+    l->returns = from_state(offsetof(struct campaign_memory, returns));
     l->icount = from_state(offsetof(struct campaign_memory, icount));
     l->fp_live = from_state(offsetof(struct campaign_memory, fp_live));
     l->fp_area = from_state(offsetof(struct campaign_memory, fp_area));

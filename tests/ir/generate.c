@@ -453,7 +453,7 @@ static void make_end(struct generator *g)
 
     switch (pick(g, 4)) {
     case 0:
-        return ir_exit_to(g->b, pick_value(g, IR_I64), hint, hint == IR_HINT_CALL ? g->pc : 0);
+        return ir_exit_to(g->b, pick_value(g, IR_I64), (u16)pick(g, 2), hint, hint == IR_HINT_CALL ? g->pc : 0);
     case 1:
         if (!g->vectors) /* whether vld and vst write the pc is not said */
             return ir_leave(g->b);

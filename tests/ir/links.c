@@ -47,7 +47,7 @@ static void build_block(struct world *w, unsigned block, s32 target)
     if (target >= 0)
         ir_exit(b, target, IR_HINT_NONE, 0);
     else
-        ir_exit_to(b, ir_get(b, IR_I64, 1), IR_HINT_NONE, 0);
+        ir_exit_to(b, ir_get(b, IR_I64, 1), 0, IR_HINT_NONE, 0);
 }
 
 static u32 emit_block(struct world *w, unsigned block, s32 target, u32 at)

@@ -6,6 +6,7 @@
 #ifndef TESTS_IR_MACHINE_H
 #define TESTS_IR_MACHINE_H
 
+#include "tcg/backend.h"
 #include "tcg/vector.h"
 
 enum {
@@ -30,6 +31,8 @@ enum { PAGE_READ_ONLY = 5, PAGE_DEVICE = 6, PAGE_ABSENT = 7 };
 struct machine_host {
     u64 fp_area[8];
     u64 scratch[4];
+    u64 spill[TCG_SPILL_NEAR];
+    struct tcg_returns returns;
     void *vcpu;
     u64 pc, pc_page;
     s64 icount;
@@ -48,7 +51,8 @@ struct machine_state {
 };
 
 struct machine {
-    _Alignas(64) u8 below[256 - sizeof(struct machine_host)];
+    _Alignas(64) u64 spill[TCG_SPILL_SLOTS];
+    u8 below[256 - sizeof(struct machine_host)];
     struct machine_host host;
     struct machine_state state;
     u8 gap[4096 - sizeof(struct machine_state)];

@@ -49,7 +49,7 @@ static enum tcg_leave leave_by(struct machine *m, const struct ir_block *block, 
     bool other_page = exit->pc < 0 || exit->pc >= TCG_PAGE_SIZE;
     bool polls = op->code == IR_EXIT_TO || other_page || exit->pc <= block->snapshot[op->snapshot].pc;
 
-    m->host.pc = op->code == IR_EXIT_TO ? *value_of((u64 *)value, op, 0) : m->host.pc_page + (u64)(s64)exit->pc;
+    m->host.pc = op->code == IR_EXIT_TO ? *value_of((u64 *)value, op, 0) & ~(u64)op->aux : m->host.pc_page + (u64)(s64)exit->pc;
     if (polls && m->host.exit_request)
         return TCG_LEAVE_PC;
     return op->code == IR_EXIT_TO || other_page ? TCG_LEAVE_MISS : TCG_LEAVE_LINK;

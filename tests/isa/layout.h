@@ -43,6 +43,9 @@ static inline void isa_describe_layout(struct code_layout *l, struct ir_reg *reg
     l->pc_page = host + (s32)offsetof(struct vcpu_host, pc_page);
     l->exit_request = host + (s32)offsetof(struct vcpu_host, exit_request);
     l->scratch = host + (s32)offsetof(struct vcpu_host, scratch);
+    l->spill_near = host + (s32)offsetof(struct vcpu_host, spill);
+    l->spill = host - TCG_SPILL_SLOTS * (s32)sizeof(u64);
+    l->returns = host + (s32)offsetof(struct vcpu_host, returns);
     for (u16 i = 0; i < 12; i++)
         l->pinned_fp[i] = RISCV_REG_F + 8 + i;
     l->pinned_fp_count = 12;
