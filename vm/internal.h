@@ -117,7 +117,11 @@ s64 vm_icount_wait(struct vcpu *vcpu);
 void vm_icount_before_resume(struct vm *vm);
 void vm_icount_finish(struct vm *vm);
 
-/* vcpu.c, for icount.c */
+/* vcpu_work.c, for vcpu.c. Own thread and inside, or main while it is stopped: vcpu->lock is held, and dropped around each function. */
+void vcpu_run_posted(struct vcpu *vcpu);
+void vcpu_drop_posted(struct vcpu *vcpu); /* without running it */
+
+/* vcpu_timers.c and vcpu.c, for icount.c */
 s64 vcpu_next_deadline(const struct vcpu *vcpu);
 /* Timers that are due at `now`. Of another vCPU: while it is parked and its thread does not. */
 void vcpu_timers_expire(struct vcpu *vcpu, s64 now);
