@@ -5,6 +5,7 @@
 #include "base/bits.h"
 #include "base/error.h"
 #include "block/disk.h"
+#include "host/lock.h"
 #include "hw/block/disk_error.h"
 #include "hw/virtio/queue_threads.h"
 #include "hw/virtio/virtio.h"
@@ -27,8 +28,9 @@ struct virtio_blk;
 struct blk_lane {
     struct virtio_blk *blk;
     struct virtio_queue *queue;
-    GQueue active;         /* struct blk_request: with the back end */
-    GAsyncQueue *outcomes; /* struct blk_request: done, not yet told to the driver */
+    GQueue active;   /* struct blk_request: with the back end */
+    struct host_lock lock;
+    GQueue outcomes; /* struct blk_request, under the lock: done, not yet told to the driver */
 };
 
 /* A request of the driver, with the one to the disk. */
@@ -40,7 +42,7 @@ struct blk_request {
     struct iovec *iov;
     u32 written; /* bytes that the driver may read when it went well, status included */
     int result;
-    GList link; /* in lane->active */
+    GList link, outcome; /* in lane->active, lane->outcomes */
 };
 
 static const char *const on_off_auto[] = { "auto", "on", "off", NULL };
@@ -179,13 +181,23 @@ static void forget(struct blk_request *r)
     g_clear_pointer(&r->iov, g_free);
 }
 
+static struct blk_request *next_outcome(struct blk_lane *lane)
+{
+    GList *link;
+
+    host_lock_take(&lane->lock);
+    link = g_queue_pop_head_link(&lane->outcomes);
+    host_lock_drop(&lane->lock);
+    return link ? link->data : NULL;
+}
+
 static void take_outcomes(void *device, u32 number, u32 level)
 {
     struct blk_lane *lane = &((struct virtio_blk *)device)->lane[number];
     struct blk_request *r;
     bool any = false;
 
-    while ((r = g_async_queue_try_pop(lane->outcomes))) {
+    while ((r = next_outcome(lane))) {
         forget(r);
         if (virtio_request_is_stale(&r->request)) {
             virtio_request_finish(&r->request, 0);
@@ -220,10 +232,11 @@ static void done(struct disk_request *io, int ret)
     struct vm_object *object = &lane->blk->device.object;
 
     r->result = ret;
-    g_async_queue_lock(lane->outcomes);
-    bool first = g_async_queue_length_unlocked(lane->outcomes) <= 0;
-    g_async_queue_push_unlocked(lane->outcomes, r);
-    g_async_queue_unlock(lane->outcomes);
+    r->outcome.data = r;
+    host_lock_take(&lane->lock);
+    bool first = !lane->outcomes.length;
+    g_queue_push_tail_link(&lane->outcomes, &r->outcome);
+    host_lock_drop(&lane->lock);
     if (first && virtio_queue_is_outside(lane->queue))
         virtio_queue_poke(lane->queue);
     else if (first)
@@ -429,7 +442,7 @@ static void unrealize(void *device)
     }
     virtio_device_finish(&blk->virtio);
     for (u32 i = 0; i < blk->num_queues; i++)
-        g_async_queue_unref(blk->lane[i].outcomes);
+        host_lock_finish(&blk->lane[i].lock);
     g_clear_pointer(&blk->lane, g_free);
     queue_threads_finish(&blk->threads);
 }
@@ -465,7 +478,8 @@ static void add_lane(struct virtio_blk *blk, u32 index)
     struct virtio_queue *queue = virtio_queue_add(&blk->virtio, blk->queue_size, handle);
     struct block_loop *loop = queue_threads_loop_of(&blk->threads, index);
 
-    blk->lane[index] = (struct blk_lane){ .blk = blk, .queue = queue, .outcomes = g_async_queue_new() };
+    blk->lane[index] = (struct blk_lane){ .blk = blk, .queue = queue };
+    host_lock_init(&blk->lane[index].lock, LOCK_RANK_LEAF);
     if (loop)
         virtio_queue_run_in(queue, loop);
 }
