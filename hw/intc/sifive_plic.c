@@ -32,7 +32,7 @@ static u32 contexts(void *device)
     return ((struct sifive_plic *)device)->context_count;
 }
 
-/* Index of (context, word): contexts beyond the last are not there; words beyond the last source read what was written. */
+/* Index of (context, word): contexts beyond the last are not there. */
 static u32 enable_words(void *device)
 {
     return contexts(device) * 32;
@@ -111,6 +111,10 @@ static void source_changed(void *device, u32 source, u32 level)
 
 static void write_priority(void *device, u32 source, u64 value)
 {
+    struct sifive_plic *plic = device;
+
+    if (!source) /* there is no source 0 */
+        __atomic_store_n(&plic->state->priority[0], 0, __ATOMIC_SEQ_CST);
     update_for(device, source);
 }
 
@@ -119,8 +123,21 @@ static u64 read_pending(void *device, u32 word)
     return waiting(device, word);
 }
 
+/* Sources that are not there cannot be enabled. */
+static u32 present(void *device, u32 word)
+{
+    u32 count = sources(device), first = word * 32;
+
+    u32 bits = first >= count ? 0 : count - first >= 32 ? UINT32_MAX : (1u << (count - first)) - 1;
+
+    return word ? bits : bits & ~1u;
+}
+
 static void write_enable(void *device, u32 index, u64 value)
 {
+    struct sifive_plic *plic = device;
+
+    __atomic_fetch_and(&plic->state->enable[index], present(device, index % 32), __ATOMIC_SEQ_CST);
     update(device, index / 32);
 }
 

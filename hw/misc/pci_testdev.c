@@ -15,7 +15,7 @@ static const struct region_ops memory_ops, io_ops;
 #define PCI_CONFIG_BYTES 256
 #include "hw/core/declare.inc"
 
-enum { MEMORY, IO, TESTS = 3, DATAMATCH = TESTS - 1, DATA = 0xfa };
+enum { MEMORY, IO, TESTS = 3, WILDCARD = 1, DATAMATCH = TESTS - 1, DATA = 0xfa, ANY_DATA = 0xce };
 /* The header: what is in it at which offset, and where data begins. */
 enum { TEST = 0, WIDTH = 1, OFFSET = 4, VALUE = 8, COUNT = 12, NAME = 16, NAME_MOST = 32, HEADER = NAME + NAME_MOST, WRITE_WIDTH = 1 };
 
@@ -41,7 +41,7 @@ static void fill_header(const struct pci_testdev *d, u32 bar, u8 *header)
         return;
     header[WIDTH] = WRITE_WIDTH;
     bits_store_le(header + OFFSET, 4, offset_of(bar, test));
-    bits_store_le(header + VALUE, 4, DATA);
+    bits_store_le(header + VALUE, 4, test == WILDCARD ? ANY_DATA : DATA);
     bits_store_le(header + COUNT, 4, d->state->count[bar]);
     memcpy(header + NAME, names[bar][test], strlen(names[bar][test]));
 }

@@ -1,5 +1,6 @@
 /* hw/net/e1000e.c - Intel 82574L gigabit controller: control registers, interrupts, life. */
 #include "hw/net/e1000e.h"
+#include "hw/pci/express.h"
 #include "base/bits.h"
 #include "base/error.h"
 #include "vm/clock.h"
@@ -437,7 +438,8 @@ static bool add_functions(struct e1000e *e, GError **error)
                                            .subsystem_id = e->subsys, .class = 0x0200, .interrupt_pin = 1 };
 
     pci_function_init(&e->pci, &e->device, e->state->config, PCI_CONFIG_BYTES, &identity);
-    return pci_function_add_bar(&e->pci, BAR_MMIO, &e->device.window[WINDOW_mmio].region, PCI_BAR_32, error) &&
+    return pci_function_add_power(&e->pci) && pci_express_init(&e->pci, PCI_EXPRESS_ENDPOINT, 0, error) &&
+           pci_function_add_bar(&e->pci, BAR_MMIO, &e->device.window[WINDOW_mmio].region, PCI_BAR_32, error) &&
            pci_function_add_bar(&e->pci, BAR_FLASH, &e->device.window[WINDOW_flash].region, PCI_BAR_32, error) &&
            pci_function_add_bar(&e->pci, BAR_IO, &e->device.window[WINDOW_io].region, PCI_BAR_IO, error) &&
            (!pci_device_bus(&e->device, NULL)->msi ||

@@ -18,7 +18,7 @@ struct e1000e_context {
 #define DEVICE_ROWS      "hw/net/e1000e.dev"
 #define DEVICE_PARENT    "pci-device"
 #define DEVICE_FLAGS     .user_creatable = true,
-#define PCI_CONFIG_BYTES 256
+#define PCI_CONFIG_BYTES 4096
 #define PCI_MSIX_VECTORS 5
 #include "hw/core/declare.inc"
 

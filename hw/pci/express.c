@@ -31,6 +31,10 @@ void pci_express_set_link(struct pci_function *f, u8 speed, u8 width)
 
 bool pci_express_init(struct pci_function *f, enum pci_express_type type, u8 port, GError **error)
 {
+    struct pci_bus *bus = pci_device_bus(f->device, NULL);
+
+    if (type == PCI_EXPRESS_ENDPOINT && bus && !bus->bridge) /* 1.3.2.3: no link leads to it */
+        type = PCI_EXPRESS_INTEGRATED;
     bool link = type != PCI_EXPRESS_INTEGRATED;
 
     f->express = pci_function_add_capability(f, CAPABILITY, SIZE);

@@ -13,7 +13,8 @@
 enum { CONFIG = 0x60, CONFIG_FAST = 4, CONFIG_NO_REBOOT = 0x20, LOCK = 0x68, LOCK_LOCKED = 1, LOCK_ENABLED = 2, LOCK_FREE_RUN = 4 };
 enum { RELOAD = 0x100, TIMEOUT = 0x200, UNLOCK1 = 0x80, UNLOCK2 = 0x86, PRELOAD = 0xfffff, PCI_MHZ = 33 };
 
-static const struct pci_identity identity = { .vendor_id = 0x8086, .device_id = 0x25ab, .class = 0x0880 };
+static const struct pci_identity identity = { .vendor_id = 0x8086, .device_id = 0x25ab, .subsystem_vendor_id = 0x1af4, .subsystem_id = 0x1100,
+                                              .class = 0x0880 };
 
 static u32 lock(const struct i6300esb *w)
 {
