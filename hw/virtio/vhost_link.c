@@ -139,6 +139,8 @@ static void take_back(struct vhost_link *link, u32 index)
         return;
     }
     error_set(&error, "the other process broke ring %u", index);
+    if (!link->own_wire)
+        vhost_wire_begin(link->wire); /* nobody was waited for */
     fail(link, error);
 }
 

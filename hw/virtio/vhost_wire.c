@@ -77,7 +77,7 @@ void vhost_wire_fail(struct vhost_wire *wire, GError *error)
     gint64 now = g_get_monotonic_time();
 
     g_printerr("warning: chardev '%s': %s\n", chardev_id(wire->front.chardev), error->message);
-    wire->not_before = now + MAX(G_USEC_PER_SEC, VHOST_WIRE_PAUSE * (now - wire->began));
+    wire->not_before = now + MAX(G_USEC_PER_SEC, VHOST_WIRE_PAUSE * MIN(now - wire->began, VHOST_TIMEOUT_MS * 1000LL));
     g_error_free(error);
     hang_up(wire);
 }
