@@ -358,6 +358,7 @@ static bool device_open(struct block_node *node, struct block_open_context *cont
 
 static void file_close(struct block_node *node)
 {
+    block_file_unlock(node);
     host_file_close(((struct file *)node->state)->fd);
 }
 

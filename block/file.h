@@ -16,5 +16,6 @@ struct file {
 
 /* block/file_lock.c */
 bool block_file_set_perm(struct block_node *node, u32 perm, u32 shared, GError **error);
+void block_file_unlock(struct block_node *node); /* before it is closed: all of them */
 
 #endif

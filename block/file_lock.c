@@ -87,3 +87,12 @@ bool block_file_set_perm(struct block_node *node, u32 perm, u32 shared, GError *
     release(file->fd, SHARED_BASE, ok ? unshared : old_unshared, &file->locked_unshared);
     return ok;
 }
+
+/* Closing would do, but not at once: the kernel lets go of an io_uring request's file some time after the request was done. */
+void block_file_unlock(struct block_node *node)
+{
+    struct file *file = node->state;
+
+    release(file->fd, PERM_BASE, 0, &file->locked_perm);
+    release(file->fd, SHARED_BASE, 0, &file->locked_unshared);
+}

@@ -146,6 +146,24 @@ static void ram_write(struct space_hit *hit, const void *from, u64 size)
     vm_ram_changed(hit->ram, hit->ram_offset, size);
 }
 
+/* A number of 1, 2, 4 or 8 bytes: whole for whoever looks, where it is aligned. */
+static void ram_store(struct space_hit *hit, u64 value, unsigned size)
+{
+    u8 *place = hit->ram->host + hit->ram_offset;
+
+    if ((uintptr_t)place & (size - 1))
+        bits_store_le(place, size, value);
+    else if (size == 8)
+        __atomic_store_n((u64 *)place, GUINT64_TO_LE(value), __ATOMIC_RELAXED);
+    else if (size == 4)
+        __atomic_store_n((u32 *)place, GUINT32_TO_LE((u32)value), __ATOMIC_RELAXED);
+    else if (size == 2)
+        __atomic_store_n((u16 *)place, GUINT16_TO_LE((u16)value), __ATOMIC_RELAXED);
+    else
+        bits_store_le(place, size, value);
+    vm_ram_changed(hit->ram, hit->ram_offset, size);
+}
+
 enum mem_result space_write(struct space *space, u64 address, unsigned size, u64 value)
 {
     struct space_hit hit = space_lookup(space, address);
@@ -154,7 +172,7 @@ enum mem_result space_write(struct space *space, u64 address, unsigned size, u64
 
     bits_store_le(bytes, 8, value);
     if (hit.ram && hit.writable && hit.left >= size) {
-        ram_write(&hit, bytes, size);
+        ram_store(&hit, value, size);
         return MEM_OK;
     }
     if (!hit.region)
@@ -177,7 +195,6 @@ bool space_send_message(struct space *space, u64 address, u32 data)
 {
     const struct flat_piece *piece = find(__atomic_load_n(&space->view, __ATOMIC_ACQUIRE), address);
     u64 offset = piece ? address - piece->first : 0;
-    u8 bytes[4];
 
     if (address & 3 || !piece || piece->last - address < 3)
         return !piece;
@@ -188,8 +205,7 @@ bool space_send_message(struct space *space, u64 address, u32 data)
     if (!piece->ram || !piece->writable)
         return false;
     struct space_hit hit = { .ram = piece->ram, .ram_offset = piece->ram_offset + offset };
-    bits_store_le(bytes, 4, data);
-    ram_write(&hit, bytes, 4);
+    ram_store(&hit, data, 4);
     return true;
 }
 

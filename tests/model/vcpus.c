@@ -1,5 +1,5 @@
 /*
- * tests/model/vcpus.c - the protocols of vm/vcpu.c, host/epoch.c and vm/inbox.c among vCPUs that execute nothing but protocol
+ * tests/model/vcpus.c - the protocols of vm/vcpu_work.c and vm/vcpu.c, host/epoch.c and vm/inbox.c among vCPUs that execute nothing but protocol
  * steps, at random. What a protocol has to keep apart is plain data: ThreadSanitizer (make check, stage tsan) tells when two
  * threads meet there; without it lost updates show some of that. A deadlock ends in the alarm.
  *
