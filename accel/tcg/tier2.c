@@ -188,12 +188,21 @@ static enum code_way follow(void *opaque, u32 at, s32 to, u32 next)
     return to_target ? CODE_TARGET : CODE_NEXT;
 }
 
-static bool leads_back(const struct ir_block *b)
+/* From its end alone where instructions are counted: a turn takes all of them from the budget when it begins (count.c). */
+static bool leads_back(const struct ir_block *b, bool counts)
 {
-    for (u32 i = 0; i < b->exit_count; i++)
-        if (b->exit[i].kind == IR_EXIT_DIRECT && !b->exit[i].single && b->exit[i].pc == (s32)b->first_pc)
-            return true;
-    return false;
+    bool found = false;
+
+    for (u32 i = 0; i < b->exit_count; i++) {
+        const struct ir_exit *exit = &b->exit[i];
+
+        if (exit->kind != IR_EXIT_DIRECT || exit->single || exit->pc != (s32)b->first_pc)
+            continue;
+        if (counts && exit->icount != b->insn_count)
+            return false;
+        found = true;
+    }
+    return found;
 }
 
 /* False: *why says why not. */
@@ -210,7 +219,7 @@ static bool build(struct tcg_vcpu *v, const struct code_source *source, bool cou
     if (trace->nests)
         return false;
     *why = b->insn_count >= source->max_insns ? TIER2_LARGE : TIER2_ENDS;
-    if (!b->overflow && !leads_back(b))
+    if (!b->overflow && !leads_back(b, counts))
         return false;
     *why = TIER2_LARGE;
     b->loop = true;
