@@ -100,6 +100,19 @@ class Qmp:
                 self.events.append(answer)
 
 
+def wait_unlocked(path, deadline=30):
+    """Until nobody has locks on a file. The kernel lets go of those of a killed process some time after it is gone, with its io_uring."""
+    inode = os.stat(path).st_ino
+    end = time.monotonic() + deadline * PATIENCE
+    while True:
+        with open("/proc/locks", encoding="ascii") as locks:
+            if not any(f":{inode} " in line for line in locks):
+                return
+        if time.monotonic() > end:
+            raise Timeout(f"somebody has locks on {path}")
+        time.sleep(0.01)
+
+
 class Machine:
     """One running emulator.  `console` collects everything the guest's serial line and stderr print."""
 

@@ -11,6 +11,8 @@ import time
 
 import pytest
 
+from conftest import wait_unlocked
+
 TOOLS = os.path.join(os.path.dirname(os.path.abspath(os.environ.get("MYNAH", "build/mynah-system-riscv64"))), "tools")
 IMG, IO = os.path.join(TOOLS, "mynah-img"), os.path.join(TOOLS, "mynah-io")
 QEMU_IMG, QEMU_IO = shutil.which("qemu-img"), shutil.which("qemu-io")
@@ -327,6 +329,7 @@ def test_bitmaps_after_a_crash_are_outdated(tmp_path, monkeypatch):
             assert process.poll() is None and time.monotonic() < end
             time.sleep(0.01)
         process.kill()
+    wait_unlocked("a.qcow2")
     assert "in-use" in run(QEMU_IMG, "info", "a.qcow2")
     run(IO, "-c", "write -q 0 512", "a.qcow2")
     assert "in-use" in run(QEMU_IMG, "info", "a.qcow2") and "in-use" in run(IMG, "info", "a.qcow2")

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from conftest import ROOT, Machine, cached
+from conftest import ROOT, Machine, cached, wait_unlocked
 from test_images import IMG, run
 
 LONG = pytest.mark.long
@@ -152,6 +152,7 @@ def test_killed_under_load(guest, firmware, tmp_path, kills):
             run(IMG, "create", "-q", "-f", "qcow2", *FORMATS[turn // 10 % len(FORMATS)], image, str(DISK))
         seed = 1000 * kills + turn
         flushed = run_until_killed(tmp_path, guest, firmware, image, seed, VARIANTS[turn % len(VARIANTS)], rand)
+        wait_unlocked(image)
         result = subprocess.run([IMG, "check", image], capture_output=True, text=True, check=False)
         assert result.returncode in (0, 2, 3), result  # clean, to be mended, leaks
         state[result.returncode != 0] += 1

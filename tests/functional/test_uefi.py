@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from conftest import cached
+from conftest import cached, wait_unlocked
 
 FLASH = 32 << 20
 
@@ -44,6 +44,7 @@ def test_variables_persist(start, firmware, flashes):
     ask(machine, "set mynah", r"mynah \S*= \S*kept-in-flash")
     machine.process.kill()  # what the guest was told is written is in the file
     machine.wait_exit()
+    wait_unlocked(variables)
     assert "kept-in-flash".encode("utf-16-le") in variables.read_bytes() and variables.read_bytes() != before
     # As in a libvirt command line, by name of block nodes.
     machine = start("-M", "virt,pflash0=code,pflash1=vars", "-m", "256M", "-bios", firmware,
