@@ -232,6 +232,9 @@ def uefi(day):
         with day.machine(f"uefi-{disk}", "-machine", "pflash0=code,pflash1=vars,acpi=off", "-blockdev", f"node-name=code,driver=file,read-only=on,filename={day.path('CODE.fd')}",
                          "-blockdev", f"node-name=vars,driver=file,filename={day.path('VARS.fd')}", disk=disk) as guest:
             with Lap(guest, f"EDK2, GRUB, Debian on {disk}"):
+                if disk == "virtio-blk-device":     # EDK2 makes no boot option of it
+                    guest.wait_for("Shell>", 300)
+                    guest.type("FS0:\\EFI\\BOOT\\BOOTRISCV64.EFI\r")
                 guest.wait_for("GNU GRUB", 300)
                 day.log_in(guest)
             assert "efi" in guest.sh("ls /sys/firmware")
