@@ -110,6 +110,17 @@ static void abort_unfetched(struct bench *bench, gconstpointer data)
     nvme_finish(&d);
 }
 
+/* Whatever is under way: afterwards the controller works as before. */
+static void disable_and_use_again(struct nvme_driver *d)
+{
+    nvme_set(d, CC, 0);
+    while (nvme_get(d, CSTS) & READY)
+        nvme_settle(d);
+    nvme_enable(d);
+    g_assert_cmphex(nvme_create_pair(d, 1, 0), ==, 0);
+    g_assert_cmphex(nvme_do(d, 1, nvme_rw(READ, 0, 1, NVME_DATA, 0)), ==, 0);
+}
+
 static void abort_events_and_resets(struct bench *bench, gconstpointer data)
 {
     struct nvme_driver d;
@@ -135,12 +146,7 @@ static void abort_events_and_resets(struct bench *bench, gconstpointer data)
         nvme_ring(&d, 0);
     }
     g_assert_cmphex(nvme_wait(&d, 0, &id) & 0x3fff, ==, 0x103);
-    nvme_set(&d, CC, 0);
-    while (nvme_get(&d, CSTS) & READY)
-        nvme_settle(&d);
-    nvme_enable(&d);
-    g_assert_cmphex(nvme_create_pair(&d, 1, 0), ==, 0);
-    g_assert_cmphex(nvme_do(&d, 1, nvme_rw(READ, 0, 1, NVME_DATA, 0)), ==, 0);
+    disable_and_use_again(&d);
     nvme_finish(&d);
 }
 
@@ -247,12 +253,7 @@ static void formats(struct bench *bench, gconstpointer data)
     e.bytes[0] = FORMAT;
     nvme_queue(&d, 0, e); /* disabled under it: the namespace is not locked for ever */
     nvme_ring(&d, 0);
-    nvme_set(&d, CC, 0);
-    while (nvme_get(&d, CSTS) & READY)
-        nvme_settle(&d);
-    nvme_enable(&d);
-    g_assert_cmphex(nvme_create_pair(&d, 1, 0), ==, 0);
-    g_assert_cmphex(nvme_do(&d, 1, nvme_rw(READ, 0, 1, NVME_DATA, 0)), ==, 0);
+    disable_and_use_again(&d);
     nvme_finish(&d);
 }
 
