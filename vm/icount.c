@@ -185,12 +185,18 @@ static s64 count_idle_time(struct vm *vm, s64 deadline)
     return MIN(due, deadline);
 }
 
-void vm_icount_end_idle(struct vm *vm)
+static void end_idle(struct vm *vm)
 {
     if (!vm->icount->idle_since)
         return;
     count_idle_time(vm, next_deadline(vm));
     vm->icount->idle_since = 0;
+}
+
+void vm_icount_begin(struct vcpu *vcpu)
+{
+    end_idle(vcpu->vm);
+    end_budget(vcpu);
 }
 
 /* All wait: virtual time goes to the next deadline. Host time to sleep until; 0: not at all. */
@@ -224,7 +230,7 @@ s64 vm_icount_wait(struct vcpu *vcpu)
     run_timers(vcpu->vm);
     next = successor(vcpu);
     if (next && next != vcpu) {
-        vm_icount_end_idle(vcpu->vm);
+        end_idle(vcpu->vm);
         give_turn(vcpu, next);
     }
     if (next)

@@ -109,8 +109,8 @@ s64 vm_icount_now(struct vm *vm);
 void vm_icount_deadline_changed(struct vm *vm);
 /* Whether it is this vCPU's turn. */
 bool vm_icount_mine(const struct vcpu *vcpu);
-/* It is, and the vCPU goes on. */
-void vm_icount_end_idle(struct vm *vm);
+/* It is, and the vCPU goes on: with a new budget, for time and turns went on while it slept. Own thread. */
+void vm_icount_begin(struct vcpu *vcpu);
 /* It is, and the vCPU waits for an interrupt: lets others go, or time. Own thread, inside. Host time to sleep until; 0: look again. */
 s64 vm_icount_wait(struct vcpu *vcpu);
 /* Machine stopped; it will go on. */

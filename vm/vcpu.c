@@ -142,7 +142,7 @@ static bool ready_in_turn(struct vcpu *vcpu)
         if (work)
             __atomic_store_n(&vcpu->halted, false, __ATOMIC_RELEASE);
         if (work || !__atomic_load_n(&vcpu->halted, __ATOMIC_ACQUIRE)) {
-            vm_icount_end_idle(vcpu->vm);
+            vm_icount_begin(vcpu);
             __atomic_store_n(&vcpu->host->exit_request, 1, __ATOMIC_SEQ_CST);
             return true;
         }

@@ -67,10 +67,12 @@ def test_debian_to_the_shell_twice(start, linux, firmware, others):
         assert play(start, linux, firmware, accel, counts) == first, accel
 
 
-@pytest.mark.long
-def test_harts_take_turns(start, linux, firmware):
+@pytest.mark.parametrize("counts, accels", [([350 * M], ["tcg", "tcg,tier2-threshold=1"]), pytest.param(
+    [50 * M, 400 * M, 900 * M], ["tcg"] * 6 + ["tcg,tier2-threshold=1"] * 3 + ["tcg,tier2=off", "tcg,backend=interp"], marks=pytest.mark.long)])
+def test_harts_take_turns(start, linux, firmware, counts, accels):
+    """One that sleeps wakes up to another's deadline."""
     arguments = ["-bios", firmware, "-smp", "3", *linux("uname -a", "cat /proc/interrupts")]
-    runs = [boot(start, arguments, [50 * M, 400 * M, 900 * M], "-accel", accel) for accel in ("tcg", "tcg,tier2-threshold=1", "tcg,backend=interp")]
+    runs = [boot(start, arguments, counts, "-accel", accel) for accel in accels]
     assert runs == [runs[0]] * len(runs)
 
 
