@@ -167,6 +167,7 @@ struct tcg_link {
     u32 site;                  /* back end: offset in the buffer of the patchable field */
     u32 unlinked;              /* back end: offset of the stub that the field reaches when not linked */
     s32 pc;                    /* target less pc_page */
+    bool call;                 /* the guest's code calls: something comes back from there */
     bool single;               /* wants the target's variant with ir_block.single_memory */
     bool continues;            /* back end: comes back from a call, with the target's address at hand: reaches its indirect entry */
     bool same_page;            /* target lies in the page of the block's first instruction: may be linked directly */

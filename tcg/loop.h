@@ -35,11 +35,16 @@ struct ir_loop {
 void ir_loop_init(struct ir_loop *loop);
 void ir_loop_finish(struct ir_loop *loop);
 
+/* To the block's own start. A call leads there in recursion, which is no loop: it wants to be returned to. */
+static inline bool ir_leads_back(const struct ir_block *b, const struct ir_exit *exit)
+{
+    return exit->kind == IR_EXIT_DIRECT && exit->pc == (s32)b->first_pc && !exit->single && exit->hint != IR_HINT_CALL;
+}
+
 /* A direct exit to the block's own start. */
 static inline bool ir_is_back_edge(const struct ir_block *b, const struct ir_op *op)
 {
-    return (op->code == IR_EXIT_IF || op->code == IR_EXIT) && b->exit[op->imm].kind == IR_EXIT_DIRECT &&
-           b->exit[op->imm].pc == (s32)b->first_pc && !b->exit[op->imm].single;
+    return (op->code == IR_EXIT_IF || op->code == IR_EXIT) && ir_leads_back(b, &b->exit[op->imm]);
 }
 
 /*

@@ -8,6 +8,7 @@
 #include "accel/tcg/tcg.h"
 #include "host/clock.h"
 #include "host/thread.h"
+#include "tcg/loop.h"
 
 enum {
     PERIOD_NS = 1000000,      /* between two samples of a busy machine */
@@ -124,7 +125,7 @@ struct trace {
 static bool was_followed(const struct block *block, u32 target)
 {
     for (u32 i = 0; i < block->code.link_count; i++)
-        if (!block->link[i].single && block->link[i].pc == (s32)target && block->link[i].to)
+        if (!block->link[i].single && !block->link[i].call && block->link[i].pc == (s32)target && block->link[i].to)
             return true;
     return false;
 }
@@ -196,7 +197,7 @@ static bool leads_back(const struct ir_block *b, bool counts)
     for (u32 i = 0; i < b->exit_count; i++) {
         const struct ir_exit *exit = &b->exit[i];
 
-        if (exit->kind != IR_EXIT_DIRECT || exit->single || exit->pc != (s32)b->first_pc)
+        if (!ir_leads_back(b, exit))
             continue;
         if (counts && exit->icount != b->insn_count)
             return false;
@@ -313,7 +314,7 @@ struct tier2_seen tcg_tier2_look(const struct tcg_link *link, bool sampled)
     if (!link)
         return seen;
     from = container_of(link->from, struct block, code);
-    seen.backward = link->same_page && !link->single && link->pc < (s32)(from->offset + from->byte_count);
+    seen.backward = link->same_page && !link->single && !link->call && link->pc < (s32)(from->offset + from->byte_count);
     return seen;
 }
 

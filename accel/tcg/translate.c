@@ -125,6 +125,7 @@ struct block *tcg_block_new(struct tcg *tcg, const struct ir_block *ir)
         link->from = &block->code;
         link->pc = ir->exit[i].pc;
         link->single = ir->exit[i].single;
+        link->call = ir->exit[i].hint == IR_HINT_CALL;
         link->same_page = (u32)link->pc < TCG_PAGE_SIZE;
     }
     return block;

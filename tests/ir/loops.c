@@ -333,6 +333,24 @@ static bool check_seed(struct bench *t, u64 seed)
     return false;
 }
 
+/* A call of its own start is recursion: whoever made turns of it would leave the returns without frames. */
+static bool check_recursion(struct bench *t)
+{
+    g_autoptr(GError) error = NULL;
+
+    ir_block_reset(t->b, START);
+    ir_insn(t->b, START, 4);
+    ir_put(t->b, IR_I64, 1, ir_pc_add(t->b, START + 8));
+    ir_exit_if(t->b, IR_EQ, x(t->b, 4), ir_const(t->b, IR_I64, 0), START + 8);
+    ir_insn(t->b, START + 4, 4);
+    ir_exit(t->b, START, IR_HINT_CALL, START + 8);
+    t->b->loop = true;
+    if (run_passes(t->b, &error) && runner_load(t->tested, t->b) && !t->tested->prepared->loop)
+        return true;
+    g_print("not ok - recursion became a loop\n");
+    return false;
+}
+
 unsigned test_loops(const struct test_options *options)
 {
     struct bench t = { runner_create("interp"), runner_create(options->backend), machine_create(), machine_create(), ir_block_create(IR_MAX_OPS), 0, 0, 0 };
@@ -341,6 +359,8 @@ unsigned test_loops(const struct test_options *options)
 
     for (u64 n = 0; t.tested && t.tested->backend && n < options->count && failures < 5; n++)
         failures += !check_seed(&t, options->seed + n);
+    if (host)
+        failures += !check_recursion(&t);
     if (host && options->count >= 100 && !failures && (t.loops * 2 < options->count || t.turned * 10 < options->count)) {
         g_print("not ok - only %" G_GINT64_MODIFIER "u of the blocks became loops, of which %" G_GINT64_MODIFIER "u turned\n", t.loops, t.turned);
         failures++;
