@@ -191,6 +191,7 @@ struct tcg_backend_options {
     u64 buffer_size;  /* bytes */
     bool split_wx;    /* two mappings instead of one (always used unless the host refuses) */
     unsigned host_isa; /* 1..4: x86-64-v1..v4 as an upper bound; 0: what the host has */
+    const struct ir_helper *const *helpers; /* NULL-terminated: those of the guest that saved code may call; NULL: none */
 };
 
 struct tcg_backend {
@@ -236,6 +237,17 @@ struct tcg_backend {
     void (*kill)(struct tcg_engine *engine, struct tcg_code *code);
     /* Whether an indirect entry, whose memory has not been used again, was not killed. Needed where runtime.find is called. */
     bool (*alive)(const struct tcg_engine *engine, const void *indirect_entry);
+    /*
+     * Code in a form that can be kept and put at another place, also in another process: of one build, whose engine has the same signature.
+     * All three may be NULL: it cannot be kept.
+     * save: what emit, or open and emit_behind, made last, before anything was linked; as `count` blocks. Returns the bytes written, a
+     * multiple of 8; 0: it cannot be kept, or needs more room.
+     * restore: fills what emit fills, links but for from, pc and same_page included; saved is 8-byte aligned. Returns the end as emit
+     * does; 0: no room, or it is not well-formed: whatever its bytes are, nothing outside [at, limit) is written, but the code itself is trusted.
+     */
+    u64 (*signature)(const struct tcg_engine *engine);
+    u32 (*save)(struct tcg_engine *engine, const struct tcg_code *const *code, u32 count, void *to, u32 room);
+    u32 (*restore)(struct tcg_engine *engine, const void *saved, u32 size, struct tcg_code *const *code, u32 count, u32 at, u32 limit);
     /* Whether what the listings need is there; the message says what is not. May be NULL: it always is. Like disassemble: one thread at a time. */
     bool (*can_disassemble)(struct tcg_engine *engine, GError **error);
     /* Readable listing of the block's code for -d out_asm, or why there is none; the caller frees. May be NULL. */

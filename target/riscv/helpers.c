@@ -20,3 +20,10 @@
     };
 #include "target/riscv/helpers.def"
 #undef HELPER
+
+const struct ir_helper *const riscv_ir_helpers[] = {
+#define HELPER(helper, arguments, value, effect) &riscv_ir_##helper,
+#include "target/riscv/helpers.def"
+#undef HELPER
+    NULL
+};

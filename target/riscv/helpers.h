@@ -20,4 +20,7 @@
 #include "target/riscv/helpers.def"
 #undef HELPER
 
+/* All of them, NULL-terminated. */
+extern const struct ir_helper *const riscv_ir_helpers[];
+
 #endif

@@ -50,11 +50,12 @@ static void name_link(struct tcg_engine *e, const struct tcg_link *link)
         *near = (u64)(uintptr_t)link;
     from = (s64)((u64)(uintptr_t)link - *near);
     if (x86_fits32(from)) {
-        x86_call_to(&e->code, x86_at(e, link->continues ? stubs->leave_continuation : stubs->leave_link));
+        x86_call_stub(e, link->continues ? stubs->leave_continuation : stubs->leave_link);
         e->code.p = x86_put32(x86_begin(&e->code), (u32)from);
     } else {
-        x86_call_to(&e->code, x86_at(e, link->continues ? stubs->leave_far_continuation : stubs->leave_far_link));
+        x86_call_stub(e, link->continues ? stubs->leave_far_continuation : stubs->leave_far_link);
         e->code.p = x86_put64(x86_begin(&e->code), (u64)(uintptr_t)link);
+        e->places.fixed = true;
     }
 }
 
@@ -99,7 +100,7 @@ static void call_slow(struct tcg_engine *e, const struct x86_cold *cold)
     if (cold->kind == COLD_CAS)
         x86_push_operand(e, cold->value2);
     x86_mov_ri(&e->code, RAX, (u32)cold->where << 16 | cold->mem);
-    x86_call_to(&e->code, x86_at(e, stub[stub_of[cold->kind]]));
+    x86_call_stub(e, stub[stub_of[cold->kind]]);
 }
 
 /* Leaves behind the instruction: a group's page is no longer what its check saw. The loaded value waits in scratch[3]. */
@@ -119,7 +120,7 @@ static void leave_behind(struct tcg_engine *e, const struct x86_cold *cold)
         x86_budget_give(e, cold->unretired - 1);
     x86_mov_rm(c, true, RAX, x86_base(e->layout->pc_page));
     x86_alu_ri(c, X86_ADD, true, RAX, cold->next);
-    x86_jmp_to(c, x86_at(e, e->stubs.leave_rax));
+    x86_jmp_stub(e, e->stubs.leave_rax);
 }
 
 /* Repeats the checks of open groups; the last one is of the group that begins here, if any. */
@@ -162,7 +163,7 @@ void x86_begin_slow(struct tcg_engine *e, const struct x86_cold *cold, s32 disp)
 
     x86_fix(cold->from, c->p);
     if (e->layout->refill) {
-        x86_call_to(c, x86_at(e, write ? e->stubs.refill_write : e->stubs.refill_read));
+        x86_call_stub(e, write ? e->stubs.refill_write : e->stubs.refill_read);
         x86_jcc_to(c, CC_E, cold->check);
     } else if (cold->address != X86_NO_REG) {
         x86_lea(c, true, RCX, x86_mem(cold->address, disp));
@@ -191,7 +192,7 @@ static void emit_group(struct tcg_engine *e, const struct x86_cold *cold)
     pad = x86_padding(c->p, 5 + sizeof(call) + 2);
     if (pad)
         x86_nop(c, pad);
-    x86_call_to(c, x86_at(e, store ? stubs->group_store : stubs->group_load[cold->table == e->layout->l1_write]));
+    x86_call_stub(e, store ? stubs->group_store : stubs->group_load[cold->table == e->layout->l1_write]);
     memcpy(x86_begin(c), &call, sizeof(call));
     c->p += sizeof(call);
     crossing = x86_jcc(c, CC_A);
@@ -266,7 +267,7 @@ static void emit_link(struct tcg_engine *e, const struct x86_cold *cold)
 void x86_fp_reload(struct tcg_engine *e)
 {
     if (e->uses_fp)
-        x86_call_to(&e->code, x86_at(e, e->stubs.fp_load));
+        x86_call_stub(e, e->stubs.fp_load);
 }
 
 static void emit_nan(struct tcg_engine *e, const struct x86_cold *cold)
@@ -284,7 +285,7 @@ static void emit_mute(struct tcg_engine *e, const struct x86_cold *cold)
 {
     x86_push_r(&e->code, RAX);
     x86_load(e, false, RAX, cold->value);
-    x86_call_to(&e->code, x86_at(e, e->stubs.fp_flags_set));
+    x86_call_stub(e, e->stubs.fp_flags_set);
     x86_pop_r(&e->code, RAX);
     x86_mov_ri(&e->code, cold->result, 0);
 }
@@ -304,6 +305,7 @@ static void emit_fp(struct tcg_engine *e, const struct x86_cold *cold)
         break;
     case COLD_UNBOX:
         x86_sse_rc(&e->code, e->features.vex, SSE_MOVSD, cold->extra, 0, (const u8 *)&x86_constants_at(e)->nan32);
+        x86_note(e);
         break;
     case COLD_MUTE:
         emit_mute(e, cold);

@@ -462,6 +462,11 @@ static const struct ir_helper narrow_shift_helper = {
     .name = "narrow_shift", .function = (void *)narrow_shift, .arg_count = 2, .result = IR_I64, .effects = IR_HELPER_PURE
 };
 
+const struct ir_helper *x86_alu_helper(u32 i)
+{
+    return i == 0 ? &narrow_shift_helper : NULL;
+}
+
 /* i8 and i16: rare; a helper gets the count, the op and the width in one word. */
 static void shift_narrow(struct tcg_engine *e, const struct ir_op *op, struct x86_operand a, struct x86_operand b)
 {

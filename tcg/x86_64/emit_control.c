@@ -20,7 +20,7 @@ static struct x86_mem look_up(struct tcg_engine *e, bool even)
     s32 cache = e->layout->jump_cache;
 
     poll(e);
-    x86_jcc_to(c, CC_NE, x86_at(e, even ? e->stubs.leave_rax_even : e->stubs.leave_rax));
+    x86_jcc_stub(e, CC_NE, even ? e->stubs.leave_rax_even : e->stubs.leave_rax);
     if (e->features.bmi) {
         x86_rorx_rr(c, true, RCX, RAX, bits);
     } else {
@@ -30,7 +30,7 @@ static struct x86_mem look_up(struct tcg_engine *e, bool even)
     x86_alu_rr(c, X86_XOR, false, RCX, RAX);
     x86_alu_ri(c, X86_AND, false, RCX, (s32)(((1u << bits) - 1) << 1));
     x86_alu_rm(c, X86_CMP, true, RAX, x86_mem_index(RBP, RCX, 3, cache));
-    x86_jcc_to(c, CC_NE, x86_at(e, even ? e->stubs.leave_miss_even : e->stubs.leave_miss));
+    x86_jcc_stub(e, CC_NE, even ? e->stubs.leave_miss_even : e->stubs.leave_miss);
     return x86_mem_index(RBP, RCX, 3, cache + 8);
 }
 
@@ -129,7 +129,7 @@ static void go_on(struct tcg_engine *e)
 
     x86_pop_r(&e->code, RAX);
     if (!exit) {
-        x86_jmp_to(&e->code, x86_at(e, e->stubs.probe));
+        x86_jmp_stub(e, e->stubs.probe);
         return;
     }
     e->tail = e->code.p;
@@ -153,7 +153,7 @@ static void align_call(struct tcg_engine *e, unsigned bytes, unsigned field)
 static void return_to(struct tcg_engine *e, bool even)
 {
     x86_alu_rm(&e->code, X86_CMP, true, RAX, x86_mem(RSP, 8));
-    x86_jcc_to(&e->code, CC_NE, x86_at(e, even ? e->stubs.return_miss_even : e->stubs.return_miss));
+    x86_jcc_stub(e, CC_NE, even ? e->stubs.return_miss_even : e->stubs.return_miss);
     x86_ret(&e->code);
 }
 
@@ -322,7 +322,7 @@ void x86_emit_exit_to(struct tcg_engine *e, const struct ir_op *op)
 void x86_emit_leave(struct tcg_engine *e, const struct ir_op *op)
 {
     x86_clean_pins(e);
-    x86_jmp_to(&e->code, x86_at(e, e->stubs.leave_pc));
+    x86_jmp_stub(e, e->stubs.leave_pc);
 }
 
 /* --- calls --- */
@@ -379,7 +379,6 @@ static void load_first(struct tcg_engine *e, unsigned count, const struct x86_op
 void x86_emit_call(struct tcg_engine *e, const struct ir_op *op)
 {
     const struct ir_helper *helper = op->helper;
-    u32 thunk = x86_thunk_for(e, helper);
     unsigned count = helper->arg_count;
     struct x86_operand o[4];
     enum ir_type type[4];
@@ -399,7 +398,7 @@ void x86_emit_call(struct tcg_engine *e, const struct ir_op *op)
     if (helper->effects & (IR_HELPER_NEEDS_PC | IR_HELPER_MAY_LEAVE))
         x86_mov_mi(&e->code, 2, x86_base(e->layout->scratch + 16), e->block->snapshot[op->snapshot].pc);
     load_first(e, count, o, type);
-    x86_call_to(&e->code, x86_at(e, thunk));
+    x86_call_helper(e, helper);
     x86_fp_reload(e);
     if (helper->result != IR_VOID && !(helper->effects & IR_HELPER_MAY_LEAVE)) {
         enum host_reg d = x86_result(e, 0, RAX);

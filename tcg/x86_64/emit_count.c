@@ -42,5 +42,5 @@ void x86_count_cold(struct tcg_engine *e, const struct x86_cold *cold)
         x86_loop_restore(e);
     x86_mov_rm(&e->code, true, RAX, x86_base(e->layout->pc_page));
     x86_alu_ri(&e->code, X86_ADD, true, RAX, cold->where);
-    x86_jmp_to(&e->code, x86_at(e, e->stubs.leave_rax));
+    x86_jmp_stub(e, e->stubs.leave_rax);
 }

@@ -16,6 +16,7 @@ static void rr(struct tcg_engine *e, u32 op, unsigned reg, unsigned v, unsigned 
 static void with_constant(struct tcg_engine *e, u32 op, unsigned reg, unsigned v, const void *constant)
 {
     x86_sse_rc(&e->code, e->features.vex, op, reg, v, constant);
+    x86_note(e);
 }
 
 /* reg <op> operand, for instructions of two operands */
@@ -170,7 +171,7 @@ void x86_exact_call(struct tcg_engine *e, u32 word, const struct x86_operand o[3
     x86_push_i(c, (s32)word);
     for (unsigned i = 3; i-- > 0;)
         x86_push_operand(e, o[i]);
-    x86_call_to(c, x86_at(e, e->stubs.fp_exact));
+    x86_call_stub(e, e->stubs.fp_exact);
     x86_load(e, true, result, (struct x86_operand){.place = PLACE_STACK, .reg = RSP});
     x86_lea(c, true, RSP, x86_mem(RSP, 32));
 }
@@ -221,13 +222,13 @@ static bool is_away(const struct ir_op *op)
 static void begin_rounding(struct tcg_engine *e, const struct ir_op *op)
 {
     if (is_static(op))
-        x86_call_to(&e->code, x86_at(e, e->stubs.fp_round[op->aux & IR_FP_ROUNDING]));
+        x86_call_stub(e, e->stubs.fp_round[op->aux & IR_FP_ROUNDING]);
 }
 
 static void end_rounding(struct tcg_engine *e, const struct ir_op *op)
 {
     if (is_static(op))
-        x86_call_to(&e->code, x86_at(e, e->stubs.fp_round_end));
+        x86_call_stub(e, e->stubs.fp_round_end);
 }
 
 /* --- arithmetic --- */
@@ -641,7 +642,7 @@ void x86_emit_fenv_get(struct tcg_engine *e, const struct ir_op *op)
     enum host_reg d;
 
     x86_flush_temps(e, 1 << RAX);
-    x86_call_to(&e->code, x86_at(e, e->stubs.fp_flags_get));
+    x86_call_stub(e, e->stubs.fp_flags_get);
     d = x86_result(e, 0, RAX);
     x86_load(e, true, d, in_reg(RAX));
     x86_define(e, d);
@@ -655,5 +656,5 @@ void x86_emit_fenv_set(struct tcg_engine *e, const struct ir_op *op)
         return;
     x86_flush_temps(e, 1 << RAX);
     x86_load(e, false, RAX, a);
-    x86_call_to(&e->code, x86_at(e, e->stubs.fp_flags_set));
+    x86_call_stub(e, e->stubs.fp_flags_set);
 }

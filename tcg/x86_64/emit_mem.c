@@ -209,6 +209,7 @@ static void load_fp_from(struct tcg_engine *e, const struct ir_op *op, unsigned 
     } else if (size == 2) {
         x86_sse_rm(&e->code, vex, x86_sse_scalar(SSE_MOVSD, false), d, 0, m);
         x86_sse_rc(&e->code, vex, SSE_ORPS, d, d, (const u8 *)x86_constants_at(e)->box);
+        x86_note(e);
     } else {
         x86_sse_rr(&e->code, vex, SSE_PCMPEQD, d, d, d);
         x86_sse_rm(&e->code, vex, SSE_PINSRW, d, d, m);

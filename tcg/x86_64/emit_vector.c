@@ -69,6 +69,13 @@ static u64 to_helper(void *vcpu, u64 layout, u64 base, u64 word)
 static const struct ir_helper run_row = {"ir_vector_run", (void *)run_helper, 4, IR_VOID, IR_HELPER_FLAGS};
 static const struct ir_helper to_row = {"ir_vector_to", (void *)to_helper, 3, IR_I64, IR_HELPER_FLAGS};
 
+const struct ir_helper *x86_vector_helper(u32 i)
+{
+    static const struct ir_helper *const all[] = {&run_row, &to_row};
+
+    return i < ARRAY_SIZE(all) ? all[i] : NULL;
+}
+
 /* The temporaries rax and rcx are free; a scalar is in scratch[1]. */
 static void call(struct tcg_engine *e, const struct ir_helper *helper, u64 word)
 {
@@ -76,9 +83,10 @@ static void call(struct tcg_engine *e, const struct ir_helper *helper, u64 word)
 
     x86_mov_ri(c, RAX, word);
     x86_mov_mr(c, 3, x86_base(e->layout->scratch), RAX);
-    x86_mov_ri(c, RAX, (u64)(uintptr_t)e->layout);
+    x86_mov_constant(c, RAX, (const u8 *)&x86_constants_at(e)->layout);
+    x86_note(e);
     x86_mov_rr(c, true, RCX, RBP);
-    x86_call_to(c, x86_at(e, x86_thunk_for(e, helper)));
+    x86_call_helper(e, helper);
     x86_fp_reload(e);
 }
 
@@ -424,7 +432,7 @@ static void emit_transfer(struct tcg_engine *e, const struct x86_cold *cold)
     x86_mov_rr(c, true, RAX, RCX);
     x86_load(e, true, RCX, cold->value);
     x86_budget_give(e, cold->unretired);
-    x86_call_to(c, x86_at(e, x86_thunk_for(e, op->helper)));
+    x86_call_helper(e, op->helper);
     x86_budget_give(e, -cold->unretired);
     x86_fp_reload(e);
     x86_jmp_to(c, cold->back);

@@ -115,6 +115,7 @@ static unsigned reverse_bytes(const struct vec *v)
         return 0;
     x86_sse_rc(v->c, v->vex, v->wide ? SSE_BROADCAST128 | v->wide : SSE_MOVDQA, X2, 0, v->e->buffer->write + v->e->stubs.constants +
                offsetof(struct x86_constants, swap) + 16 * v->lane);
+    x86_note(v->e);
     rr(v, SSE_PSHUFB, X0, X0, X2);
     return X0;
 }
@@ -164,6 +165,7 @@ static void canonical(const struct vec *v, unsigned d)
     x86_imm8(v->c, 3); /* unordered */
     x86_sse_rr(v->c, v->vex, SSE_MOVDQA | v->wide, X3, 0, X2);
     x86_sse_rc(v->c, v->vex, SSE_PAND | v->wide, X3, X3, constants + nans);
+    x86_note(v->e);
     rr(v, SSE_PANDN, X2, X2, d);
     rr(v, SSE_POR, X2, X2, X3);
     move(v, d, X2);

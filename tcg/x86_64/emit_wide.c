@@ -29,14 +29,13 @@ static void load_rax_rcx(struct tcg_engine *e, bool wide, struct x86_operand a, 
 
 void x86_emit_pure_call(struct tcg_engine *e, const struct ir_helper *helper, struct x86_operand a, struct x86_operand b)
 {
-    u32 thunk = x86_thunk_for(e, helper);
 
     x86_flush_temps(e, X86_TEMPS);
     if (b.place == PLACE_NONE)
         x86_load(e, true, RAX, a);
     else
         load_rax_rcx(e, true, a, b);
-    x86_call_to(&e->code, x86_at(e, thunk));
+    x86_call_helper(e, helper);
     x86_fp_reload(e);
     define_rax(e);
 }
@@ -241,6 +240,14 @@ static u64 popcount(void *vcpu, u64 x)
 static const struct ir_helper popcount_helper = {
     .name = "popcount", .function = (void *)popcount, .arg_count = 1, .result = IR_I64, .effects = IR_HELPER_PURE
 };
+
+/* Some of them are empty rows of the table. */
+const struct ir_helper *x86_wide_helper(u32 i)
+{
+    if (i == 0)
+        return &popcount_helper;
+    return i - 1 < ARRAY_SIZE(wide_helper) * IR_TYPE_COUNT ? &wide_helper[(i - 1) / IR_TYPE_COUNT][(i - 1) % IR_TYPE_COUNT] : NULL;
+}
 
 /* The operand widened (narrow types: zeros above, for ctz a one just above) and in a register that may be clobbered or not. */
 static struct x86_operand scan_operand(struct tcg_engine *e, const struct ir_op *op, struct x86_operand a, enum host_reg d)

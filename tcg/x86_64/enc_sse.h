@@ -141,6 +141,15 @@ static inline void x86_stmxcsr(struct x86_code *c, struct x86_mem m)
     x86_rm(c, X86_0F | 0xae, false, 3, m);
 }
 
+/* mov reg, [constant] */
+static inline void x86_mov_constant(struct x86_code *c, enum host_reg reg, const u8 *constant)
+{
+    u8 *p = x86_head(x86_begin(c), 0x8b, true, reg, 0, 0);
+
+    *p++ = (reg & 7) << 3 | 5;
+    c->p = x86_put32(p, (u32)(constant - (p + 4)));
+}
+
 /* lea reg, [constant] */
 static inline void x86_lea_constant(struct x86_code *c, enum host_reg reg, const u8 *constant)
 {

@@ -54,6 +54,7 @@ static void engine_destroy(struct tcg_engine *e)
     if (!e)
         return;
     tcg_buffer_destroy(e->buffer);
+    g_ptr_array_free(e->helpers, TRUE);
     g_free(e->pin_of);
     g_free(e->map_pin_of);
     g_free(e->loop.single);
@@ -76,6 +77,7 @@ static struct tcg_engine *engine_create(const struct code_layout *layout, const 
 
     e->layout = layout;
     e->runtime = runtime;
+    x86_helpers_collect(e, options->helpers);
     e->home_of = g_new(u16, layout->reg_count);
     e->current = g_new(u16, layout->reg_count);
     ir_loop_init(&e->loop.found);
@@ -193,6 +195,9 @@ const struct tcg_backend tcg_backend_x86_64 = {
     .set_link = engine_set_link,
     .kill = engine_kill,
     .alive = engine_alive,
+    .signature = x86_signature,
+    .save = x86_save,
+    .restore = x86_restore,
     .can_disassemble = x86_can_disassemble,
     .disassemble = x86_disassemble,
 };

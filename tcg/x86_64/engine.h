@@ -74,6 +74,18 @@ struct x86_group_call {
 struct x86_thunk {
     const void *function;
     u32 at;
+    u16 number;                 /* among the helpers that saved code may name; X86_NO_NUMBER: it may not */
+};
+
+/* Where a block being emitted depends on where it lies, relocate.c. */
+enum { X86_MAX_PLACES = 8192, X86_MAX_CALLS = 256, X86_NO_NUMBER = 0xffff };
+struct x86_places {
+    bool fixed;                 /* it cannot be elsewhere, or there is too much */
+    u32 count, call_count;
+    u16 at[X86_MAX_PLACES];     /* fields that are relative to stubs and constants, from the begin of the code */
+    struct x86_place_call {
+        u16 at, number;         /* the same for thunks of helpers */
+    } call[X86_MAX_CALLS];
 };
 
 /* Constants in the stub area; 16 bytes each where an instruction wants that. */
@@ -90,6 +102,7 @@ struct x86_constants {
     u64 nans64[4];                 /* the default NaN in all lanes */
     u32 nans32[8];
     u64 links;                     /* what most links lie near */
+    u64 layout;                    /* the engine's */
 };
 
 /* Results of arithmetic may be NaNs that are not the default one, as the host makes them, until somebody could tell. */
@@ -247,6 +260,8 @@ struct tcg_engine {
     u32 stub_end;               /* next free offset in the stub area */
     struct x86_thunk thunk[X86_MAX_THUNKS];
     u32 thunk_count;
+    GPtrArray *helpers;         /* of const struct ir_helper *, by number: the back end's own and the guest's */
+    struct x86_places places;
     u8 *pin_of;                 /* per guest register: host register, or X86_NO_REG */
     u16 guest_of[X86_ALL_REGS]; /* per host register: guest register, or IR_NONE */
     u32 pinned_mask;            /* host registers that are pinned, of both classes */
@@ -299,6 +314,19 @@ struct tcg_engine {
 bool x86_stubs_emit(struct tcg_engine *e, GError **error);
 /* Offset of code that calls a helper with arguments from rax, rcx, scratch[0], scratch[1]; result in rax. 0: no room. */
 u32 x86_thunk_for(struct tcg_engine *e, const struct ir_helper *helper);
+/* Emits the call of it. */
+void x86_call_helper(struct tcg_engine *e, const struct ir_helper *helper);
+
+/* --- emit_*.c: helpers of the back end's own; NULL behind the last --- */
+const struct ir_helper *x86_alu_helper(u32 i), *x86_wide_helper(u32 i), *x86_vector_helper(u32 i);
+
+/* --- relocate.c --- */
+void x86_helpers_collect(struct tcg_engine *e, const struct ir_helper *const *guest);
+u16 x86_helper_number(const struct tcg_engine *e, const struct ir_helper *helper);
+/* See struct tcg_backend. */
+u64 x86_signature(const struct tcg_engine *e);
+u32 x86_save(struct tcg_engine *e, const struct tcg_code *const *code, u32 count, void *to, u32 room);
+u32 x86_restore(struct tcg_engine *e, const void *saved, u32 size, struct tcg_code *const *code, u32 count, u32 at, u32 limit);
 
 /* --- refill.c --- */
 void x86_refill_emit(struct tcg_engine *e);
@@ -421,6 +449,35 @@ static inline const struct x86_constants *x86_constants_at(const struct tcg_engi
 static inline u8 *x86_at(const struct tcg_engine *e, u32 offset)
 {
     return e->buffer->write + offset;
+}
+
+/* The last four bytes emitted are relative to a stub or a constant. */
+static inline void x86_note(struct tcg_engine *e)
+{
+    struct x86_places *places = &e->places;
+    u32 at = (u32)(e->code.p - e->code.start) - 4;
+
+    places->fixed |= at > UINT16_MAX || places->count == X86_MAX_PLACES;
+    places->at[places->count & (X86_MAX_PLACES - 1)] = (u16)at;
+    places->count += !places->fixed;
+}
+
+static inline void x86_call_stub(struct tcg_engine *e, u32 stub)
+{
+    x86_call_to(&e->code, x86_at(e, stub));
+    x86_note(e);
+}
+
+static inline void x86_jmp_stub(struct tcg_engine *e, u32 stub)
+{
+    x86_jmp_to(&e->code, x86_at(e, stub));
+    x86_note(e);
+}
+
+static inline void x86_jcc_stub(struct tcg_engine *e, enum x86_cc cc, u32 stub)
+{
+    x86_jcc_to(&e->code, cc, x86_at(e, stub));
+    x86_note(e);
 }
 
 /* Bytes to insert at p so that a rel32 field `ahead` bytes behind p does not cross an 8-byte line. */

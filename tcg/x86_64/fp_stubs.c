@@ -38,7 +38,7 @@ static void place_constants(struct tcg_engine *e)
         .box = {UINT64_C(0xffffffff00000000)},
         .nan64 = UINT64_C(0x7ff8000000000000), .nan32 = UINT64_C(0xffffffff7fc00000),
         .limit_u32_64 = UINT64_C(0x41efffffffe00000), .limit_u64_64 = UINT64_C(0x43e0000000000000),
-        .limit_u32_32 = 0x4f7fffff, .limit_u64_32 = 0x5f000000,
+        .limit_u32_32 = 0x4f7fffff, .limit_u64_32 = 0x5f000000, .layout = (u64)(uintptr_t)e->layout,
     };
 
     for (unsigned i = 0; i < ARRAY_SIZE(k.mxcsr); i++)

@@ -187,7 +187,7 @@ static void leave_at(struct tcg_engine *e, s32 pc)
 {
     x86_mov_rm(&e->code, true, RAX, x86_base(e->layout->pc_page));
     x86_alu_ri(&e->code, X86_ADD, true, RAX, pc);
-    x86_jmp_to(&e->code, x86_at(e, e->stubs.leave_rax));
+    x86_jmp_stub(e, e->stubs.leave_rax);
 }
 
 static void jump_to_link(struct tcg_engine *e, u32 exit)
@@ -281,7 +281,7 @@ static void emit_stream(struct tcg_engine *e, const struct x86_cold *cold)
     }
     x86_fix(cold->from, e->code.p);
     if (e->layout->refill) {
-        x86_call_to(&e->code, x86_at(e, cold->table == e->layout->l1_write ? e->stubs.refill_write : e->stubs.refill_read));
+        x86_call_stub(e, cold->table == e->layout->l1_write ? e->stubs.refill_write : e->stubs.refill_read);
         x86_jcc_to(&e->code, CC_E, cold->check);
     }
     l->fails[l->fail_count++] = x86_jmp(&e->code);

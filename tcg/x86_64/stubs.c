@@ -513,25 +513,45 @@ static u32 make_thunk(struct tcg_engine *e, struct x86_thunk *row, const struct 
     fits = !e->code.overflow;
     if (fits) {
         e->stub_end = (here(e) + 15) & ~15u;
-        *row = (struct x86_thunk){helper->function, at};
+        *row = (struct x86_thunk){helper->function, at, x86_helper_number(e, helper)};
         e->thunk_count++;
     }
     e->code = block;
     return fits ? at : 0;
 }
 
-u32 x86_thunk_for(struct tcg_engine *e, const struct ir_helper *helper)
+static struct x86_thunk *thunk_row(struct tcg_engine *e, const struct ir_helper *helper)
 {
-    u32 at, i = (u32)((uintptr_t)helper->function >> 4) & (X86_MAX_THUNKS - 1);
+    u32 i = (u32)((uintptr_t)helper->function >> 4) & (X86_MAX_THUNKS - 1);
 
     while (e->thunk[i].function && e->thunk[i].function != helper->function)
         i = (i + 1) & (X86_MAX_THUNKS - 1);
-    if (e->thunk[i].function)
-        return e->thunk[i].at;
-    at = e->thunk_count < X86_MAX_THUNKS * 3 / 4 ? make_thunk(e, &e->thunk[i], helper) : 0;
-    if (!at)
+    if (!e->thunk[i].function && (e->thunk_count >= X86_MAX_THUNKS * 3 / 4 || !make_thunk(e, &e->thunk[i], helper)))
+        return NULL;
+    return &e->thunk[i];
+}
+
+u32 x86_thunk_for(struct tcg_engine *e, const struct ir_helper *helper)
+{
+    const struct x86_thunk *row = thunk_row(e, helper);
+
+    return row ? row->at : 0;
+}
+
+void x86_call_helper(struct tcg_engine *e, const struct ir_helper *helper)
+{
+    const struct x86_thunk *row = thunk_row(e, helper);
+    struct x86_places *places = &e->places;
+    u32 at = (u32)(e->code.p - e->code.start) + 1;
+
+    if (!row) {
         e->code.overflow = true;
-    return at;
+        return;
+    }
+    x86_call_to(&e->code, x86_at(e, row->at));
+    places->fixed |= at > UINT16_MAX || places->call_count == X86_MAX_CALLS || row->number == X86_NO_NUMBER;
+    if (!places->fixed)
+        places->call[places->call_count++] = (struct x86_place_call){(u16)at, row->number};
 }
 
 bool x86_stubs_emit(struct tcg_engine *e, GError **error)

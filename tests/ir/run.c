@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { SAVED_ROOM = 256 * KIB };
+
 static const struct tcg_backend *const backends[] = {
     &tcg_backend_interp,
 #ifdef HAVE_X86_64
@@ -12,8 +14,9 @@ static const struct tcg_backend *const backends[] = {
 
 struct runner *runner_create(const char *name)
 {
-    g_auto(GStrv) part = g_strsplit(name, ":", 2);
-    struct tcg_backend_options options = { .buffer_size = 4 * MIB, .split_wx = true, .host_isa = part[1] ? (unsigned)atoi(part[1]) : 0 };
+    g_auto(GStrv) part = g_strsplit(name, ":", 3);
+    struct tcg_backend_options options = { .buffer_size = 4 * MIB, .split_wx = true, .host_isa = part[1] ? (unsigned)atoi(part[1]) : 0,
+        .helpers = machine_helpers };
     struct runner *r = g_new0(struct runner, 1);
     GError *error = NULL;
 
@@ -25,7 +28,11 @@ struct runner *runner_create(const char *name)
             r->backend = backends[i];
     if (r->backend)
         r->engine = r->backend->create(&machine_layout, &machine_runtime, &options, &error);
-    if (r->engine)
+    if (r->engine && part[1] && part[2]) {
+        r->saved = g_malloc(SAVED_ROOM);
+        r->maker = r->backend->create(&machine_layout, &machine_runtime, &options, &error);
+    }
+    if (r->engine && !error)
         return r;
     g_printerr("back end %s: %s\n", name, error ? error->message : "unknown");
     g_clear_error(&error);
@@ -39,8 +46,29 @@ void runner_destroy(struct runner *r)
         return;
     if (r->engine)
         r->backend->destroy(r->engine);
+    if (r->maker)
+        r->backend->destroy(r->maker);
+    g_free(r->saved);
     ir_block_destroy(r->prepared);
     g_free(r);
+}
+
+/* Emitted elsewhere, kept, and put here, at ever another place. */
+static bool load_moved(struct runner *r, const struct ir_block *block)
+{
+    const struct tcg_backend *b = r->backend;
+    struct tcg_code *code = &r->code, made = { .link = &r->maker_link[r->loads % IR_MAX_EXITS], .link_count = code->link_count };
+    u32 first = b->code_first(r->engine), limit = b->code_limit(r->engine), size;
+
+    memcpy(made.link, code->link, code->link_count * sizeof(*code->link));
+    if (!b->emit(r->maker, block, &made, first + (u32)(r->loads * 5 % 64), limit))
+        return false;
+    size = b->save(r->maker, (const struct tcg_code *const[]){ &made }, 1, r->saved, SAVED_ROOM);
+    if (!size)
+        return false;
+    for (u32 i = 0; i < code->link_count; i++)
+        code->link[i].continues = made.link[i].continues;
+    return b->restore(r->engine, r->saved, size, (struct tcg_code *const[]){ code }, 1, first + (u32)(r->loads * 37 % 100000), limit) != 0;
 }
 
 bool runner_load(struct runner *r, const struct ir_block *given)
@@ -50,7 +78,7 @@ bool runner_load(struct runner *r, const struct ir_block *given)
 
     copy_block(block, given);
     if (r->backend->prepare)
-        r->backend->prepare(r->engine, block);
+        r->backend->prepare(r->maker ? r->maker : r->engine, block);
     memset(&r->code, 0, sizeof r->code);
     for (u32 i = 0; i < block->exit_count; i++)
         if (block->exit[i].kind == IR_EXIT_DIRECT) {
@@ -60,6 +88,9 @@ bool runner_load(struct runner *r, const struct ir_block *given)
         }
     r->code.link = r->link;
     r->code.link_count = n;
+    r->loads++;
+    if (r->maker)
+        return load_moved(r, block);
     return r->backend->emit(r->engine, block, &r->code, at, r->backend->code_limit(r->engine)) != 0;
 }
 

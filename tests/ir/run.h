@@ -8,13 +8,18 @@
 struct runner {
     const struct tcg_backend *backend;
     struct tcg_engine *engine;
+    struct tcg_engine *maker;  /* another one that emits; what it saved is restored in the first. NULL: the first does */
+    void *saved;
+    struct tcg_link maker_link[2 * IR_MAX_EXITS];
+    u64 loads;                 /* blocks so far */
     struct ir_block *prepared; /* the block as the back end's prepare left it */
     struct tcg_code code;
     struct tcg_link link[IR_MAX_EXITS];
     bool single; /* the last run left because a check of several accesses failed: state pc is of the first one's instruction */
 };
 
-/* By name: "interp", "x86_64" or, with less of the host, "x86_64:1" to "x86_64:4", "reference"; NULL when there is none. */
+/* By name: "interp", "x86_64" or, with less of the host, "x86_64:1" to "x86_64:4" (all but the first: "x86_64:N:moved"), "reference"; NULL when
+   there is none. */
 struct runner *runner_create(const char *backend);
 void runner_destroy(struct runner *r);
 /* Emits the block at the start of the buffer; false: it did not fit. */
