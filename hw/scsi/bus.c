@@ -1,9 +1,8 @@
-/* hw/scsi/bus.c - buses of SCSI adapters: who is where, requests on their way to units and back, what targets say without a unit. */
+/* hw/scsi/bus.c - buses of SCSI adapters: who is where, unit attentions, what targets say without a unit. */
 #include "base/bits.h"
 #include "base/error.h"
 #include "hw/core/plug.h"
 #include "hw/scsi/scsi.h"
-#include "vm/inbox.h"
 #include <string.h>
 
 enum { MAX_LUNS_SHOWN = 256, INQUIRY_SIZE = 36 };
@@ -29,101 +28,6 @@ u32 scsi_sense_store(u8 *at, enum scsi_sense sense, bool descriptors)
     at[12] = code;
     at[13] = qualifier;
     return SCSI_SENSE_SIZE;
-}
-
-static void finish(struct scsi_request *r, u8 status)
-{
-    r->status = r->cancelled ? SCSI_TASK_ABORTED : status;
-    if (r->active)
-        g_queue_unlink(&r->unit->active, &r->link);
-    r->active = false;
-    g_clear_pointer(&r->buffer, g_free);
-    r->done(r);
-}
-
-void scsi_request_good(struct scsi_request *r)
-{
-    finish(r, SCSI_GOOD);
-}
-
-void scsi_request_fail(struct scsi_request *r, enum scsi_sense sense)
-{
-    r->has_sense = true;
-    r->transferred = 0;
-    scsi_sense_store(r->sense, sense, false);
-    finish(r, SCSI_CHECK_CONDITION);
-}
-
-void scsi_request_reply(struct scsi_request *r, const void *data, u64 size, u64 allocation)
-{
-    r->transferred = MIN(MIN(size, allocation), r->in.size);
-    if (r->transferred)
-        block_data_put(block_data_slice(r->in, 0, r->transferred), data);
-    finish(r, SCSI_GOOD);
-}
-
-/* ---- Work of disks ---- */
-
-static void take_outcomes(void *adapter, u32 number, u32 level)
-{
-    struct scsi_bus *bus = NULL;
-    struct vm_object *object = adapter;
-    struct scsi_request *r;
-
-    for (guint i = 0; i < object->children->len && !bus; i++) {
-        if (vm_object_is_a(object->children->pdata[i], "SCSI"))
-            bus = object->children->pdata[i];
-    }
-    if (!bus || !bus->outcomes)
-        return;
-    while ((r = g_async_queue_try_pop(bus->outcomes))) {
-        void (*next)(struct scsi_request *) = r->next;
-
-        r->next = NULL;
-        if (r->cancelled || r->unit->leaving)
-            finish(r, SCSI_TASK_ABORTED);
-        else
-            next(r);
-    }
-    bus->ops->batch_done(bus);
-}
-
-static void finished(void *adapter, const void *payload, u32 size)
-{
-    device_run(adapter, take_outcomes, 0, 0);
-}
-
-/* The loop's thread. One letter for all that is there. */
-static void io_done(struct disk_request *io, int ret)
-{
-    struct scsi_request *r = container_of(io, struct scsi_request, io);
-    struct scsi_bus *bus = r->unit->bus;
-
-    r->result = ret;
-    g_async_queue_lock(bus->outcomes);
-    bool first = g_async_queue_length_unlocked(bus->outcomes) <= 0;
-    g_async_queue_push_unlocked(bus->outcomes, r);
-    g_async_queue_unlock(bus->outcomes);
-    if (first) /* the bus stays at least until this returns: it goes after a drain */
-        inbox_post(bus->adapter->object.vm, &bus->adapter->object, finished, bus->adapter, NULL, 0);
-}
-
-void scsi_request_io(struct scsi_request *r, void (*next)(struct scsi_request *request))
-{
-    if (!disk_node(r->unit->disk)) { /* went between two steps */
-        scsi_request_fail(r, SCSI_NO_MEDIUM_TRAY_OPEN);
-        return;
-    }
-    r->next = next;
-    r->io.done = io_done;
-    disk_submit(r->unit->disk, &r->io);
-}
-
-void scsi_request_cancel(struct scsi_request *r)
-{
-    if (r->next && !r->cancelled)
-        disk_cancel(&r->io);
-    r->cancelled = true;
 }
 
 /* ---- Unit attentions ---- */
@@ -160,11 +64,19 @@ static void tell_adapter(struct scsi_unit *unit, void (*tell)(struct scsi_bus *b
         device_end(bus->adapter);
 }
 
+void scsi_unit_hold(struct scsi_unit *unit, bool on)
+{
+    if (unit->bus)
+        unit->bus->ops->hold(unit->bus, on);
+}
+
 void scsi_unit_attention(struct scsi_unit *unit, enum scsi_attention attention)
 {
+    scsi_unit_hold(unit, true);
     *unit->attention |= (u8)attention;
     if (attention == SCSI_HAS_NEW_CAPACITY && unit->bus)
         tell_adapter(unit, unit->bus->ops->resized);
+    scsi_unit_hold(unit, false);
 }
 
 void scsi_request_sense(struct scsi_unit *unit, struct scsi_request *r)
@@ -260,16 +172,12 @@ static void answer_for_nobody(struct scsi_unit *unit, struct scsi_request *r)
 
 /* ---- Requests ---- */
 
-void scsi_bus_submit(struct scsi_unit *unit, u32 lun, struct scsi_request *r)
+void scsi_request_begin(struct scsi_request *r)
 {
+    struct scsi_unit *unit = r->unit;
     const struct scsi_command *command = scsi_command_find(r->cdb[0]);
 
-    r->unit = unit;
-    r->lun = lun;
-    r->active = true;
-    r->link.data = r;
-    g_queue_push_tail_link(&unit->active, &r->link);
-    if (lun != unit->lun)
+    if (r->lun != unit->lun)
         answer_for_nobody(unit, r);
     else if (*unit->attention && (!command || !(command->flags & SCSI_UNDER_ATTENTION)))
         scsi_request_fail(r, take_attention(unit));
@@ -277,10 +185,14 @@ void scsi_bus_submit(struct scsi_unit *unit, u32 lun, struct scsi_request *r)
         unit->ops->start(unit, r);
 }
 
+static void cancel_one(struct scsi_request *r, void *opaque)
+{
+    scsi_request_cancel(r);
+}
+
 static void cancel_all(struct scsi_unit *unit)
 {
-    for (GList *at = unit->active.head; at; at = at->next)
-        scsi_request_cancel(at->data);
+    scsi_unit_each_request(unit, cancel_one, NULL);
 }
 
 void scsi_bus_settle(struct scsi_bus *bus)
@@ -291,7 +203,7 @@ void scsi_bus_settle(struct scsi_bus *bus)
         cancel_all(unit);
         disk_drain(unit->disk);
     }
-    take_outcomes(bus->adapter, 0, 0);
+    scsi_bus_serve(bus);
 }
 
 void scsi_unit_reset(struct scsi_unit *unit)
@@ -396,11 +308,8 @@ static bool is_running(const struct scsi_bus *bus)
     return vm_is_complete(bus->bus.object.vm) && !vm_is_ending(bus->bus.object.vm) && bus->adapter->object.realized;
 }
 
-bool scsi_unit_plug(struct scsi_unit *unit, GError **error)
+static bool plug(struct scsi_unit *unit, struct scsi_bus *bus, GError **error)
 {
-    struct scsi_bus *bus = (struct scsi_bus *)unit->device->bus;
-
-    g_queue_init(&unit->active);
     if (!choose_place(bus, unit, error) || (bus->loop && !unit->ops->move(unit, bus->loop, error)) || !bus_plug(&bus->bus, &unit->device->object, error))
         return false;
     unit->bus = bus;
@@ -412,6 +321,17 @@ bool scsi_unit_plug(struct scsi_unit *unit, GError **error)
     return true;
 }
 
+bool scsi_unit_plug(struct scsi_unit *unit, GError **error)
+{
+    struct scsi_bus *bus = (struct scsi_bus *)unit->device->bus;
+    bool ok;
+
+    bus->ops->hold(bus, true);
+    ok = plug(unit, bus, error);
+    bus->ops->hold(bus, false);
+    return ok;
+}
+
 /* What is under way comes back now. */
 static void settle(struct scsi_unit *unit)
 {
@@ -420,7 +340,7 @@ static void settle(struct scsi_unit *unit)
 
     unit->leaving = true;
     disk_drain(unit->disk);
-    take_outcomes(adapter, 0, 0);
+    scsi_bus_serve(unit->bus);
     if (mine)
         device_end(adapter);
 }
@@ -431,6 +351,7 @@ void scsi_unit_unplug(struct scsi_unit *unit)
 
     if (!bus)
         return;
+    bus->ops->hold(bus, true);
     settle(unit);
     bus_unplug(&bus->bus, &unit->device->object);
     if (is_running(bus)) {
@@ -438,9 +359,19 @@ void scsi_unit_unplug(struct scsi_unit *unit)
         tell_adapter(unit, bus->ops->unplugged);
     }
     unit->bus = NULL;
+    bus->ops->hold(bus, false);
 }
 
 /* ---- Life ---- */
+
+struct scsi_bus *scsi_bus_of(struct device *adapter)
+{
+    for (guint i = 0; i < adapter->object.children->len; i++) {
+        if (vm_object_is_a(adapter->object.children->pdata[i], "SCSI"))
+            return adapter->object.children->pdata[i];
+    }
+    return NULL;
+}
 
 static bool unplug(struct bus *bus, struct device *device, GError **error)
 {
@@ -461,20 +392,22 @@ struct scsi_bus *scsi_bus_create(struct device *adapter, const char *name, const
     bus->ops = ops;
     bus->max_id = max_id;
     bus->max_lun = max_lun;
-    bus->outcomes = g_async_queue_new();
+    bus->lanes = g_ptr_array_new();
     return bus;
 }
 
-/* The bus goes, before its adapter does: requests under way come back, units stay without a bus. */
+/* The bus goes, before its adapter does: requests under way come back, units stay without a bus. It is held for good. */
 static void finish_bus(struct vm_object *object)
 {
     struct scsi_bus *bus = (struct scsi_bus *)object;
 
-    for (guint i = 0; bus->outcomes && i < bus->bus.devices->len; i++)
+    if (bus->lanes)
+        bus->ops->hold(bus, true);
+    for (guint i = 0; bus->lanes && i < bus->bus.devices->len; i++)
         settle(scsi_bus_unit(bus, i));
     for (guint i = 0; i < bus->bus.devices->len; i++)
         scsi_bus_unit(bus, i)->bus = NULL;
-    g_clear_pointer(&bus->outcomes, g_async_queue_unref);
+    g_clear_pointer(&bus->lanes, g_ptr_array_unref);
 }
 
 VM_CLASS(scsi_bus) {

@@ -84,10 +84,12 @@ void scsi_disk_move_tray(struct scsi_disk *d, bool open)
 {
     if (d->state->tray_open == open)
         return;
+    scsi_unit_hold(&d->unit, true);
     d->state->tray_open = open;
     d->state->media_event = open || !disk_node(d->unit.disk) ? CD_MEDIUM_GONE : CD_NEW_MEDIUM;
     if (!open)
         medium_is_new(d);
+    scsi_unit_hold(&d->unit, false);
     tell_tray(d);
 }
 
@@ -147,12 +149,26 @@ static void resized(void *opaque)
 
 /* ---- Life ---- */
 
-static void on_reset(void *device)
+static void power_on(struct scsi_disk *d)
 {
-    struct scsi_disk *d = device;
-
     d->state->attention = SCSI_WAS_RESET;
     d->state->write_cache = d->write_cache_wanted != 2;
+}
+
+static void before_reset(void *device)
+{
+    scsi_unit_hold(&((struct scsi_disk *)device)->unit, true);
+}
+
+static void on_reset(void *device)
+{
+    power_on(device);
+    scsi_unit_hold(&((struct scsi_disk *)device)->unit, false);
+}
+
+static void hold(void *opaque, bool on)
+{
+    scsi_unit_hold(&((struct scsi_disk *)opaque)->unit, on);
 }
 
 static bool move_disk(struct scsi_unit *unit, struct block_loop *loop, GError **error)
@@ -208,6 +224,7 @@ static bool claim(struct scsi_disk *d, GError **error)
     if (!d->unit.disk)
         return false;
     disk_on_resize(d->unit.disk, resized, d);
+    disk_on_hold(d->unit.disk, hold, d);
     disk_handle_errors(d->unit.disk, d->rerror, d->werror);
     d->known_size = disk_size(d->unit.disk);
     return true;
@@ -227,7 +244,7 @@ static bool realize(void *device, GError **error)
 
     d->unit = (struct scsi_unit){ .device = &d->device, .ops = &ops, .channel = d->channel, .id = d->scsi_id, .lun = d->lun };
     d->unit.attention = &d->state->attention;
-    on_reset(d);
+    power_on(d);
     if (!bus_for(&d->device, "SCSI", error) || !check(d, error) || !claim(d, error))
         return false;
     if (scsi_unit_plug(&d->unit, error))

@@ -2,12 +2,15 @@
  * hw/scsi/scsi.h - between host adapters (virtio-scsi) and logical units (scsi-hd, scsi-cd). An adapter has a bus; what the guest
  * sends becomes requests to the units there. SAM-5, SPC-4.
  *
- * Thread: machine lock, with the adapter's busy token; units have no entries of their own.
+ * Thread: machine lock, with the adapter's busy token; units have no entries of their own. Requests come in lanes, one for each of the
+ * adapter's queues. A lane outside belongs to a thread of its own, which runs what only reads and writes the medium (SCSI_OUTSIDE); for all
+ * else the machine lock is taken and the lanes are held (docs/decisions/iothread-rings.md).
  */
 #ifndef HW_SCSI_SCSI_H
 #define HW_SCSI_SCSI_H
 
 #include "block/disk.h"
+#include "host/lock.h"
 #include "hw/core/bus.h"
 #include "hw/core/device.h"
 
@@ -35,6 +38,17 @@ enum scsi_attention { SCSI_WAS_RESET = 1, SCSI_MEDIUM_IS_NEW = 2, SCSI_HAS_NEW_C
 struct scsi_bus;
 struct scsi_unit;
 
+/* Requests of one queue of an adapter. Whose the lane is: its thread's; with the machine lock whoever holds the bus. */
+struct scsi_lane {
+    struct scsi_bus *bus;
+    u32 number;                 /* in bus->lanes */
+    bool outside;               /* it has a thread of its own */
+    GQueue active;              /* struct scsi_request: from submission until done */
+    GQueue deferred;            /* those of them that wait for the machine lock */
+    struct host_lock lock;
+    GQueue outcomes;            /* under the lock: those of them whose disk is done, and nobody knows yet */
+};
+
 /*
  * Embedded in the adapter's own request, which fills in the first part; zeroed otherwise. It is the unit's from scsi_bus_submit
  * until done.
@@ -52,9 +66,11 @@ struct scsi_request {
     bool cancelled;             /* by scsi_request_cancel or a reset; its effects are undefined */
     /* Private to hw/scsi/. */
     struct scsi_unit *unit;
+    struct scsi_lane *lane;
     u32 lun;
     bool active;
-    GList link;                 /* in unit->active */
+    GList link;                 /* in lane->active */
+    GList waiting;              /* in lane->deferred or lane->outcomes */
     struct disk_request io;
     int result;                 /* of io */
     void (*next)(struct scsi_request *request); /* after io */
@@ -77,17 +93,18 @@ struct scsi_unit {
     struct scsi_bus *bus;       /* NULL: not plugged in */
     u32 channel, id, lun;       /* wanted (SCSI_ANY: whatever is free), then given */
     u32 block_size;             /* bytes */
-    u8 *attention;              /* in the device's state */
+    u8 *attention;              /* in the device's state; changes while the bus is held */
     bool leaving;               /* takes no more requests */
     struct disk *disk;          /* where its requests go */
-    GQueue active;              /* struct scsi_request */
 };
 
 struct scsi_adapter_ops {
     void (*plugged)(struct scsi_bus *bus, struct scsi_unit *unit); /* while the machine runs; is there */
     void (*unplugged)(struct scsi_bus *bus, struct scsi_unit *unit); /* likewise; is gone, takes nothing more */
     void (*resized)(struct scsi_bus *bus, struct scsi_unit *unit);
-    void (*batch_done)(struct scsi_bus *bus); /* after several done() in a row */
+    void (*batch_done)(struct scsi_lane *lane); /* after several done() in a row; the lane's thread */
+    void (*poke)(struct scsi_lane *lane); /* of a lane outside: its thread is to call scsi_lane_serve. Any thread */
+    void (*hold)(struct scsi_bus *bus, bool on); /* machine lock: until hold(false) no lane works. Nests */
 };
 
 /* Class "SCSI". */
@@ -97,13 +114,18 @@ struct scsi_bus {
     const struct scsi_adapter_ops *ops;
     u32 max_channel, max_id, max_lun;
     struct block_loop *loop;    /* where the units' disks work; NULL: the main loop */
-    GAsyncQueue *outcomes;      /* struct scsi_request: the disk is done, nobody knows yet */
+    GPtrArray *lanes;           /* struct scsi_lane, the adapter's */
 };
 
 /* ---- Adapters ---- */
 
 /* Below the adapter, with which it goes: just before the adapter's unrealize, after requests under way have come back. NULL with error. */
 struct scsi_bus *scsi_bus_create(struct device *adapter, const char *name, const struct scsi_adapter_ops *ops, u32 max_id, u32 max_lun, GError **error);
+/* In realize, for each queue; it stays until the adapter's unrealize, which finishes it. */
+void scsi_lane_init(struct scsi_lane *lane, struct scsi_bus *bus, bool outside);
+void scsi_lane_finish(struct scsi_lane *lane);
+/* Takes what disks have done. */
+void scsi_lane_serve(struct scsi_lane *lane);
 /* The unit at this place; or, when the target has no such unit, any of its units: *exact says which. NULL: there is no target. */
 struct scsi_unit *scsi_bus_find(const struct scsi_bus *bus, u32 channel, u32 id, u32 lun, bool *exact);
 /* The i-th of bus->bus.devices. */
@@ -111,14 +133,16 @@ struct scsi_unit *scsi_bus_unit(const struct scsi_bus *bus, guint i);
 /* Bytes that the CDB moves, as far as it says (allocation lengths, block counts). */
 void scsi_request_lengths(const struct scsi_unit *unit, const u8 *cdb, u64 *in, u64 *out);
 /* unit is what scsi_bus_find gave for this lun. */
-void scsi_bus_submit(struct scsi_unit *unit, u32 lun, struct scsi_request *request);
-/* It comes back as soon as the back end has let go of its memory. */
+void scsi_lane_submit(struct scsi_lane *lane, struct scsi_unit *unit, u32 lun, struct scsi_request *request);
+/* It comes back as soon as the back end has let go of its memory. The bus is held. */
 void scsi_request_cancel(struct scsi_request *request);
 /* Hard reset of one unit or all: requests are cancelled, state is as after power-on (the device's on_reset has a unit attention say so). */
 void scsi_unit_reset(struct scsi_unit *unit);
 void scsi_bus_reset(struct scsi_bus *bus);
-/* Requests are cancelled and waited for: all have come back. */
+/* Requests are cancelled and waited for: all have come back. The bus is held. */
 void scsi_bus_settle(struct scsi_bus *bus);
+/* fn for each request of the unit that has not come back; fn may not end it. The bus is held. */
+void scsi_unit_each_request(const struct scsi_unit *unit, void (*fn)(struct scsi_request *request, void *opaque), void *opaque);
 
 /* ---- Units ---- */
 
@@ -126,6 +150,8 @@ void scsi_bus_settle(struct scsi_bus *bus);
 bool scsi_unit_plug(struct scsi_unit *unit, GError **error);
 /* Waits for what is under way. */
 void scsi_unit_unplug(struct scsi_unit *unit);
+/* Until scsi_unit_hold(unit, false) no lane looks at it. Nests; a unit without a bus is nobody's. */
+void scsi_unit_hold(struct scsi_unit *unit, bool on);
 /* Something happened that the initiator should know. */
 void scsi_unit_attention(struct scsi_unit *unit, enum scsi_attention attention);
 
@@ -149,6 +175,7 @@ enum scsi_command_flags {
     SCSI_WRITES = 4,
     SCSI_BLOCKS = 8,          /* the length counts blocks */
     SCSI_RANGE = 16,          /* its blocks must be on the medium */
+    SCSI_OUTSIDE = 32,        /* looks at the unit without changing it: lanes outside run it */
 };
 
 struct scsi_command {
@@ -162,6 +189,12 @@ struct scsi_command {
 const struct scsi_command *scsi_command_find(u8 opcode);
 u64 scsi_cdb_lba(const u8 *cdb);
 u64 scsi_cdb_blocks(const u8 *cdb);
+
+/* bus.c for lane.c. */
+void scsi_request_begin(struct scsi_request *request); /* its unit and lun are known */
+struct scsi_bus *scsi_bus_of(struct device *adapter);
+/* lane.c for bus.c: under the machine lock, the bus is held. What waits is run, or ends if it was cancelled or its unit leaves. */
+void scsi_bus_serve(struct scsi_bus *bus);
 
 /* bus.c for INQUIRY of units. */
 void scsi_pad(u8 *at, u32 size, const char *text);

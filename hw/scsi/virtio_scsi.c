@@ -1,9 +1,13 @@
-/* hw/scsi/virtio_scsi.c - the virtio SCSI host (virtio 1.3, 5.6): commands, task management, events. */
+/*
+ * hw/scsi/virtio_scsi.c - the virtio SCSI host (virtio 1.3, 5.6): commands, task management, events. Iothreads may serve the request queues;
+ * the control queue and that of events stay under the machine lock.
+ */
 #include "base/bits.h"
 #include "base/error.h"
-#include "block/iothread.h"
 #include "hw/scsi/scsi.h"
+#include "hw/virtio/queue_threads.h"
 #include "hw/virtio/virtio.h"
+#include "vm/inbox.h"
 #include "vm/vcpu.h"
 #include <string.h>
 
@@ -21,11 +25,20 @@ enum { TRANSPORT_RESET = 1, PARAM_CHANGE = 3, RESCAN = 1, REMOVED = 2 };
 struct virtio_scsi;
 struct scsi_task;
 
+/* What belongs to a request queue, and to whoever works on it. */
+struct host_lane {
+    struct scsi_lane scsi;
+    struct virtio_queue *queue;
+    bool submitting; /* the queue's hook publishes at its end */
+    bool touched;    /* there is something to publish */
+};
+
 /* What the driver sent: a command. Control requests use the first part only. */
 struct scsi_command_request {
     struct virtio_request request;
     struct scsi_request scsi;
     struct virtio_scsi *host;
+    struct host_lane *lane;
     struct iovec *iov;
     u8 cancelled_by;         /* S_ABORTED, S_RESET */
     struct scsi_task *task;  /* that waits for it, or NULL */
@@ -34,7 +47,7 @@ struct scsi_command_request {
 /* Task management whose answer waits. */
 struct scsi_task {
     struct virtio_request *request;
-    u32 waiting; /* commands that have not come back */
+    u32 waiting; /* atomic: commands that have not come back */
     GList link;  /* in tasks */
 };
 
@@ -109,24 +122,13 @@ static struct scsi_unit *find_unit(struct virtio_scsi *s, const u8 *at, u32 *lun
 
 /* ---- Publishing: several finished requests appear at once ---- */
 
-static void touch(struct virtio_scsi *s, const struct virtio_queue *queue)
+static void publish(struct host_lane *lane)
 {
-    u32 index = virtio_queue_index(queue);
-
-    s->touched[index / 64] |= BIT64(index % 64);
-}
-
-static void publish(struct virtio_scsi *s)
-{
-    for (u32 word = 0; word < ARRAY_SIZE(s->touched); word++) {
-        for (u64 bits = s->touched[word]; bits; bits &= bits - 1) {
-            struct virtio_queue *queue = virtio_queue_at(&s->virtio, word * 64 + (u32)__builtin_ctzll(bits));
-
-            virtio_queue_publish(queue);
-            virtio_queue_notify(queue);
-        }
-        s->touched[word] = 0;
-    }
+    if (!lane->touched)
+        return;
+    lane->touched = false;
+    virtio_queue_publish(lane->queue);
+    virtio_queue_notify(lane->queue);
 }
 
 /* ---- Commands ---- */
@@ -144,13 +146,14 @@ static void respond(struct scsi_command_request *c, u8 response, u64 residual, u
     bytes[11] = response;
     memcpy(bytes + RESPONSE_HEAD, c->scsi.sense, sense);
     virtio_request_write(&c->request, 0, bytes, head);
-    touch(s, c->request.queue);
+    c->lane->touched = true;
     g_clear_pointer(&c->iov, g_free);
     virtio_request_finish(&c->request, (u32)(head + data));
 }
 
 static void task_lets_go(struct virtio_scsi *s, struct scsi_task *task);
 
+/* In the lane. */
 static void done(struct scsi_request *r)
 {
     struct scsi_command_request *c = container_of(r, struct scsi_command_request, scsi);
@@ -211,18 +214,20 @@ static void run_command(struct scsi_command_request *c, const u8 *head)
     if (in > c->scsi.in.size || out > c->scsi.out.size || (c->scsi.in.size && c->scsi.out.size)) /* no INOUT */
         respond(c, exact ? S_OVERRUN : S_BAD_TARGET, 0, 0);
     else
-        scsi_bus_submit(unit, lun, &c->scsi);
+        scsi_lane_submit(&c->lane->scsi, unit, lun, &c->scsi);
 }
 
 static void handle_request(void *device, struct virtio_queue *queue)
 {
     struct virtio_scsi *s = device;
+    struct host_lane *lane = &s->lane[virtio_queue_index(queue) - REQUESTS];
     struct scsi_command_request *c;
     u8 head[COMMAND_HEAD + SCSI_CDB_SIZE];
 
-    s->submitting = true;
+    lane->submitting = true;
     while ((c = virtio_queue_pop(queue))) {
         c->host = s;
+        c->lane = lane;
         if (virtio_request_read(&c->request, 0, head, COMMAND_HEAD + s->state->cdb_size) < COMMAND_HEAD + s->state->cdb_size || !take_buffers(c)) {
             virtio_request_drop(&c->request);
             virtio_fail(&s->virtio, "a command without room for its head or its response");
@@ -230,16 +235,40 @@ static void handle_request(void *device, struct virtio_queue *queue)
         }
         run_command(c, head);
     }
-    s->submitting = false;
-    publish(s);
+    lane->submitting = false;
+    publish(lane);
 }
 
-static void batch_done(struct scsi_bus *bus)
+static void batch_done(struct scsi_lane *scsi)
+{
+    struct host_lane *lane = container_of(scsi, struct host_lane, scsi);
+
+    if (!lane->submitting)
+        publish(lane);
+}
+
+static void serve(void *device, struct virtio_queue *queue)
+{
+    struct virtio_scsi *s = device;
+    u32 index = virtio_queue_index(queue);
+
+    if (index >= REQUESTS)
+        scsi_lane_serve(&s->lane[index - REQUESTS].scsi);
+}
+
+static void poke(struct scsi_lane *lane)
+{
+    virtio_queue_poke(container_of(lane, struct host_lane, scsi)->queue);
+}
+
+static void hold(struct scsi_bus *bus, bool on)
 {
     struct virtio_scsi *s = container_of(bus->adapter, struct virtio_scsi, device);
 
-    if (!s->submitting)
-        publish(s);
+    if (on)
+        virtio_pause(&s->virtio);
+    else
+        virtio_resume(&s->virtio);
 }
 
 /* ---- Task management (5.6.6.2) ---- */
@@ -251,30 +280,69 @@ static void answer_control(struct virtio_request *request, u64 skip, u8 response
     virtio_request_complete(request, (u32)(skip + 1));
 }
 
+/* Machine lock. Answers those for which nothing is left to wait. */
+static void answer_tasks(void *device, u32 number, u32 level)
+{
+    struct virtio_scsi *s = device;
+
+    for (GList *at = s->tasks.head, *next; at; at = next) {
+        struct scsi_task *task = at->data;
+
+        next = at->next;
+        if (__atomic_load_n(&task->waiting, __ATOMIC_ACQUIRE))
+            continue;
+        g_queue_unlink(&s->tasks, &task->link);
+        answer_control(task->request, 0, S_OK);
+        g_free(task);
+    }
+}
+
+static void tasks_done(void *opaque, const void *payload, u32 size)
+{
+    device_run(opaque, answer_tasks, 0, 0);
+}
+
+/* Also from lanes outside, which the control queue does not belong to. */
 static void task_lets_go(struct virtio_scsi *s, struct scsi_task *task)
 {
-    if (--task->waiting)
+    struct vm_object *object = &s->device.object;
+
+    if (__atomic_sub_fetch(&task->waiting, 1, __ATOMIC_ACQ_REL))
         return;
-    g_queue_unlink(&s->tasks, &task->link);
-    answer_control(task->request, 0, S_OK);
-    g_free(task);
+    if (vm_lock_mine(object->vm))
+        answer_tasks(s, 0, 0);
+    else
+        inbox_post(object->vm, object, tasks_done, s, NULL, 0);
+}
+
+/* What a task cancels. */
+struct victims {
+    const u64 *tag; /* NULL: all */
+    u8 response;
+    struct scsi_task *task;
+};
+
+static void cancel_one(struct scsi_request *request, void *opaque)
+{
+    const struct victims *v = opaque;
+    struct scsi_command_request *c = container_of(request, struct scsi_command_request, scsi);
+
+    if ((v->tag && request->tag != *v->tag) || virtio_request_is_stale(&c->request))
+        return;
+    scsi_request_cancel(request);
+    c->cancelled_by = v->response;
+    if (c->task)
+        return;
+    c->task = v->task;
+    __atomic_add_fetch(&v->task->waiting, 1, __ATOMIC_RELAXED);
 }
 
 /* Cancels the unit's requests with this tag, or all. */
-static void cancel(struct virtio_scsi *s, struct scsi_unit *unit, const u64 *tag, u8 response, struct scsi_task *task)
+static void cancel(struct scsi_unit *unit, const u64 *tag, u8 response, struct scsi_task *task)
 {
-    for (GList *at = unit->active.head; at; at = at->next) {
-        struct scsi_command_request *c = container_of((struct scsi_request *)at->data, struct scsi_command_request, scsi);
+    struct victims victims = { tag, response, task };
 
-        if ((tag && c->scsi.tag != *tag) || virtio_request_is_stale(&c->request))
-            continue;
-        scsi_request_cancel(&c->scsi);
-        c->cancelled_by = response;
-        if (!c->task) {
-            c->task = task;
-            task->waiting++;
-        }
-    }
+    scsi_unit_each_request(unit, cancel_one, &victims);
 }
 
 /* The answer comes when everything that was cancelled has let go of the guest's memory. */
@@ -294,17 +362,29 @@ static void reset_target(struct virtio_scsi *s, u32 id, struct scsi_task *task)
 
         if (unit->id != id)
             continue;
-        cancel(s, unit, NULL, S_RESET, task);
+        cancel(unit, NULL, S_RESET, task);
         scsi_unit_reset(unit);
     }
 }
 
+struct search {
+    const u64 *tag; /* NULL: any */
+    bool found;
+};
+
+static void look(struct scsi_request *request, void *opaque)
+{
+    struct search *search = opaque;
+
+    search->found |= !search->tag || request->tag == *search->tag;
+}
+
 static bool is_active(const struct scsi_unit *unit, const u64 *tag)
 {
-    for (const GList *at = unit->active.head; at; at = at->next)
-        if (!tag || ((const struct scsi_request *)at->data)->tag == *tag)
-            return true;
-    return false;
+    struct search search = { tag, false };
+
+    scsi_unit_each_request(unit, look, &search);
+    return search.found;
 }
 
 static void manage(struct virtio_scsi *s, struct virtio_request *request, u32 type, struct scsi_unit *unit, u64 tag)
@@ -330,7 +410,7 @@ static void manage(struct virtio_scsi *s, struct virtio_request *request, u32 ty
     if (type == I_T_NEXUS_RESET)
         reset_target(s, unit->id, task);
     else
-        cancel(s, unit, type == ABORT_TASK ? &tag : NULL, type == LOGICAL_UNIT_RESET ? S_RESET : S_ABORTED, task);
+        cancel(unit, type == ABORT_TASK ? &tag : NULL, type == LOGICAL_UNIT_RESET ? S_RESET : S_ABORTED, task);
     if (type == LOGICAL_UNIT_RESET)
         scsi_unit_reset(unit);
     task_lets_go(s, task); /* its own share */
@@ -431,7 +511,7 @@ static void resized(struct scsi_bus *bus, struct scsi_unit *unit)
         send_event(host_of(bus), PARAM_CHANGE, unit, 0x2a | 0x09 << 8);
 }
 
-static const struct scsi_adapter_ops ops = { .plugged = plugged, .unplugged = unplugged, .resized = resized, .batch_done = batch_done };
+static const struct scsi_adapter_ops ops = { .plugged = plugged, .unplugged = unplugged, .resized = resized, .batch_done = batch_done, .poke = poke, .hold = hold };
 
 /* ---- Life ---- */
 
@@ -477,9 +557,22 @@ static void unrealize(void *device)
     s->bus = NULL;
     while (s->tasks.head)
         g_free(g_queue_pop_head_link(&s->tasks)->data);
-    if (s->iothread)
-        iothread_use(s->iothread, -1);
     virtio_device_finish(&s->virtio);
+    for (u32 i = 0; s->lane && i < s->num_queues; i++)
+        scsi_lane_finish(&s->lane[i].scsi);
+    g_clear_pointer(&s->lane, g_free);
+    queue_threads_finish(&s->threads);
+}
+
+static void add_lane(struct virtio_scsi *s, u32 index)
+{
+    struct host_lane *lane = &s->lane[index];
+    struct block_loop *loop = queue_threads_loop_of(&s->threads, index);
+
+    lane->queue = virtio_queue_add(&s->virtio, (u16)s->virtqueue_size, handle_request);
+    if (loop)
+        virtio_queue_run_in(lane->queue, loop);
+    scsi_lane_init(&lane->scsi, s->bus, virtio_queue_is_outside(lane->queue));
 }
 
 static bool realize(void *device, GError **error)
@@ -489,19 +582,22 @@ static bool realize(void *device, GError **error)
 
     if (!check(s, error))
         return false;
-    virtio_start(s);
     if (s->num_queues == UINT32_MAX)
         s->num_queues = CLAMP(vm_vcpu_count(s->device.object.vm), 1, MOST_QUEUES);
-    s->bus = scsi_bus_create(&s->device, name, &ops, MAX_TARGET, MAX_LUN, error);
-    if (!s->bus)
+    if (!queue_threads_choose(&s->threads, s->device.object.vm, s->iothread, s->iothread_vq_mapping, s->num_queues, error))
         return false;
-    s->bus->loop = s->iothread ? iothread_loop(s->iothread) : NULL;
-    if (s->iothread)
-        iothread_use(s->iothread, 1);
+    virtio_start(s);
+    s->bus = scsi_bus_create(&s->device, name, &ops, MAX_TARGET, MAX_LUN, error);
+    if (!s->bus) {
+        unrealize(device);
+        return false;
+    }
+    s->bus->loop = queue_threads_loop(&s->threads);
     virtio_queue_add(&s->virtio, (u16)s->virtqueue_size, handle_control);
     virtio_queue_add(&s->virtio, (u16)s->virtqueue_size, handle_events);
+    s->lane = g_new0(struct host_lane, s->num_queues);
     for (u32 i = 0; i < s->num_queues; i++)
-        virtio_queue_add(&s->virtio, (u16)s->virtqueue_size, handle_request);
+        add_lane(s, i);
     return true;
 }
 

@@ -164,8 +164,9 @@ void virtio_outside_finish(struct virtio_device *virtio)
     for (u32 i = 0; i < virtio->queue_count; i++) {
         struct virtio_queue *queue = &virtio->queue[i];
 
-        if (queue->loop)
-            block_loop_call(queue->loop, nothing, NULL);
+        if (!queue->loop)
+            continue;
+        block_loop_call(queue->loop, nothing, NULL);
         epoch_reader_remove(vm_epoch(vm), queue->reader);
     }
     vm_off_event(vm, on_event, o);

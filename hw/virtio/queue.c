@@ -1,6 +1,7 @@
 /* hw/virtio/queue.c - queues as drivers set them up and notify them (virtio 1.3, 2.6). */
 #include "base/bits.h"
 #include "hw/virtio/internal.h"
+#include "vm/inbox.h"
 #include <inttypes.h>
 
 u32 virtio_queue_index(const struct virtio_queue *queue)
@@ -87,8 +88,18 @@ static void kick_now(void *device, u32 index, u32 level)
 {
     struct virtio_queue *queue = virtio_queue_at(virtio_device_of(device), index);
 
+    virtio_pause(queue->virtio);
     if (virtio_queue_is_ready(queue) && queue->hook)
         queue->hook(device, queue);
+    virtio_resume(queue->virtio);
+}
+
+static void kick_late(void *opaque, const void *payload, u32 size)
+{
+    struct virtio_queue *queue = opaque;
+
+    if (queue->state->enabled)
+        device_run(queue->virtio->device, kick_now, queue->index, 0);
 }
 
 void virtio_kick(struct virtio_device *virtio, u32 data)
@@ -98,8 +109,10 @@ void virtio_kick(struct virtio_device *virtio, u32 data)
     /* With NOTIFICATION_DATA the upper half says how far the driver is (4.1.5.2): the ring says it as well. */
     if (queue && queue->loop)
         virtio_queue_poke(queue);
-    else if (queue && queue->state->enabled)
-        device_run(virtio->device, kick_now, queue->index, 0);
+    else if (queue && virtio->outside && !vm_lock_mine(virtio->device->object.vm))
+        inbox_post(virtio->device->object.vm, &virtio->device->object, kick_late, queue, NULL, 0);
+    else if (queue)
+        kick_late(queue, NULL, 0);
 }
 
 void virtio_kick_all(struct virtio_device *virtio)

@@ -134,8 +134,8 @@ u32 virtio_queue_in_flight(const struct virtio_queue *queue);
 struct block_loop;
 /*
  * In realize: from now on the loop's thread serves what is done (virtio_class.serve) and runs the queue's hook, whenever the driver
- * notifies and after virtio_queue_poke; the driver's notifications do not wait for the machine lock. All queues of a device or none. The
- * loop lasts longer than the device. Without effect where runs are to be repeatable (-icount): virtio_queue_is_outside tells.
+ * notifies and after virtio_queue_poke; the driver's notifications do not wait for the machine lock. Hooks of the device's other queues run
+ * under the machine lock, with those outside paused. The loop lasts longer than the device. Without effect where runs are to be repeatable (-icount): virtio_queue_is_outside tells.
  */
 void virtio_queue_run_in(struct virtio_queue *queue, struct block_loop *loop);
 bool virtio_queue_is_outside(const struct virtio_queue *queue);

@@ -77,6 +77,8 @@ def mapping(entries, more=""):
     ([*mapping('{"iothread":"t0","vqs":[0]}')], "queue 1 is given to nobody"),
     ([*mapping('{"iothread":"t0","vq":[0]}')], "parameter 'vq' is unexpected"),
     ([*mapping('{"iothread":"t0"}', '"iothread":"t0",')], "iothread and iothread-vq-mapping properties cannot be set at the same time"),
+    (["-object", "iothread,id=t0", "-device", '{"driver":"virtio-scsi-pci","num_queues":2,"iothread-vq-mapping":[{"iothread":"t0","vqs":[0,3]}]}'],
+     "'3' is not one of the 2 queues that the device has"),
     (["-blockdev", "driver=null-co"], "'node-name' must be specified for the root node"),
     (["-blockdev", "driver=null-co,node-name=a,sizes=1"], "did you mean 'size'?"),
     (["-blockdev", "driver=nulco,node-name=a"], "did you mean 'null-co'?"),

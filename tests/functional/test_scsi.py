@@ -39,11 +39,13 @@ def test_linux_copies_and_discards(start, linux, firmware, image, tmp_path, adap
     assert out[:4 << 20] in (bytes(4 << 20), content[:4 << 20])
 
 
-def test_disk_comes_and_goes_in_use(start, linux, firmware, image):
+@pytest.mark.parametrize("adapter", ["virtio-scsi-pci,id=s", '{"driver":"virtio-scsi-pci","id":"s","iothread-vq-mapping":[{"iothread":"t0"},{"iothread":"t1"}]}'],
+                         ids=["main", "iothreads"])
+def test_disk_comes_and_goes_in_use(start, linux, firmware, image, adapter):
     """The guest reads a disk all the time while another one comes and goes, and the one that goes is in use."""
     path, content = image
-    machine = start("-M", "virt", "-m", "512M", "-smp", "2", "-bios", firmware, "-device", "virtio-scsi-pci,id=s",
-                    "-drive", f"file={path},if=none,id=hd0", "-device", "scsi-hd,drive=hd0,bus=s.0",
+    machine = start("-M", "virt", "-m", "512M", "-smp", "2", "-bios", firmware, "-object", "iothread,id=t0", "-object", "iothread,id=t1",
+                    "-device", adapter, "-drive", f"file={path},if=none,id=hd0", "-device", "scsi-hd,drive=hd0,bus=s.0",
                     "-blockdev", "null-co,node-name=n,size=16M,read-zeroes=on", *linux(modules=MODULES), qmp=True)
     machine.wait_for("guest: ready", 90)
     machine.type("while :; do dd if=/dev/sda bs=64k count=128 iflag=direct 2>/dev/null | md5sum; done > /sums & echo begun=$?\n")

@@ -1,43 +1,12 @@
 /*
- * tests/model/rings.c - virtio-blk whose queues iothreads serve, under everything that may happen meanwhile: two drivers without the machine
- * lock, each with a queue and an iothread of its own, write and verify; the main thread stops and continues the machine, reads registers,
- * masks vectors, reopens the image, changes limits, resets the device in mid-air. ThreadSanitizer sees races that a run does not show.
+ * tests/model/rings.c - disks whose queues iothreads serve, under everything that may happen meanwhile: two drivers without the machine lock,
+ * each with a queue and an iothread of its own, write and verify; the main thread stops and continues the machine, reads registers, masks
+ * vectors, reopens and resizes the image, changes limits, resets the device in mid-air, and does what the kind of device knows besides.
+ * ThreadSanitizer sees races that a run does not show.
  */
-#include "hw/virtio/internal.h"
+#include "tests/model/rings.h"
 #include "block/throttle.h"
-#include "host/epoch.h"
-#include "host/thread.h"
-#include "tests/device/disk_desk.h"
 #include "vm/user.h"
-
-enum { DRIVERS = 2, DEPTH = 8, SLOT = 4096, SLOTS = 64, RING = 32, DISK_BYTES = DRIVERS * SLOTS * SLOT, UNKNOWN = -1, IDLE = -1 };
-enum { DESC_NEXT = 1, DESC_WRITE = 2, REQUEST_IN = 0, REQUEST_OUT = 1, NO_STATUS = 0xee };
-
-/* A request that a driver has in the ring: descriptors 3 * i and the two behind it. */
-struct flight {
-    int slot; /* IDLE: none */
-    bool write;
-    u8 version;
-    u8 header[16] __attribute__((aligned(16)));
-};
-
-struct party {
-    struct model *model;
-    struct host_thread thread;
-    u32 index, left;
-    u64 ring, place; /* guest addresses: of the ring, of what requests point to */
-    u16 next, seen;
-    int version[SLOTS];
-    struct flight flight[DEPTH];
-    u32 random;
-};
-
-struct model {
-    struct disk_desk desk;
-    struct driver driver;
-    struct party party[DRIVERS];
-    u32 park, parked, finished; /* atomic */
-};
 
 static u32 draw(u32 *state, u32 below)
 {
@@ -45,29 +14,9 @@ static u32 draw(u32 *state, u32 below)
     return (*state >> 8) % below;
 }
 
-static u8 *memory(struct model *m, u64 address)
-{
-    return m->desk.bench.ram->host + (address - BENCH_RAM);
-}
-
 /* ---- A driver's own thread; rings of the sizes and orders of virtio 1.3, 2.7 ---- */
 
-enum { DESCRIPTORS = 0, AVAILABLE = 16 * RING, USED = AVAILABLE + 6 + 2 * RING + 2, RING_BYTES = 4096, DATA_AT = 64, FLIGHT_BYTES = 2 * SLOT };
-
-static u64 flight_at(const struct party *p, u32 i)
-{
-    return p->place + (u64)i * FLIGHT_BYTES;
-}
-
-static void put_descriptor(struct party *p, u32 i, u64 address, u32 size, u16 flags)
-{
-    u8 *at = memory(p->model, p->ring + DESCRIPTORS + 16ull * i);
-
-    bits_store_le(at, 8, address);
-    bits_store_le(at + 8, 4, size);
-    bits_store_le(at + 12, 2, flags);
-    bits_store_le(at + 14, 2, i + 1);
-}
+enum { DESCRIPTORS = 0, AVAILABLE = 16 * 3 * DEPTH, USED = AVAILABLE + 6 + 2 * RING + 2, RING_BYTES = 4096 };
 
 static u8 pattern(const struct party *p, int slot, u8 version, u32 at)
 {
@@ -77,20 +26,14 @@ static u8 pattern(const struct party *p, int slot, u8 version, u32 at)
 static void begin_flight(struct party *p, u32 i)
 {
     struct flight *f = &p->flight[i];
-    u64 at = flight_at(p, i), sector = ((u64)p->index * SLOTS + (u32)f->slot) * SLOT / 512;
-    u8 *data = memory(p->model, at + DATA_AT);
+    u8 *data = rings_memory(p->model, rings_flight_at(p, i) + DATA_AT);
 
-    bits_store_le(memory(p->model, at), 8, f->write ? REQUEST_OUT : REQUEST_IN);
-    bits_store_le(memory(p->model, at + 8), 8, sector);
-    *memory(p->model, at + 16) = NO_STATUS;
     for (u32 k = 0; k < SLOT; k++)
         data[k] = f->write ? pattern(p, f->slot, f->version, k) : 0x55;
-    put_descriptor(p, 3 * i, at, 16, DESC_NEXT);
-    put_descriptor(p, 3 * i + 1, at + DATA_AT, SLOT, (u16)(DESC_NEXT | (f->write ? 0 : DESC_WRITE)));
-    put_descriptor(p, 3 * i + 2, at + 16, 1, DESC_WRITE);
-    bits_store_le(memory(p->model, p->ring + AVAILABLE + 4 + 2 * (p->next % RING)), 2, 3 * i);
+    p->model->kind->begin(p, i);
+    bits_store_le(rings_memory(p->model, p->ring + AVAILABLE + 4 + 2 * (p->next % RING)), 2, 3 * i);
     p->next++;
-    virtio_store16(memory(p->model, p->ring + AVAILABLE + 2), p->next);
+    virtio_store16(rings_memory(p->model, p->ring + AVAILABLE + 2), p->next);
 }
 
 static bool is_busy(const struct party *p, int slot)
@@ -99,6 +42,17 @@ static bool is_busy(const struct party *p, int slot)
         if (p->flight[i].slot == slot)
             return true;
     return false;
+}
+
+static void kick(const struct party *p)
+{
+    struct model *m = p->model;
+    u32 queue = m->kind->first_queue + p->index;
+
+    if (m->driver.transport < PCI_LEGACY)
+        bench_write(&m->desk.bench, DRIVER_MMIO + 0x50, 4, queue);
+    else
+        bench_write(&m->desk.bench, m->driver.pci.notify + queue * m->driver.pci.notify_stride, 2, queue);
 }
 
 static void fill_ring(struct party *p)
@@ -110,7 +64,8 @@ static void fill_ring(struct party *p)
 
         if (p->flight[i].slot != IDLE || is_busy(p, slot))
             continue;
-        p->flight[i] = (struct flight){ .slot = slot, .write = p->version[slot] == UNKNOWN || draw(&p->random, 2) };
+        p->flight[i] = (struct flight){ .slot = slot, .other = !draw(&p->random, 16) };
+        p->flight[i].write = !p->flight[i].other && (p->version[slot] == UNKNOWN || draw(&p->random, 2));
         p->flight[i].version = (u8)draw(&p->random, 256);
         begin_flight(p, i);
         p->left--;
@@ -118,21 +73,20 @@ static void fill_ring(struct party *p)
     }
     /* 2.7.13: notify unless the device says that it looks anyway. */
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
-    if (any && !(virtio_load16(memory(p->model, p->ring + USED)) & 1))
-        bench_write(&p->model->desk.bench, p->model->driver.pci.notify + p->index * p->model->driver.pci.notify_stride, 2, p->index);
+    if (any && !(virtio_load16(rings_memory(p->model, p->ring + USED)) & 1))
+        kick(p);
 }
 
 static void end_flight(struct party *p, u32 i)
 {
     struct flight *f = &p->flight[i];
-    u64 at = flight_at(p, i);
-    const u8 *data = memory(p->model, at + DATA_AT);
+    const u8 *data = rings_memory(p->model, rings_flight_at(p, i) + DATA_AT);
+    enum verdict verdict = p->model->kind->end(p, i);
 
-    g_assert_cmpuint(*memory(p->model, at + 16), ==, 0);
-    for (u32 k = 0; k < SLOT && !f->write; k++)
+    for (u32 k = 0; k < SLOT && !f->write && !f->other && verdict == DONE; k++)
         g_assert_cmpuint(data[k], ==, pattern(p, f->slot, (u8)p->version[f->slot], k));
-    if (f->write)
-        p->version[f->slot] = f->version;
+    if (f->write && verdict != NOT_DONE)
+        p->version[f->slot] = verdict == DONE ? f->version : UNKNOWN;
     f->slot = IDLE;
 }
 
@@ -147,8 +101,8 @@ static u32 in_flight(const struct party *p)
 
 static void take_used(struct party *p)
 {
-    while (virtio_load16(memory(p->model, p->ring + USED + 2)) != p->seen) {
-        u32 head = (u32)bits_load_le(memory(p->model, p->ring + USED + 4 + 8ull * (p->seen % RING)), 4);
+    while (virtio_load16(rings_memory(p->model, p->ring + USED + 2)) != p->seen) {
+        u32 head = (u32)bits_load_le(rings_memory(p->model, p->ring + USED + 4 + 8ull * (p->seen % RING)), 4);
 
         g_assert_cmpuint(head % 3, ==, 0);
         g_assert_cmpuint(head / 3, <, DEPTH);
@@ -188,9 +142,9 @@ static void set_up_queue(struct model *m, struct party *p)
 {
     struct driver *d = &m->driver;
 
-    memset(memory(m, p->ring), 0, RING_BYTES);
+    memset(rings_memory(m, p->ring), 0, RING_BYTES);
     p->next = p->seen = 0;
-    driver_write(d, DRIVER_QUEUE_SELECT, p->index);
+    driver_write(d, DRIVER_QUEUE_SELECT, m->kind->first_queue + p->index);
     driver_write(d, DRIVER_QUEUE_SIZE, RING);
     driver_set_address(d, 0, p->ring + DESCRIPTORS);
     driver_set_address(d, 1, p->ring + AVAILABLE);
@@ -202,9 +156,11 @@ static void set_up_queue(struct model *m, struct party *p)
 
 static void start_device(struct model *m)
 {
-    g_assert_true(driver_negotiate(&m->driver, BIT64(12) /* MQ */));
+    g_assert_true(driver_negotiate(&m->driver, m->kind->features));
     for (u32 i = 0; i < DRIVERS; i++)
         set_up_queue(m, &m->party[i]);
+    if (m->kind->start)
+        m->kind->start(m);
     driver_ok(&m->driver);
 }
 
@@ -219,14 +175,6 @@ static void set_up_vectors(struct model *m)
         bench_write(&m->desk.bench, DRIVER_MSIX + 16 * i + 8, 4, 0);
         bench_write(&m->desk.bench, DRIVER_MSIX + 16 * i + 12, 4, 0);
     }
-}
-
-static void run_loops(struct model *m)
-{
-    driver_settle(&m->driver);
-    vm_unlock(m->desk.bench.vm);
-    g_usleep(200);
-    vm_lock(m->desk.bench.vm);
 }
 
 static u32 working(struct model *m)
@@ -244,11 +192,11 @@ static void reset_in_mid_air(struct model *m)
         g_usleep(50);
     driver_write(&m->driver, DRIVER_STATUS, 0);
     while (driver_read(&m->driver, DRIVER_STATUS))
-        run_loops(m);
+        rings_run_loops(m);
     for (u32 i = 0; i < DRIVERS; i++) {
         struct party *p = &m->party[i];
 
-        memset(memory(m, p->place), 0xa5, DEPTH * FLIGHT_BYTES);
+        memset(rings_memory(m, p->place), 0xa5, DEPTH * FLIGHT_BYTES);
         for (u32 k = 0; k < DEPTH; k++) {
             if (p->flight[k].slot != IDLE && p->flight[k].write)
                 p->version[p->flight[k].slot] = UNKNOWN;
@@ -256,10 +204,10 @@ static void reset_in_mid_air(struct model *m)
         }
     }
     for (u32 turn = 0; turn < 3; turn++)
-        run_loops(m);
+        rings_run_loops(m);
     for (u32 i = 0; i < DRIVERS; i++)
         for (u32 k = 0; k < DEPTH * FLIGHT_BYTES; k++)
-            g_assert_cmpuint(memory(m, m->party[i].place)[k], ==, 0xa5);
+            g_assert_cmpuint(rings_memory(m, m->party[i].place)[k], ==, 0xa5);
     start_device(m);
     __atomic_store_n(&m->park, 0, __ATOMIC_SEQ_CST);
     while (__atomic_load_n(&m->parked, __ATOMIC_SEQ_CST))
@@ -287,6 +235,33 @@ static void limit(struct model *m, bool on)
     g_list_free(list);
 }
 
+static void grow(void *opaque)
+{
+    struct model *m = opaque;
+    struct block_node *node = block_graph_find(disk_set_graph(m->desk.disks), "d");
+    struct block_edge *edge = block_attach(node, BLOCK_RESIZE, BLOCK_ALL, "test", NULL);
+
+    g_assert_true(edge && block_truncate(node, m->size, BLOCK_PREALLOC_OFF, NULL));
+    block_detach(edge);
+}
+
+static void resize(struct model *m)
+{
+    m->size += SLOT;
+    block_loop_call(block_loop_of(block_graph_find(disk_set_graph(m->desk.disks), "d")), grow, m);
+}
+
+/* What an interrupt handler does. */
+static void acknowledge(struct model *m)
+{
+    struct bench *b = &m->desk.bench;
+
+    if (m->driver.transport < PCI_LEGACY)
+        bench_write(b, DRIVER_MMIO + 0x64, 4, bench_read(b, DRIVER_MMIO + 0x60, 4));
+    else
+        bench_read(b, m->driver.pci.isr, 1);
+}
+
 static void disturb(struct model *m, u32 what)
 {
     struct bench *b = &m->desk.bench;
@@ -294,7 +269,7 @@ static void disturb(struct model *m, u32 what)
     switch (what) {
     case 0:
         vm_stop(b->vm, VM_PAUSED);
-        run_loops(m);
+        rings_run_loops(m);
         vm_cont(b->vm);
         break;
     case 1:
@@ -313,10 +288,15 @@ static void disturb(struct model *m, u32 what)
             bench_write(b, DRIVER_MSIX + 12, 4, bench_read(b, DRIVER_MSIX + 12, 4) ^ 1);
         break;
     case 7:
-        g_assert_cmpuint(bench_read(b, driver_config_at(&m->driver, 0), 4), ==, DISK_BYTES / 512);
+        resize(m);
         break;
-    default: /* what an interrupt handler does */
-        bench_read(b, m->driver.pci.isr, 1);
+    case 8:
+    case 9:
+        acknowledge(m);
+        break;
+    default:
+        if (what - 10 < m->kind->disturbances)
+            m->kind->disturb(m, what - 10);
         break;
     }
 }
@@ -344,10 +324,40 @@ static void start_parties(struct model *m, u32 requests)
         for (u32 k = 0; k < DEPTH; k++)
             p->flight[k].slot = IDLE;
     }
+    m->heap = driver_alloc(&m->driver, 4096, 4096);
     start_device(m);
     set_up_vectors(m);
     for (u32 i = 0; i < DRIVERS; i++)
         g_assert_true(host_thread_start(&m->party[i].thread, "driver", drive, &m->party[i], NULL));
+}
+
+struct variant {
+    const char *name;
+    enum driver_transport transport;
+    const struct kind *kind;
+};
+
+static void set_up(struct model *m, const struct variant *variant)
+{
+    m->kind = variant->kind;
+    m->size = DISK_BYTES;
+    disk_desk_set_up(&m->desk, NULL, DISK_BYTES);
+    disk_desk_open(&m->desk, "{\"driver\":\"file\",\"filename\":\"%s\",\"node-name\":\"d\"}");
+    disk_desk_open(&m->desk, "{\"driver\":\"null-co\",\"size\":1048576,\"node-name\":\"n\"}");
+    make_thread(m, "t0");
+    make_thread(m, "t1");
+    driver_init(&m->driver, &m->desk.bench, variant->transport, m->kind->name, m->kind->properties);
+    m->reader = epoch_reader_add(vm_epoch(m->desk.bench.vm));
+    if (m->kind->plug)
+        m->kind->plug(m);
+    vm_cont(m->desk.bench.vm);
+}
+
+static void tear_down(struct model *m)
+{
+    epoch_reader_remove(vm_epoch(m->desk.bench.vm), m->reader);
+    disk_desk_tear_down(&m->desk, NULL);
+    g_free(m);
 }
 
 static void everything_at_once(gconstpointer data)
@@ -356,28 +366,29 @@ static void everything_at_once(gconstpointer data)
     struct model *m = g_new0(struct model, 1);
     u32 random = 7;
 
-    disk_desk_set_up(&m->desk, NULL, DISK_BYTES);
-    disk_desk_open(&m->desk, "{\"driver\":\"file\",\"filename\":\"%s\",\"node-name\":\"d\"}");
-    make_thread(m, "t0");
-    make_thread(m, "t1");
-    driver_init(&m->driver, &m->desk.bench, GPOINTER_TO_UINT(data), "virtio-blk",
-                "drive=d;num-queues=2;iothread-vq-mapping=[{\"iothread\":\"t0\",\"vqs\":[1]},{\"iothread\":\"t1\",\"vqs\":[0]}]");
-    vm_cont(m->desk.bench.vm);
-    start_parties(m, rounds ? (u32)atoi(rounds) : 1500);
+    set_up(m, data);
+    start_parties(m, rounds ? (u32)atoi(rounds) : 700);
     while (working(m)) {
-        disturb(m, draw(&random, 14));
-        run_loops(m);
+        disturb(m, draw(&random, 16 + m->kind->disturbances));
+        rings_run_loops(m);
     }
     for (u32 i = 0; i < DRIVERS; i++)
         host_thread_join(&m->party[i].thread);
-    disk_desk_tear_down(&m->desk, NULL);
-    g_free(m);
+    tear_down(m);
 }
 
 int main(int argc, char **argv)
 {
+    static const struct variant variants[] = {
+        { "intx", PCI_MODERN, &rings_blk }, { "msix", PCI_MSIX, &rings_blk }, { "mmio", MMIO_MODERN, &rings_blk },
+        { "scsi/intx", PCI_MODERN, &rings_scsi }, { "scsi/msix", PCI_MSIX, &rings_scsi }, { "scsi/mmio", MMIO_MODERN, &rings_scsi },
+    };
+
     g_test_init(&argc, &argv, NULL);
-    g_test_add_data_func("/rings/intx", GUINT_TO_POINTER(PCI_MODERN), everything_at_once);
-    g_test_add_data_func("/rings/msix", GUINT_TO_POINTER(PCI_MSIX), everything_at_once);
+    for (unsigned i = 0; i < ARRAY_SIZE(variants); i++) {
+        g_autofree char *name = g_strconcat("/rings/", variants[i].name, NULL);
+
+        g_test_add_data_func(name, &variants[i], everything_at_once);
+    }
     return g_test_run();
 }
