@@ -553,6 +553,7 @@ void disk_send(struct disk *disk, struct disk_request *request)
 {
     request->work.run = arrived;
     __atomic_add_fetch(&disk->in_flight, 1, __ATOMIC_ACQ_REL);
+    __atomic_add_fetch(&disk->sent, 1, __ATOMIC_RELAXED);
     block_loop_post(block_loop_of(disk_node(disk)), &request->work);
 }
 

@@ -55,6 +55,12 @@ GList *disk_set_list(struct disk_set *set);
 void disk_set_on_failed(struct disk_set *set, disk_failed *failed, void *opaque);
 /* The machine goes on: requests that wait for that are tried again, and every status is fine. */
 void disk_set_retry(struct disk_set *set);
+/*
+ * On VM_EVENT_STILL: all requests have come to their end when this returns, the machine's memory knows what became of them, and what was
+ * written is on the disks. Those that wait to be tried again go on waiting. Until the machine goes on there are no others.
+ */
+struct vm;
+void disk_set_still(struct disk_set *set, struct vm *vm);
 /* Waits for all requests of all disks, as disk_drain. */
 void disk_set_drain(struct disk_set *set);
 

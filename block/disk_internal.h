@@ -37,6 +37,8 @@ struct disk {
     bool ending; /* failures are final */
     struct disk_stats stats;
     unsigned in_flight; /* atomic: any thread submits */
+    unsigned sent;    /* atomic: how many requests there ever were */
+    unsigned flushed; /* how many of them were followed by a flush of disk_set_still */
     struct block_queue idle;
 };
 

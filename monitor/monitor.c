@@ -63,6 +63,8 @@ static void on_event(const struct vm_event *event, void *opaque)
     case VM_EVENT_POWERDOWN:
         return api_event_powerdown(&set->events);
     case VM_EVENT_DEBUG:
+    case VM_EVENT_STILL:
+    case VM_EVENT_SERVE:
         return;
     }
 }

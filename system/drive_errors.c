@@ -1,4 +1,4 @@
-/* system/drive_errors.c - what a machine does when a disk cannot do what its guest asked for (werror=, rerror=). */
+/* system/drive_errors.c - disks and the machine's stops: those for requests that fail (werror=, rerror=), and all others. */
 #include "api/types.h"
 #include "block/disk.h"
 #include "system/system.h"
@@ -63,8 +63,12 @@ static void failed(void *opaque, struct disk *disk, bool read, enum disk_error_a
 
 static void on_event(const struct vm_event *event, void *opaque)
 {
-    if (event->kind == VM_EVENT_RESUME)
-        disk_set_retry(((struct mynah_system *)opaque)->disks);
+    struct mynah_system *s = opaque;
+
+    if (event->kind == VM_EVENT_STILL)
+        disk_set_still(s->disks, s->vm);
+    else if (event->kind == VM_EVENT_RESUME)
+        disk_set_retry(s->disks);
 }
 
 /* Before devices forget what they asked for: nothing reaches the memory of a machine that starts anew. */

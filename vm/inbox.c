@@ -31,17 +31,39 @@ void inbox_post(struct vm *vm, struct vm_object *owner, inbox_hook *hook, void *
         vm_wake_main_loop(vm);
 }
 
-void vm_inbox_deliver(struct vm *vm)
+/* The first letter, or the first one with an owner. */
+static struct letter *take(struct vm_inbox *inbox, bool owned)
 {
-    for (;;) {
-        host_lock_take(&vm->inbox->lock);
-        struct letter *letter = g_queue_pop_head(&vm->inbox->letters);
-        host_lock_drop(&vm->inbox->lock);
-        if (!letter)
-            return;
+    struct letter *letter = NULL;
+
+    host_lock_take(&inbox->lock);
+    for (GList *l = inbox->letters.head; l; l = l->next) {
+        if (owned && !((struct letter *)l->data)->owner)
+            continue;
+        letter = l->data;
+        g_queue_delete_link(&inbox->letters, l);
+        break;
+    }
+    host_lock_drop(&inbox->lock);
+    return letter;
+}
+
+static void deliver(struct vm *vm, bool owned)
+{
+    for (struct letter *letter; (letter = take(vm->inbox, owned));) {
         letter->hook(letter->opaque, letter->payload, letter->size);
         g_free(letter);
     }
+}
+
+void vm_inbox_deliver(struct vm *vm)
+{
+    deliver(vm, false);
+}
+
+void vm_inbox_deliver_owned(struct vm *vm)
+{
+    deliver(vm, true);
 }
 
 void inbox_forget(struct vm *vm, struct vm_object *owner)

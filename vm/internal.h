@@ -97,6 +97,8 @@ void vm_debug_finish(struct vm *vm);
 void vm_vcpus_quit(struct vm *vm);
 void vm_vcpus_reset(struct vm *vm);
 void vm_inbox_deliver(struct vm *vm);
+/* Likewise letters that have an owner: those of devices. */
+void vm_inbox_deliver_owned(struct vm *vm);
 void vm_wake_main_loop(struct vm *vm);
 
 /* clock.c, for icount.c: of the devices' timers on the virtual clock. Any thread; machine lock. */

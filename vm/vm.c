@@ -247,6 +247,13 @@ void vm_stop(struct vm *vm, enum vm_run_state why)
     vm_vcpus_stop(vm);
     vm_clock_stop(vm);
     emit(vm, &(struct vm_event){ .kind = VM_EVENT_STOP });
+    emit(vm, &(struct vm_event){ .kind = VM_EVENT_STILL });
+}
+
+void vm_serve(struct vm *vm)
+{
+    emit(vm, &(struct vm_event){ .kind = VM_EVENT_SERVE });
+    vm_inbox_deliver_owned(vm);
 }
 
 void vm_cont(struct vm *vm)

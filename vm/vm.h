@@ -43,7 +43,12 @@ struct vm_actions {
 };
 
 struct vm_event {
-    enum { VM_EVENT_STOP, VM_EVENT_RESUME, VM_EVENT_RESET, VM_EVENT_SHUTDOWN, VM_EVENT_POWERDOWN, VM_EVENT_DEBUG } kind;
+    enum {
+        VM_EVENT_STOP,  /* no vCPU runs any more: devices begin nothing */
+        VM_EVENT_STILL, /* all have heard of that: what is under way is waited for (vm_serve) */
+        VM_EVENT_SERVE, /* of vm_serve: devices take what back ends have done */
+        VM_EVENT_RESUME, VM_EVENT_RESET, VM_EVENT_SHUTDOWN, VM_EVENT_POWERDOWN, VM_EVENT_DEBUG,
+    } kind;
     enum vm_cause cause; /* RESET, SHUTDOWN */
     struct vcpu *vcpu;   /* DEBUG: which one stopped at a breakpoint, watchpoint or after a step */
 };
@@ -74,9 +79,11 @@ void vm_unlock_if(struct vm *vm, bool taken);
 
 enum vm_run_state vm_run_state(const struct vm *vm);
 bool vm_running(const struct vm *vm);
-/* Machine lock (main loop). stop returns when no vCPU executes guest code. */
+/* Machine lock (main loop). stop returns when no vCPU executes guest code and requests to disks have come to their end (block/disk_stop.c). */
 void vm_stop(struct vm *vm, enum vm_run_state why);
 void vm_cont(struct vm *vm);
+/* Of listeners to VM_EVENT_STILL: what back ends have done reaches devices, and through them the guest's memory, before this returns. */
+void vm_serve(struct vm *vm);
 /* Resets everything now: devices in the order of their vm_on_reset, then vCPUs. Machine lock, main loop. */
 void vm_reset(struct vm *vm, enum vm_cause cause);
 

@@ -104,6 +104,14 @@ void virtio_resume(struct virtio_device *virtio)
     }
 }
 
+static void serve_all(struct virtio_device *virtio)
+{
+    for (u32 i = 0; i < virtio->queue_count; i++) {
+        if (virtio->queue[i].loop)
+            virtio->class->serve(virtio->device, &virtio->queue[i]);
+    }
+}
+
 /* Memory stands still while the machine does. */
 static void on_event(const struct vm_event *event, void *opaque)
 {
@@ -112,6 +120,8 @@ static void on_event(const struct vm_event *event, void *opaque)
     if (event->kind == VM_EVENT_STOP && !o->stopped) {
         o->stopped = true;
         virtio_pause(o->virtio);
+    } else if (event->kind == VM_EVENT_SERVE && o->stopped) {
+        serve_all(o->virtio);
     } else if (event->kind == VM_EVENT_RESUME && o->stopped) {
         o->stopped = false;
         virtio_resume(o->virtio);

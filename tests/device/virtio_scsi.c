@@ -4,6 +4,7 @@
  */
 #include "block/media.h"
 #include "tests/device/disk_desk.h"
+#include "tests/device/gate.h"
 #include "tests/device/storm.h"
 #include "hw/scsi/scsi.h"
 #include "vm/user.h"
@@ -393,7 +394,8 @@ static void come_and_go(struct desk *s, gconstpointer data)
     g_clear_error(&error);
 }
 
-static u8 manage(struct desk *s, u32 type, u8 id, u16 lun, u64 tag)
+/* gate: opened when the device has taken the order. */
+static u8 manage_at(struct desk *s, struct block_node *gate, u32 type, u8 id, u16 lun, u64 tag)
 {
     const struct driver_buffer buffers[] = { { BENCH_RAM + 0x61000, 24, false }, { BENCH_RAM + 0x61100, 1, true } };
     u8 *request = s->d.bench.ram->host + 0x61000;
@@ -404,8 +406,15 @@ static u8 manage(struct desk *s, u32 type, u8 id, u16 lun, u64 tag)
     bits_store_le(request + 16, 8, tag);
     driver_submit(&s->driver, s->queue[CONTROL], buffers, 2);
     driver_kick(&s->driver, s->queue[CONTROL]);
+    if (gate)
+        gate_set(gate, true);
     wait(s, CONTROL);
     return request[0x100];
+}
+
+static u8 manage(struct desk *s, u32 type, u8 id, u16 lun, u64 tag)
+{
+    return manage_at(s, NULL, type, id, lun, tag);
 }
 
 static void count_one(struct scsi_request *request, void *count)
@@ -413,9 +422,10 @@ static void count_one(struct scsi_request *request, void *count)
     ++*(u32 *)count;
 }
 
-/* Until the first unit has this many requests: an iothread takes them when it likes. */
-static void wait_active(struct desk *s, u32 wanted)
+/* Until the first unit has a request, or has had it: an iothread takes them when it likes. */
+static void wait_active(struct desk *s)
 {
+    const struct driver_queue *queue = s->queue[REQUESTS];
     struct scsi_bus *bus = (struct scsi_bus *)bus_find(s->d.bench.vm, "scsi.0");
     u32 count;
 
@@ -425,26 +435,29 @@ static void wait_active(struct desk *s, u32 wanted)
         scsi_unit_each_request(scsi_bus_unit(bus, 0), count_one, &count);
         bus->ops->hold(bus, false);
         vm_inbox_deliver(s->d.bench.vm);
-    } while (count != wanted);
+    } while (!count && bench_read(&s->d.bench, queue->used + 2, 2) == queue->last_used);
 }
 
 static void tasks(struct desk *s, gconstpointer data)
 {
-    open_null(s, "slow", 50000000);
+    struct block_node *gate = gate_create(disk_set_graph(s->d.disks), "slow", DISK_BYTES);
+
     begin(s, PCI_MODERN, "scsi-hd", "drive=slow");
     after_power_on(s);
+    gate_set(gate, false);
     g_assert_cmpuint(manage(s, 6, 0, 0, 77), ==, 0); /* QUERY TASK: not here */
     send_to(s, 0, 0, CDB(0x28, 0, 0, 0, 0, 0, 0, 0, 1), 0, 512);
-    wait_active(s, 1);
+    wait_active(s);
     g_assert_cmpuint(manage(s, 6, 0, 0, s->tags), ==, 10);
     g_assert_cmpuint(manage(s, 7, 0, 0, 0), ==, 10);
-    g_assert_cmpuint(manage(s, 0, 0, 0, s->tags), ==, 0); /* ABORT TASK ends after the task */
+    g_assert_cmpuint(manage_at(s, gate, 0, 0, 0, s->tags), ==, 0); /* ABORT TASK ends after the task */
     wait(s, REQUESTS);
     read_response(s);
     g_assert_cmpuint(s->response, ==, 2);
+    gate_set(gate, false);
     send_to(s, 0, 0, CDB(0x28, 0, 0, 0, 0, 0, 0, 0, 1), 0, 512);
-    wait_active(s, 1);
-    g_assert_cmpuint(manage(s, 5, 0, 0, 0), ==, 0); /* LOGICAL UNIT RESET */
+    wait_active(s);
+    g_assert_cmpuint(manage_at(s, gate, 5, 0, 0, 0), ==, 0); /* LOGICAL UNIT RESET */
     wait(s, REQUESTS);
     read_response(s);
     g_assert_cmpuint(s->response, ==, 4);
@@ -454,6 +467,8 @@ static void tasks(struct desk *s, gconstpointer data)
     g_assert_cmpuint(manage(s, 5, 0, 9, 0), ==, 12); /* INCORRECT_LUN */
     g_assert_cmpuint(manage(s, 5, 9, 0, 0), ==, 3);  /* BAD_TARGET */
     g_assert_cmpuint(manage(s, 2, 0, 0, 0), ==, 11); /* CLEAR ACA: rejected */
+    bench_empty(&s->d.bench);
+    disk_set_unref_node(gate);
 }
 
 static void settle(struct desk *s, s64 microseconds)
@@ -464,6 +479,36 @@ static void settle(struct desk *s, s64 microseconds)
         g_main_context_iteration(vm_context(s->d.bench.vm), FALSE);
         vm_inbox_deliver(s->d.bench.vm);
     }
+}
+
+static void be_still(const struct vm_event *event, void *opaque)
+{
+    struct desk *s = opaque;
+
+    if (event->kind == VM_EVENT_STILL)
+        disk_set_still(s->d.disks, s->d.bench.vm);
+}
+
+/* A command of several steps comes to its end before the machine stands still. */
+static void stop(struct desk *s, gconstpointer data)
+{
+    u32 id, written;
+
+    disk_desk_open(&s->d, "{\"driver\":\"null-co\",\"latency-ns\":20000000,\"size\":8388608,\"node-name\":\"slow\"}");
+    vm_on_event(s->d.bench.vm, be_still, s);
+    vm_cont(s->d.bench.vm);
+    begin(s, PCI_MODERN, "scsi-hd", "drive=slow");
+    after_power_on(s);
+    fill(s, 0x5a, 512);
+    send_to(s, 0, 0, CDB(0x41, 0, 0, 0, 0, 0, 0, 0x20), 512, 0); /* WRITE SAME: 4 MiB, of which each step writes 2 */
+    wait_active(s);
+    vm_stop(s->d.bench.vm, VM_PAUSED);
+    g_assert_true(driver_take(&s->driver, s->queue[REQUESTS], 1, &id, &written));
+    read_response(s);
+    g_assert_cmpuint(s->status | s->response, ==, 0);
+    vm_cont(s->d.bench.vm);
+    g_assert_cmphex(RUN(s, 0, 512, 0x28, 0, 0, 0, 0, 0, 0, 0, 1), ==, 0);
+    vm_off_event(s->d.bench.vm, be_still, s);
 }
 
 /* What was under way is not reported after a reset, and harms nothing. */
@@ -746,6 +791,7 @@ int main(int argc, char **argv)
     TEST("tasks", tasks);
     TEST("reset", reset_in_mid_air);
     TEST("unplug", unplug_in_mid_air);
+    TEST("stop", stop);
     TEST("resize", resizes);
     TEST("trays", trays);
     TEST("discs", discs);

@@ -337,6 +337,14 @@ struct variant {
     const struct kind *kind;
 };
 
+static void be_still(const struct vm_event *event, void *opaque)
+{
+    struct model *m = opaque;
+
+    if (event->kind == VM_EVENT_STILL)
+        disk_set_still(m->desk.disks, m->desk.bench.vm);
+}
+
 static void set_up(struct model *m, const struct variant *variant)
 {
     m->kind = variant->kind;
@@ -350,11 +358,13 @@ static void set_up(struct model *m, const struct variant *variant)
     m->reader = epoch_reader_add(vm_epoch(m->desk.bench.vm));
     if (m->kind->plug)
         m->kind->plug(m);
+    vm_on_event(m->desk.bench.vm, be_still, m);
     vm_cont(m->desk.bench.vm);
 }
 
 static void tear_down(struct model *m)
 {
+    vm_off_event(m->desk.bench.vm, be_still, m);
     epoch_reader_remove(vm_epoch(m->desk.bench.vm), m->reader);
     disk_desk_tear_down(&m->desk, NULL);
     g_free(m);
