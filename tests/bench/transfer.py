@@ -1,12 +1,14 @@
-# tests/bench/transfer.py - What moving data costs the host: disks, user networking, conversion of images. Rows as of machine.py.
+# tests/bench/transfer.py - What moving data costs the host: disks, networks, conversion of images. Rows as of machine.py.
 """Disks and networks need the harness (HARNESS, BENCH_DIR): its guest reads, writes and fetches.  IMG_PEER: command of the other qemu-img."""
 import http.server
 import os
 import resource
 import shlex
 import subprocess
+import sys
 import tempfile
 import threading
+import time
 
 MIB = 1 << 20
 
@@ -66,6 +68,41 @@ def user_network(command):
         server.server_close()
 
 
+# The emulator in a network of its own: a tap, and behind it a server, which goes when the emulator does.
+TAP = """#!/bin/sh
+exec unshare -rn sh -e -c '
+ip link set lo up
+ip tuntap add tap0 mode tap
+ip addr add 10.0.2.2/24 dev tap0
+ip link set tap0 up
+{server} &
+exec {emulator} "$@"' sh "$@"
+"""
+TAP_PORT = 8000
+
+
+def serve_tap():
+    emulator = os.getppid()
+    server = http.server.ThreadingHTTPServer(("10.0.2.2", TAP_PORT), Zeros)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    while os.getppid() == emulator:
+        time.sleep(0.2)
+
+
+def tap(command):
+    if subprocess.run(["unshare", "-rn", "ip", "tuntap", "add", "tap0", "mode", "tap"], capture_output=True, check=False).returncode:
+        print("tap: this host lets nobody make a network namespace with a tap: left out", file=sys.stderr)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        wrapper = os.path.join(folder, "emulator")
+        with open(wrapper, "w") as f:
+            f.write(TAP.format(server=shlex.join([sys.executable, os.path.abspath(__file__), "serve-tap"]), emulator=shlex.join(command)))
+        os.chmod(wrapper, 0o755)
+        network = ["-netdev", "tap,id=n,ifname=tap0,script=no,downscript=no,vhost=off", "-device", "virtio-net-pci,netdev=n"]
+        for what, seconds in guest([wrapper], "net", network, APPEND=f"url=http://10.0.2.2:{TAP_PORT}/").items():
+            yield f"tap: {what} of 1 GiB, CPU", seconds, "s"
+
+
 def convert(img):
     """CPU seconds of raw -> qcow2 and back."""
     with tempfile.TemporaryDirectory(dir=os.environ.get("BENCH_DIR")) as folder:
@@ -84,6 +121,11 @@ def measure(command, name):
     if "HARNESS" in os.environ:
         yield from disks(command)
         yield from user_network(command)
+        yield from tap(command)
     img = shlex.split(os.environ.get("IMG_PEER", "")) if name == "peer" else [os.path.join(os.path.dirname(command[0]), "tools", "mynah-img")]
     if img:
         yield from convert(img)
+
+
+if __name__ == "__main__" and sys.argv[1:] == ["serve-tap"]:
+    serve_tap()
