@@ -178,6 +178,7 @@ void ir_block_reset(struct ir_block *block, u32 first_pc)
     block->insn_count = 0;
     block->single_memory = false;
     block->loop = false;
+    block->momentary = false;
     block->truncates = false;
     block->prepaid = false;
     block->overflow = false;

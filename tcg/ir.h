@@ -157,6 +157,7 @@ struct ir_block {
     u32 insn_count;
     bool single_memory; /* back ends must not check several accesses at once (the variant that a failed group check wants) */
     bool loop;        /* leads back to its own start, often: back ends may make one stretch of code of many turns (tcg/loop.h) */
+    bool momentary;   /* made for what the state says just now: of no use another time */
     bool truncates;   /* there may be truncs of what `narrow` could make narrow */
     bool prepaid;     /* counting flavour: count took insn_count at the block's begin, and memory accesses that fail, and the exits of
                          loops, leave it to the back end to give back what is not retired */

@@ -111,11 +111,14 @@ struct cpu_class {
     const u16 *pinned_fp;    /* the same for registers of type f64 */
     u32 pinned_fp_count;
     s32 state_fp_rounding, state_fp_flags; /* offsets of u8: code_layout.fp_rounding, fp_flags */
+    const struct ir_helper *const *helpers; /* that translate makes calls of, NULL-terminated; may be NULL */
     s32 state_vectors;       /* of code_layout.vectors; unused where no vector op is translated */
 
     /* The vCPU's own thread, or the main loop while it is stopped. */
     void (*reset)(struct vcpu *vcpu);
     enum translate_result (*translate)(struct vcpu *vcpu, struct ir_block *block, const struct code_source *source);
+    /* A hash of the CPU's configuration: what translate goes by beside the mode and the code's bytes. NULL: translations cannot be kept. */
+    u64 (*configuration)(struct vcpu *vcpu);
     void (*context)(struct vcpu *vcpu, struct mmu_context *context);
     /* Walks for an access of `size` bytes that lies within one page. debug: no A/D updates, no permission checks, no side effects. */
     void (*walk)(struct vcpu *vcpu, u64 address, unsigned size, enum mmu_access access, bool debug, struct mmu_page *page);

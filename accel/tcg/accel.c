@@ -28,6 +28,10 @@ static const struct vm_property properties[] = {
       .description = "hot loops are translated again, into code that checks memory once for many turns" },
     { .name = "tier2-threshold", .type = VM_PROPERTY_U32, .offset = offsetof(struct tcg, tier2_threshold), .default_text = "3", .min = 1, .max = 100,
       .description = "how often a loop is seen running (once a millisecond, and when it first turns) before tier2 takes it" },
+    { .name = "cache", .type = VM_PROPERTY_STRING, .offset = offsetof(struct tcg, cache_path),
+      .description = "folder, of this user alone, where translations are kept for the next start" },
+    { .name = "cache-size", .type = VM_PROPERTY_U64, .offset = offsetof(struct tcg, cache_size), .default_text = "64", .min = 4, .max = 1024,
+      .description = "MiB of translations to keep at most" },
     { .name = "perfmap", .type = VM_PROPERTY_BOOL, .offset = offsetof(struct tcg, perfmap), .description = "same as -perfmap" },
     { .name = "jitdump", .type = VM_PROPERTY_BOOL, .offset = offsetof(struct tcg, jitdump), .description = "same as -jitdump" },
     { 0 },
@@ -84,9 +88,11 @@ static bool start(struct accel *accel, GError **error)
 }
 
 /* The engine needs the layout, which the first vCPU's class decides. */
-static bool start_engine(struct tcg *tcg, const struct cpu_class *cpu, GError **error)
+static bool start_engine(struct tcg *tcg, struct vcpu *vcpu, GError **error)
 {
-    struct tcg_backend_options options = { .buffer_size = buffer_size(tcg), .split_wx = tcg->split_wx, .host_isa = tcg->host_isa };
+    const struct cpu_class *cpu = vcpu->cpu;
+    struct tcg_backend_options options = { .buffer_size = buffer_size(tcg), .split_wx = tcg->split_wx, .host_isa = tcg->host_isa,
+        .helpers = cpu->helpers };
 
     if (!tcg_layout_init(tcg, cpu))
         return error_set(error, "the CPU names too many registers");
@@ -94,6 +100,8 @@ static bool start_engine(struct tcg *tcg, const struct cpu_class *cpu, GError **
     if (!tcg->engine)
         return error_prefix(error, "-accel tcg");
     tcg_chunks_init(tcg);
+    if (!tcg_kept_start(tcg, vcpu, error))
+        return false;
     if (log_wants(vm_log(tcg->vm), LOG_OUT_ASM) && tcg->backend->can_disassemble && !tcg->backend->can_disassemble(tcg->engine, error))
         return error_prefix(error, "-d out_asm");
     return true;
@@ -104,7 +112,7 @@ static bool vcpu_create_tcg(struct vcpu *vcpu, GError **error)
     struct tcg *tcg = container_of(vm_accel(vcpu->vm), struct tcg, accel);
     struct tcg_vcpu *v;
 
-    if (!tcg->engine && !start_engine(tcg, vcpu->cpu, error))
+    if (!tcg->engine && !start_engine(tcg, vcpu, error))
         return false;
     v = g_new0(struct tcg_vcpu, 1);
     v->vcpu = vcpu;
@@ -199,6 +207,7 @@ static void finish(struct vm_object *object)
     if (!tcg->code_epoch)
         return;
     tcg_tier2_stop(tcg);
+    tcg_cache_close(tcg->cache);
     vm_ram_foreach(tcg->vm, forget_ram, NULL);
     epoch_destroy(tcg->code_epoch);
     tcg_pool_finish(&tcg->pool);

@@ -29,6 +29,17 @@ static void describe_loops(GString *text, const struct tcg *tcg)
             g_string_append_printf(text, "  refused: %" G_GUINT64_FORMAT " %s\n", tcg->loops_refused[i], why[i]);
 }
 
+static void describe_cache(GString *text, const struct code_cache *c)
+{
+    u64 asked = c->hits + c->misses;
+
+    g_string_append_printf(text, "code cache: %" G_GUINT64_FORMAT " hits (%" G_GUINT64_FORMAT " guest instructions), %" G_GUINT64_FORMAT
+                           " misses: %.1f %% found\n", c->hits, c->hit_insns, c->misses, asked ? 100.0 * (double)c->hits / (double)asked : 0.0);
+    g_string_append_printf(text, "  %u units of %" G_GUINT64_FORMAT " KiB loaded in %.1f ms, %" G_GUINT64_FORMAT " units of %" G_GUINT64_FORMAT
+                           " KiB new, %" G_GUINT64_FORMAT " found no room\n", c->loaded_units, c->loaded / 1024, (double)c->load_ns / 1e6, c->kept,
+                           (c->used - c->loaded) / 1024, c->full);
+}
+
 char *tcg_describe(struct vm *vm)
 {
     struct tcg *tcg = container_of(vm_accel(vm), struct tcg, accel);
@@ -47,6 +58,8 @@ char *tcg_describe(struct vm *vm)
                            tcg->insns, tcg->guest_bytes, tcg->host_bytes);
     if (tcg->tier2)
         describe_loops(text, tcg);
+    if (tcg->cache)
+        describe_cache(text, tcg->cache);
     double each = tcg->sampled_insns ? (double)tcg->sampled_ns / (double)tcg->sampled_insns : 0.0;
     g_string_append_printf(text, "translation: %.1f ns of CPU time per guest instruction (of %" G_GUINT64_FORMAT
                            " sampled), about %.1f ms in all\n", each, tcg->sampled_insns, each * (double)tcg->insns / 1e6);

@@ -178,6 +178,11 @@ static u64 lines_of(const struct block *block, const struct code_page *page)
     return end > 4096 ? line_mask(0, end - 4096 - 1) : 0;
 }
 
+void tcg_page_keep_lines(struct code_page *page, u64 before, const struct block *block, const struct block *second)
+{
+    __atomic_store_n(&page->lines, before | lines_of(block, page) | (second ? lines_of(second, page) : 0), __ATOMIC_SEQ_CST);
+}
+
 /* Kills the blocks of a page that touch the lines; what remains decides which lines still count as code. */
 static void invalidate_lines(struct tcg *tcg, struct code_page *page, u64 mask)
 {

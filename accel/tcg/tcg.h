@@ -11,6 +11,7 @@
 #ifndef ACCEL_TCG_TCG_H
 #define ACCEL_TCG_TCG_H
 
+#include "accel/tcg/cache.h"
 #include "host/epoch.h"
 #include "host/lock.h"
 #include "tcg/backend.h"
@@ -213,6 +214,8 @@ struct tcg {
     u32 thread, backend_choice, host_isa;
     bool tier2;
     u32 tier2_threshold;
+    char *cache_path;      /* NULL: no code is kept */
+    u64 cache_size;
 
     struct vm *vm;
     bool counts_all;       /* -icount: every vCPU counts from the start */
@@ -229,6 +232,7 @@ struct tcg {
     struct chunk chunk[CHUNKS];
     u32 current_chunk, at;
     struct tcg_pool pool;
+    struct code_cache *cache; /* NULL: none */
     /* thread=single */
     struct host_lock turn_lock;
     struct host_cond turn_cond;
@@ -308,6 +312,8 @@ void tcg_page_set_lines(struct code_page *page, u64 before, u32 first, u32 last)
 struct block *tcg_page_find(const struct code_page *page, u32 offset, u32 mode);
 void tcg_page_add(struct block *block);
 void tcg_page_remove(struct block *block);
+/* The same for a block and perhaps another one; none of them was ever without its lines. */
+void tcg_page_keep_lines(struct code_page *page, u64 before, const struct block *block, const struct block *second);
 void tcg_invalidate_range(struct tcg *tcg, struct ram_block *ram, u64 offset, u64 size);
 void tcg_ram_removed(struct vm *vm, struct ram_block *ram);
 /* At the end, when nothing runs and nobody looks for blocks any more. */
@@ -356,6 +362,17 @@ struct block *tcg_block_new(struct tcg *tcg, const struct ir_block *ir);
 bool tcg_block_emit(struct tcg *tcg, const struct ir_block *ir, struct block *block);
 /* From now on it is found. pc: the address by which it was first reached. */
 void tcg_block_publish(struct tcg *tcg, struct block *block, u64 pc);
+
+/* kept.c; translate_lock held */
+/* Opens the cache when the user wants one. */
+bool tcg_kept_start(struct tcg *tcg, struct vcpu *vcpu, GError **error);
+/*
+ * Blocks for the bytes of the source, at `page`, emitted from what was kept of an earlier translation, with their lines in place of what `page` had
+ * (`lines`) and the first of the source protected. False: there is none, and nothing happened but that lines were set.
+ */
+bool tcg_kept_take(struct tcg_vcpu *v, const struct code_source *source, struct code_page *page, u64 lines, u32 mode, struct block *out[KEPT_PARTS]);
+/* Keeps what was just emitted, before anything is linked. second: NULL, or what lies behind it. */
+void tcg_kept_add(struct tcg_vcpu *v, const struct code_source *source, const struct block *block, const struct block *second);
 
 /* tier2.c */
 bool tcg_tier2_start(struct tcg *tcg, GError **error);

@@ -356,6 +356,25 @@ static bool emit_pair(struct tcg_vcpu *v, struct block *first, struct block **se
     return true;
 }
 
+/* Blocks, the second of them perhaps NULL, have their code. */
+static void finish_blocks(struct tcg_vcpu *v, const struct site *site, const struct stopwatch *watch, const struct code_source *source,
+                          struct block *const blocks[KEPT_PARTS])
+{
+    u32 insns = 0;
+
+    for (u32 i = 0; i < KEPT_PARTS && blocks[i]; i++) {
+        tcg_block_publish(v->tcg, blocks[i], (site->pc & ~UINT64_C(4095)) | blocks[i]->offset);
+        insns += blocks[i]->insn_count;
+    }
+    stopwatch_stop(v->tcg, watch, insns);
+    for (u32 i = 0; i < KEPT_PARTS && blocks[i]; i++) {
+        struct code_source here = *source;
+
+        here.offset = blocks[i]->offset;
+        tcg_log_block(v, blocks[i], &here, (site->pc & ~UINT64_C(4095)) | here.offset);
+    }
+}
+
 static struct block *translate_locked(struct tcg_vcpu *v, struct site *site)
 {
     struct tcg *tcg = v->tcg;
@@ -364,7 +383,7 @@ static struct block *translate_locked(struct tcg_vcpu *v, struct site *site)
     struct stop_rule rule = { page, mode, offset };
     struct code_source source = { .page = site->here.host, .offset = offset, .mode = site->mode, .stop_before = stop_before,
                                   .stops = page->starts, .opaque = &rule };
-    struct block *block = tcg_page_find(page, offset, mode);
+    struct block *block = tcg_page_find(page, offset, mode), *kept[KEPT_PARTS];
 
     if (block)
         return block; /* another vCPU was quicker */
@@ -379,6 +398,11 @@ static struct block *translate_locked(struct tcg_vcpu *v, struct site *site)
     /* An upper bound of what the block may cover, before a byte is read; the lines behind its end are given back. */
     u64 lines = page->lines;
     tcg_page_protect(v, page, offset, MIN(4095, offset + source.max_insns * 16 - 1));
+    if (tcg->cache && tcg_kept_take(v, &source, page, lines, mode, kept)) {
+        kept[0]->next_page = kept[0]->byte_count + offset > 4096 ? next : NULL;
+        finish_blocks(v, site, &watch, &source, kept);
+        return kept[0];
+    }
     if (!front_end(v, &source, site->variant))
         return NULL;
     v->ir->single_memory = site->variant & MODE_SINGLE;
@@ -395,13 +419,9 @@ static struct block *translate_locked(struct tcg_vcpu *v, struct site *site)
         tcg_pool_give(&tcg->pool, block);
         return NULL;
     }
-    tcg_block_publish(tcg, block, site->pc);
-    if (second)
-        tcg_block_publish(tcg, second, (site->pc & ~UINT64_C(4095)) | second->offset);
-    stopwatch_stop(tcg, &watch, block->insn_count + (second ? second->insn_count : 0));
-    tcg_log_block(v, block, &source, site->pc);
-    if (second)
-        tcg_log_block(v, second, &behind, (site->pc & ~UINT64_C(4095)) | second->offset);
+    if (tcg->cache && !v->ir->momentary && (!second || !v->second_ir->momentary))
+        tcg_kept_add(v, &source, block, second);
+    finish_blocks(v, site, &watch, &source, (struct block *[]){ block, second });
     return block;
 }
 

@@ -1,6 +1,7 @@
 /* target/riscv/cpu.c - the CPU models rv64 and max: properties, reset, and the table of functions that runs them. */
 #include "target/riscv/cpu.h"
 #include "base/error.h"
+#include "base/hash.h"
 #include "target/riscv/csr.h"
 #include "target/riscv/decode.h"
 #include "target/riscv/mmu.h"
@@ -96,6 +97,17 @@ static enum translate_result translate(struct vcpu *vcpu, struct ir_block *block
     return riscv_translate(block, source, riscv_cpu_of(vcpu)->guards, riscv_cpu_of(vcpu));
 }
 
+static u64 configuration(struct vcpu *vcpu)
+{
+    const struct riscv_cpu *cpu = riscv_cpu_of(vcpu);
+    const u64 words[] = {
+        cpu->vlen, cpu->elen, cpu->rvv_ta_all_1s, cpu->rvv_ma_all_1s, cpu->rvv_vl_half_avl, cpu->rvv_vsetvl_x0_vill, cpu->cbom_block,
+        cpu->cboz_block, cpu->cbop_block, cpu->mmu, cpu->pmp, cpu->pmp_regions, cpu->pmu_counters,
+    };
+
+    return hash_bytes(words, sizeof(words), hash_bytes(cpu->extension, sizeof(cpu->extension), 0));
+}
+
 static u64 get_pc(struct vcpu *vcpu)
 {
     return ((struct riscv_state *)vcpu->state)->pc;
@@ -143,6 +155,8 @@ static const struct cpu_class cpu_class = {
     .state_fp_flags = offsetof(struct riscv_state, fflags),
     .state_vectors = offsetof(struct riscv_state, v),
     .reset = riscv_reset,
+    .helpers = riscv_ir_helpers,
+    .configuration = configuration,
     .translate = translate,
     .context = riscv_mmu_context,
     .walk = riscv_mmu_walk,

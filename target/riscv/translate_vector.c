@@ -53,6 +53,7 @@ static void assume(struct translation *t)
     t->configured = true;
     vtype = ((const struct riscv_state *)t->cpu->vcpu.state)->vtype;
     vl = ((const struct riscv_state *)t->cpu->vcpu.state)->vl;
+    t->b->momentary = true;
     if (!riscv_vector_type_legal(t->cpu, vtype))
         return;
     max = riscv_vector_max(t->cpu, vtype);

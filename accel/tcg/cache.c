@@ -1,0 +1,245 @@
+/* accel/tcg/cache.c - translations that are kept: where they are in memory, and how they are found. */
+#include "accel/tcg/cache.h"
+#include "accel/tcg/tcg.h"
+#include "base/error.h"
+#include "base/hash.h"
+#include "host/clock.h"
+#include "host/map.h"
+#include "host/private.h"
+#include <string.h>
+
+enum {
+    FIRST_SLOTS = 1 << 16,
+    LONG = 8, SHORT = 2,       /* first bytes that a unit is found by */
+    UNIT_ROOM = 256 * KIB,     /* what a unit takes at most */
+};
+
+struct code_cache *tcg_cache_create(u64 room)
+{
+    struct code_cache *c = g_new0(struct code_cache, 1);
+
+    c->room = room;
+    c->memory = host_map_anonymous(room, true, NULL);
+    c->folder = -1;
+    c->slots = FIRST_SLOTS;
+    c->slot = host_map_anonymous(c->slots * sizeof(c->slot[0]), true, NULL);
+    if (c->memory && c->slot)
+        return c;
+    tcg_cache_destroy(c);
+    return NULL;
+}
+
+void tcg_cache_destroy(struct code_cache *c)
+{
+    if (!c)
+        return;
+    if (c->memory)
+        host_map_free(c->memory, c->room);
+    if (c->slot)
+        host_map_free(c->slot, c->slots * sizeof(c->slot[0]));
+    host_private_close(c->folder);
+    g_free(c->name);
+    g_free(c->path);
+    g_free(c);
+}
+
+/* --- units --- */
+
+static bool is_part(const struct kept_part *part, bool first)
+{
+    return part->offset < TCG_PAGE_SIZE && part->byte_count && part->byte_count <= MAX_BLOCK_INSNS * MAX_INSN_BYTES && part->insn_count &&
+           part->links <= IR_MAX_EXITS && (first || part->offset + part->byte_count <= TCG_PAGE_SIZE);
+}
+
+bool tcg_cache_is_unit(const u8 *at, u64 size)
+{
+    const struct kept *unit = (const struct kept *)at;
+    u32 bytes = 0;
+
+    if (size < sizeof(*unit) || unit->size > size || unit->size % 8 || unit->size > UNIT_ROOM || !unit->parts || unit->parts > KEPT_PARTS ||
+        unit->saved_at >= unit->size || unit->saved_at % 8 || unit->size < sizeof(*unit) + unit->parts * sizeof(unit->part[0]))
+        return false;
+    for (u32 i = 0; i < unit->parts; i++) {
+        if (!is_part(&unit->part[i], i == 0))
+            return false;
+        bytes += unit->part[i].byte_count;
+    }
+    return (u64)(kept_bytes(unit) - at) + bytes <= unit->saved_at;
+}
+
+static u32 hash_of(u32 mode, u32 offset, const u8 *bytes, u32 count)
+{
+    return (u32)hash_mix((u64)mode << 32 | offset << 8 | count, hash_word(bytes, count));
+}
+
+static u32 hash_unit(const struct kept *unit)
+{
+    return hash_of(unit->mode, unit->part[0].offset, kept_bytes(unit), unit->part[0].byte_count >= LONG ? LONG : SHORT);
+}
+
+static struct kept *unit_of(const struct code_cache *c, u32 at)
+{
+    return (struct kept *)(c->memory + (u64)(at - 1) * 8);
+}
+
+/* --- the table --- */
+
+static void enter(struct code_cache *c, u32 hash, u32 at)
+{
+    u32 i = hash & (c->slots - 1);
+
+    while (c->slot[i].at)
+        i = (i + 1) & (c->slots - 1);
+    c->slot[i].hash = hash;
+    c->slot[i].at = at;
+}
+
+/* False: no memory. */
+static bool grow(struct code_cache *c)
+{
+    void *old = c->slot, *larger = host_map_anonymous(2ul * c->slots * sizeof(c->slot[0]), true, NULL);
+    u32 count = c->slots;
+
+    if (!larger)
+        return false;
+    c->slot = larger;
+    c->slots = 2 * count;
+    for (u32 i = 0; i < count; i++) {
+        const u32 *pair = (const u32 *)old + 2ul * i;
+
+        if (pair[1])
+            enter(c, pair[0], pair[1]);
+    }
+    host_map_free(old, count * sizeof(c->slot[0]));
+    return true;
+}
+
+void tcg_cache_enter(struct code_cache *c)
+{
+    const struct kept *unit = (const struct kept *)(c->memory + c->used);
+
+    if (c->units < c->slots / 2 || grow(c))
+        enter(c, hash_unit(unit), (u32)(c->used / 8 + 1));
+    c->used += unit->size;
+    c->units++;
+}
+
+bool tcg_cache_has(const struct code_cache *c, const struct kept *unit)
+{
+    u32 hash = hash_unit(unit);
+
+    for (u32 i = hash & (c->slots - 1); c->slot[i].at; i = (i + 1) & (c->slots - 1)) {
+        const struct kept *other = unit_of(c, c->slot[i].at);
+
+        if (c->slot[i].hash == hash && other->saved_at == unit->saved_at && other->mode == unit->mode && other->parts == unit->parts &&
+            !memcmp(other->part, unit->part, unit->saved_at - sizeof(*unit)))
+            return true;
+    }
+    return false;
+}
+
+/* --- finding --- */
+
+static bool matches(const struct kept *unit, const struct kept_place *place)
+{
+    const struct kept_part *part = &unit->part[0];
+    const u8 *bytes = kept_bytes(unit);
+    u32 in_page;
+
+    if (part->offset != place->offset || unit->mode != place->mode)
+        return false;
+    in_page = MIN(part->byte_count, TCG_PAGE_SIZE - place->offset);
+    if (memcmp(bytes, place->page + place->offset, in_page) != 0)
+        return false;
+    return in_page == part->byte_count || (place->next_page && !memcmp(bytes + in_page, place->next_page, part->byte_count - in_page));
+}
+
+struct kept *tcg_cache_find(struct code_cache *c, const struct kept_place *place, bool (*second)(void *opaque, const struct kept *unit), void *opaque)
+{
+    static const u8 lengths[] = { LONG, SHORT };
+
+    if (c->next < c->used) {
+        struct kept *unit = (struct kept *)(c->memory + c->next);
+
+        if (matches(unit, place) && (unit->parts < 2 || second(opaque, unit)))
+            return unit;
+    }
+    for (u32 k = 0; k < ARRAY_SIZE(lengths); k++) {
+        u32 hash;
+
+        if (place->offset + lengths[k] > TCG_PAGE_SIZE)
+            continue;
+        hash = hash_of(place->mode, place->offset, place->page + place->offset, lengths[k]);
+        for (u32 i = hash & (c->slots - 1); c->slot[i].at; i = (i + 1) & (c->slots - 1)) {
+            struct kept *unit = unit_of(c, c->slot[i].at);
+
+            if (c->slot[i].hash == hash && matches(unit, place) && (unit->parts < 2 || second(opaque, unit)))
+                return unit;
+        }
+    }
+    c->misses++;
+    return NULL;
+}
+
+void tcg_cache_used(struct code_cache *c, struct kept *unit)
+{
+    unit->age = 0;
+    c->next = (u64)((u8 *)unit - c->memory) + unit->size;
+    c->hits++;
+    c->hit_insns += unit->part[0].insn_count + (unit->parts > 1 ? unit->part[1].insn_count : 0);
+    __builtin_prefetch(c->memory + c->next);
+}
+
+struct kept *tcg_cache_begin(struct code_cache *c, u32 *room)
+{
+    if (c->used + UNIT_ROOM > c->room) {
+        c->full++;
+        return NULL;
+    }
+    *room = UNIT_ROOM;
+    return (struct kept *)(c->memory + c->used);
+}
+
+void tcg_cache_add(struct code_cache *c, struct kept *unit)
+{
+    unit->age = 0;
+    unit->unused = 0;
+    tcg_cache_enter(c);
+    c->kept++;
+}
+
+/* --- open and close --- */
+
+struct code_cache *tcg_cache_open(const char *path, u64 room, u64 build, u64 key, GError **error)
+{
+    s64 start = host_clock_thread_cpu();
+    struct code_cache *c = tcg_cache_create(room);
+
+    if (!c) {
+        error_set(error, "no memory for %" G_GUINT64_FORMAT " MiB of code", room / MIB);
+        return NULL;
+    }
+    c->folder = host_private_folder(path, error);
+    if (c->folder < 0) {
+        tcg_cache_destroy(c);
+        return NULL;
+    }
+    c->path = g_strdup(path);
+    c->build = build;
+    c->key = key;
+    c->name = g_strdup_printf("%016" G_GINT64_MODIFIER "x.code", hash_mix(build, key));
+    tcg_cache_load(c);
+    c->loaded = c->used;
+    c->loaded_units = c->units;
+    c->load_ns = host_clock_thread_cpu() - start;
+    return c;
+}
+
+void tcg_cache_close(struct code_cache *c)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (c && c->used > c->loaded && !tcg_cache_store(c, &error))
+        g_printerr("warning: code cache '%s': %s\n", c->path, error->message);
+    tcg_cache_destroy(c);
+}

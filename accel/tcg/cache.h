@@ -1,0 +1,107 @@
+/*
+ * accel/tcg/cache.h - translations that are kept for the next time, also of another process (docs/decisions/code-cache.md).
+ *
+ * A unit is what was emitted at once: a block, or one and the block that its call returns to. It is found by its place in the page, its
+ * mode and its first bytes, and holds all bytes that it was made of, which are compared. Units lie one behind the other in one piece of
+ * memory, those of the file first. translate_lock, but for opening and closing.
+ */
+#ifndef ACCEL_TCG_CACHE_H
+#define ACCEL_TCG_CACHE_H
+
+#include "base/types.h"
+#include <glib.h>
+
+enum { KEPT_PARTS = 2 };
+
+/* Part of a unit: a block. */
+struct kept_part {
+    u16 offset, byte_count;    /* in the page; the first part may reach into the next page */
+    u16 insn_count, links;
+};
+
+/* See struct tcg_link. */
+struct kept_link {
+    s32 pc;
+    bool single, continues;
+    u16 unused;
+};
+
+/* Multiples of 8 bytes. Behind the parts: links, the code's bytes of all parts; at saved_at: what the back end made. */
+struct kept {
+    u32 size;                  /* of all */
+    u32 mode;
+    u32 saved_at;
+    u8 parts, age;             /* age: how many times the file was written since the unit was used */
+    u16 unused;
+    struct kept_part part[];
+};
+
+/* Where a translation is wanted. */
+struct kept_place {
+    u32 mode, offset;
+    const u8 *page, *next_page; /* host bytes; next_page: NULL when not walked */
+};
+
+struct code_cache {
+    u8 *memory;
+    u64 room, used, loaded;    /* bytes; loaded: those from the file */
+    struct { u32 hash, at; } *slot; /* at: unit in words of 8 bytes, plus 1; 0: empty */
+    u32 slots, units, loaded_units;
+    u64 next;                  /* behind the unit found last: programs mostly do the same again */
+    int folder;
+    char *name, *path;         /* of the file, of the folder */
+    u64 build, key;            /* what units depend on, beside what is in them */
+    u64 file_check;            /* of the file that was loaded */
+    /* statistics */
+    u64 hits, hit_insns, misses, kept, full;
+    s64 load_ns;               /* of CPU time */
+};
+
+/* room: bytes of units, at most. Loads what is there; a file that cannot be used is named on stderr and ignored. NULL: the folder cannot be used. */
+struct code_cache *tcg_cache_open(const char *path, u64 room, u64 build, u64 key, GError **error);
+/* Writes what is new. NULL is fine. */
+void tcg_cache_close(struct code_cache *c);
+
+/*
+ * A unit whose first part is what lies at the place; `second` says whether its second part, if it has one, is too. It is restored by the
+ * caller, who says what came of it: tcg_cache_used. NULL: none.
+ */
+struct kept *tcg_cache_find(struct code_cache *c, const struct kept_place *place, bool (*second)(void *opaque, const struct kept *unit), void *opaque);
+void tcg_cache_used(struct code_cache *c, struct kept *unit);
+
+/* Begins a unit: filled by the caller, up to `room` bytes behind it; tcg_cache_add ends it. NULL: no room. */
+struct kept *tcg_cache_begin(struct code_cache *c, u32 *room);
+void tcg_cache_add(struct code_cache *c, struct kept *unit);
+
+/* Links, bytes of code, the back end's part. */
+static inline struct kept_link *kept_links(const struct kept *unit)
+{
+    return (struct kept_link *)&unit->part[unit->parts];
+}
+
+static inline u32 kept_link_count(const struct kept *unit)
+{
+    return unit->part[0].links + (unit->parts > 1 ? unit->part[1].links : 0);
+}
+
+static inline u8 *kept_bytes(const struct kept *unit)
+{
+    return (u8 *)(kept_links(unit) + kept_link_count(unit));
+}
+
+/* --- cache_file.c --- */
+
+/* Units of a file into empty memory; false: there is none, or none that can be used (said on stderr). */
+bool tcg_cache_load(struct code_cache *c);
+bool tcg_cache_store(struct code_cache *c, GError **error);
+
+/* --- cache.c, for cache_file.c --- */
+struct code_cache *tcg_cache_create(u64 room);
+void tcg_cache_destroy(struct code_cache *c);
+/* Whether `size` bytes hold a unit whose own numbers make sense. */
+bool tcg_cache_is_unit(const u8 *at, u64 size);
+/* Makes the unit at `used` findable; `used` moves behind it. */
+void tcg_cache_enter(struct code_cache *c);
+bool tcg_cache_has(const struct code_cache *c, const struct kept *unit);
+
+#endif
