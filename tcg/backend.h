@@ -105,6 +105,7 @@ struct code_layout {
     s32 pc;           /* u64: guest pc, valid outside generated code and where a helper needs it */
     s32 pc_page;      /* u64: virtual address of the page of the running block's first instruction */
     s32 exit_request; /* u32: non-zero: leave at the next poll */
+    s32 loop_entries; /* u32: the back end adds 1 where a loop (ir_block.loop) is entered or goes on after a poll; 0: nobody wants to know */
     s32 scratch;      /* u64[4] for the back end's own use, never saved */
     s32 spill_near;   /* u64[TCG_SPILL_NEAR] likewise, near the base */
     s32 spill;        /* u64[TCG_SPILL_SLOTS] likewise */

@@ -179,6 +179,7 @@ void ir_block_reset(struct ir_block *block, u32 first_pc)
     block->single_memory = false;
     block->loop = false;
     block->momentary = false;
+    block->streams = false;
     block->truncates = false;
     block->prepaid = false;
     block->overflow = false;

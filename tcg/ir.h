@@ -1,7 +1,7 @@
 /*
  * tcg/ir.h - the intermediate representation between guest front ends and host back ends.
  *
- * A block is a straight list of ops with side exits (single entry, many exits). Exits may lead to labels further on (loops of tier 2,
+ * A block is a straight list of ops with side exits (single entry, many exits). Exits may lead to labels (loops of tier 2,
  * docs/decisions/tier-2.md); no value is read across a label, registers are what connects the parts. A value is named by the index
  * of the op that made it (SSA). Guest registers are read and written by get and put, in program order: at every
  * op that can leave, all puts before it are architecturally visible and none behind it is. Addresses of code are
@@ -126,7 +126,7 @@ struct ir_snapshot {
 enum ir_exit_kind {
     IR_EXIT_DIRECT,   /* to pc_page + pc */
     IR_EXIT_INDIRECT, /* to the operand of exit_to */
-    IR_EXIT_LOCAL,    /* of exit_if and exit: to the label of pc, further on in the block */
+    IR_EXIT_LOCAL,    /* of exit_if and exit: to the label of pc, further on in the block; in a loop also back to one */
 };
 
 enum ir_exit_hint { IR_HINT_NONE, IR_HINT_CALL, IR_HINT_RETURN };
@@ -158,6 +158,7 @@ struct ir_block {
     bool single_memory; /* back ends must not check several accesses at once (the variant that a failed group check wants) */
     bool loop;        /* leads back to its own start, often: back ends may make one stretch of code of many turns (tcg/loop.h) */
     bool momentary;   /* made for what the state says just now: of no use another time */
+    bool streams;     /* back end's: of such a loop that moves through memory whose pages it checks for many turns at once */
     bool truncates;   /* there may be truncs of what `narrow` could make narrow */
     bool prepaid;     /* counting flavour: count took insn_count at the block's begin, and memory accesses that fail, and the exits of
                          loops, leave it to the back end to give back what is not retired */

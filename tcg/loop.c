@@ -71,7 +71,9 @@ struct search {
     const struct ir_block *b;
     u32 reg_count;
     struct way way;
-    struct way *ahead[IR_MAX_EXITS]; /* by local exit: what registers hold when it is taken */
+    struct way *ahead[IR_MAX_EXITS]; /* by local exit that leads on: what registers hold when it is taken */
+    struct way *behind[IR_MAX_EXITS]; /* by local exit that leads back: what they were said to hold at its label */
+    bool strange;                    /* they hold something else when it is taken */
     bool bad[IR_MAX_REGS];           /* does not move by a constant, or too far */
     s32 step_low[IR_MAX_REGS], step_high[IR_MAX_REGS];
     bool turns;                      /* a back edge was met */
@@ -194,14 +196,59 @@ static void meet(struct search *q, const struct way *other)
     }
 }
 
-static void visit_label(struct search *q, s32 pc)
+/* --- loops inside --- */
+
+/* What is written between a label at `first` and the exit that leads back there may be anything at the label. */
+static void forget_written(struct search *q, u32 first, u32 last)
+{
+    for (u32 i = first; i < last; i++)
+        if (q->b->op[i].code == IR_PUT)
+            q->way.now[q->b->op[i].aux].root = IR_NONE;
+}
+
+/* The last exit that leads back to the label at op `at`; 0: none. */
+static u32 last_back(const struct search *q, u32 at)
+{
+    for (u32 i = q->b->count; --i > at;)
+        if (ir_is_inner_edge(q->b, &q->b->op[i]) && q->b->exit[q->b->op[i].imm].pc == q->b->op[at].imm)
+            return i;
+    return 0;
+}
+
+static void begin_inner(struct search *q, u32 at)
+{
+    u32 last = last_back(q, at);
+
+    if (!last)
+        return;
+    forget_written(q, at, last);
+    q->way.here = true; /* nothing may lead here but those */
+    for (u32 i = at; i <= last; i++)
+        if (ir_is_inner_edge(q->b, &q->b->op[i]) && q->b->exit[q->b->op[i].imm].pc == q->b->op[at].imm)
+            q->behind[q->b->op[i].imm] = g_memdup2(&q->way, sizeof q->way);
+}
+
+/* Ways that joined between the label and here may bring what was not foreseen there. */
+static bool holds(const struct search *q, const struct way *said)
+{
+    for (u32 r = 0; r < q->reg_count; r++) {
+        const struct holds *h = &q->way.now[r], *s = &said->now[r];
+
+        if (s->root != IR_NONE && (h->root != s->root || h->low < s->low || h->high > s->high))
+            return false;
+    }
+    return true;
+}
+
+static void visit_label(struct search *q, u32 at)
 {
     for (u32 i = 0; i < q->b->exit_count; i++) {
-        if (!q->ahead[i] || q->b->exit[i].pc != pc)
+        if (!q->ahead[i] || q->b->exit[i].pc != q->b->op[at].imm)
             continue;
         meet(q, q->ahead[i]);
         g_clear_pointer(&q->ahead[i], g_free);
     }
+    begin_inner(q, at);
 }
 
 static void visit_exit(struct search *q, const struct ir_op *op)
@@ -210,6 +257,8 @@ static void visit_exit(struct search *q, const struct ir_op *op)
         return;
     if (ir_is_back_edge(q->b, op))
         note_steps(q);
+    else if (q->behind[op->imm])
+        q->strange |= !holds(q, q->behind[op->imm]);
     else if (q->b->exit[op->imm].kind == IR_EXIT_LOCAL)
         part(q, (u32)op->imm);
     q->way.here = op->code == IR_EXIT_IF;
@@ -226,11 +275,11 @@ static bool walk(struct search *q)
         if (op->code == IR_LD || op->code == IR_ST)
             add_access(q, i);
         else if (op->code == IR_LABEL)
-            visit_label(q, (s32)op->imm);
+            visit_label(q, i);
         else if (op->code == IR_EXIT_IF || op->code == IR_EXIT)
             visit_exit(q, op);
     }
-    return q->turns;
+    return q->turns && !q->strange;
 }
 
 bool ir_loop_find(struct ir_loop *loop, const struct ir_block *b, u32 reg_count)
@@ -244,8 +293,10 @@ bool ir_loop_find(struct ir_loop *loop, const struct ir_block *b, u32 reg_count)
     for (u32 r = 0; r < reg_count; r++)
         q->way.now[r] = (struct holds){ (u16)r, 0, 0 };
     found = walk(q);
-    for (u32 i = 0; i < b->exit_count; i++)
+    for (u32 i = 0; i < b->exit_count; i++) {
         g_free(q->ahead[i]);
+        g_free(q->behind[i]);
+    }
     if (found)
         drop_bad(q);
     return found;

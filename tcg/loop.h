@@ -47,6 +47,13 @@ static inline bool ir_is_back_edge(const struct ir_block *b, const struct ir_op 
     return (op->code == IR_EXIT_IF || op->code == IR_EXIT) && ir_leads_back(b, &b->exit[op->imm]);
 }
 
+/* A local exit to a label that lies behind: the turn of a loop inside. */
+static inline bool ir_is_inner_edge(const struct ir_block *b, const struct ir_op *op)
+{
+    return (op->code == IR_EXIT_IF || op->code == IR_EXIT) && b->exit[op->imm].kind == IR_EXIT_LOCAL &&
+           op->snapshot < b->snapshot_count && b->exit[op->imm].pc <= b->snapshot[op->snapshot].pc;
+}
+
 /*
  * Whether turns can follow each other without anything in between that only the code between blocks may do: no atomics, no helpers
  * but pure ones, ends in direct exits. Fills in the streams.

@@ -100,9 +100,10 @@ static bool check_memory(struct verifier *v, const struct ir_op *op)
     return check_operand(v, 0, IR_I64) && check_operands(v, 1, ir_op_operands(op), (enum ir_type)op->type);
 }
 
+/* Behind the exit, or in a loop, whose turns back ends count, before it. */
 static bool leads_to_label(struct verifier *v, s32 pc)
 {
-    for (u32 i = v->at + 1; i < v->block->count; i++)
+    for (u32 i = v->block->loop ? 0 : v->at + 1; i < v->block->count; i++)
         if (v->block->op[i].code == IR_LABEL && v->block->op[i].imm == pc)
             return true;
     return complain(v, "no label follows for the local exit");

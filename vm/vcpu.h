@@ -52,7 +52,12 @@ struct mmu_flush {
 };
 
 /* Where a translation goes on at a jump whose targets lie in the page. */
-enum code_way { CODE_STOP, CODE_NEXT, CODE_TARGET, CODE_BOTH /* target and next are translated: the target lies ahead */ };
+enum code_way {
+    CODE_STOP, CODE_NEXT, CODE_TARGET,
+    CODE_BOTH,      /* target and next are translated: the target lies ahead */
+    CODE_BACK,      /* the same, to one of `heads` that lies behind */
+    CODE_BACK_ONLY, /* ... and next leaves the block */
+};
 
 /* Code bytes for the front end. */
 struct code_source {
@@ -73,6 +78,7 @@ struct code_source {
      * never CODE_TARGET nor CODE_BOTH), and the one to `next` (the same for a jump that is always taken): the other way, if there is one, leaves the block. NULL: blocks end at branches.
      */
     enum code_way (*follow)(void *opaque, u32 at, s32 target, u32 next);
+    const u64 *heads; /* with follow: where loops inside begin, a bit for each two bytes of the page */
     void *opaque;
 };
 
@@ -169,7 +175,7 @@ struct vcpu_host {
     u64 pc_page;
     struct vcpu *vcpu;
     u32 exit_request;  /* atomic: non-zero: leave generated code at the next poll */
-    u32 spare;
+    u32 loop_entries;  /* of the back end: how often loops of tier 2 were entered; wraps */
     u64 returns[3];    /* struct tcg_returns */
 } __attribute__((aligned(128)));
 _Static_assert(sizeof(struct vcpu_host) == 256, "all but fp_area within disp8 below the base pointer");

@@ -48,6 +48,7 @@ bool tcg_layout_init(struct tcg *tcg, const struct cpu_class *cpu)
         .pc = cpu->state_pc,
         .pc_page = host + (s32)offsetof(struct vcpu_host, pc_page),
         .exit_request = host + (s32)offsetof(struct vcpu_host, exit_request),
+        .loop_entries = host + (s32)offsetof(struct vcpu_host, loop_entries),
         .scratch = host + (s32)offsetof(struct vcpu_host, scratch),
         .spill_near = host + (s32)offsetof(struct vcpu_host, spill),
         .spill = host - TCG_SPILL_SLOTS * (s32)sizeof(u64),

@@ -34,6 +34,7 @@ enum {
     CHUNKS = 16,        /* of the code buffer: the unit of recycling */
     LINE_SHIFT = 6,     /* 64-byte lines of code */
     MAX_BLOCK_INSNS = 64,
+    MAX_LOOP_INSNS = 256, /* where they are not counted */
     MAX_INSN_BYTES = 16, /* of any guest */
     TIER2_NEVER = 255,
 };
@@ -76,6 +77,7 @@ struct block {
     bool dead;            /* atomic */
     u8 chunk;
     u8 tier;              /* 2: a loop by tier2.c, else 0 */
+    bool streams;         /* ir_block.streams */
     u8 heat;              /* how often it was seen running; TIER2_NEVER: it stays as it is. Any vCPU, roughly */
     struct block *next_second;   /* in next_page->second */
     union {
@@ -194,6 +196,8 @@ struct tcg_vcpu {
     struct vcpu_stop watch_hit;
     bool device_pending;  /* counting: an access reached a device, or nothing: run the instruction alone, so that what follows from it is seen behind it */
     bool in_helper;       /* the access is one of a helper's (tcg_memory) */
+    s64 sampled_at;       /* by tier2.c: when, and loop_entries then */
+    u32 sampled_entries;
     struct ir_block *ir, *second_ir; /* the second: while a block and the one its call returns to are translated together */
     /* statistics */
     u64 dispatches, resumes, misses, finds, finds2, links, walks, l2_hits, flushes, page_flushes, slow_loads, slow_stores, mmio;
@@ -382,6 +386,7 @@ void tcg_tier2_remove_vcpu(struct tcg *tcg, struct vcpu *vcpu);
 /* What the dispatcher tells of a way between two blocks before it forgets it. */
 struct tier2_seen {
     bool backward;  /* by a link to an address not above the block's own end */
+    bool single;    /* from the variant that checks each access */
     bool sampled;   /* because somebody asked the vCPU to come out: what runs most is met most often */
 };
 struct tier2_seen tcg_tier2_look(const struct tcg_link *link, bool sampled);

@@ -9,12 +9,14 @@
 #include "host/clock.h"
 #include "host/thread.h"
 #include "tcg/loop.h"
+#include <string.h>
 
 enum {
     PERIOD_NS = 1000000,      /* between two samples of a busy machine */
     LONGEST_NS = 100000000,   /* of an idle one */
     STRIKES = 8,              /* samples of turns outside of a loop's own code, less those inside, until it is given up */
     CREDIT = 2,
+    SHORT_NS = 200,           /* an entry of a loop that did a turn or two */
 };
 
 struct tier2 {
@@ -119,13 +121,30 @@ struct trace {
     u32 mode;
     u32 start, end;  /* of the loop: behind its last way back to the start, or, when that was too much, its first */
     bool straight;   /* at a branch one way only */
-    bool nests;      /* another loop was met inside */
+    bool were_short; /* loops turned a few times at most before this one was met */
+    bool nests;      /* another loop was met inside that had better stay its own */
+    u64 heads[TCG_PAGE_SIZE / 128]; /* where those inside begin, that may be part of this one */
 };
+
+static bool is_head(const struct trace *t, u32 at)
+{
+    return t->heads[at >> 7] >> (at >> 1 & 63) & 1;
+}
+
+static u32 end_of(const struct block *b)
+{
+    return b->offset + b->byte_count;
+}
+
+static bool was_gone(const struct tcg_link *link)
+{
+    return link->to && !link->single && !link->call;
+}
 
 static bool was_followed(const struct block *block, u32 target)
 {
     for (u32 i = 0; i < block->code.link_count; i++)
-        if (!block->link[i].single && !block->link[i].call && block->link[i].pc == (s32)target && block->link[i].to)
+        if (was_gone(&block->link[i]) && block->link[i].pc == (s32)target)
             return true;
     return false;
 }
@@ -136,10 +155,12 @@ static void ask_links(const struct trace *t, u32 at, u32 target, u32 next, bool 
     *to_target = *to_next = false;
     for (u32 i = 0; i < CODE_BUCKETS; i++) {
         for (const struct block *b = t->page->bucket[i]; b; b = b->next) {
-            if (b->mode != t->mode || at < b->offset || at >= b->offset + b->byte_count)
+            if (b->mode != t->mode || at < b->offset || at >= end_of(b))
                 continue;
-            *to_target |= was_followed(b, target);
-            *to_next |= was_followed(b, next);
+            /* A loop of its own goes by no links inside. */
+            bool own = b->tier == 2 && b->offset > t->start;
+            *to_target |= was_followed(b, target) || (own && target >= b->offset && target < end_of(b));
+            *to_next |= was_followed(b, next) || (own && next < end_of(b));
         }
     }
 }
@@ -151,7 +172,7 @@ static void find_ends(const struct trace *t, u32 *first, u32 *last)
     *last = t->start;
     for (u32 i = 0; i < CODE_BUCKETS; i++) {
         for (const struct block *b = t->page->bucket[i]; b; b = b->next) {
-            u32 end = b->offset + b->byte_count;
+            u32 end = end_of(b);
 
             if (b->mode != t->mode || b->tier == 2 || b->offset < t->start || !was_followed(b, t->start))
                 continue;
@@ -161,11 +182,63 @@ static void find_ends(const struct trace *t, u32 *first, u32 *last)
     }
 }
 
-/* Backward: to the start it is the loop; else there is one inside. */
+static void set_head(struct trace *t, u32 at)
+{
+    t->heads[at >> 7] |= BIT64(at >> 1 & 63);
+}
+
+/* Where loops inside begin: what blocks between start and end lead back to. */
+static void find_heads(struct trace *t)
+{
+    memset(t->heads, 0, sizeof t->heads);
+    if (t->straight)
+        return;
+    for (u32 i = 0; i < CODE_BUCKETS; i++) {
+        for (const struct block *b = t->page->bucket[i]; b; b = b->next) {
+            if (b->mode != t->mode || b->offset < t->start || b->offset >= t->end)
+                continue;
+            if (b->tier == 2 && b->offset > t->start && (t->were_short || !b->streams))
+                set_head(t, b->offset);
+            for (u32 k = 0; k < b->code.link_count; k++)
+                if (was_gone(&b->link[k]) && b->link[k].pc < (s32)end_of(b) && b->link[k].pc > (s32)t->start)
+                    set_head(t, (u32)b->link[k].pc);
+        }
+    }
+}
+
+static bool leads_into(const struct trace *t, const struct block *b, u32 end)
+{
+    for (u32 k = 0; k < b->code.link_count; k++)
+        if (was_gone(&b->link[k]) && b->link[k].pc >= (s32)t->start && b->link[k].pc < (s32)end)
+            return true;
+    return false;
+}
+
+/* The loop's end, or behind it what one more way goes that comes back into it. */
+static u32 extend(const struct trace *t, u32 end)
+{
+    const struct block *b;
+
+    while (!t->straight && end < TCG_PAGE_SIZE && (b = tcg_page_find(t->page, end, t->mode)) && b->tier != 2 && leads_into(t, b, end))
+        end = end_of(b);
+    return end;
+}
+
+/*
+ * Backward: to the start it is the loop; else there is one inside. That one becomes part of this, unless it turns for long by itself and
+ * has streams, whose checks would come back.
+ */
 static enum code_way follow_back(struct trace *t, u32 target, u32 next, bool to_target, bool to_next)
 {
-    t->nests |= target != t->start && to_target;
-    return next < t->end && next != target && to_next ? CODE_NEXT : CODE_STOP;
+    bool goes_on = next < t->end && next != target && to_next;
+    const struct block *inner = target > t->start ? tcg_page_find(t->page, target, t->mode) : NULL;
+
+    if (target == t->start || !to_target)
+        return goes_on ? CODE_NEXT : CODE_STOP;
+    if (target > t->start && is_head(t, target) && (t->were_short || !(inner && inner->tier == 2 && inner->streams)))
+        return goes_on ? CODE_BACK : CODE_BACK_ONLY;
+    t->nests = true;
+    return CODE_STOP;
 }
 
 /* Both ways inside the loop, when both were gone. Ahead only, so that it ends. */
@@ -241,23 +314,26 @@ static bool build_some(struct tcg_vcpu *v, const struct code_source *source, boo
     u32 first, last;
 
     find_ends(trace, &first, &last);
-    trace->end = last;
+    trace->end = last = extend(trace, last);
+    find_heads(trace);
     if (build(v, source, counts, why))
         return true;
     trace->end = first;
     trace->nests = false;
+    find_heads(trace);
     return first < last && build(v, source, counts, &ignored);
 }
 
 /* translate_lock held. NULL: it is not to be. */
-static struct block *make_locked(struct tcg_vcpu *v, struct block *old, u64 pc, enum tier2_refusal *why)
+static struct block *make_locked(struct tcg_vcpu *v, struct block *old, u64 pc, bool were_short, enum tier2_refusal *why)
 {
     struct tcg *tcg = v->tcg;
     struct code_page *page = old->page;
-    struct trace trace = { .page = page, .mode = old->mode, .start = old->offset, .straight = old->mode & MODE_COUNT };
+    struct trace trace = { .page = page, .mode = old->mode, .start = old->offset, .straight = old->mode & MODE_COUNT, .were_short = were_short };
     struct code_source source = {
-        .page = page->ram->host + page->offset, .offset = old->offset, .mode = old->mode & ~MODE_COUNT, .max_insns = MAX_BLOCK_INSNS,
-        .follow = follow, .opaque = &trace,
+        .page = page->ram->host + page->offset, .offset = old->offset, .mode = old->mode & ~MODE_COUNT,
+        .max_insns = old->mode & MODE_COUNT ? MAX_BLOCK_INSNS : MAX_LOOP_INSNS,
+        .follow = follow, .heads = trace.heads, .opaque = &trace,
     };
     u64 lines = page->lines;
     struct block *block;
@@ -274,6 +350,7 @@ static struct block *make_locked(struct tcg_vcpu *v, struct block *old, u64 pc, 
     block->byte_count = (u16)v->ir->byte_count;
     block->insn_count = (u16)v->ir->insn_count;
     block->tier = 2;
+    block->streams = v->ir->streams;
     if (!tcg_block_emit(tcg, v->ir, block)) {
         tcg_pool_give(&tcg->pool, block);
         *why = TIER2_NO_ROOM;
@@ -284,7 +361,7 @@ static struct block *make_locked(struct tcg_vcpu *v, struct block *old, u64 pc, 
     return block;
 }
 
-static struct block *make(struct tcg_vcpu *v, struct block *old, u64 pc)
+static struct block *make(struct tcg_vcpu *v, struct block *old, u64 pc, bool were_short)
 {
     struct tcg *tcg = v->tcg;
     enum tier2_refusal why = TIER2_ENDS;
@@ -292,7 +369,7 @@ static struct block *make(struct tcg_vcpu *v, struct block *old, u64 pc)
 
     tcg_translate_lock(v);
     if (!old->dead)
-        block = make_locked(v, old, pc, &why);
+        block = make_locked(v, old, pc, were_short, &why);
     if (block) {
         tcg_block_kill(tcg, old);
         tcg->loops++;
@@ -315,15 +392,30 @@ struct tier2_seen tcg_tier2_look(const struct tcg_link *link, bool sampled)
         return seen;
     from = container_of(link->from, struct block, code);
     seen.backward = link->same_page && !link->single && !link->call && link->pc < (s32)(from->offset + from->byte_count);
+    seen.single = from->mode & MODE_SINGLE;
     return seen;
 }
 
-/* A loop whose turns happen elsewhere most of the time: by the variant that checks each access, or by ways that it did not take in. */
-static struct block *judge(struct tcg_vcpu *v, struct block *block, u64 pc, const struct tier2_seen *seen)
+/* Between the last two samples: whether loops were entered so often that they cannot have turned for long. */
+static bool loops_were_short(struct tcg_vcpu *v)
+{
+    s64 now = host_clock_monotonic(), spent = now - v->sampled_at;
+    u32 entries = v->vcpu->host->loop_entries, count = entries - v->sampled_entries;
+
+    v->sampled_at = now;
+    v->sampled_entries = entries;
+    return count && spent / count < SHORT_NS;
+}
+
+/*
+ * A loop whose turns happen elsewhere most of the time: by the variant that checks each access, or by ways that it did not take in. The
+ * first turn of many a loop happens elsewhere, and a short one polls nowhere else; then what was entered is left alone for a while.
+ */
+static struct block *judge(struct tcg_vcpu *v, struct block *block, u64 pc, const struct tier2_seen *seen, bool were_short)
 {
     if (!seen->sampled)
         return block;
-    if (!seen->backward) {
+    if (!seen->backward || !(seen->single || were_short)) {
         block->heat = block->heat > CREDIT ? block->heat - CREDIT : 0;
         return block;
     }
@@ -349,9 +441,11 @@ struct block *tcg_tier2_note(struct tcg_vcpu *v, struct block *block, u64 pc, co
 {
     if (likely(!seen->backward && !seen->sampled))
         return block;
+    bool were_short = seen->sampled && loops_were_short(v);
+
     if (block->tier == 2)
-        return judge(v, block, pc, seen);
+        return judge(v, block, pc, seen, were_short);
     if (!seen->backward || !may_become_loop(v, block) || ++block->heat < v->tcg->tier2_threshold)
         return block;
-    return make(v, block, pc);
+    return make(v, block, pc, were_short);
 }

@@ -7,7 +7,7 @@
 #include "target/riscv/translate.h"
 #include "target/riscv/vector.h"
 
-enum { MAX_INSNS = 64, PAGE = 4096 };
+enum { MAX_INSNS = 256, PAGE = 4096 };
 
 ir_value translate_const(struct translation *t, s64 value)
 {
@@ -168,10 +168,20 @@ static void begin_part(struct translation *t)
     t->configured = true;
 }
 
+s32 translate_next_part(const struct translation *t, s32 pc)
+{
+    s32 label = ir_next_label(t->b, pc);
+
+    for (s32 at = (pc + 2) & ~1; at < PAGE && at < label; at += 2)
+        if (t->source->heads[at >> 7] >> (at >> 1 & 63) & 1)
+            return at;
+    return label;
+}
+
 /* At t->next, or where one of several ways has ended: whether there is more. */
 static bool next_part(struct translation *t)
 {
-    s32 label = ir_next_label(t->b, t->done ? t->pc : t->next - 1);
+    s32 label = translate_next_part(t, t->done ? t->pc : t->next - 1);
 
     if (t->done && label != IR_NO_LABEL)
         t->next = label;

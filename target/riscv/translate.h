@@ -54,6 +54,8 @@ bool translate_may_misalign(const struct translation *t);
 void translate_leave(struct translation *t);
 /* Goes on behind this instruction, in another block. */
 void translate_next_block(struct translation *t);
+/* With code_source.follow: the next place above pc where another part of the block begins, since others lead there; IR_NO_LABEL: there is none. */
+s32 translate_next_part(const struct translation *t, s32 pc);
 /* To this same instruction in the careful variant, nothing of it done. */
 void translate_exit_careful_if(struct translation *t, enum ir_cond cond, ir_value x, ir_value y);
 void translate_illegal(struct translation *t, const struct riscv_insn *i);

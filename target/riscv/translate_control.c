@@ -42,7 +42,7 @@ static void go_to(struct translation *t, s32 target)
 {
     u32 exit = t->b->exit_count;
 
-    if (ir_next_label(t->b, t->pc) >= target) {
+    if (translate_next_part(t, t->pc) >= target) {
         t->next = target;
         return;
     }
@@ -57,11 +57,16 @@ static void jump(struct translation *t, s32 target, enum ir_exit_hint hint)
         raise_misaligned(t, target);
         return;
     }
-    if (hint == IR_HINT_NONE && way(t, target, target) == CODE_TARGET) {
+    enum code_way to = hint == IR_HINT_NONE ? way(t, target, target) : CODE_STOP;
+    u32 exit = t->b->exit_count;
+
+    if (to == CODE_TARGET) {
         go_to(t, target);
         return;
     }
     ir_exit(t->b, target, hint, t->next);
+    if (to == CODE_BACK || to == CODE_BACK_ONLY)
+        make_local(t, exit);
     t->done = true;
 }
 
@@ -83,8 +88,14 @@ static void branch(struct translation *t, enum ir_cond cond, ir_value x, ir_valu
 
     switch (way(t, target, t->next)) {
     case CODE_BOTH:
+    case CODE_BACK:
         ir_exit_if(t->b, cond, x, y, target);
         make_local(t, exit);
+        break;
+    case CODE_BACK_ONLY:
+        ir_exit_if(t->b, cond, x, y, target);
+        make_local(t, exit);
+        translate_next_block(t);
         break;
     case CODE_NEXT:
         ir_exit_if(t->b, cond, x, y, target);

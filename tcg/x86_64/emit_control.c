@@ -212,6 +212,15 @@ static void jump_local(struct tcg_engine *e, const struct ir_op *op, x86_fixup f
     e->local[e->local_count++].from = from;
 }
 
+/* Where a local exit leads back to; NULL: it leads on. */
+static u8 *label_behind(const struct tcg_engine *e, const struct ir_op *op)
+{
+    for (u32 i = 0; i < e->label_count; i++)
+        if (e->label[i].pc == e->block->exit[op->imm].pc)
+            return e->label[i].at;
+    return NULL;
+}
+
 /* All values have been read, registers are where they live, and without NaNs of the host: whichever way was taken. */
 void x86_emit_label(struct tcg_engine *e, const struct ir_op *op)
 {
@@ -228,12 +237,22 @@ void x86_emit_label(struct tcg_engine *e, const struct ir_op *op)
     memset(e->home_of, 0xff, e->layout->reg_count * sizeof(e->home_of[0])); /* IR_NONE */
     memset(e->owner, 0xff, sizeof(e->owner));
     e->rcx_group = IR_NONE;
+    if (e->label_count == IR_MAX_EXITS) /* never a loop: nothing leads back to this one */
+        return;
+    e->label[e->label_count].pc = (s32)op->imm;
+    e->label[e->label_count++].at = e->code.p;
 }
 
 void x86_emit_exit_if(struct tcg_engine *e, const struct ir_op *op)
 {
     const struct ir_exit *exit = &e->block->exit[op->imm];
     x86_clean_pins(e);
+    u8 *behind = is_local(e, op) ? label_behind(e, op) : NULL;
+
+    if (behind) {
+        x86_loop_inner(e, op, behind);
+        return;
+    }
     if (is_local(e, op)) {
         struct x86_compare compare = x86_compare_prepare(e, op->type, op->aux, op->arg[0], op->arg[1]);
 
@@ -272,6 +291,12 @@ void x86_emit_exit(struct tcg_engine *e, const struct ir_op *op)
     u16 reg;
 
     x86_clean_pins(e);
+    u8 *behind = is_local(e, op) ? label_behind(e, op) : NULL;
+
+    if (behind) {
+        x86_loop_inner(e, op, behind);
+        return;
+    }
     if (is_local(e, op)) {
         jump_local(e, op, x86_jmp(&e->code));
         return;

@@ -135,7 +135,7 @@ struct x86_operand {
 
 /* Code to be placed behind the block. */
 enum x86_cold_kind { COLD_LOAD, COLD_STORE, COLD_AMO, COLD_CAS, COLD_LINK, COLD_CROSS, COLD_POLL_IF,
-                     COLD_COUNT, COLD_FP_LOAD, COLD_NAN, COLD_UNBOX, COLD_EXACT, COLD_MUTE, COLD_TURN, COLD_STREAM, COLD_STREAM_END,
+                     COLD_COUNT, COLD_FP_LOAD, COLD_NAN, COLD_UNBOX, COLD_EXACT, COLD_MUTE, COLD_TURN, COLD_INNER, COLD_STREAM, COLD_STREAM_END,
                      COLD_TRANSFER, COLD_VECTOR, COLD_ROOM, COLD_NOTHING };
 
 struct x86_compare {
@@ -233,6 +233,7 @@ struct x86_loop {
     struct { u16 reg; s32 imm; } guard[X86_MAX_GUARDS]; /* what unpinned registers must hold before the first turn */
     u32 guard_count;
     u16 *single;               /* per op: the exit for an access that cannot be done here, or IR_NONE */
+    u16 inner[IR_MAX_EXITS];   /* by local exit that leads back: a direct one to the same place, for when turns are used up */
     u16 again;                 /* the exit to the variant of this code that checks each access: its one turn makes progress */
     u16 turns;                 /* slot of the number of turns left, less one */
     u8 turns_reg;              /* register of it, or X86_NO_REG */
@@ -303,6 +304,8 @@ struct tcg_engine {
     u32 recheck_count, recheck_capacity;
     struct { s32 pc; x86_fixup from; } local[IR_MAX_EXITS]; /* jumps to labels further on */
     u32 local_count;
+    struct { s32 pc; u8 *at; } label[IR_MAX_EXITS]; /* for jumps back */
+    u32 label_count;
     u16 link_of[IR_MAX_EXITS];  /* per exit: index of its link, or IR_NONE */
     u8 *tail;                   /* behind the block's call, where its return goes on with a jump, or NULL */
     u32 tail_cold;              /* that jump's link */
@@ -364,6 +367,8 @@ void x86_loop_leave_map(struct tcg_engine *e);
 void x86_loop_begin(struct tcg_engine *e);
 void x86_loop_exit_if(struct tcg_engine *e, const struct ir_op *op);
 void x86_loop_exit(struct tcg_engine *e, const struct ir_op *op);
+/* A jump back to a label at `to`. */
+void x86_loop_inner(struct tcg_engine *e, const struct ir_op *op, u8 *to);
 /* Where an access of a stream is; the base was taken before. False: it is of none. */
 bool x86_loop_access(struct tcg_engine *e, const struct ir_op *op, struct x86_operand base, struct x86_mem *m);
 static inline bool x86_loop_has(const struct tcg_engine *e)

@@ -135,6 +135,8 @@ void x86_loop_begin(struct tcg_engine *e)
     e->slot_words = MAX(e->slot_words, X86_LOOP_SLOTS / 64 + 1);
     l->head = e->code.p;
     l->fail_count = 0;
+    if (e->layout->loop_entries)
+        x86_alu_mi(&e->code, X86_ADD, false, x86_base(e->layout->loop_entries), 1);
     check_guards(e);
     x86_mov_mi(&e->code, 3, x86_slot(e, l->turns), MAX_TURNS - 1);
     for (u32 s = 0; s < l->found.stream_count; s++)
@@ -227,9 +229,9 @@ static bool is_backward(const struct tcg_engine *e, const struct ir_op *op)
 }
 
 /* One turn less; the cold way when none is left. */
-static struct x86_cold *count_turn(struct tcg_engine *e)
+static struct x86_cold *count_turn(struct tcg_engine *e, enum x86_cold_kind kind)
 {
-    struct x86_cold *cold = x86_cold_add(e, COLD_TURN);
+    struct x86_cold *cold = x86_cold_add(e, kind);
 
     if (e->loop.turns_reg != X86_NO_REG)
         x86_alu_ri(&e->code, X86_SUB, false, e->loop.turns_reg, 1);
@@ -245,7 +247,7 @@ void x86_loop_exit_if(struct tcg_engine *e, const struct ir_op *op)
     struct x86_cold *cold;
 
     if (ir_is_back_edge(e->block, op)) {
-        cold = count_turn(e);
+        cold = count_turn(e, COLD_TURN);
         cold->compare = compare;
         x86_compare_emit(e, &compare);
         x86_jcc_to(&e->code, x86_cc_of(compare.cond), e->loop.top);
@@ -265,8 +267,30 @@ void x86_loop_exit(struct tcg_engine *e, const struct ir_op *op)
         leave_by(e, (u32)op->imm, is_backward(e, op));
         return;
     }
-    count_turn(e);
+    count_turn(e, COLD_TURN);
     x86_jmp_to(&e->code, e->loop.top);
+}
+
+void x86_loop_inner(struct tcg_engine *e, const struct ir_op *op, u8 *to)
+{
+    struct x86_compare compare = {.size = 0};
+    struct x86_cold *cold = NULL;
+
+    if (op->code == IR_EXIT_IF)
+        compare = x86_compare_prepare(e, op->type, op->aux, op->arg[0], op->arg[1]);
+    if (e->loop.on) {
+        cold = count_turn(e, COLD_INNER);
+        cold->extra = e->loop.inner[op->imm];
+        cold->compare = compare;
+    }
+    if (op->code == IR_EXIT_IF) {
+        x86_compare_emit(e, &compare);
+        x86_jcc_to(&e->code, x86_cc_of(compare.cond), to);
+    } else {
+        x86_jmp_to(&e->code, to);
+    }
+    if (cold)
+        cold->back = e->code.p;
 }
 
 /* --- cold code --- */
@@ -287,14 +311,20 @@ static void emit_stream(struct tcg_engine *e, const struct x86_cold *cold)
     l->fails[l->fail_count++] = x86_jmp(&e->code);
 }
 
-/* Turns are used up: other pages, or the same ones after a poll. */
-static void emit_turn(struct tcg_engine *e, const struct x86_cold *cold)
+/* Turns are used up; unless the comparison says that there is no other. */
+static void begin_last(struct tcg_engine *e, const struct x86_cold *cold)
 {
     x86_fix(cold->from, e->code.p);
-    if (cold->compare.size) {
-        x86_compare_emit(e, &cold->compare);
-        x86_jcc_to(&e->code, x86_cc_of(ir_cond_invert(cold->compare.cond)), cold->back);
-    }
+    if (!cold->compare.size)
+        return;
+    x86_compare_emit(e, &cold->compare);
+    x86_jcc_to(&e->code, x86_cc_of(ir_cond_invert(cold->compare.cond)), cold->back);
+}
+
+/* Other pages, or the same ones after a poll. */
+static void emit_turn(struct tcg_engine *e, const struct x86_cold *cold)
+{
+    begin_last(e, cold);
     x86_loop_restore(e);
     poll(e);
     x86_jcc_to(&e->code, CC_E, e->loop.head);
@@ -324,6 +354,10 @@ void x86_loop_cold(struct tcg_engine *e, const struct x86_cold *cold)
         break;
     case COLD_TURN:
         emit_turn(e, cold);
+        break;
+    case COLD_INNER:
+        begin_last(e, cold);
+        leave_by(e, cold->extra, true);
         break;
     case COLD_COUNT:
         x86_count_cold(e, cold);

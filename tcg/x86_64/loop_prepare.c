@@ -176,6 +176,34 @@ static u16 add_single(struct ir_block *b, s32 pc, u16 icount)
     return (u16)b->exit_count++;
 }
 
+/* Where loops inside are left when turns are used up. */
+static bool add_inner(struct tcg_engine *e, struct ir_block *b)
+{
+    u32 labels = 0;
+
+    for (u32 i = 0; i < b->count; i++) {
+        labels += b->op[i].code == IR_LABEL;
+        if (labels > IR_MAX_EXITS)
+            return false;
+        if (!ir_is_inner_edge(b, &b->op[i]))
+            continue;
+        if (b->exit_count == IR_MAX_EXITS)
+            return false;
+        const struct ir_exit *exit = &b->exit[b->op[i].imm];
+        e->loop.inner[b->op[i].imm] = (u16)b->exit_count;
+        b->exit[b->exit_count++] = (struct ir_exit){.kind = IR_EXIT_DIRECT, .icount = exit->icount, .pc = exit->pc};
+    }
+    return true;
+}
+
+static bool has_streams(const struct ir_loop *found)
+{
+    for (u32 s = 0; s < found->stream_count; s++)
+        if (found->stream[s].high > found->stream[s].low && (found->stream[s].step_low || found->stream[s].step_high))
+            return true;
+    return false;
+}
+
 /* Accesses of no stream leave at their own instruction when they cannot be done: nothing of it may have happened. */
 static bool add_exits(struct tcg_engine *e, struct ir_block *b)
 {
@@ -200,9 +228,10 @@ static bool add_exits(struct tcg_engine *e, struct ir_block *b)
 
 void x86_loop_prepare(struct tcg_engine *e, struct ir_block *b)
 {
-    b->loop = ir_loop_find(&e->loop.found, b, e->layout->reg_count) && add_exits(e, b);
+    b->loop = ir_loop_find(&e->loop.found, b, e->layout->reg_count) && add_inner(e, b) && add_exits(e, b);
     if (!b->loop)
         return;
+    b->streams = has_streams(&e->loop.found);
     find_guards(e, b);
     lend_all(e, b);
 }

@@ -7,12 +7,12 @@
 #include "tcg/builder.h"
 #include <string.h>
 
-enum { START = 0x100, MAX_INSNS = 24, COUNTER = 5, MAX_STEPS = 40000 };
-enum kind { LOAD, STORE, STEP, ALU, COMPUTED, WIDE, SIDE, FLOAD, FSTORE, FLOP, CONSTANT, HELPER, FENCE, SKIP, JUMP, KINDS };
+enum { START = 0x100, MAX_INSNS = 24, COUNTER = 5, INNER = 10, MAX_INNER = 2, MAX_STEPS = 200000 };
+enum kind { LOAD, STORE, STEP, ALU, COMPUTED, WIDE, SIDE, FLOAD, FSTORE, FLOP, CONSTANT, HELPER, FENCE, SKIP, JUMP, BACK, KINDS = BACK };
 
 struct insn {
     u8 kind, op, to, a, b;
-    u8 over; /* SKIP, JUMP: so many instructions */
+    u8 over; /* SKIP, JUMP: so many instructions; BACK: to the one so many before */
     u16 mem;
     s32 imm;
 };
@@ -25,7 +25,7 @@ struct loop {
 };
 
 static const u8 bases[] = { 0, 1, 2, 3, 12, 13 };
-static const u8 data[] = { 4, 6, 7, 8, 9, 10, 11, 14, 15 };
+static const u8 data[] = { 4, 6, 7, 8, 9, 14, 15 };
 static const s16 steps[] = { 8, 4, 1, 2, 16, -8, -1, 24, -40, 768, 1000, -1000, 2000, 0 };
 static const u8 alu[] = { IR_ADD, IR_SUB, IR_AND, IR_XOR, IR_OR, IR_MUL, IR_SHL, IR_SAR, IR_ROR };
 static const u8 wide[] = { IR_MULHU, IR_DIVU, IR_REMS, IR_MULHS };
@@ -93,6 +93,17 @@ static void focus(struct loop *l, u64 *r)
     }
 }
 
+/* Loops inside, side by side, one in the other, or half of it, of up to eight turns each, which their own registers count. */
+static void nest(struct loop *l, u64 *r)
+{
+    for (u32 n = 0; n < MAX_INNER; n++) {
+        u32 at = random_next(r) % l->count;
+
+        if (l->insn[at].kind != BACK)
+            l->insn[at] = (struct insn){ .kind = BACK, .a = (u8)(INNER + n), .imm = 1 << random_next(r) % 4, .over = (u8)(random_next(r) % (at + 1)) };
+    }
+}
+
 static void random_loop(struct loop *l, u64 seed)
 {
     u64 r = seed;
@@ -104,6 +115,8 @@ static void random_loop(struct loop *l, u64 seed)
         l->insn[i] = random_insn(&r);
     if (random_next(&r) & 1)
         focus(l, &r);
+    if (random_next(&r) & 1)
+        nest(l, &r);
 }
 
 static ir_value x(struct ir_block *b, unsigned reg)
@@ -175,13 +188,34 @@ static s32 pc_of(u32 insn)
 static void build_skip(struct ir_block *b, const struct insn *i, s32 target, bool labels)
 {
     u32 exit = b->exit_count;
+    ir_value left;
 
-    if (i->kind == SKIP)
+    if (i->kind == BACK) {
+        left = ir_binary_imm(b, IR_ADD, x(b, i->a), -1);
+        ir_put(b, IR_I64, i->a, left);
+        ir_exit_if(b, IR_NE, ir_binary_imm(b, IR_AND, left, i->imm - 1), ir_const(b, IR_I64, 0), target);
+        labels &= target != START;
+    } else if (i->kind == SKIP)
         ir_exit_if(b, IR_LTU, ir_binary_imm(b, IR_AND, x(b, i->a), 0x7), ir_const(b, IR_I64, 1 + (i->imm >> 3 & 3) * 2), target);
     else
         ir_exit(b, target, IR_HINT_NONE, 0);
     if (labels && b->exit_count > exit)
         b->exit[exit].kind = IR_EXIT_LOCAL;
+}
+
+static bool is_head(const struct loop *l, u32 at)
+{
+    for (u32 i = 0; i < l->count; i++)
+        if (l->insn[i].kind == BACK && i - l->insn[i].over == at)
+            return true;
+    return false;
+}
+
+static u32 target_of(const struct loop *l, u32 at)
+{
+    const struct insn *i = &l->insn[at];
+
+    return i->kind == BACK ? at - i->over : MIN(at + 1 + i->over, l->count);
 }
 
 static bool needs_label(const struct ir_block *b, u32 first, s32 pc)
@@ -202,13 +236,13 @@ static void build(struct ir_block *b, const struct loop *l, u32 first, bool labe
     for (u32 i = first; i < l->count; i++) {
         const struct insn *insn = &l->insn[i];
 
-        if (labels && needs_label(b, first, pc_of(i)))
+        if (labels && (needs_label(b, first, pc_of(i)) || (i > first && is_head(l, i))))
             ir_label(b, pc_of(i));
         ir_insn(b, pc_of(i), 4);
         if (insn->kind < SKIP)
             build_insn(b, insn);
         else
-            build_skip(b, insn, pc_of(MIN(i + 1 + insn->over, l->count)), labels);
+            build_skip(b, insn, pc_of(target_of(l, i)), labels);
         if (insn->kind == JUMP && !labels)
             return;
     }
@@ -227,7 +261,7 @@ static void build(struct ir_block *b, const struct loop *l, u32 first, bool labe
     }
 }
 
-static void reset(struct machine *m, u64 seed, u64 jump_miss)
+static void reset(struct machine *m, u64 seed, bool nested, u64 jump_miss)
 {
     u64 r = seed * 3;
 
@@ -238,7 +272,7 @@ static void reset(struct machine *m, u64 seed, u64 jump_miss)
     for (u32 i = 0; i < ARRAY_SIZE(bases); i++)
         if (random_next(&r) % 8)
             m->state.a[bases[i]] &= ~UINT64_C(7);
-    m->state.a[COUNTER] = 1 + random_next(&r) % 1200;
+    m->state.a[COUNTER] = 1 + random_next(&r) % (nested ? 150 : 1200);
 }
 
 static u32 insn_at(const struct machine *m, const struct loop *l)
@@ -269,6 +303,7 @@ struct bench {
     struct machine *expected, *m;
     struct ir_block *b;
     u64 loops, turned; /* loops that were made; of which some run turned more than once */
+    u64 nests;         /* loops with loops inside */
     u64 turns;
 };
 
@@ -311,8 +346,11 @@ static bool check_seed(struct bench *t, u64 seed)
 {
     g_autoptr(GError) error = NULL;
     struct loop l;
+    bool nested = false;
 
     random_loop(&l, seed);
+    for (u32 i = 0; i < l.count; i++)
+        nested |= l.insn[i].kind == BACK;
     build(t->b, &l, 0, true);
     t->b->single_memory = false;
     t->b->loop = true;
@@ -320,10 +358,13 @@ static bool check_seed(struct bench *t, u64 seed)
         g_print("not ok - loop %" G_GINT64_MODIFIER "u: %s\n", seed, error ? error->message : "does not fit");
         return false;
     }
-    t->loops += t->tested->prepared->loop;
-    reset(t->expected, seed, t->plain->backend->jump_miss(t->plain->engine));
+    if (!t->tested->prepared->loop)
+        return true;
+    t->loops++;
+    t->nests += nested;
+    reset(t->expected, seed, nested, t->plain->backend->jump_miss(t->plain->engine));
     run_expected(t, &l);
-    reset(t->m, seed, t->tested->backend->jump_miss(t->tested->engine));
+    reset(t->m, seed, nested, t->tested->backend->jump_miss(t->tested->engine));
     t->m->host.exit_request = seed % 3 == 0;
     run_tested(t, &l);
     if (machine_equal(t->expected, t->m))
@@ -353,7 +394,7 @@ static bool check_recursion(struct bench *t)
 
 unsigned test_loops(const struct test_options *options)
 {
-    struct bench t = { runner_create("interp"), runner_create(options->backend), machine_create(), machine_create(), ir_block_create(IR_MAX_OPS), 0, 0, 0 };
+    struct bench t = { runner_create("interp"), runner_create(options->backend), machine_create(), machine_create(), ir_block_create(IR_MAX_OPS), 0, 0, 0, 0 };
     unsigned failures = 0;
     bool host = t.tested && t.tested->backend && strcmp(t.tested->backend->name, "interp") != 0;
 
@@ -361,12 +402,12 @@ unsigned test_loops(const struct test_options *options)
         failures += !check_seed(&t, options->seed + n);
     if (host)
         failures += !check_recursion(&t);
-    if (host && options->count >= 100 && !failures && (t.loops * 2 < options->count || t.turned * 10 < options->count)) {
-        g_print("not ok - only %" G_GINT64_MODIFIER "u of the blocks became loops, of which %" G_GINT64_MODIFIER "u turned\n", t.loops, t.turned);
+    if (host && options->count >= 100 && !failures && (t.loops * 2 < options->count || t.turned * 10 < options->count || t.nests * 4 < options->count)) {
+        g_print("not ok - only %" G_GINT64_MODIFIER "u of the blocks became loops, %" G_GINT64_MODIFIER "u with others inside, of which %" G_GINT64_MODIFIER "u turned\n", t.loops, t.nests, t.turned);
         failures++;
     }
-    g_print("%s - loops: %" G_GINT64_MODIFIER "u of %" G_GINT64_MODIFIER "u in one piece, %" G_GINT64_MODIFIER "u of them turned, %" G_GINT64_MODIFIER "u times\n",
-            failures ? "not ok" : "ok", t.loops, options->count, t.turned, t.turns);
+    g_print("%s - loops: %" G_GINT64_MODIFIER "u of %" G_GINT64_MODIFIER "u in one piece, %" G_GINT64_MODIFIER "u of them nests; %" G_GINT64_MODIFIER "u turned, %" G_GINT64_MODIFIER "u times\n",
+            failures ? "not ok" : "ok", t.loops, options->count, t.nests, t.turned, t.turns);
     ir_block_destroy(t.b);
     machine_destroy(t.expected);
     machine_destroy(t.m);

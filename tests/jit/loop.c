@@ -186,6 +186,69 @@ static void rewrites_itself(void)
     }
 }
 
+/* --- loops with others inside --- */
+
+/* For each i: to[(i + 512 k) % WORDS] += from[i] for k = 0..3, in an inner loop whose addresses move by no constant. */
+static u64 scatter(u64 count)
+{
+    u64 a = VA, b = VA + sizeof(from), mask = WORDS - 1;
+
+    __asm__ volatile("li t3, 0\n"
+                     "1: ld t4, 0(%0)\n addi %0, %0, 8\n mv t5, t3\n li t6, 4\n"
+                     "2: and t0, t5, %3\n slli t0, t0, 3\n add t0, t0, %1\n ld t1, 0(t0)\n add t1, t1, t4\n sd t1, 0(t0)\n"
+                     "addi t5, t5, 512\n addi t6, t6, -1\n bnez t6, 2b\n"
+                     "addi t3, t3, 1\n bne t3, %2, 1b\n"
+                     : "+r"(a) : "r"(b), "r"(count), "r"(mask) : "t0", "t1", "t3", "t4", "t5", "t6", "memory");
+    return a;
+}
+
+static u64 scattered(u64 word, u64 count)
+{
+    u64 sum = word;
+
+    for (u64 i = 0; i < count; i++)
+        if (i % 512 == word % 512)
+            sum += from[i];
+    return sum;
+}
+
+/* One page of four may not be written: each of the turns that would faults, at its own address. */
+static void nests(void)
+{
+    for (u64 page = 0; page <= PAGES; page++) {
+        u64 count = page == PAGES ? WORDS : 700 + page;
+
+        for (u64 i = 0; i < WORDS; i++)
+            to[i] = i;
+        if (page < PAGES)
+            map(root, 3, VA + sizeof(from) + page * 4096, (u64)to + page * 4096, 0, PTE_RWX & ~PTE_W);
+        fence_all();
+        traps = 0;
+        expect(in_mode(scatter, count, S), VA + 8 * count);
+        expect(traps, page < PAGES ? count : 0);
+        for (u64 i = 0; i < WORDS; i++)
+            expect(to[i], i / 512 == page ? i : scattered(i, count));
+        map_all();
+    }
+}
+
+/* Inner loops that nothing but an interrupt ends. */
+static u64 waits(u64 count)
+{
+    u64 turns = 0;
+
+    ticks = 0;
+    wanted_ticks = count;
+    *(volatile u64 *)0x2004000 = 0;
+    csr_set(mie, 0x80);
+    csr_set(mstatus, 8);
+    for (u64 k = 1; k <= count; k++)
+        while (ticks < k)
+            turns++;
+    csr_clear(mstatus, 8);
+    return turns;
+}
+
 void main(u64 hart)
 {
     if (hart)
@@ -204,6 +267,8 @@ void main(u64 hart)
     faults();
     remapped();
     expect(wait(20) > 0, 1);
+    nests();
+    expect(waits(20) > 0, 1);
     rewritten();
     rewrites_itself();
     expect(in_mode(copy, WORDS, S), expected_sum(WORDS));
