@@ -104,17 +104,18 @@ static bool write_all(int fd, const void *bytes, u64 size)
     return true;
 }
 
-bool host_private_replace(int folder, const char *name, const void *head, u64 head_size, const void *rest, u64 rest_size, GError **error)
+bool host_private_replace(int folder, const char *name, const struct iovec *part, u32 count, GError **error)
 {
     g_autofree char *temporary = g_strdup_printf("%s.%ld.new", name, (long)getpid());
     int fd;
-    bool written;
+    bool written = true;
 
     unlinkat(folder, temporary, 0); /* of a process with our number that was killed */
     fd = openat(folder, temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, S_IRUSR | S_IWUSR);
     if (fd < 0)
         return error_set(error, "cannot make '%s': %s", temporary, g_strerror(errno));
-    written = write_all(fd, head, head_size) && write_all(fd, rest, rest_size);
+    for (u32 i = 0; i < count && written; i++)
+        written = write_all(fd, part[i].iov_base, part[i].iov_len);
     if (close(fd) < 0 || !written || renameat(folder, temporary, folder, name) < 0) {
         error_set(error, "cannot write '%s': %s", name, g_strerror(errno));
         unlinkat(folder, temporary, 0);

@@ -7,6 +7,7 @@
 
 #include "base/types.h"
 #include <glib.h>
+#include <sys/uio.h>
 
 /* Opens a folder, which is made (0700) when it is not there, its parents excepted. An error unless it is the user's and closed to all others. */
 int host_private_folder(const char *path, GError **error);
@@ -16,8 +17,8 @@ int host_private_open(int folder, const char *name, u64 *size, GError **error);
 bool host_private_read(int file, void *to, u64 size, GError **error);
 /* Makes it the last one that host_private_trim removes. */
 void host_private_touch(int file);
-/* A file (0600) takes the place of the one with this name, if any: whole or not at all. Two parts, one behind the other. */
-bool host_private_replace(int folder, const char *name, const void *head, u64 head_size, const void *rest, u64 rest_size, GError **error);
+/* A file (0600) takes the place of the one with this name, if any: whole or not at all. */
+bool host_private_replace(int folder, const char *name, const struct iovec *part, u32 count, GError **error);
 /* Waits until nobody else holds the folder's lock, which goes with host_private_close. -1: it cannot be had. */
 int host_private_lock(int folder);
 /* Leaves at most `keep` files whose names end so, those last written or touched. */

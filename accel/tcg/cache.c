@@ -9,10 +9,29 @@
 #include <string.h>
 
 enum {
-    FIRST_SLOTS = 1 << 16,
+    MAX_SLOTS = 1 << 24,
     LONG = 8, SHORT = 2,       /* first bytes that a unit is found by */
     UNIT_ROOM = 256 * KIB,     /* what a unit takes at most */
+    MOST_ALIKE = 256,          /* units with the same first bytes that are looked at */
 };
+
+static u64 table_bytes(u64 slots)
+{
+    return MAX(slots * sizeof(struct kept_slot), HOST_MAP_HUGE);
+}
+
+bool tcg_cache_set_slots(struct code_cache *c, u64 slots)
+{
+    struct kept_slot *table;
+
+    if (slots < KEPT_FIRST_SLOTS || slots > MAX_SLOTS || slots & (slots - 1) || !(table = host_map_anonymous(table_bytes(slots), true, NULL)))
+        return false;
+    if (c->slot)
+        host_map_free(c->slot, table_bytes(c->slots));
+    c->slot = table;
+    c->slots = (u32)slots;
+    return true;
+}
 
 struct code_cache *tcg_cache_create(u64 room)
 {
@@ -21,9 +40,7 @@ struct code_cache *tcg_cache_create(u64 room)
     c->room = room;
     c->memory = host_map_anonymous(room, true, NULL);
     c->folder = -1;
-    c->slots = FIRST_SLOTS;
-    c->slot = host_map_anonymous(c->slots * sizeof(c->slot[0]), true, NULL);
-    if (c->memory && c->slot)
+    if (c->memory && tcg_cache_set_slots(c, KEPT_FIRST_SLOTS))
         return c;
     tcg_cache_destroy(c);
     return NULL;
@@ -36,7 +53,7 @@ void tcg_cache_destroy(struct code_cache *c)
     if (c->memory)
         host_map_free(c->memory, c->room);
     if (c->slot)
-        host_map_free(c->slot, c->slots * sizeof(c->slot[0]));
+        host_map_free(c->slot, table_bytes(c->slots));
     host_private_close(c->folder);
     g_free(c->name);
     g_free(c->path);
@@ -51,9 +68,8 @@ static bool is_part(const struct kept_part *part, bool first)
            part->links <= IR_MAX_EXITS && (first || part->offset + part->byte_count <= TCG_PAGE_SIZE);
 }
 
-bool tcg_cache_is_unit(const u8 *at, u64 size)
+static bool is_unit(const struct kept *unit, u64 size)
 {
-    const struct kept *unit = (const struct kept *)at;
     u32 bytes = 0;
 
     if (size < sizeof(*unit) || unit->size > size || unit->size % 8 || unit->size > UNIT_ROOM || !unit->parts || unit->parts > KEPT_PARTS ||
@@ -64,7 +80,14 @@ bool tcg_cache_is_unit(const u8 *at, u64 size)
             return false;
         bytes += unit->part[i].byte_count;
     }
-    return (u64)(kept_bytes(unit) - at) + bytes <= unit->saved_at;
+    return (u64)(kept_bytes(unit) - (const u8 *)unit) + bytes <= unit->saved_at;
+}
+
+struct kept *tcg_cache_unit(const struct code_cache *c, u64 at)
+{
+    struct kept *unit = (struct kept *)(c->memory + at);
+
+    return at < c->used && is_unit(unit, c->used - at) ? unit : NULL;
 }
 
 static u32 hash_of(u32 mode, u32 offset, const u8 *bytes, u32 count)
@@ -77,40 +100,33 @@ static u32 hash_unit(const struct kept *unit)
     return hash_of(unit->mode, unit->part[0].offset, kept_bytes(unit), unit->part[0].byte_count >= LONG ? LONG : SHORT);
 }
 
-static struct kept *unit_of(const struct code_cache *c, u32 at)
-{
-    return (struct kept *)(c->memory + (u64)(at - 1) * 8);
-}
-
 /* --- the table --- */
 
-static void enter(struct code_cache *c, u32 hash, u32 at)
+static void put(struct code_cache *c, struct kept_slot slot)
 {
-    u32 i = hash & (c->slots - 1);
+    u32 i = slot.hash & (c->slots - 1);
 
     while (c->slot[i].at)
         i = (i + 1) & (c->slots - 1);
-    c->slot[i].hash = hash;
-    c->slot[i].at = at;
+    c->slot[i] = slot;
 }
 
 /* False: no memory. */
 static bool grow(struct code_cache *c)
 {
-    void *old = c->slot, *larger = host_map_anonymous(2ul * c->slots * sizeof(c->slot[0]), true, NULL);
+    struct kept_slot *old = c->slot;
     u32 count = c->slots;
 
-    if (!larger)
+    c->slot = NULL;
+    if (!tcg_cache_set_slots(c, 2 * (u64)count)) {
+        c->slot = old;
         return false;
-    c->slot = larger;
-    c->slots = 2 * count;
-    for (u32 i = 0; i < count; i++) {
-        const u32 *pair = (const u32 *)old + 2ul * i;
-
-        if (pair[1])
-            enter(c, pair[0], pair[1]);
     }
-    host_map_free(old, count * sizeof(c->slot[0]));
+    for (u32 i = 0; i < count; i++) {
+        if (old[i].at)
+            put(c, old[i]);
+    }
+    host_map_free(old, table_bytes(count));
     return true;
 }
 
@@ -119,19 +135,31 @@ void tcg_cache_enter(struct code_cache *c)
     const struct kept *unit = (const struct kept *)(c->memory + c->used);
 
     if (c->units < c->slots / 2 || grow(c))
-        enter(c, hash_unit(unit), (u32)(c->used / 8 + 1));
+        put(c, (struct kept_slot){ hash_unit(unit), (u32)(c->used / 8 + 1) });
     c->used += unit->size;
     c->units++;
 }
 
+/* The next unit with this hash, from slot *i on, which moves behind it. */
+static struct kept *next_unit(const struct code_cache *c, u32 hash, u32 *i)
+{
+    while (c->slot[*i & (c->slots - 1)].at) {
+        struct kept_slot slot = c->slot[(*i)++ & (c->slots - 1)];
+        struct kept *unit = slot.hash == hash ? tcg_cache_unit(c, ((u64)slot.at - 1) * 8) : NULL;
+
+        if (unit)
+            return unit;
+    }
+    return NULL;
+}
+
 bool tcg_cache_has(const struct code_cache *c, const struct kept *unit)
 {
-    u32 hash = hash_unit(unit);
+    u32 hash = hash_unit(unit), i = hash;
+    const struct kept *other;
 
-    for (u32 i = hash & (c->slots - 1); c->slot[i].at; i = (i + 1) & (c->slots - 1)) {
-        const struct kept *other = unit_of(c, c->slot[i].at);
-
-        if (c->slot[i].hash == hash && other->saved_at == unit->saved_at && other->mode == unit->mode && other->parts == unit->parts &&
+    while ((other = next_unit(c, hash, &i))) {
+        if (other->saved_at == unit->saved_at && other->mode == unit->mode && other->parts == unit->parts &&
             !memcmp(other->part, unit->part, unit->saved_at - sizeof(*unit)))
             return true;
     }
@@ -157,23 +185,18 @@ static bool matches(const struct kept *unit, const struct kept_place *place)
 struct kept *tcg_cache_find(struct code_cache *c, const struct kept_place *place, bool (*second)(void *opaque, const struct kept *unit), void *opaque)
 {
     static const u8 lengths[] = { LONG, SHORT };
+    struct kept *unit = tcg_cache_unit(c, c->next);
 
-    if (c->next < c->used) {
-        struct kept *unit = (struct kept *)(c->memory + c->next);
-
-        if (matches(unit, place) && (unit->parts < 2 || second(opaque, unit)))
-            return unit;
-    }
+    if (unit && matches(unit, place) && (unit->parts < 2 || second(opaque, unit)))
+        return unit;
     for (u32 k = 0; k < ARRAY_SIZE(lengths); k++) {
-        u32 hash;
+        u32 hash, i;
 
         if (place->offset + lengths[k] > TCG_PAGE_SIZE)
             continue;
-        hash = hash_of(place->mode, place->offset, place->page + place->offset, lengths[k]);
-        for (u32 i = hash & (c->slots - 1); c->slot[i].at; i = (i + 1) & (c->slots - 1)) {
-            struct kept *unit = unit_of(c, c->slot[i].at);
-
-            if (c->slot[i].hash == hash && matches(unit, place) && (unit->parts < 2 || second(opaque, unit)))
+        i = hash = hash_of(place->mode, place->offset, place->page + place->offset, lengths[k]);
+        for (u32 n = 0; n < MOST_ALIKE && (unit = next_unit(c, hash, &i)); n++) {
+            if (matches(unit, place) && (unit->parts < 2 || second(opaque, unit)))
                 return unit;
         }
     }
@@ -183,7 +206,7 @@ struct kept *tcg_cache_find(struct code_cache *c, const struct kept_place *place
 
 void tcg_cache_used(struct code_cache *c, struct kept *unit)
 {
-    unit->age = 0;
+    unit->age = KEPT_USED;
     c->next = (u64)((u8 *)unit - c->memory) + unit->size;
     c->hits++;
     c->hit_insns += unit->part[0].insn_count + (unit->parts > 1 ? unit->part[1].insn_count : 0);
@@ -202,7 +225,7 @@ struct kept *tcg_cache_begin(struct code_cache *c, u32 *room)
 
 void tcg_cache_add(struct code_cache *c, struct kept *unit)
 {
-    unit->age = 0;
+    unit->age = KEPT_USED;
     unit->unused = 0;
     tcg_cache_enter(c);
     c->kept++;

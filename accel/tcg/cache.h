@@ -3,7 +3,7 @@
  *
  * A unit is what was emitted at once: a block, or one and the block that its call returns to. It is found by its place in the page, its
  * mode and its first bytes, and holds all bytes that it was made of, which are compared. Units lie one behind the other in one piece of
- * memory, those of the file first. translate_lock, but for opening and closing.
+ * memory, those of the file first, which are looked at when they are met: loading must be cheap. translate_lock, but for opening and closing.
  */
 #ifndef ACCEL_TCG_CACHE_H
 #define ACCEL_TCG_CACHE_H
@@ -11,7 +11,7 @@
 #include "base/types.h"
 #include <glib.h>
 
-enum { KEPT_PARTS = 2 };
+enum { KEPT_PARTS = 2, KEPT_USED = 255, KEPT_FIRST_SLOTS = 1 << 12 };
 
 /* Part of a unit: a block. */
 struct kept_part {
@@ -31,7 +31,7 @@ struct kept {
     u32 size;                  /* of all */
     u32 mode;
     u32 saved_at;
-    u8 parts, age;             /* age: how many times the file was written since the unit was used */
+    u8 parts, age;             /* age: how many times the file was written since the unit was used; KEPT_USED: it was by this process */
     u16 unused;
     struct kept_part part[];
 };
@@ -42,10 +42,15 @@ struct kept_place {
     const u8 *page, *next_page; /* host bytes; next_page: NULL when not walked */
 };
 
+/* at: unit in words of 8 bytes, plus 1; 0: empty */
+struct kept_slot {
+    u32 hash, at;
+};
+
 struct code_cache {
     u8 *memory;
     u64 room, used, loaded;    /* bytes; loaded: those from the file */
-    struct { u32 hash, at; } *slot; /* at: unit in words of 8 bytes, plus 1; 0: empty */
+    struct kept_slot *slot;    /* a table by hash of the first bytes, with linear search, at most half full */
     u32 slots, units, loaded_units;
     u64 next;                  /* behind the unit found last: programs mostly do the same again */
     int folder;
@@ -98,8 +103,10 @@ bool tcg_cache_store(struct code_cache *c, GError **error);
 /* --- cache.c, for cache_file.c --- */
 struct code_cache *tcg_cache_create(u64 room);
 void tcg_cache_destroy(struct code_cache *c);
-/* Whether `size` bytes hold a unit whose own numbers make sense. */
-bool tcg_cache_is_unit(const u8 *at, u64 size);
+/* An empty table of so many slots, a power of two, in place of the one that is there. False: no memory, or no such number. */
+bool tcg_cache_set_slots(struct code_cache *c, u64 slots);
+/* The unit that begins there, if its own numbers make sense; NULL: they do not, or it is behind the last one. */
+struct kept *tcg_cache_unit(const struct code_cache *c, u64 at);
 /* Makes the unit at `used` findable; `used` moves behind it. */
 void tcg_cache_enter(struct code_cache *c);
 bool tcg_cache_has(const struct code_cache *c, const struct kept *unit);
