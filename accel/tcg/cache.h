@@ -22,8 +22,8 @@ struct kept_part {
 /* See struct tcg_link. */
 struct kept_link {
     s32 pc;
-    bool single, continues;
-    u16 unused;
+    bool single, continues, call;
+    u8 unused;
 };
 
 /* Multiples of 8 bytes. Behind the parts: links, the code's bytes of all parts; at saved_at: what the back end made. */

@@ -53,6 +53,7 @@ static struct block *make_block(struct tcg *tcg, const struct kept_part *part, c
         link->pc = links[i].pc;
         link->single = links[i].single;
         link->continues = links[i].continues;
+        link->call = links[i].call;
         link->same_page = (u32)link->pc < TCG_PAGE_SIZE;
     }
     block->page = page;
@@ -128,7 +129,7 @@ static struct kept_link *put_links(struct kept_link *to, const struct block *blo
     for (u32 i = 0; i < block->code.link_count; i++) {
         const struct tcg_link *link = &block->link[i];
 
-        *to++ = (struct kept_link){ link->pc, link->single, link->continues, 0 };
+        *to++ = (struct kept_link){ .pc = link->pc, .single = link->single, .continues = link->continues, .call = link->call };
     }
     return to;
 }
