@@ -12,6 +12,7 @@ enum lock_rank {
     LOCK_RANK_MACHINE = 10,   /* vm_lock: device hooks, object tree */
     LOCK_RANK_DEVICE_LINE = 12, /* a device's interrupt, which several threads raise and lower (vm/line.h) */
     LOCK_RANK_BUS_LINES = 14, /* lines that functions of a bus share */
+    LOCK_RANK_CONTROLLER = 16, /* an output of an interrupt controller */
     LOCK_RANK_TRANSLATE = 20, /* accel/tcg: translating and patching */
     LOCK_RANK_TIER2 = 25,     /* accel/tcg: whom the sampler asks */
     LOCK_RANK_VCPU = 30,      /* one vCPU's wake-up */

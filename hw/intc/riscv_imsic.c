@@ -1,9 +1,12 @@
 /*
- * hw/intc/riscv_imsic.c - one interrupt file of an IMSIC, without locks: messages come from any thread through memory, the hart's own
- * registers through a vCPU port.
+ * hw/intc/riscv_imsic.c - one interrupt file of an IMSIC: messages come from any thread through memory, the hart's own registers
+ * through a vCPU port. They change bits without locks; the output has one, so that it shows what is there when a claim returns.
  */
-#define DEVICE      riscv_imsic
-#define DEVICE_ROWS "hw/intc/riscv_imsic.dev"
+#include "vm/line.h"
+static void init(struct vm_object *object), finish(struct vm_object *object);
+#define DEVICE       riscv_imsic
+#define DEVICE_ROWS  "hw/intc/riscv_imsic.dev"
+#define DEVICE_FLAGS .init = init, .finish = finish,
 #include "hw/core/declare.inc"
 #include "base/bits.h"
 #include "base/error.h"
@@ -47,7 +50,7 @@ static void show(void *device)
 
 static void update(void *device)
 {
-    line_update(&((struct riscv_imsic *)device)->requests, show, device);
+    line_keeper_show(&((struct riscv_imsic *)device)->keeper, true, show, device);
 }
 
 static void set_pending(void *device, u32 index, u64 identity)
@@ -101,6 +104,16 @@ static void access_register(void *opaque, u32 number, u64 *old, u64 value, u64 m
         access_word(imsic, imsic->state->eie, number - EIE, old, value, mask);
     if (mask)
         update(imsic);
+}
+
+static void init(struct vm_object *object)
+{
+    line_keeper_init(&((struct riscv_imsic *)object)->keeper, LOCK_RANK_CONTROLLER);
+}
+
+static void finish(struct vm_object *object)
+{
+    line_keeper_finish(&((struct riscv_imsic *)object)->keeper);
 }
 
 static bool realize(void *device, GError **error)

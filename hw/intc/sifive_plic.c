@@ -1,11 +1,15 @@
 /*
- * hw/intc/sifive_plic.c - platform-level interrupt controller for level-triggered sources, without locks.
+ * hw/intc/sifive_plic.c - platform-level interrupt controller for level-triggered sources. Sources and registers are
+ * read and changed without locks; each output has one, so that it shows what is there when a claim or a completion returns.
  *
  * A source waits while its line is high and nobody has claimed it: pending = level & ~claimed. So the gateway of the
  * specification (one request until completion) is the claimed bit, and nothing is left behind when a line falls.
  */
-#define DEVICE      sifive_plic
-#define DEVICE_ROWS "hw/intc/sifive_plic.dev"
+#include "vm/line.h"
+static void init(struct vm_object *object), finish(struct vm_object *object);
+#define DEVICE       sifive_plic
+#define DEVICE_ROWS  "hw/intc/sifive_plic.dev"
+#define DEVICE_FLAGS .init = init, .finish = finish,
 #include "hw/core/declare.inc"
 #include "base/error.h"
 #include "vm/vcpu.h"
@@ -64,20 +68,24 @@ static u32 best(struct sifive_plic *plic, u32 context)
     return found;
 }
 
-/*
- * Brings a context's line up to date. One thread at a time sets it; what others change meanwhile makes that one look
- * again, so the last level set is the right one.
- */
+struct output {
+    struct sifive_plic *plic;
+    u32 context;
+};
+
+static void show(void *opaque)
+{
+    const struct output *output = opaque;
+
+    line_set(output->plic->output[output->context], best(output->plic, output->context) != 0);
+}
+
+/* Whoever claimed or completed would take an interrupt for nothing if its line followed later. */
 static void update(struct sifive_plic *plic, u32 context)
 {
-    u32 *requests = &plic->requests[context], seen;
+    struct output output = { plic, context };
 
-    if (__atomic_fetch_add(requests, 1, __ATOMIC_SEQ_CST))
-        return;
-    do {
-        seen = get(requests);
-        line_set(plic->output[context], best(plic, context) != 0);
-    } while (!__atomic_compare_exchange_n(requests, &seen, 0, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST));
+    line_keeper_show(&plic->keeper[context], true, show, &output);
 }
 
 static void update_all(struct sifive_plic *plic)
@@ -185,6 +193,18 @@ static void reset(void *device)
             plic->state->level[source / 32] |= UINT32_C(1) << source % 32;
     }
     update_all(plic);
+}
+
+static void init(struct vm_object *object)
+{
+    for (u32 i = 0; i < MAX_CONTEXTS; i++)
+        line_keeper_init(&((struct sifive_plic *)object)->keeper[i], LOCK_RANK_CONTROLLER);
+}
+
+static void finish(struct vm_object *object)
+{
+    for (u32 i = 0; i < MAX_CONTEXTS; i++)
+        line_keeper_finish(&((struct sifive_plic *)object)->keeper[i]);
 }
 
 static bool add_context(struct sifive_plic *plic, u32 hart, u32 number, GError **error)
