@@ -185,11 +185,11 @@ static bool matches(const struct kept *unit, const struct kept_place *place)
 struct kept *tcg_cache_find(struct code_cache *c, const struct kept_place *place, bool (*second)(void *opaque, const struct kept *unit), void *opaque)
 {
     static const u8 lengths[] = { LONG, SHORT };
-    struct kept *unit = tcg_cache_unit(c, c->next);
+    struct kept *unit = c->loaded ? tcg_cache_unit(c, c->next) : NULL;
 
     if (unit && matches(unit, place) && (unit->parts < 2 || second(opaque, unit)))
         return unit;
-    for (u32 k = 0; k < ARRAY_SIZE(lengths); k++) {
+    for (u32 k = 0; k < ARRAY_SIZE(lengths) && c->loaded; k++) {
         u32 hash, i;
 
         if (place->offset + lengths[k] > TCG_PAGE_SIZE)
@@ -227,7 +227,8 @@ void tcg_cache_add(struct code_cache *c, struct kept *unit)
 {
     unit->age = KEPT_USED;
     unit->unused = 0;
-    tcg_cache_enter(c);
+    c->used += unit->size;
+    c->units++;
     c->kept++;
 }
 

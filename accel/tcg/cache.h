@@ -3,7 +3,8 @@
  *
  * A unit is what was emitted at once: a block, or one and the block that its call returns to. It is found by its place in the page, its
  * mode and its first bytes, and holds all bytes that it was made of, which are compared. Units lie one behind the other in one piece of
- * memory, those of the file first, which are looked at when they are met: loading must be cheap. translate_lock, but for opening and closing.
+ * memory, those of the file first, which are looked at when they are met: loading must be cheap. What is new is found by the next process, so
+ * that keeping is cheap, too. translate_lock, but for opening and closing.
  */
 #ifndef ACCEL_TCG_CACHE_H
 #define ACCEL_TCG_CACHE_H

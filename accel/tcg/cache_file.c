@@ -173,6 +173,22 @@ static bool write_file(struct code_cache *c, GError **error)
     return host_private_replace(c->folder, c->name, parts, ARRAY_SIZE(parts), error);
 }
 
+/* The new units of c, whose last one ends at `end`, into the table of `to`, which may be c; those that are there already are left out. */
+static void add_new(struct code_cache *to, const struct code_cache *c, u64 end)
+{
+    u32 size;
+
+    for (u64 at = c->loaded; at < end; at += size) {
+        const struct kept *unit = (const struct kept *)(c->memory + at);
+
+        size = unit->size;
+        if (to->used + size > to->room || tcg_cache_has(to, unit))
+            continue;
+        memmove(to->memory + to->used, unit, size);
+        tcg_cache_enter(to);
+    }
+}
+
 /* What others wrote since we loaded it, with what is new here. NULL: nobody did. */
 static struct code_cache *merged(const struct code_cache *c)
 {
@@ -190,15 +206,7 @@ static struct code_cache *merged(const struct code_cache *c)
         return NULL;
     }
     all->loaded = all->used;
-    for (u64 at = c->loaded; at < c->used;) {
-        const struct kept *unit = (const struct kept *)(c->memory + at);
-
-        if (all->used + unit->size <= all->room && !tcg_cache_has(all, unit)) {
-            memcpy(all->memory + all->used, unit, unit->size);
-            tcg_cache_enter(all);
-        }
-        at += unit->size;
-    }
+    add_new(all, c, c->used);
     return all;
 }
 
@@ -206,7 +214,15 @@ bool tcg_cache_store(struct code_cache *c, GError **error)
 {
     int lock = host_private_lock(c->folder);
     struct code_cache *all = merged(c);
-    bool written = write_file(all ? all : c, error);
+    u64 end = c->used;
+    bool written;
+
+    if (!all) {
+        c->used = c->loaded;
+        c->units = c->loaded_units;
+        add_new(c, c, end);
+    }
+    written = write_file(all ? all : c, error);
 
     tcg_cache_destroy(all);
     host_private_trim(c->folder, ".code", FILES);
