@@ -1,0 +1,34 @@
+/* tests/random/layout.h - where things lie; generate.py reads the numbers out of this file. */
+#ifndef RANDOM_LAYOUT_H
+#define RANDOM_LAYOUT_H
+
+#define KEEPER     0x80000000 /* start and trap handler */
+#define STATE      0x80020000 /* struct state, and the keeper's stack behind it. mtvec's scratch: bit 17, and nothing that mstatus has */
+#define CODE       0x80030000 /* the random program */
+#define CODE_END   0x80058000
+#define TABLES     0x80060000 /* two sets of page tables */
+#define DATA       0x80080000
+#define DATA_PAGES 16
+#define IMAGE_END  0x80090000
+
+/* Paged, user mode sees everything this much higher, in pages of its own. */
+#define USER_OFFSET 0x40000000
+
+/* Pages of a set of tables: root, S's middle, S's leaves, U's middle, U's leaves. */
+#define SET_SIZE 0x5000
+
+/* struct state, in words of 8 bytes */
+#define STATE_X      0  /* 32 registers of the program while it is in the keeper */
+#define STATE_RANDOM 32
+#define STATE_LIMIT  33 /* ecalls until the end; 0: none */
+#define STATE_TIMED  34 /* timer interrupts, clocks */
+#define STATE_ENVCFG 35
+#define STATE_ECALLS 36
+#define STATE_TRAPS  37 /* a hash of all of them */
+#define STATE_MPRV   38 /* to be set at the next return */
+#define STATE_POOL   64 /* values for registers */
+#define POOL_SIZE    256
+#define STATE_END    512 /* what registers held at the end */
+
+#define STACK_TOP (STATE + 0x8000)
+#endif

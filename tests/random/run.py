@@ -1,0 +1,189 @@
+#!/usr/bin/env python3
+# tests/random/run.py - random programs on every way to execute them: equal states, or a bug.
+"""Each seed is run twice. Counted (-icount): with timer interrupts, stopped at three counts of instructions, where the whole machine's
+state hashes must be equal. Uncounted: to its end, where memory and registers must be. The reference is the first accelerator."""
+import argparse
+import concurrent.futures
+import json
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import time
+
+import generate
+
+ACCELS = ("tcg,backend=interp", "tcg,tier2=off", "tcg", "tcg,tier2-threshold=1", "tcg,tier2-threshold=1,host-isa=v1")
+COUNTED_ACCELS = ACCELS + ("tcg,one-insn-per-tb=on",)
+BYTES = generate.AT["IMAGE_END"] - generate.AT["KEEPER"]
+
+
+class Machine:
+    """A Mynah that is spoken to by QMP on its standard streams."""
+
+    def __init__(self, mynah, image, *options):
+        self.process = subprocess.Popen(
+            [mynah, "-M", "virt", "-cpu", "max", "-m", "4M", "-nodefaults", "-display", "none", "-serial", "none", "-monitor", "none", "-qmp", "stdio", "-S", "-bios", image,
+             "-action", "shutdown=pause", *options], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.events = []
+        self.read()
+        self.command("qmp_capabilities")
+
+    def read(self):
+        line = self.process.stdout.readline()
+        if not line:
+            raise RuntimeError(f"the emulator ended: {self.process.wait()} {self.process.stderr.read()[-2000:].decode(errors='replace')}")
+        return json.loads(line)
+
+    def command(self, name, **arguments):
+        self.process.stdin.write(json.dumps({"execute": name, "arguments": arguments}).encode() + b"\n")
+        self.process.stdin.flush()
+        while True:
+            answer = self.read()
+            if "event" in answer:
+                self.events.append(answer["event"])
+            elif "error" in answer:
+                raise RuntimeError(f"{name}: {answer['error']['desc']}")
+            else:
+                return answer["return"]
+
+    def wait_for(self, *names):
+        while True:
+            for event in self.events:
+                if event in names:
+                    self.events.clear()
+                    return event
+            answer = self.read()
+            if "event" in answer:
+                self.events.append(answer["event"])
+
+    def close(self):
+        self.process.kill()
+        self.process.communicate()
+
+
+def counted(mynah, image, accel, counts):
+    """Hashes at counts of instructions; of the last one what the console would tell, too."""
+    machine = Machine(mynah, image, "-accel", accel, "-icount", "shift=0,sleep=off", "-seed", "1", "-rtc", "clock=vm,base=2026-01-01")
+    try:
+        hashes = []
+        for count in counts:
+            machine.command("x-icount-stop", count=count)
+            machine.command("cont")
+            if machine.wait_for("STOP", "SHUTDOWN") != "STOP":
+                hashes.append("shut down")
+                break
+            hashes.append(machine.command("x-query-icount")["hash"])
+        return hashes, machine.command("human-monitor-command", **{"command-line": "info registers"})
+    finally:
+        machine.close()
+
+
+def uncounted(mynah, image, accel, folder):
+    machine = Machine(mynah, image, "-accel", accel)
+    dump = os.path.join(folder, "ram." + accel.replace(",", "."))
+    try:
+        machine.command("cont")
+        machine.wait_for("SHUTDOWN")
+        machine.command("stop")
+        machine.command("pmemsave", val=generate.AT["KEEPER"], size=BYTES, filename=dump)
+        with open(dump, "rb") as f:
+            return f.read()
+    finally:
+        machine.close()
+
+
+def first_difference(mynah, image, reference, accel, low, high):
+    """The count of instructions behind which states differ first."""
+    while high - low > 1:
+        middle = (low + high) // 2
+        if counted(mynah, image, reference, [middle])[0] == counted(mynah, image, accel, [middle])[0]:
+            low = middle
+        else:
+            high = middle
+    return high
+
+
+def report_counted(args, image, accel, counts, expected, actual):
+    at = next(i for i, pair in enumerate(zip(expected[0], actual[0])) if pair[0] != pair[1])
+    count = first_difference(args.mynah, image, args.accels[0], accel, counts[at - 1] if at else 0, counts[at])
+    ends = [counted(args.mynah, image, a, [count])[1] for a in (args.accels[0], accel)]
+    lines = [(a, b) for a, b in zip(ends[0].splitlines(), ends[1].splitlines()) if a != b]
+    before = counted(args.mynah, image, args.accels[0], [count - 1])[1] if count > 1 else ""
+    pc = next((line for line in before.splitlines() if "pc" in line), "")
+    return f"counted: differs behind instruction {count} ({pc.strip()})\n" + "\n".join(f"    {a}\n    {b}" for a, b in lines[:20])
+
+
+def report_uncounted(expected, actual):
+    places = [at for at in range(0, BYTES, 8) if expected[at:at + 8] != actual[at:at + 8]]
+    return f"uncounted: {len(places)} words of memory differ\n" + "\n".join(
+        f"    {generate.AT['KEEPER'] + at:#x}: {expected[at:at + 8][::-1].hex()} {actual[at:at + 8][::-1].hex()}" for at in places[:12])
+
+
+def run_seed(args, rows, keeper, seed):
+    """What differs, a text each."""
+    found = []
+    rng = random.Random(seed)
+    counts = sorted(rng.randrange(1, args.insns) for _ in range(3))
+    with tempfile.TemporaryDirectory() as folder:
+        image = os.path.join(folder, "counted.bin")
+        with open(image, "wb") as f:
+            f.write(generate.make(rows, keeper, seed, True, 0))
+        expected = None
+        for accel in args.accels + args.counted_accels:
+            actual = counted(args.mynah, image, accel, counts)
+            expected = expected or actual
+            if actual != expected:
+                found.append(f"seed {seed}, {accel}: " + report_counted(args, image, accel, counts, expected, actual))
+        image = os.path.join(folder, "uncounted.bin")
+        with open(image, "wb") as f:
+            f.write(generate.make(rows, keeper, seed, False, rng.randrange(2, 40)))
+        expected = None
+        for accel in args.accels:
+            actual = uncounted(args.mynah, image, accel, folder)
+            expected = expected or actual
+            if actual != expected:
+                found.append(f"seed {seed}, {accel}: " + report_uncounted(expected, actual))
+    return found
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--mynah", required=True)
+    parser.add_argument("--rows", required=True, help="insns.json of the build")
+    parser.add_argument("--keeper", required=True, help="the trap handler, an ELF file of the build")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--count", type=int, default=4, help="seeds to run")
+    parser.add_argument("--minutes", type=float, help="run seeds for so long instead")
+    parser.add_argument("--insns", type=int, default=400000, help="most instructions of a counted run")
+    parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--log", help="a file to which a line is added: date, build, seeds, programs, CPU hours, differences")
+    parser.add_argument("--accels", type=lambda s: tuple(s.split(";")), default=ACCELS, help="separated by ;")
+    args = parser.parse_args()
+    args.counted_accels = tuple(a for a in COUNTED_ACCELS if a not in ACCELS)
+    rows, keeper = generate.Rows(args.rows), generate.load_elf(args.keeper)
+    end = time.monotonic() + args.minutes * 60 if args.minutes else None
+    done, failures = 0, 0
+    with concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:
+        seed = args.seed
+        while time.monotonic() < end if end else seed < args.seed + args.count:
+            batch = range(seed, seed + args.jobs * 4) if end else range(seed, min(seed + args.jobs * 4, args.seed + args.count))
+            for found in pool.map(lambda s: run_seed(args, rows, keeper, s), batch):
+                done += 1
+                failures += bool(found)
+                for text in found:
+                    print(text, flush=True)
+            seed = batch[-1] + 1
+    used = os.times()
+    hours = (used.children_user + used.children_system) / 3600
+    print(f"{done} programs, seeds {args.seed} to {seed - 1}: {failures} with differences, {hours:.3f} CPU hours")
+    if args.log:
+        commit = subprocess.run(["git", "describe", "--always", "--dirty"], cwd=generate.HERE, capture_output=True, text=True, check=False).stdout.strip()
+        with open(args.log, "a", encoding="utf-8") as f:
+            f.write(f"{time.strftime('%Y-%m-%d')}\t{commit}\t{args.seed}-{seed - 1}\t{done}\t{args.insns}\t{hours:.2f}\t{failures}\n")
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
