@@ -185,8 +185,6 @@ static u32 working(struct model *m)
 /* What was under way is over, done or not; nothing of it may reach memory any more. */
 static void reset_in_mid_air(struct model *m)
 {
-    g_autofree u8 *before = g_malloc(DEPTH * FLIGHT_BYTES);
-
     __atomic_store_n(&m->park, 1, __ATOMIC_SEQ_CST);
     while (__atomic_load_n(&m->parked, __ATOMIC_SEQ_CST) < working(m))
         g_usleep(50);

@@ -1,0 +1,240 @@
+/* tests/device/virtio_scsi_units.c - the SCSI host device: addressing, events, task management, resets, stops and unplugging in mid-air. */
+#include "tests/device/virtio_scsi_desk.h"
+#include "tests/device/gate.h"
+
+static u32 take_event(struct desk *s, u8 *target, u8 *lun, u32 *reason)
+{
+    const u8 *event = s->d.bench.ram->host + 0x60000;
+
+    wait(s, EVENTS);
+    *target = event[5];
+    *lun = event[7];
+    *reason = (u32)bits_load_le(event + 12, 4);
+    return (u32)bits_load_le(event, 4);
+}
+
+static void come_and_go(struct desk *s, gconstpointer data)
+{
+    u8 target, lun;
+    u32 reason;
+    GError *error = NULL;
+
+    begin(s, PCI_MODERN, "scsi-hd", "drive=d");
+    g_assert_true(vm_complete(s->d.bench.vm, NULL));
+    after_power_on(s);
+    open_null(s, "n", 0);
+    offer_event(s);
+    s->unit[1] = add_unit(s, "scsi-hd", "unit1", "drive=n;scsi-id=0;lun=3");
+    g_assert_cmphex(take_event(s, &target, &lun, &reason), ==, 1);
+    g_assert_true(target == 0 && lun == 3 && reason == 1);
+    g_assert_cmphex(RUN(s, 0, 0, 0), ==, SCSI_LUNS_CHANGED);
+    g_assert_cmphex(RUN(s, 0, 64, 0xa0, 0, 0, 0, 0, 0, 0, 0, 0, 64), ==, 0);
+    g_assert_cmpmem(data_of(s), 24, "\0\0\0\x10\0\0\0\0\0\0\0\0\0\0\0\0\0\3\0\0\0\0\0\0", 24);
+    g_assert_cmphex(run_on(s, 0, 3, CDB(0), 0, 0), ==, SCSI_RESET_OCCURRED);
+    g_assert_cmphex(run_on(s, 0, 3, CDB(0), 0, 0), ==, 0);
+    /* it goes, and nobody has a buffer for the event: the next one says so */
+    vm_object_destroy(&s->unit[1]->object);
+    g_assert_cmphex(run_on(s, 0, 3, CDB(0), 0, 0), ==, SCSI_NO_SUCH_UNIT);
+    offer_event(s);
+    g_assert_cmphex(take_event(s, &target, &lun, &reason), ==, 0x80000000);
+    g_assert_cmphex(RUN(s, 0, 64, 0xa0, 0, 0, 0, 0, 0, 0, 0, 0, 64), ==, 0); /* tells the attention's news */
+    g_assert_cmphex(RUN(s, 0, 0, 0), ==, 0);
+    struct bus *bus = bus_find(s->d.bench.vm, "scsi.0");
+    g_assert_null(device_create_on(bus, "scsi-hd", vm_root(s->d.bench.vm), "unit2", "drive=n;scsi-id=0;lun=0", &error));
+    g_assert_nonnull(strstr(error->message, "lun already used"));
+    g_clear_error(&error);
+    g_assert_null(device_create_on(bus, "scsi-hd", vm_root(s->d.bench.vm), "unit2", "drive=n;scsi-id=256", &error));
+    g_assert_nonnull(strstr(error->message, "bad scsi device id: 256"));
+    g_clear_error(&error);
+}
+
+/* gate: opened when the device has taken the order. */
+static u8 manage_at(struct desk *s, struct block_node *gate, u32 type, u8 id, u16 lun, u64 tag)
+{
+    const struct driver_buffer buffers[] = { { BENCH_RAM + 0x61000, 24, false }, { BENCH_RAM + 0x61100, 1, true } };
+    u8 *request = s->d.bench.ram->host + 0x61000;
+
+    memset(request, 0, 24);
+    bits_store_le(request + 4, 4, type);
+    memcpy(request + 8, (u8[]){ 1, id, (u8)(0x40 | lun >> 8), (u8)lun }, 4);
+    bits_store_le(request + 16, 8, tag);
+    driver_submit(&s->driver, s->queue[CONTROL], buffers, 2);
+    driver_kick(&s->driver, s->queue[CONTROL]);
+    if (gate)
+        gate_set(gate, true);
+    wait(s, CONTROL);
+    return request[0x100];
+}
+
+static u8 manage(struct desk *s, u32 type, u8 id, u16 lun, u64 tag)
+{
+    return manage_at(s, NULL, type, id, lun, tag);
+}
+
+static void count_one(struct scsi_request *request, void *count)
+{
+    ++*(u32 *)count;
+}
+
+/* Until the first unit has a request, or has had it: an iothread takes them when it likes. */
+static void wait_active(struct desk *s)
+{
+    const struct driver_queue *queue = s->queue[REQUESTS];
+    struct scsi_bus *bus = (struct scsi_bus *)bus_find(s->d.bench.vm, "scsi.0");
+    u32 count;
+
+    do {
+        count = 0;
+        bus->ops->hold(bus, true);
+        scsi_unit_each_request(scsi_bus_unit(bus, 0), count_one, &count);
+        bus->ops->hold(bus, false);
+        vm_inbox_deliver(s->d.bench.vm);
+    } while (!count && bench_read(&s->d.bench, queue->used + 2, 2) == queue->last_used);
+}
+
+static void tasks(struct desk *s, gconstpointer data)
+{
+    struct block_node *gate = gate_create(disk_set_graph(s->d.disks), "slow", DISK_BYTES);
+
+    begin(s, PCI_MODERN, "scsi-hd", "drive=slow");
+    after_power_on(s);
+    gate_set(gate, false);
+    g_assert_cmpuint(manage(s, 6, 0, 0, 77), ==, 0); /* QUERY TASK: not here */
+    send_to(s, 0, 0, CDB(0x28, 0, 0, 0, 0, 0, 0, 0, 1), 0, 512);
+    wait_active(s);
+    g_assert_cmpuint(manage(s, 6, 0, 0, s->tags), ==, 10);
+    g_assert_cmpuint(manage(s, 7, 0, 0, 0), ==, 10);
+    g_assert_cmpuint(manage_at(s, gate, 0, 0, 0, s->tags), ==, 0); /* ABORT TASK ends after the task */
+    wait(s, REQUESTS);
+    read_response(s);
+    g_assert_cmpuint(s->response, ==, 2);
+    gate_set(gate, false);
+    send_to(s, 0, 0, CDB(0x28, 0, 0, 0, 0, 0, 0, 0, 1), 0, 512);
+    wait_active(s);
+    g_assert_cmpuint(manage_at(s, gate, 5, 0, 0, 0), ==, 0); /* LOGICAL UNIT RESET */
+    wait(s, REQUESTS);
+    read_response(s);
+    g_assert_cmpuint(s->response, ==, 4);
+    g_assert_cmphex(RUN(s, 0, 0, 0), ==, SCSI_RESET_OCCURRED);
+    g_assert_cmpuint(manage(s, 4, 0, 0, 0), ==, 0);
+    g_assert_cmphex(RUN(s, 0, 0, 0), ==, SCSI_RESET_OCCURRED);
+    g_assert_cmpuint(manage(s, 5, 0, 9, 0), ==, 12); /* INCORRECT_LUN */
+    g_assert_cmpuint(manage(s, 5, 9, 0, 0), ==, 3);  /* BAD_TARGET */
+    g_assert_cmpuint(manage(s, 2, 0, 0, 0), ==, 11); /* CLEAR ACA: rejected */
+    bench_empty(&s->d.bench);
+    disk_set_unref_node(gate);
+}
+
+static void settle(struct desk *s, s64 microseconds)
+{
+    s64 end = g_get_monotonic_time() + microseconds;
+
+    while (g_get_monotonic_time() < end) {
+        g_main_context_iteration(vm_context(s->d.bench.vm), FALSE);
+        vm_inbox_deliver(s->d.bench.vm);
+    }
+}
+
+static void be_still(const struct vm_event *event, void *opaque)
+{
+    struct desk *s = opaque;
+
+    if (event->kind == VM_EVENT_STILL)
+        disk_set_still(s->d.disks, s->d.bench.vm);
+}
+
+/* A command of several steps comes to its end before the machine stands still. */
+static void stop(struct desk *s, gconstpointer data)
+{
+    u32 id, written;
+
+    disk_desk_open(&s->d, "{\"driver\":\"null-co\",\"latency-ns\":20000000,\"size\":8388608,\"node-name\":\"slow\"}");
+    vm_on_event(s->d.bench.vm, be_still, s);
+    vm_cont(s->d.bench.vm);
+    begin(s, PCI_MODERN, "scsi-hd", "drive=slow");
+    after_power_on(s);
+    fill(s, 0x5a, 512);
+    send_to(s, 0, 0, CDB(0x41, 0, 0, 0, 0, 0, 0, 0x20), 512, 0); /* WRITE SAME: 4 MiB, of which each step writes 2 */
+    wait_active(s);
+    vm_stop(s->d.bench.vm, VM_PAUSED);
+    g_assert_true(driver_take(&s->driver, s->queue[REQUESTS], 1, &id, &written));
+    read_response(s);
+    g_assert_cmpuint(s->status | s->response, ==, 0);
+    vm_cont(s->d.bench.vm);
+    g_assert_cmphex(RUN(s, 0, 512, 0x28, 0, 0, 0, 0, 0, 0, 0, 1), ==, 0);
+    vm_off_event(s->d.bench.vm, be_still, s);
+}
+
+/* What was under way is not reported after a reset, and harms nothing. */
+static void reset_in_mid_air(struct desk *s, gconstpointer data)
+{
+    u32 id, written;
+
+    open_null(s, "slow", 20000000);
+    begin(s, PCI_MODERN, "scsi-hd", "drive=slow");
+    after_power_on(s);
+    for (unsigned i = 0; i < 8; i++)
+        send_to(s, 0, 0, CDB(0x28, 0, 0, 0, 0, 0, 0, 0, 1), 0, 512);
+    driver_write(&s->driver, DRIVER_STATUS, 0);
+    negotiate(s);
+    settle(s, 200000);
+    g_assert_false(driver_take(&s->driver, s->queue[REQUESTS], 1, &id, &written));
+    after_power_on(s);
+    g_assert_cmphex(RUN(s, 0, 512, 0x28, 0, 0, 0, 0, 0, 0, 0, 1), ==, 0);
+}
+
+/* The unit goes while it works: its requests come back first. Then the adapter goes while another unit works. */
+static void unplug_in_mid_air(struct desk *s, gconstpointer data)
+{
+    open_null(s, "slow", 20000000);
+    open_null(s, "slow2", 20000000);
+    begin(s, PCI_MODERN, "scsi-hd", "drive=slow");
+    add_unit(s, "scsi-hd", "unit1", "drive=slow2;lun=1;scsi-id=0");
+    after_power_on(s);
+    run_on(s, 0, 1, CDB(0), 0, 0);
+    for (unsigned i = 0; i < 4; i++)
+        send_to(s, 0, 0, CDB(0x28, 0, 0, 0, 0, 0, 0, 0, 1), 0, 512);
+    vm_object_destroy(&s->unit[0]->object);
+    for (unsigned i = 0; i < 4; i++)
+        wait(s, REQUESTS);
+    for (unsigned i = 0; i < 4; i++)
+        send_to(s, 0, 1, CDB(0x28, 0, 0, 0, 0, 0, 0, 0, 1), 0, 512);
+    bench_empty(&s->d.bench);
+}
+
+static void grow(void *opaque)
+{
+    struct block_edge *edge = block_attach(opaque, BLOCK_RESIZE, BLOCK_ALL, "test", NULL);
+
+    g_assert_true(edge && block_truncate(opaque, 2 * DISK_BYTES, BLOCK_PREALLOC_OFF, NULL));
+    block_detach(edge);
+}
+
+static void resizes(struct desk *s, gconstpointer data)
+{
+    u8 target, lun;
+    u32 reason;
+
+    begin(s, PCI_MODERN, "scsi-hd", "drive=d");
+    after_power_on(s);
+    offer_event(s);
+    struct block_node *node = block_graph_find(disk_set_graph(s->d.disks), "d");
+    block_loop_call(block_loop_of(node), grow, node);
+    g_assert_cmphex(take_event(s, &target, &lun, &reason), ==, 3);
+    g_assert_cmphex(reason, ==, 0x092a);
+    g_assert_cmphex(RUN(s, 0, 0, 0), ==, SCSI_CAPACITY_CHANGED);
+    g_assert_cmphex(RUN(s, 0, 8, 0x25), ==, 0);
+    g_assert_cmphex(bits_load_be(data_of(s), 4), ==, 0x3fff);
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    TEST("come-and-go", come_and_go);
+    TEST("tasks", tasks);
+    TEST("reset", reset_in_mid_air);
+    TEST("unplug", unplug_in_mid_air);
+    TEST("stop", stop);
+    TEST("resize", resizes);
+    return g_test_run();
+}
