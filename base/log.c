@@ -18,6 +18,7 @@ struct log {
     u32 mask; /* first: log_wants() reads it without knowing this struct */
     FILE *file;
     char *ir_pass;
+    const char *const *passes; /* or NULL: any name */
     GArray *filter;
     GPtrArray *traces; /* patterns */
     GMutex mutex;
@@ -57,16 +58,32 @@ void log_destroy(struct log *log)
     g_free(log);
 }
 
+static bool enable_pass(struct log *log, const char *pass, GError **error)
+{
+    if (log->passes && !g_strv_contains(log->passes, pass)) {
+        g_autofree char *all = g_strjoinv(", ", (char **)log->passes);
+        const char *near = error_nearest_name(pass, log->passes);
+
+        error_set(error, "-d ir:after=%s: there is no such pass", pass);
+        return near ? error_hint(error, "did you mean '%s'? the passes: %s", near, all) : error_hint(error, "the passes: %s", all);
+    }
+    g_free(log->ir_pass);
+    log->ir_pass = g_strdup(pass);
+    log->mask |= LOG_IR;
+    return true;
+}
+
+void log_set_passes(struct log *log, const char *const *names)
+{
+    log->passes = names;
+}
+
 static bool enable_one(struct log *log, const char *name, GError **error)
 {
     const char *names[LOG_ITEM_COUNT + 1] = { NULL };
 
-    if (g_str_has_prefix(name, "ir:after=")) {
-        g_free(log->ir_pass);
-        log->ir_pass = g_strdup(name + strlen("ir:after="));
-        log->mask |= LOG_IR;
-        return true;
-    }
+    if (g_str_has_prefix(name, "ir:after="))
+        return enable_pass(log, name + strlen("ir:after="), error);
     for (unsigned i = 0; i < LOG_ITEM_COUNT; i++) {
         names[i] = items[i].name;
         if (!strcmp(name, names[i])) {

@@ -44,6 +44,8 @@ void log_destroy(struct log *log);
 bool log_enable(struct log *log, const char *list, GError **error);
 void log_set_mask(struct log *log, u32 mask);
 u32 log_mask(const struct log *log);
+/* What ir:after= may name from now on (NULL at the end; borrowed for good); until then anything. */
+void log_set_passes(struct log *log, const char *const *names);
 /* The pass named by ir:after=PASS, or NULL. Owned by the log. */
 const char *log_ir_pass(const struct log *log);
 

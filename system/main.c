@@ -1,11 +1,13 @@
 /* system/main.c - process entry: the order in which one machine comes up and goes down. */
 #include "api/version.h"
 #include "base/error.h"
+#include "base/log.h"
 #include "host/daemon.h"
 #include "host/process.h"
 #include "block/disk.h"
 #include "fs/devices.h"
 #include "system/system.h"
+#include "tcg/backend.h"
 #include "ui/ui.h"
 #include "vm/vcpu.h"
 #include <stdio.h>
@@ -55,7 +57,10 @@ static bool bring_up(struct mynah_system *s, GError **error)
     if (api_option_last(s->options, API_OPTION_DAEMONIZE) && !(s->daemon = host_daemon_fork(error)))
         return false;
     s->vm = vm_create(s->guest, error);
-    if (!s->vm || !system_apply_settings(s, error))
+    if (!s->vm)
+        return false;
+    log_set_passes(vm_log(s->vm), ir_pass_names);
+    if (!system_apply_settings(s, error))
         return false;
     if (!system_create_backends(s, error) || !system_create_accel(s, error) ||
         !system_create_objects(s, error) || !system_create_machine(s, error) ||

@@ -264,5 +264,6 @@ struct ir_pass {
     void (*run)(struct ir_block *block, const struct code_layout *layout);
 };
 extern const struct ir_pass ir_passes[];
+extern const char *const ir_pass_names[]; /* the same order; NULL at the end */
 
 #endif

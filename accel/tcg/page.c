@@ -98,6 +98,7 @@ void tcg_page_protect(struct tcg_vcpu *v, struct code_page *page, u32 first, u32
 
     if (before)
         return; /* a page with any code has no write tags */
+    log_line(vm_log(v->vcpu->vm), LOG_PAGE, "page %s+0x%" G_GINT64_MODIFIER "x: code at +0x%x", page->ram->name, page->offset, first);
     if (vm_vcpu_count(v->vcpu->vm) == 1)
         drop_tags(v->vcpu, page);
     else

@@ -105,6 +105,7 @@ void riscv_mmu_flush_all(struct riscv_cpu *cpu)
     struct accel *accel = vm_accel(cpu->vcpu.vm);
     struct mmu_flush flush = { .everything = true };
 
+    log_line(vm_log(cpu->vcpu.vm), LOG_MMU, "hart %u: all translations dropped", cpu->vcpu.index);
     if (accel && cpu->vcpu.accel && accel->accel_class->mmu_flush)
         accel->accel_class->mmu_flush(&cpu->vcpu, &flush);
 }
@@ -326,7 +327,23 @@ static void protect(struct walk *walk, unsigned size)
         fail(walk, access_fault);
 }
 
-void riscv_mmu_walk(struct vcpu *vcpu, u64 address, unsigned size, enum mmu_access access, bool debug, struct mmu_page *page)
+/* -d mmu; what debuggers look up is not the guest's. */
+static void log_walk(const struct vcpu *vcpu, u64 address, enum mmu_access access, const struct mmu_page *page)
+{
+    static const char *const names[] = { [MMU_READ] = "load", [MMU_WRITE] = "store", [MMU_FETCH] = "fetch" };
+    const struct riscv_state *state = vcpu->state;
+    char mode = "US?M"[access == MMU_FETCH ? state->privilege : data_privilege(state)];
+
+    if (page->fault)
+        log_print(vm_log(vcpu->vm), LOG_MMU, "hart %u: %s of %016lx in %c mode, satp %016lx: cause %u", vcpu->index, names[access],
+                  address, mode, state->satp, page->fault);
+    else
+        log_print(vm_log(vcpu->vm), LOG_MMU, "hart %u: %s of %016lx in %c mode, satp %016lx: page %016lx %c%c%c%s", vcpu->index,
+                  names[access], address, mode, state->satp, page->physical, page->read ? 'r' : '-', page->write ? 'w' : '-',
+                  page->execute ? 'x' : '-', page->global ? " global" : "");
+}
+
+static void walk_page(struct vcpu *vcpu, u64 address, unsigned size, enum mmu_access access, bool debug, struct mmu_page *page)
 {
     const struct riscv_state *state = vcpu->state;
     enum riscv_privilege data = data_privilege(state);
@@ -352,8 +369,13 @@ void riscv_mmu_walk(struct vcpu *vcpu, u64 address, unsigned size, enum mmu_acce
         page->read &= access != MMU_FETCH;
         page->write &= access != MMU_FETCH;
     }
-    if (page->fault)
-        log_line(vm_log(vcpu->vm), LOG_MMU, "hart %u: %016lx: cause %u", vcpu->index, address, page->fault);
+}
+
+void riscv_mmu_walk(struct vcpu *vcpu, u64 address, unsigned size, enum mmu_access access, bool debug, struct mmu_page *page)
+{
+    walk_page(vcpu, address, size, access, debug, page);
+    if (log_wants(vm_log(vcpu->vm), LOG_MMU) && !debug)
+        log_walk(vcpu, address, access, page);
 }
 
 /* info mem: runs of equal permissions, as far as tables lie in RAM; info tlb: each leaf. */

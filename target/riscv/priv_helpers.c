@@ -2,11 +2,13 @@
  * target/riscv/priv_helpers.c - the control functions of helpers.def: exceptions, returns from traps, waiting, fences,
  * cache blocks (Privileged manual, sections 3.3 and 12.2; chapters "Svinval", "CMO", "Zawrs").
  */
+#include "base/log.h"
 #include "target/riscv/csr.h"
 #include "target/riscv/helpers.h"
 #include "target/riscv/mmu.h"
 #include "target/riscv/trap.h"
 #include "vm/icount.h"
+#include "vm/vm.h"
 #include <string.h>
 
 enum { LEFT = true, STAYED = false };
@@ -123,6 +125,8 @@ u64 riscv_helper_sfence_vma(void *vcpu, u64 address, u64 asid, u64 raw, u64 next
 
     if (state->privilege < RISCV_S || (state->privilege == RISCV_S && (state->mstatus & MSTATUS_TVM)))
         return illegal(cpu, raw);
+    log_line(vm_log(cpu->vcpu.vm), LOG_MMU, flush.one_address ? "hart %u: sfence.vma of %s, address %016lx" : "hart %u: sfence.vma of %s",
+             cpu->vcpu.index, flush.one_asid ? "one space" : "all spaces", address);
     state->pc += next;
     if (accel && cpu->vcpu.accel && accel->accel_class->mmu_flush)
         accel->accel_class->mmu_flush(&cpu->vcpu, &flush);

@@ -206,6 +206,9 @@ void riscv_timer_expired(struct vcpu *vcpu, u32 slot)
 
 void riscv_bus_error(struct vcpu *vcpu, u64 address, enum mmu_access access, struct mmu_page *page)
 {
+    static const char *const names[] = { [MMU_READ] = "load from", [MMU_WRITE] = "store to", [MMU_FETCH] = "fetch from" };
+
+    log_line(vm_log(vcpu->vm), LOG_GUEST_ERRORS, "hart %u: %s %016lx: nothing is there, or it refused", vcpu->index, names[access], address);
     page->fault = access == MMU_FETCH ? RISCV_FETCH_ACCESS : access == MMU_WRITE ? RISCV_STORE_ACCESS : RISCV_LOAD_ACCESS;
 }
 
