@@ -86,9 +86,12 @@ static void dismiss_guard(void)
         ;
 }
 
+/* A terminal that does not control our session knows no background (it fails with ENOTTY). */
 static bool in_foreground(void)
 {
-    return tcgetpgrp(terminal_record.fd) == getpgrp();
+    pid_t group = tcgetpgrp(terminal_record.fd);
+
+    return group < 0 || group == getpgrp();
 }
 
 static void restore_mode(void)

@@ -138,6 +138,28 @@ static void test_death(gconstpointer data)
     end_session(&session);
 }
 
+/* A program that was given a terminal which controls no session (a test harness, a container) may use it as one in the foreground. */
+static void test_no_controlling_terminal(void)
+{
+    static const struct death terminated = { "term", SIGTERM, false };
+    int master, slave;
+
+    g_assert_cmpint(openpty(&master, &slave, NULL, NULL, NULL), ==, 0);
+    pid_t pid = fork();
+    if (pid == 0) {
+        setsid();
+        dup2(slave, 0);
+        child(&terminated);
+    }
+    wait_for_mode(slave, false);
+    kill(pid, SIGTERM);
+    int status = wait_for_death(pid, -1);
+    g_assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM);
+    g_assert_true(is_cooked(slave));
+    close(master);
+    close(slave);
+}
+
 /* A mode set by somebody else after our death (a shell's line editor) is not touched by the guard. */
 static void test_guard_is_careful(void)
 {
@@ -187,5 +209,6 @@ int main(int argc, char **argv)
     }
     g_test_add_func("/terminal/guard-is-careful", test_guard_is_careful);
     g_test_add_func("/terminal/stop-and-continue", test_stop_and_continue);
+    g_test_add_func("/terminal/no-controlling-terminal", test_no_controlling_terminal);
     return g_test_run();
 }
