@@ -124,7 +124,8 @@ static bool check_value(const struct api_option_use *use, GError **error)
         return true;
     all = g_strjoinv(", ", (char **)use->option->values);
     error_set(error, "%s %s: Mynah does not have this yet", use->spelling, use->text);
-    return error_hint(error, "what there is: %s", all);
+    const char *near = error_nearest_name(use->text, use->option->values);
+    return near ? error_hint(error, "did you mean '%s'? what there is: %s", near, all) : error_hint(error, "what there is: %s", all);
 }
 
 static bool add_use(struct api_option_list *list, const struct api_option *option, const char *spelling,

@@ -92,10 +92,8 @@ struct gdbstub *gdbstub_start(struct vm *vm, struct chardev_set *chardevs, const
     struct chardev *chardev = chardev_create_legacy(chardevs, "gdb", text, NULL, &problem);
 
     if (!chardev) {
-        if (problem) {
+        if (problem)
             g_propagate_error(error, problem);
-            error_prefix(error, "-gdb");
-        }
         return NULL;
     }
     struct gdbstub *stub = g_new0(struct gdbstub, 1);

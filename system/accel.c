@@ -45,6 +45,30 @@ static void set_perf(struct mynah_system *s, struct vm_object *accel)
         vm_object_set(accel, "jitdump", "on", NULL);
 }
 
+static void refuse(const struct accel_class *accel, const char *name, GError **error)
+{
+    static const char *const qemu[] = { "hvf", "kvm", "mshv", "nitro", "nvmm", "whpx", "xen", NULL };
+
+    if (accel)
+        error_set(error, "accelerator '%s' does not work here", name);
+    else if (g_strv_contains(qemu, name))
+        error_set(error, "QEMU has the accelerator '%s'; Mynah does not yet", name);
+    else
+        error_set(error, "unknown accelerator '%s'", name);
+}
+
+/* Ends the message about the last accelerator. False. */
+static bool list_known(const char *name, GError **error)
+{
+    g_autoptr(GPtrArray) known = g_ptr_array_new();
+
+    vm_class_foreach(0, collect, known);
+    g_ptr_array_add(known, NULL);
+    g_autofree char *all = g_strjoinv(", ", (char **)known->pdata);
+    const char *near = error_nearest_name(name, (const char *const *)known->pdata);
+    return near ? error_hint(error, "did you mean '%s'? accelerators: %s", near, all) : error_hint(error, "accelerators: %s", all);
+}
+
 static enum outcome try_one(struct mynah_system *s, const char *name, struct api_keyval *list, bool last, GError **error)
 {
     g_autofree char *class_name = g_strdup_printf("%s-accel", name);
@@ -52,7 +76,7 @@ static enum outcome try_one(struct mynah_system *s, const char *name, struct api
     const struct accel_class *accel = class ? class->data : NULL;
 
     if (!accel || !accel->present(s->guest)) {
-        error_set(error, accel ? "accelerator '%s' does not work here" : "unknown accelerator '%s'", name);
+        refuse(accel, name, error);
         if (last)
             return SKIPPED;
         system_print_message(s, "note: %s", (*error)->message);
@@ -119,9 +143,5 @@ bool system_create_accel(struct mynah_system *s, GError **error)
         if (outcome != SKIPPED)
             return outcome == STARTED;
     }
-    g_autoptr(GPtrArray) known = g_ptr_array_new();
-    vm_class_foreach(0, collect, known);
-    g_ptr_array_add(known, NULL);
-    g_autofree char *all = g_strjoinv(", ", (char **)known->pdata);
-    return error_hint(error, "accelerators: %s", all);
+    return list_known(names->pdata[names->len - 1], error);
 }

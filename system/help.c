@@ -1,5 +1,6 @@
 /* system/help.c - "X help": lists of machines, CPUs, devices, accelerators, and properties of one of them. */
 #include "base/log.h"
+#include "host/folders.h"
 #include "hw/core/trace.h"
 #include "system/system.h"
 #include "vm/vcpu.h"
@@ -138,6 +139,17 @@ static bool help_for(struct mynah_system *s, struct api_option_use *use)
     return false;
 }
 
+/* -L help */
+static char *list_firmware_folders(void)
+{
+    g_autoptr(GPtrArray) folders = g_ptr_array_new_with_free_func(g_free);
+
+    host_folders_add_firmware(folders);
+    g_ptr_array_add(folders, g_strdup(""));
+    g_ptr_array_add(folders, NULL);
+    return g_strjoinv("\n", (char **)folders->pdata);
+}
+
 static void print_event(const char *event, void *opaque)
 {
     puts(event);
@@ -155,6 +167,8 @@ bool system_help(struct mynah_system *s)
             device_trace_events(s->guest, print_event, NULL);
             return true;
         }
+        if (use->id == API_OPTION_CAPITAL_L && !strcmp(use->text, "help"))
+            text = list_firmware_folders();
         if (use->id == API_OPTION_D && (!strcmp(use->text, "help") || !strcmp(use->text, "?")))
             text = log_help();
         if (use->id == API_OPTION_CHARDEV && api_keyval_wants_help(use->keyval)) {

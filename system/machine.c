@@ -254,6 +254,8 @@ bool system_create_machine(struct mynah_system *s, GError **error)
     set_text(&s->machine->firmware, last_text(s, API_OPTION_BIOS));
     set_text(&s->machine->cpu_type, last_text(s, API_OPTION_CPU));
     set_firmware_folders(s);
+    if (s->machine->append && !s->machine->kernel)
+        return error_set(error, "-append needs -kernel");
     vm_lock(s->vm);
     bool real = vm_object_realize(object, error);
     vm_unlock(s->vm);

@@ -128,6 +128,36 @@ static bool apply_trace(struct mynah_system *s, struct api_keyval *list, GError 
     return !file || log_open_file(vm_log(s->vm), file, error);
 }
 
+/* As in QEMU a default of what there is not is no error: command lines are shared between machines. */
+static void check_global(struct mynah_system *s, const char *driver, const char *text)
+{
+    const char *near;
+
+    if (!driver || vm_class_find(driver, s->guest))
+        return;
+    near = vm_class_nearest(driver, "device", s->guest);
+    system_print_message(s, "note: -global %s: there is no type '%s'%s%s%s", text, driver, near ? "; did you mean '" : "", near ? near : "",
+                         near ? "'?" : "");
+}
+
+static bool refuse_drive(const char *key, const char *drives, char letter, GError **error)
+{
+    error_set(error, "-boot %s=%s: there is no drive '%c'", key, drives, letter);
+    return error_hint(error, "drives are letters from a to p, such as c (disk), d (CD-ROM), n (network)");
+}
+
+/* Drives have the letters of PCs: a, b floppies, c hard disk, d CD-ROM, n to p network. */
+static bool check_drives(const char *key, const char *drives, GError **error)
+{
+    for (const char *letter = drives ? drives : ""; *letter; letter++) {
+        if (*letter < 'a' || *letter > 'p')
+            return refuse_drive(key, drives, *letter, error);
+        if (strchr(letter + 1, *letter))
+            return error_set(error, "-boot %s=%s: '%c' is there twice", key, drives, *letter);
+    }
+    return true;
+}
+
 static bool apply_one(struct mynah_system *s, struct api_option_use *use, GError **error)
 {
     struct log *log = vm_log(s->vm);
@@ -167,6 +197,9 @@ static bool apply_one(struct mynah_system *s, struct api_option_use *use, GError
     case API_OPTION_NOGRAPHIC:
         s->nographic = true;
         return true;
+    case API_OPTION_BOOT:
+        return check_drives("order", api_keyval_get(use->keyval, "order"), error) &&
+               check_drives("once", api_keyval_get(use->keyval, "once"), error);
     case API_OPTION_DFILTER:
         return log_set_filter(log, use->text, error);
     case API_OPTION_CAPITAL_D:
@@ -176,6 +209,7 @@ static bool apply_one(struct mynah_system *s, struct api_option_use *use, GError
     case API_OPTION_TRACE:
         return apply_trace(s, use->keyval, error);
     case API_OPTION_GLOBAL:
+        check_global(s, api_keyval_get(use->keyval, "driver"), use->text);
         vm_global_add(s->vm, api_keyval_get(use->keyval, "driver"), api_keyval_get(use->keyval, "property"),
                       api_keyval_get(use->keyval, "value"));
         return true;

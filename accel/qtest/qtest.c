@@ -94,10 +94,8 @@ struct qtest *qtest_start(struct vm *vm, struct chardev_set *chardevs, const cha
 {
     struct chardev *chardev = chardev_create_legacy(chardevs, "qtest", where, NULL, error);
 
-    if (!chardev) {
-        error_prefix(error, "-qtest");
+    if (!chardev)
         return NULL;
-    }
     struct qtest *qtest = g_new0(struct qtest, 1);
     qtest->vm = vm;
     qtest->input = g_string_new(NULL);

@@ -98,8 +98,10 @@ static void *read_dtb(const char *path, GError **error)
     u64 size;
     g_autofree u8 *file = loader_read_file(path, VIRT_FDT_MAX / 2, &size, error);
 
-    if (!file)
+    if (!file) {
+        error_prefix(error, "device tree");
         return NULL;
+    }
     if (fdt_check_full(file, size) || fdt_totalsize(file) > size) {
         error_set(error, "'%s' is not a device tree, or damaged", path);
         return NULL;
@@ -234,8 +236,8 @@ static bool find_firmware(struct virt *virt, GError **error)
         virt->firmware_path = loader_find(virt->machine.firmware_folders, wanted);
         return virt->firmware_path || error_set(error, "cannot find the firmware '%s'", wanted);
     }
-    for (unsigned n = 0; n < ARRAY_SIZE(names); n++) {
-        for (char **folder = virt->machine.firmware_folders; folder && *folder && !virt->firmware_path; folder++) {
+    for (char **folder = virt->machine.firmware_folders; folder && *folder; folder++) {
+        for (unsigned n = 0; n < ARRAY_SIZE(names) && !virt->firmware_path; n++) {
             g_autofree char *path = g_build_filename(*folder, names[n], NULL);
 
             if (g_file_test(path, G_FILE_TEST_EXISTS))

@@ -179,6 +179,16 @@ def test_human_monitor(tmp_path, none_exists):
     (["-M", "virt", "-smp", "65"], "virt supports at most 64 CPUs, not 65"),
     (["-M", "virt", "-accel", "tcg,thred=multi"], "did you mean 'thread'?"),
     (["-M", "virt", "-chardev", "sokcet,id=a"], "did you mean 'socket'?"),
+    (["-accel", "tgc"], "unknown accelerator 'tgc'\ndid you mean 'tcg'? accelerators: "),
+    (["-accel", "kvm"], "QEMU has the accelerator 'kvm'; Mynah does not yet\naccelerators: "),
+    (["-M", "none", "-d", "ir:after=dead-cod"], "there is no such pass\ndid you mean 'dead-code'? the passes: "),
+    (["-M", "none", "-boot", "order=cz"], "-boot order=cz: there is no drive 'z'"),
+    (["-M", "none", "-boot", "once=cc"], "-boot once=cc: 'c' is there twice"),
+    (["-M", "virt", "-append", "x"], "-append needs -kernel"),
+    (["-M", "virt", "-dtb", "/nowhere"], "device tree: cannot open '/nowhere'"),
+    (["-M", "none", "-gdb", "tcpp::1"], ": -gdb: 'tcpp::1': there is no chardev kind 'tcpp'"),
+    (["-M", "none", "-global", "virtio-rng-pcii.x=1", "-gdb", "tcpp::1"],
+     "note: -global virtio-rng-pcii.x=1: there is no type 'virtio-rng-pcii'; did you mean 'virtio-rng-pci'?"),
     (["-M", "virt", "-vga", "std"], "-vga std: Mynah does not have this yet\nwhat there is: none"),
     (["-M", "virt", "-m", "lots"], "parameter 'size' expects a size, not 'lots'"),
     (["-M", "virt", "-object", "monitor-qmp,id=m,chardev=no"], "there is no chardev 'no'"),
@@ -192,6 +202,15 @@ def test_mistakes_end_with_status_1(none_exists, arguments, text):
     done = run("-display", "none", "-bios", "none", *arguments)
     assert done.returncode == 1
     assert text in done.stderr.decode()
+
+
+def test_firmware_folders(tmp_path):
+    """-L comes before the cache and before what is installed, whatever the files are called there."""
+    assert "/usr/share/qemu" in run("-L", "help").stdout.decode().splitlines()
+    (tmp_path / "opensbi" / "generic").mkdir(parents=True)
+    (tmp_path / "opensbi" / "generic" / "fw_dynamic.bin").mkdir()  # cannot be read: the message names what was chosen
+    done = run("-display", "none", "-M", "virt", "-L", tmp_path)
+    assert done.returncode == 1 and f"{tmp_path}/opensbi/generic/fw_dynamic.bin" in done.stderr.decode()
 
 
 def test_version_and_help():
