@@ -16,7 +16,7 @@ enum {
     LONGEST_NS = 100000000,   /* of an idle one */
     STRIKES = 8,              /* samples of turns outside of a loop's own code, less those inside, until it is given up */
     CREDIT = 2,
-    SHORT_NS = 200,           /* an entry of a loop that did a turn or two */
+    SHORT_NS = 40,            /* an entry of a loop that did a turn or two, its checks included; docs/decisions/tier-2.md has others */
 };
 
 struct tier2 {
