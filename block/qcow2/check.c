@@ -146,14 +146,19 @@ static int by_value(const void *a, const void *b)
 /* An L2 table that one L1 table names twice would be walked for ever in a hostile image. */
 static u64 *doubles(const u64 *l1, u32 size, u32 *count)
 {
-    u64 *sorted = g_memdup2(l1, (size_t)size * 8);
-    u32 n = 0;
+    u64 *sorted;
+    u32 used = 0, n = 0;
 
     for (u32 i = 0; i < size; i++)
-        sorted[i] &= ENTRY_OFFSET;
-    qsort(sorted, size, sizeof(*sorted), by_value);
-    for (u32 i = 1; i < size; i++)
-        if (sorted[i] && sorted[i] == sorted[i - 1])
+        used += (l1[i] & ENTRY_OFFSET) != 0;
+    sorted = g_new(u64, MAX(used, 1));
+    used = 0;
+    for (u32 i = 0; i < size; i++)
+        if (l1[i] & ENTRY_OFFSET)
+            sorted[used++] = l1[i] & ENTRY_OFFSET;
+    qsort(sorted, used, sizeof(*sorted), by_value);
+    for (u32 i = 1; i < used; i++)
+        if (sorted[i] == sorted[i - 1])
             sorted[n++] = sorted[i];
     *count = n;
     return sorted;

@@ -28,14 +28,14 @@ static void free_state(struct qcow2 *s)
 
 static bool read_table(struct qcow2 *s, u64 offset, u64 entries, u64 room, u64 **out, const char *what, GError **error)
 {
-    g_autofree u8 *buffer = g_malloc(MAX(entries * 8, 1));
-    int ret = entries ? block_read_buffer(s->file, offset, buffer, entries * 8) : 0;
+    g_autofree u64 *table = g_new0(u64, MAX(room, 1));
+    int ret = entries ? block_read_buffer(s->file, offset, table, entries * 8) : 0;
 
     if (ret < 0)
         return error_set(error, "Could not read %s: %s", what, block_strerror(ret));
-    *out = g_new0(u64, MAX(room, 1));
     for (u64 i = 0; i < entries; i++)
-        (*out)[i] = be64(buffer + i * 8);
+        table[i] = be64((const u8 *)&table[i]);
+    *out = g_steal_pointer(&table);
     return true;
 }
 
