@@ -18,7 +18,7 @@ static bool is_private(const char *name, const struct stat *info, GError **error
     if (info->st_uid != geteuid())
         return error_set(error, "'%s' belongs to another user", name);
     if (info->st_mode & OTHERS)
-        return error_set(error, "'%s' is open to others (mode %03o); chmod go= '%s' closes it", name, info->st_mode & 0777u, name);
+        return error_set(error, "'%s' is open to others (mode %03o); name one of your own: what is not there yet is made", name, info->st_mode & 0777u);
     return true;
 }
 

@@ -156,7 +156,7 @@ def test_bad_files_are_ignored(start, firmware, kept, tmp_path, how, why):
 
 
 @pytest.mark.parametrize("mode, options, message", [
-    (0o755, "", r"is open to others \(mode 755\); chmod go= '.*' closes it"),
+    (0o755, "", r"is open to others \(mode 755\); name one of your own: what is not there yet is made"),
     (0o720, "", r"is open to others \(mode 720\)"),
     (None, "/missing/below", r"cannot make the folder '.*/missing/below': No such file or directory"),
     (0o700, ",backend=interp", r"code cannot be kept; leave out cache= or backend=interp"),
