@@ -42,7 +42,7 @@ def test_second_boot(start, linux, tmp_path):
     folder = tmp_path / "kept"
     consoles = []
     for smp, share in ((1, 0.0), (1, 0.8), (3, 0.7)):
-        machine = start("-M", "virt", "-m", "256M", "-smp", str(smp), "-accel", f"tcg,cache={folder}", *linux("uname -m", "expr 6 \\* 7"), qmp=True)
+        machine = start("-M", "virt", "-m", "256M", "-smp", str(smp), "-accel", f"tcg,cache={folder}", *linux("uname -m", "expr 6 \\* 7; read x"), qmp=True)
         machine.wait_for(r"riscv64")
         machine.wait_for(r"\n42\r\n")
         hits, misses, loaded, new = info(machine)
