@@ -92,6 +92,7 @@ void hmp_info_iothreads(struct hmp *hmp);
 void hmp_info_memdev(struct hmp *hmp);
 void hmp_info_memory_size(struct hmp *hmp);
 void hmp_info_mice(struct hmp *hmp);
+void hmp_info_mtree(struct hmp *hmp);
 void hmp_info_numa(struct hmp *hmp);
 void hmp_info_network(struct hmp *hmp);
 void hmp_info_pci(struct hmp *hmp);

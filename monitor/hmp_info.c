@@ -6,7 +6,6 @@
 #include "monitor/internal.h"
 #include "monitor/property.h"
 #include "vm/machine.h"
-#include "vm/memory.h"
 #include <json-c/json.h>
 #include <string.h>
 
@@ -127,11 +126,6 @@ static void info_jit(struct hmp *hmp)
         hmp_print(hmp, "JIT information is only available with accel=tcg");
 }
 
-static void info_mtree(struct hmp *hmp)
-{
-    take_text(hmp, vm_memory_describe(hmp->vm));
-}
-
 static void info_chardev(struct hmp *hmp)
 {
     GList *all = hmp->monitor->set->chardevs ? chardev_list(hmp->monitor->set->chardevs) : NULL;
@@ -199,7 +193,8 @@ const struct hmp_command hmp_info_pages[] = {
     { "memdev", "", "memory backends", hmp_info_memdev },
     { "memory_size_summary", "", "how much memory the guest has", hmp_info_memory_size },
     { "mice", "", "pointers", hmp_info_mice },
-    { "mtree", "", "the map of physical memory", info_mtree },
+    { "mtree", "[-f] [-d] [-o] [-D]", "the map of physical memory; -f: flat; -d, with -f: what an access comes to; -o: owners; -D: also what is switched off",
+      hmp_info_mtree },
     { "name", "", "the guest's name", info_name },
     { "numa", "", "NUMA nodes of the guest", hmp_info_numa },
     { "network", "", "network cards and netdevs", hmp_info_network },

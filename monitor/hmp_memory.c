@@ -1,4 +1,4 @@
-/* monitor/hmp_memory.c - x, xp, print, gva2gpa: looking at memory and registers. */
+/* monitor/hmp_memory.c - x, xp, print, gva2gpa, info mtree: looking at memory and registers. */
 #include "base/bits.h"
 #include "base/error.h"
 #include "monitor/hmp.h"
@@ -182,4 +182,26 @@ void hmp_translate(struct hmp *hmp)
         hmp_print(hmp, "Unmapped");
     else
         hmp_print(hmp, "gpa: 0x%" G_GINT64_MODIFIER "x", page.physical + address % 4096);
+}
+
+void hmp_info_mtree(struct hmp *hmp)
+{
+    static const char letters[] = "fdoD"; /* in the order of enum memory_text */
+    u32 what = 0;
+
+    for (;;) {
+        g_autofree char *word = hmp_word(hmp);
+
+        if (!word)
+            break;
+        const char *letter = word[0] == '-' && word[1] && !word[2] ? strchr(letters, word[1]) : NULL;
+        if (!letter) {
+            hmp_print(hmp, word[0] == '-' ? "mtree: unsupported option %s" : "mtree: extraneous characters at the end of line: '%s'", word);
+            hmp_print(hmp, "Try \"help info\" for more information");
+            return;
+        }
+        what |= 1u << (letter - letters);
+    }
+    g_autofree char *text = vm_memory_text(hmp->vm, what);
+    g_string_append(hmp->out, text);
 }

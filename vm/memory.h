@@ -76,7 +76,7 @@ struct region {
     bool romd;                      /* MMIO: reads and fetches go to `ram`, writes to ops (flash in read mode) */
     const struct region_ops *ops;   /* MMIO */
     void *opaque;
-    struct vm_object *owner;        /* whose busy token guards the hooks; may be NULL */
+    struct vm_object *owner;        /* whose it is; MMIO: whose busy token guards the hooks; may be NULL */
     struct region *alias;           /* ALIAS: of this region from alias_offset on */
     u64 alias_offset;
     GPtrArray *children;
@@ -144,7 +144,14 @@ enum mem_result space_load_bytes(struct space *space, u64 address, const void *f
 /* Host pointer to `size` bytes of RAM in one piece, or NULL. Valid inside the epoch; call vm_ram_changed after writing. */
 void *space_pointer(struct space *space, u64 address, u64 size, bool write);
 
-/* info mtree. The caller frees. */
-char *vm_memory_describe(struct vm *vm);
+/* memory_text.c: the map as text, for people (info mtree). */
+enum memory_text {
+    MEMORY_TEXT_FLAT = 1 << 0,     /* pieces as accesses find them, not the trees */
+    MEMORY_TEXT_DISPATCH = 1 << 1, /* with FLAT: what an access of each piece comes to */
+    MEMORY_TEXT_OWNERS = 1 << 2,
+    MEMORY_TEXT_DISABLED = 1 << 3, /* trees: regions that are switched off too */
+};
+/* what: a mask. The caller frees. Machine lock. */
+char *vm_memory_text(struct vm *vm, u32 what);
 
 #endif

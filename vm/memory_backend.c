@@ -323,9 +323,11 @@ bool vm_machine_ram_init(struct machine *machine, struct region *region, const c
         return init_nodes(machine, region, name, error);
     ram = machine->memory_backend ? take(vm, "memory-backend", machine->memory_backend, machine->ram_size, error)
                                   : vm_ram_create(vm, name, machine->ram_size, error);
-    if (ram)
-        region_init_ram(region, vm, ram->name, ram, 0, machine->ram_size);
-    return ram != NULL;
+    if (!ram)
+        return false;
+    region_init_ram(region, vm, ram->name, ram, 0, machine->ram_size);
+    region->owner = &machine->object;
+    return true;
 }
 
 void vm_machine_ram_finish(struct machine *machine, struct region *region)

@@ -3,7 +3,6 @@
 #include "host/epoch.h"
 #include "vm/internal.h"
 #include "vm/view.h"
-#include <inttypes.h>
 #include <string.h>
 
 static void init(struct region *region, struct vm *vm, const char *name, enum region_kind kind, u64 size)
@@ -304,52 +303,4 @@ void vm_memory_finish(struct vm *vm)
     g_ptr_array_unref(vm->spaces);
     g_ptr_array_unref(vm->ram_blocks);
     g_array_unref(vm->memory_listeners);
-}
-
-static const char *kind_name(const struct region *region)
-{
-    static const char *const names[] = { "container", "ram", "rom", "i/o", "alias" };
-
-    return region->kind == REGION_MMIO && region->ram ? "romd" : names[region->kind];
-}
-
-static void describe(GString *text, struct region *region, u64 base, unsigned depth)
-{
-    u64 last = base + (region->size ? region->size - 1 : UINT64_MAX);
-
-    g_string_append_printf(text, "%*s%016" PRIx64 "-%016" PRIx64 " (prio %d, %s): %s%s\n", depth * 2, "", base, last,
-                           region->priority, kind_name(region), region->name, region->enabled ? "" : " [disabled]");
-    if (region->kind == REGION_ALIAS) {
-        g_string_truncate(text, text->len - 1);
-        g_string_append_printf(text, " @%s %016" PRIx64 "-%016" PRIx64 "\n", region->alias->name, region->alias_offset,
-                               region->alias_offset + region->size - 1);
-        return;
-    }
-    g_autoptr(GPtrArray) sorted = g_ptr_array_new();
-    for (guint i = 0; i < region->children->len; i++) {
-        struct region *child = g_ptr_array_index(region->children, i);
-        guint at = 0;
-
-        while (at < sorted->len && ((struct region *)g_ptr_array_index(sorted, at))->address <= child->address)
-            at++;
-        g_ptr_array_insert(sorted, (gint)at, child);
-    }
-    for (guint i = 0; i < sorted->len; i++) {
-        struct region *child = g_ptr_array_index(sorted, i);
-
-        describe(text, child, base + child->address, depth + 1);
-    }
-}
-
-char *vm_memory_describe(struct vm *vm)
-{
-    GString *text = g_string_new(NULL);
-
-    for (guint i = 0; i < vm->spaces->len; i++) {
-        struct space *space = g_ptr_array_index(vm->spaces, i);
-
-        g_string_append_printf(text, "%saddress-space: %s\n", i ? "\n" : "", space->name);
-        describe(text, space->root, 0, 1);
-    }
-    return g_string_free(text, FALSE);
 }

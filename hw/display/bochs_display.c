@@ -97,6 +97,7 @@ static bool add_bars(struct bochs_display *self, GError **error)
     if (!self->vram)
         return false;
     region_init_ram(&self->vram_region, vm, "bochs-display-vram", self->vram, 0, self->vram_size);
+    self->vram_region.owner = &self->device.object;
     return pci_function_add_bar(&self->pci, 0, &self->vram_region, PCI_BAR_32 | PCI_BAR_PREFETCH, error) &&
            pci_function_add_bar(&self->pci, 2, &self->device.window[WINDOW_mmio].region, PCI_BAR_32, error);
 }

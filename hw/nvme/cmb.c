@@ -73,6 +73,7 @@ bool nvme_cmb_add(struct nvme *n, GError **error)
     if (!n->cmb)
         return false;
     region_init_ram(&n->cmb_region, n->device.object.vm, "nvme-cmb", n->cmb, 0, bytes(n));
+    n->cmb_region.owner = &n->device.object;
     return pci_function_add_bar(&n->pci, BAR_CMB, &n->cmb_region, PCI_BAR_64 | PCI_BAR_PREFETCH, error);
 }
 

@@ -50,6 +50,7 @@ static void show(struct pci_bridge *bridge, u32 which)
         return;
     region_init_alias(alias, bridge->function->device->object.vm, names[which], io ? &bridge->io : &bridge->memory, window.first,
                       window.last - window.first + 1);
+    alias->owner = &bridge->function->device->object;
     region_add(container, window.first, alias, 1);
 }
 
@@ -70,6 +71,7 @@ bool pci_bridge_init(struct pci_bridge *bridge, struct pci_function *function, c
     bridge->function = function;
     region_init_container(&bridge->memory, object->vm, "pci-bridge-memory-space", 0);
     region_init_container(&bridge->io, object->vm, "pci-bridge-io-space", 0x10000);
+    bridge->memory.owner = bridge->io.owner = object;
     for (u32 i = 0; i < PCI_WINDOWS; i++)
         bridge->shown[i] = (struct pci_window){ 1, 0 };
     bridge->bus->memory = &bridge->memory;

@@ -92,6 +92,7 @@ static void show(struct gpex *gpex, struct region *alias, const char *name, u64 
     if (!size)
         return;
     region_init_alias(alias, vm, name, &gpex->device.window[WINDOW_mmio].region, base, size);
+    alias->owner = &gpex->device.object;
     region_add(space_root(vm_memory(vm)), base, alias, 0);
 }
 

@@ -1,5 +1,6 @@
 /* tests/unit/memory.c - the memory map: priorities, aliases, gaps, device windows, generations. */
 #include "vm/memory.h"
+#include "vm/object.h"
 #include "vm/vm.h"
 #include <string.h>
 
@@ -163,6 +164,67 @@ static void changes_are_told(struct fixture *f, gconstpointer data)
     g_assert_cmpuint(vm_memory_generation(f->vm), ==, before + 1);
 }
 
+/* The text that info mtree shows: exact, but for the owner's path. */
+static void text_of_the_map(struct fixture *f, gconstpointer data)
+{
+    static const char flat[] = "FlatView #0\n AS \"memory\", root: system\n Root memory region: system\n"
+                               "  0000000000001000-0000000000001fff (prio 0, ram): ram @0000000000002000\n"
+                               "  0000000080000000-0000000080000fff (prio 0, ram): ram\n"
+                               "  0000000080001000-00000000800010ff (prio 1, i/o): mmio\n"
+                               "  0000000080001100-000000008000ffff (prio 0, ram): ram @0000000000001100\n",
+                      dispatch[] = "  Dispatch\n    4 sorted pieces, found by bisection\n"
+                                   "      #0 @0000000000001000..0000000000001fff ram [memory ram+2000]\n"
+                                   "      #1 @0000000080000000..0000000080000fff ram [memory ram+0]\n"
+                                   "      #2 @0000000080001000..00000000800010ff mmio [calls]\n"
+                                   "      #3 @0000000080001100..000000008000ffff ram [memory ram+1100]\n",
+                      tree[] = "address-space: memory\n"
+                               "  0000000000000000-ffffffffffffffff (prio 0, container): system\n"
+                               "    0000000000001000-0000000000001fff (prio 0, ram): alias alias @ram 0000000000002000-0000000000002fff\n"
+                               "    0000000080000000-000000008000ffff (prio 0, ram): ram\n",
+                      off[] = "    0000000080001000-00000000800010ff (prio 1, i/o): mmio [disabled] owner:{obj path=/}\n";
+    g_autofree char *both = g_strconcat(flat, dispatch, "\n", NULL), *all = g_strconcat(tree, off, "\n", NULL),
+                    *some = g_strconcat(tree, "\n", NULL), *plain = g_strconcat(flat, "\n", NULL);
+    const struct {
+        u32 what;
+        const char *text;
+    } rows[] = {
+        { MEMORY_TEXT_FLAT, plain },
+        { MEMORY_TEXT_FLAT | MEMORY_TEXT_DISPATCH, both },
+        { 0, some },                                         /* what is switched off does not show ... */
+        { MEMORY_TEXT_DISABLED | MEMORY_TEXT_OWNERS, all },  /* ... unless asked for */
+    };
+
+    (void)data;
+    add_mmio(f, &any_size, 0x80001000, 1);
+    f->mmio.owner = vm_root(f->vm);
+    region_init_alias(&f->alias, f->vm, "alias", &f->ram_region, 0x2000, 0x1000);
+    region_add(space_root(f->space), 0x1000, &f->alias, 0);
+    for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
+        region_set_enabled(&f->mmio, rows[i].what & MEMORY_TEXT_FLAT);
+        g_autofree char *text = vm_memory_text(f->vm, rows[i].what);
+        g_assert_cmpstr(text, ==, rows[i].text);
+    }
+}
+
+/* Behind an alias lies a tree of its own: it is shown once, whatever looks into it. */
+static void text_of_what_aliases_show(struct fixture *f, gconstpointer data)
+{
+    struct region aside;
+
+    (void)data;
+    region_init_container(&aside, f->vm, "aside", 0x10000);
+    region_init_alias(&f->alias, f->vm, "window", &aside, 0x1000, 0x1000);
+    region_add(space_root(f->space), 0x1000, &f->alias, 0);
+    region_init_alias(&f->mmio, f->vm, "window-2", &aside, 0x1000, 0x1000);
+    region_add(space_root(f->space), 0x3000, &f->mmio, 0);
+    g_autofree char *text = vm_memory_text(f->vm, 0);
+    g_assert_true(g_str_has_suffix(text, "(prio 0, ram): ram\n\nmemory-region: aside\n"
+                                         "  0000000000000000-000000000000ffff (prio 0, container): aside\n\n"));
+    region_finish(&f->mmio);
+    region_finish(&f->alias);
+    region_finish(&aside);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -174,5 +236,7 @@ int main(int argc, char **argv)
     T(aliases_show_a_part);
     T(sizes_are_adapted);
     T(changes_are_told);
+    T(text_of_the_map);
+    T(text_of_what_aliases_show);
     return g_test_run();
 }

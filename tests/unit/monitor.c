@@ -366,6 +366,11 @@ static const struct {
     { "watchdog_action sleep", "watchdog_action: there is no action 'sleep'\n" },
     { "gdbserver", "gdbserver: there is no GDB server here\n" },
     { "info iothreads", "" },
+    { "info mtree", "address-space: memory\n  0000000000000000-ffffffffffffffff (prio 0, container): system\n\n" },
+    { "info mtree -f -d", "FlatView #0\n AS \"memory\", root: system\n Root memory region: system\n  No rendered FlatView\n\n" },
+    { "info mtree -f -x", "mtree: unsupported option -x\nTry \"help info\" for more information\n" },
+    { "info mtree -fo", "mtree: unsupported option -fo\nTry \"help info\" for more information\n" },
+    { "info mtree flat", "mtree: extraneous characters at the end of line: 'flat'\nTry \"help info\" for more information\n" },
     { "info blockstats", "" },
     { "system_wakeup", "Error: wake-up from suspend is not supported by this guest\n" },
 };
