@@ -55,6 +55,7 @@ struct chardev_set {
     struct chardev_owner owner;
     GPtrArray *chardevs;
     u8 escape;
+    bool background; /* no terminal */
     struct host_fdsets *fdsets; /* for files named /dev/fdset/N; may be NULL */
 };
 

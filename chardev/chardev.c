@@ -64,6 +64,11 @@ void chardev_set_escape(struct chardev_set *set, u8 character)
     set->escape = character;
 }
 
+void chardev_set_background(struct chardev_set *set, bool background)
+{
+    set->background = background;
+}
+
 void chardev_set_fdsets(struct chardev_set *set, struct host_fdsets *fdsets)
 {
     set->fdsets = fdsets;

@@ -64,6 +64,9 @@ void chardev_set_destroy(struct chardev_set *set);
 /* -echr: the mux's escape character; 1 (Ctrl-A) unless set, 0 for none. For muxes created later. */
 void chardev_set_escape(struct chardev_set *set, u8 character);
 
+/* -daemonize: the process has no terminal, or will have none soon. stdio is refused. */
+void chardev_set_background(struct chardev_set *set, bool background);
+
 /* Where files named /dev/fdset/N come from; the caller's, outlives the set. */
 struct host_fdsets;
 void chardev_set_fdsets(struct chardev_set *set, struct host_fdsets *fdsets);

@@ -47,6 +47,8 @@ static bool open_stdio(struct chardev *chardev, GHashTable *options, GError **er
     bool keep_signals = chardev_option_bool(options, "signal", true);
 
     self->out_fd = -1;
+    if (chardev->set->background)
+        return error_set(error, "cannot use stdio with -daemonize");
     if (in_use(chardev->set)) {
         error_set(error, "standard input and output are in use by another stdio chardev");
         return error_hint(error, "share them: -chardev stdio,id=ID,mux=on");

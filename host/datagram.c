@@ -11,6 +11,9 @@ static struct addrinfo *resolve(const struct host_address *address, int family, 
 {
     const char *host = address->host && *address->host ? address->host : NULL;
     struct addrinfo hints = {.ai_family = family, .ai_socktype = SOCK_DGRAM, .ai_flags = passive ? AI_PASSIVE : 0}, *list;
+
+    if (!host_port_check(address->port, error))
+        return NULL;
     int result = getaddrinfo(host, address->port && *address->port ? address->port : "0", &hints, &list);
 
     if (!result)

@@ -90,12 +90,24 @@ static int unix_socket(const struct host_address *address, bool listening, bool 
     return fd;
 }
 
+bool host_port_check(const char *port, GError **error)
+{
+    char *end = NULL;
+    u64 number = port ? g_ascii_strtoull(port, &end, 10) : 0;
+
+    if (!port || end == port || *end || number < 65536)
+        return true;
+    return error_set(error, "port '%s': ports are numbers from 0 to 65535, or names", port);
+}
+
 static struct addrinfo *resolve(const struct host_address *address, const char *port,
                                 bool listening, GError **error)
 {
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_family = AF_UNSPEC}, *list;
     const char *host = address->host && *address->host ? address->host : NULL;
 
+    if (!host_port_check(port, error))
+        return NULL;
     hints.ai_flags = listening ? AI_PASSIVE : 0;
     if (address->no_ipv6)
         hints.ai_family = AF_INET;

@@ -26,6 +26,9 @@ void host_address_clear(struct host_address *address);
 /* "unix:/tmp/s" or "tcp:localhost:1234". The caller frees. */
 char *host_address_print(const struct host_address *address);
 
+/* A port that is a number must be below 65536 (getaddrinfo takes it modulo that). NULL and names are fine. */
+bool host_port_check(const char *port, GError **error);
+
 /* A listening socket, or -1. Replaces a stale unix socket file. */
 int host_socket_listen(const struct host_address *address, GError **error);
 

@@ -38,6 +38,7 @@ struct monitor_set {
     monitor_gdbserver *serve; /* may be NULL */
     void *serve_opaque;
     struct api_event_sink events;
+    bool hushed;         /* monitor_set_hush */
     bool migration_events; /* capability "events" of migration */
 };
 
@@ -49,6 +50,7 @@ struct monitor {
     GString *output;  /* not yet sent */
     GHashTable *fds;  /* name -> GINT_TO_POINTER(fd), closed with the table */
     bool open;
+    bool expected;    /* somebody is there, and is greeted when the set is not hushed any more */
     /* QMP */
     struct json_tokener *tokener;
     size_t message;   /* bytes of the message so far */

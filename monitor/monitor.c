@@ -111,6 +111,18 @@ void monitor_set_gdbserver(struct monitor_set *set, monitor_gdbserver *serve, vo
     set->serve_opaque = opaque;
 }
 
+void monitor_set_hush(struct monitor_set *set, bool hushed)
+{
+    set->hushed = hushed;
+    for (guint i = 0; i < set->monitors->len && !hushed; i++) {
+        struct monitor *monitor = set->monitors->pdata[i];
+
+        if (monitor->expected)
+            monitor_opened(monitor);
+        chardev_accept_input(&monitor->front);
+    }
+}
+
 struct monitor *monitor_create(struct monitor_set *set, enum monitor_mode mode, const struct monitor_io *io)
 {
     struct monitor *monitor = g_new0(struct monitor, 1);
@@ -130,7 +142,8 @@ struct monitor *monitor_create(struct monitor_set *set, enum monitor_mode mode, 
 
 void monitor_opened(struct monitor *monitor)
 {
-    if (monitor->open)
+    monitor->expected = monitor->set->hushed;
+    if (monitor->open || monitor->expected)
         return;
     monitor->open = true;
     if (monitor->mode == MONITOR_HMP) {
@@ -143,7 +156,7 @@ void monitor_opened(struct monitor *monitor)
 
 void monitor_closed(struct monitor *monitor)
 {
-    monitor->open = false;
+    monitor->open = monitor->expected = false;
     g_string_truncate(monitor->output, 0);
     g_hash_table_remove_all(monitor->fds);
     if (monitor->mode != MONITOR_HMP)
@@ -152,7 +165,7 @@ void monitor_closed(struct monitor *monitor)
 
 size_t monitor_can_receive(const struct monitor *monitor)
 {
-    return monitor->output->len < MONITOR_OUTPUT_PAUSE ? 4096 : 0;
+    return monitor->output->len < MONITOR_OUTPUT_PAUSE && !monitor->set->hushed ? 4096 : 0;
 }
 
 void monitor_receive(struct monitor *monitor, const u8 *data, size_t length)

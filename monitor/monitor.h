@@ -26,6 +26,12 @@ void monitor_set_destroy(struct monitor_set *set);
 struct monitor *monitor_add(struct monitor_set *set, struct chardev *chardev, enum monitor_mode mode, GError **error);
 void monitor_remove(struct monitor *monitor);
 
+/*
+ * While the machine comes up: monitors greet nobody, take no input and send no events. Once hushed is false, whoever is at the other
+ * end is greeted.
+ */
+void monitor_set_hush(struct monitor_set *set, bool hushed);
+
 /* Executes one line of the human monitor; the answer is the caller's. Any of the monitors' commands; takes the machine lock. */
 char *monitor_execute(struct monitor_set *set, const char *line);
 

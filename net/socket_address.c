@@ -69,6 +69,8 @@ socklen_t net_socket_resolve(const struct host_address *address, bool passive, s
     memset(to, 0, sizeof(*to));
     if (address->path)
         return unix_address(address, to, error);
+    if (!host_port_check(address->port, error))
+        return 0;
     hints.ai_family = address->no_ipv6 ? AF_INET : address->no_ipv4 ? AF_INET6 : AF_UNSPEC;
     int result = getaddrinfo(host, address->port, &hints, &list);
     if (result) {

@@ -67,8 +67,12 @@ static bool create_serials(struct mynah_system *s, GError **error)
         if (use->id == API_OPTION_SERIAL && !connect_serial(s, count++, use->text, error))
             return false;
     }
-    if (count || s->nodefaults || given(s, API_OPTION_QTEST) || s->daemon || !uses_terminal(s))
+    if (count || s->nodefaults || given(s, API_OPTION_QTEST) || !uses_terminal(s) || (s->daemon && !s->nographic))
         return true;
+    if (s->daemon) {
+        error_set(error, "-nographic cannot be used with -daemonize");
+        return error_hint(error, "there is no terminal then: say -display none, and where the serial line goes (-serial FILE)");
+    }
     bool monitor = !given(s, API_OPTION_MONITOR) && !given(s, API_OPTION_MON) && !given(s, API_OPTION_QMP);
     return connect_serial(s, 0, monitor ? "mon:stdio" : "stdio", error);
 }
@@ -230,8 +234,10 @@ bool system_create_backends(struct mynah_system *s, GError **error)
     s->gdbs = g_ptr_array_new();
     s->monitored_serials = g_ptr_array_new();
     s->chardevs = chardev_set_create(vm_context(s->vm), &owner);
+    chardev_set_background(s->chardevs, s->daemon != NULL);
     system_create_networks(s);
     s->monitors = monitor_set_create(s->vm, s->chardevs);
+    monitor_set_hush(s->monitors, true);
     monitor_set_gdbserver(s->monitors, serve_debugger, s);
     vm_set_backend(s->vm, "chardevs", 0, s->chardevs);
     s->ui = ui_create();

@@ -6,6 +6,7 @@
 #include "host/process.h"
 #include "block/disk.h"
 #include "fs/devices.h"
+#include "monitor/monitor.h"
 #include "system/system.h"
 #include "tcg/backend.h"
 #include "ui/ui.h"
@@ -135,6 +136,7 @@ int main(int argc, char **argv)
     } else {
         host_process_on_end(vm_context(s.vm), on_signal, &s);
         host_daemon_ready(s.daemon);
+        monitor_set_hush(s.monitors, false);
         start(&s);
         status = vm_run(s.vm);
     }

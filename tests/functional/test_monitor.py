@@ -204,6 +204,35 @@ def test_mistakes_end_with_status_1(none_exists, arguments, text):
     assert text in done.stderr.decode()
 
 
+@pytest.mark.parametrize("monitor", ["-monitor", "-qmp"])
+@pytest.mark.parametrize("arguments, text", [
+    (["-gdb", "foo"], "-gdb: 'foo': there is no chardev kind 'foo'"),
+    (["-gdb", "tcp::65536"], "port '65536': ports are numbers from 0 to 65535, or names"),
+    (["-pidfile", "no/such/folder"], "cannot write pid file 'no/such/folder'"),
+    (["-qmp", "tcp:bad"], "'bad' is no HOST:PORT"),
+    (["-mon", "chardev=x"], "there is no chardev 'x'"),
+    (["-qtest", "foo"], "-qtest foo: 'foo': there is no chardev kind 'foo'"),
+    (["-accel", "tcg,cache=/dev/null/x"], "cannot make the folder '/dev/null/x'"),
+])
+def test_mistakes_found_late(none_exists, monitor, arguments, text):
+    """What only shows when nearly everything is there: nobody is greeted before it."""
+    done = run("-display", "none", "-bios", "none", "-M", "virt", "-serial", "null", monitor, "stdio", *arguments)
+    assert done.returncode == 1 and done.stdout == b"", done
+    assert text in done.stderr.decode() and done.stderr.count(b"\n") <= 2
+
+
+@pytest.mark.parametrize("arguments, text", [
+    (["-nographic"], "-nographic cannot be used with -daemonize\nthere is no terminal then"),
+    (["-display", "none", "-serial", "stdio"], "cannot use stdio with -daemonize"),
+    (["-display", "none", "-monitor", "stdio"], "cannot use stdio with -daemonize"),
+    (["-display", "none", "-qmp", "tcp:bad"], "'bad' is no HOST:PORT"),
+])
+def test_mistakes_of_daemons(none_exists, arguments, text):
+    """They end before -daemonize returns; a terminal is not for them."""
+    done = run("-M", "virt", "-bios", "none", "-daemonize", *arguments)
+    assert done.returncode == 1 and text in done.stderr.decode() and done.stdout == b""
+
+
 def test_firmware_folders(tmp_path):
     """-L comes before the cache and before what is installed, whatever the files are called there."""
     assert "/usr/share/qemu" in run("-L", "help").stdout.decode().splitlines()

@@ -301,6 +301,30 @@ static void test_slow_reader(void)
     rig_finish(&rig);
 }
 
+/* A machine that comes up: nobody is greeted and nothing is taken before all is there. */
+static void test_hush(void)
+{
+    struct rig rig;
+
+    rig_init(&rig, MONITOR_QMP);
+    monitor_closed(rig.monitor);
+    g_string_truncate(rig.seen, 0);
+    monitor_set_hush(rig.set, true);
+    monitor_opened(rig.monitor);
+    monitor_closed(rig.monitor); /* has gone again */
+    monitor_set_hush(rig.set, false);
+    g_assert_cmpstr(rig.seen->str, ==, "");
+    monitor_set_hush(rig.set, true);
+    monitor_opened(rig.monitor);
+    g_assert_cmpuint(monitor_can_receive(rig.monitor), ==, 0);
+    g_assert_cmpstr(rig.seen->str, ==, "");
+    monitor_set_hush(rig.set, false);
+    g_assert_true(g_str_has_prefix(rig.seen->str, "{ \"QMP\": "));
+    g_assert_cmpuint(monitor_can_receive(rig.monitor), >, 0);
+    negotiate(&rig);
+    rig_finish(&rig);
+}
+
 static void test_fds(void)
 {
     int pipes[2];
@@ -529,6 +553,7 @@ int main(int argc, char **argv)
     g_test_add_func("/monitor/malformed", test_malformed);
     g_test_add_func("/monitor/events", test_events);
     g_test_add_func("/monitor/slow-reader", test_slow_reader);
+    g_test_add_func("/monitor/hush", test_hush);
     g_test_add_func("/monitor/fds", test_fds);
     g_test_add_func("/monitor/hmp", test_hmp);
     g_test_add_func("/monitor/editing", test_editing);
