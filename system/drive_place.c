@@ -72,6 +72,10 @@ static bool read_place(const struct mynah_system *s, struct api_keyval *list, co
 }
 
 /* Buildroot writes -drive id=hd0 and -device virtio-blk-device,drive=hd0, and means one disk. */
+/*
+ * DEVIATION Devices | `-drive id=X` without `if=` that a `-device` names | belongs to that device | QEMU makes a second device of it
+ * and then refuses the line; Buildroot's needs it
+ */
 static bool device_takes(const struct mynah_system *s, const char *id)
 {
     for (unsigned i = 0; i < api_option_count(s->options); i++) {

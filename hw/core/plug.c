@@ -46,6 +46,10 @@ struct deletion {
     char *path;
 };
 
+/*
+ * DEVIATION Devices | `device_del` of a virtio device on PCI | one DEVICE_DELETED, for the function | QEMU sends another one for the
+ * part behind it
+ */
 static void delete_now(void *opaque)
 {
     struct deletion *deletion = opaque;

@@ -208,6 +208,7 @@ static void wire_changed(void *device, u32 source, u32 level)
 
 /* Registers */
 
+/* DEVIATION Devices | APLIC | one delivery mode, as the board is configured (`domaincfg.DM` is fixed); little-endian | WARL, as in QEMU */
 static u64 read_domaincfg(void *device, u32 index)
 {
     const struct riscv_aplic *aplic = device;

@@ -13,6 +13,11 @@ enum { ICR_ASSERTED = 1u << 31, OTHER_CAUSES = E1000E_LSC | E1000E_RXO | E1000E_
 enum { STATUS_FULL = 1, STATUS_LINK = 2, STATUS_1000 = 0x2 << 6 | 0x2 << 8, STATUS_MASTER = 1 << 19 };
 enum { SYSTIM_HZ = 25000000 };
 
+/*
+ * DEVIATION Network cards | e1000e: delays (`RDTR`, `ITR`, ...), wake-up, management, time stamps of frames, flash | registers are
+ * there, nothing follows |
+ */
+
 /* ---- DMA ---- */
 
 static bool dma(struct e1000e *e, u64 address, u8 *data, u64 size, bool write)

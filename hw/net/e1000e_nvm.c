@@ -42,6 +42,8 @@ void e1000e_phy_reset(struct e1000e *e)
     e1000e_phy_link(e, net_link_is_up(e->client));
 }
 
+/* DEVIATION Network cards | e1000e: autonegotiation | takes no time, always ends with 1000 Mbit/s full duplex | */
+
 /* The partner can do everything; autonegotiation takes no time. */
 void e1000e_phy_link(struct e1000e *e, bool up)
 {

@@ -159,6 +159,10 @@ static u32 buffer_size(u32 rctl)
     return rctl & RCTL_BSEX && code ? 32768u >> code : 2048u >> code;
 }
 
+/*
+ * DEVIATION Network cards | e1000e: receive-side scaling, header splitting by protocol | hashes are not calculated, all frames go to
+ * queue 0; split packets are cut by size | drivers work without
+ */
 static struct format find_format(const struct e1000e *e)
 {
     u32 rctl = e->state->rctl, split = e->state->psrctl;
@@ -235,6 +239,10 @@ static u32 left_in(const struct ring *ring)
     return (ring->tail + ring->count - ring->head) % ring->count;
 }
 
+/*
+ * DEVIATION Network cards | e1000e: frames without a free descriptor | wait in a bounded queue instead of being dropped and counted
+ * | nothing is gained by losing them
+ */
 static enum net_result store(struct e1000e *e, const u8 *data, u32 size, const struct verdict *verdict)
 {
     struct format format = find_format(e);

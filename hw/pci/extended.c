@@ -5,6 +5,11 @@
 
 enum { FIRST = 0x100, ID_AER = 1, ID_ACS = 13 };
 
+/*
+ * DEVIATION Devices | PCI Express | error reporting (AER) and access control services of `pcie-root-port` have registers, but no
+ * error ever occurs; devices have neither, and no ATS: `aer=on`, `ats=on` are refused | nobody asks for them yet
+ */
+
 /* Advanced error reporting. */
 enum { UNCORRECTABLE = 4, UNCORRECTABLE_MASK = 8, SEVERITY = 0xc, CORRECTABLE = 0x10, CORRECTABLE_MASK = 0x14, CONTROL = 0x18, ROOT_COMMAND = 0x2c,
        ROOT_STATUS = 0x30, AER_SIZE = 0x48 };

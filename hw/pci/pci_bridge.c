@@ -24,6 +24,10 @@ static void written(struct device *device, u32 offset, unsigned size)
         pci_bus_reset(b->bridge.bus);
 }
 
+/*
+ * DEVIATION Devices | `pcie-pci-bridge` | devices behind it come and go only while the machine is built | its hot-plug controller
+ * (SHPC) is not modelled
+ */
 static bool realize(void *device, GError **error)
 {
     struct pcie_pci_bridge *b = device;

@@ -225,6 +225,7 @@ static bool check_options(const struct virt *virt, GError **error)
 {
     if (virt->machine.cpus > VIRT_MAX_CPUS)
         return error_set(error, "virt supports at most %u CPUs", VIRT_MAX_CPUS);
+    /* DEVIATION RISC-V | `acpi=` of `virt` | `on` is refused, `auto` hands over a device tree | there are no ACPI tables yet */
     if (virt->acpi == 1) {
         error_set(error, "acpi=on: there are no ACPI tables for RISC-V yet");
         return error_hint(error, "acpi=off or auto hands over a device tree");
@@ -261,6 +262,7 @@ static void finish(struct vm_object *object)
 }
 
 static const char *const on_off_auto[] = { "auto", "on", "off", NULL };
+/* DEVIATION Devices | `aia=` of `virt` | without `aplic-imsic` there is no MSI, as in QEMU | interrupts go by pins */
 static const char *const aia_kinds[] = { "none", "aplic", "aplic-imsic", NULL };
 
 static const struct vm_property properties[] = {

@@ -99,6 +99,10 @@ static bool create_plic(struct virt *virt, u32 number, GError **error)
     return socket->wires != NULL;
 }
 
+/*
+ * DEVIATION Devices | `aia-guests=` of `virt` | addresses and the device tree leave room for guest interrupt files; their pages are
+ * zeros | they need the H extension
+ */
 u32 virt_guest_bits(const struct virt *virt)
 {
     return virt->aia_guests ? 32 - (u32)__builtin_clz(virt->aia_guests) : 0;

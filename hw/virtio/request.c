@@ -7,6 +7,10 @@
 /* Longest request: what the 32-bit length of a used entry can say (2.7.8). */
 static const u64 max_bytes = UINT32_MAX;
 
+/*
+ * DEVIATION Devices | virtio buffers and rings | must lie in RAM; one that points at a device's registers fails the virtio device |
+ * no DMA into devices
+ */
 bool virtio_area_map(struct virtio_queue *queue, struct virtio_area *area, u64 address, u64 size, u64 align, const char *what)
 {
     struct space_hit hit = space_lookup(queue->virtio->space, address);

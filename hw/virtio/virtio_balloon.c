@@ -7,6 +7,7 @@
 #include "vm/machine.h"
 #include <string.h>
 enum { F_STATS = 1, F_DEFLATE_ON_OOM = 2, F_PAGE_POISON = 4, F_PAGE_REPORTING = 5, BALLOON_STATS = 16 };
+/* DEVIATION Devices | virtio-balloon | `free-page-hint=on` is refused | it serves migration, which is not there yet */
 static bool refuse_hints(struct vm_object *object, const struct vm_property *property, const char *text, GError **error);
 static char *get_stats(struct vm_object *object, const struct vm_property *property);
 static char *get_interval(struct vm_object *object, const struct vm_property *property);

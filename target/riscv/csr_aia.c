@@ -7,6 +7,8 @@
 /* Indirectly accessed registers. With XLEN = 64 odd ones do not exist, but for the reserved ones between eidelivery and eip0. */
 enum { SELECT_IPRIO = 0x30, SELECT_IPRIO_END = 0x40, SELECT_FILE = 0x70, SELECT_EIP = 0x80, SELECT_END = 0x100 };
 
+/* DEVIATION RISC-V | AIA: `mvien` | bits 1, 9 and 13 to 63 can be set; no local interrupt occurs by itself | WARL */
+
 /* Interrupts that mvien can make virtual: SSI, SEI, and all local and custom ones, of which none occurs by itself. */
 #define LOCAL  (~UINT64_C(0) << 13)
 #define VIRTUAL (BIT64(RISCV_INT_SSI) | BIT64(RISCV_INT_SEI) | LOCAL)
@@ -246,6 +248,10 @@ bool riscv_test_ireg(struct riscv_cpu *cpu, u32 number)
            (level == RISCV_LEVEL_M || riscv_test_s_file(cpu, number));
 }
 
+/*
+ * DEVIATION RISC-V | AIA: priorities | with an IMSIC all bytes of the `iprio` arrays for interrupts that can be enabled can be set;
+ * otherwise none, and IPRIO reads 1. Custom interrupts and 14, 15 come last by default, in order of their numbers | WARL
+ */
 static u64 iprio_mask(struct riscv_cpu *cpu, enum riscv_level level, unsigned first)
 {
     u64 mask = 0;

@@ -8,6 +8,7 @@
 #include "target/riscv/trap.h"
 #include "vm/clock.h"
 
+/* DEVIATION RISC-V | `mhpmcounter3`-`18` | can be written, count no event | there is no event that translated code could count cheaply */
 static u64 implemented(const struct riscv_cpu *cpu)
 {
     return 5 | ((UINT64_C(1) << cpu->pmu_counters) - 1) << 3;
@@ -47,6 +48,11 @@ bool riscv_test_stimecmp(struct riscv_cpu *cpu, u32 number)
 
     return state->privilege == RISCV_M || ((state->mcounteren & 2) && (state->menvcfg & ENVCFG_STCE));
 }
+
+/*
+ * DEVIATION RISC-V | `mcycle`, `minstret` | both run with the virtual clock, 1 GHz | counting instructions costs time; with
+ * `-icount` both count
+ */
 
 /* What a counter that runs is relative to, behind the instruction that is under way, if any. */
 static u64 running(struct riscv_cpu *cpu, u32 index)

@@ -324,6 +324,7 @@ u64 riscv_read_id(struct riscv_cpu *cpu, const struct riscv_csr *row, u32 number
     }
 }
 
+/* DEVIATION RISC-V | `misa` | ignores writes | WARL */
 u64 riscv_read_misa(struct riscv_cpu *cpu, const struct riscv_csr *row, u32 number)
 {
     return UINT64_C(2) << 62 | riscv_extensions_misa(cpu->extension);

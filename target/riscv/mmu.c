@@ -141,6 +141,8 @@ static void find_memory(struct riscv_cpu *cpu, u64 address)
     }
 }
 
+/* DEVIATION RISC-V | page tables | must lie in RAM or ROM; in a device they are access faults | the manual lets the platform choose */
+
 /* Host memory of a PTE: in RAM or ROM; NULL: an access fault (page tables do not lie in devices). */
 static u64 *pte_pointer(struct walk *walk, u64 address)
 {
@@ -151,6 +153,7 @@ static u64 *pte_pointer(struct walk *walk, u64 address)
     return w->host ? (u64 *)(w->host + (address - w->first)) : NULL;
 }
 
+/* DEVIATION RISC-V | pointers to page tables | A, D, U, N and PBMT bits in them are page faults | they are reserved there */
 static u64 reserved_bits(const struct walk *walk, bool leaf)
 {
     u64 bits = riscv_has(walk->cpu, RISCV_EXT_SVRSW60T59B) ? PTE_RESERVED & ~PTE_SOFTWARE_HIGH : PTE_RESERVED;
@@ -163,6 +166,8 @@ static u64 reserved_bits(const struct walk *walk, bool leaf)
         bits |= PTE_N;
     return bits;
 }
+
+/* DEVIATION RISC-V | memory types of Svpbmt | accepted and ignored | all RAM is coherent here */
 
 /* Encodings that are page faults whatever the access. */
 static bool malformed(const struct walk *walk, u64 pte, int level)

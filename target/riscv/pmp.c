@@ -13,6 +13,8 @@ static unsigned match_of(const struct riscv_pmp_entry *entry)
     return entry->config >> CONFIG_A_SHIFT & 3;
 }
 
+/* DEVIATION RISC-V | PMP | granularity of 4 bytes; an entry with W and without R is not taken over | WARL */
+
 /* The range that entry i covers (section 3.7.1.1). */
 static void compute_range(struct riscv_state *state, unsigned i)
 {

@@ -75,6 +75,10 @@ u64 riscv_helper_sret(void *vcpu, u64 raw)
     return LEFT;
 }
 
+/*
+ * DEVIATION RISC-V | `wfi` | in U mode illegal where S mode exists, with `mstatus.TW` illegal below M; both at once instead of after
+ * a time | the time limit is the implementation's, and may be 0
+ */
 u64 riscv_helper_wfi(void *vcpu, u64 raw, u64 next)
 {
     struct riscv_cpu *cpu = riscv_cpu_of(vcpu);
@@ -88,6 +92,8 @@ u64 riscv_helper_wfi(void *vcpu, u64 raw, u64 next)
         vcpu_halt(vcpu);
     return LEFT;
 }
+
+/* DEVIATION RISC-V | `wrs.nto`, `wrs.sto` | end at once | a wait may end for any reason */
 
 /* A wait may end for any reason; another hart gets the host's core meanwhile. */
 u64 riscv_helper_wrs(void *vcpu, u64 raw, u64 next)
@@ -172,6 +178,8 @@ static bool cbo_enabled(const struct riscv_state *state, bool invalidate)
 
     return (state->privilege == RISCV_M || (state->menvcfg & bits)) && (state->privilege >= RISCV_S || (state->senvcfg & bits));
 }
+
+/* DEVIATION RISC-V | cache blocks | `cbo.clean`, `cbo.flush`, `cbo.inval` check permissions and do nothing else | there are no caches */
 
 /* There are no caches: what is left are the privilege and the permissions, which are those of a load or else of a store. */
 u64 riscv_helper_cbo(void *vcpu, u64 address, u64 raw)

@@ -48,6 +48,10 @@ void translate_lr(struct translation *t, const struct riscv_insn *i, u32 mem)
  * A compare-exchange by value against what LR read. Failure for lack of a reservation leaves by a side exit, so rd is
  * set to 1 before and, since the store may fault, brought back behind. The reservation goes either way.
  */
+/*
+ * DEVIATION RISC-V | LR/SC | SC compares the value: a store of the same value in between is not noticed, unless `-accel
+ * tcg,thread=single` or `exact-exclusives=on` | as most emulators do
+ */
 void translate_sc(struct translation *t, const struct riscv_insn *i, u32 mem)
 {
     ir_value address = translate_x(t, i->rs1), desired = translate_x(t, i->rs2), before = translate_x(t, i->rd);

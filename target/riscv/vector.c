@@ -27,6 +27,11 @@ static unsigned max_element(const struct riscv_cpu *cpu)
     return riscv_has(cpu, RISCV_EXT_ZVE64X) ? cpu->elen : MIN(cpu->elen, 32);
 }
 
+/*
+ * DEVIATION RISC-V | vectors | `vlen` is at most 512 (QEMU: 1024); a fractional LMUL allows elements up to that part of ELEN, others
+ * set `vill` | enough for hosts of today; the manual demands no more
+ */
+
 /* With a fractional LMUL elements are at most that part of ELEN; more is allowed (section 3.4.2), and not there in QEMU either. */
 bool riscv_vector_type_legal(const struct riscv_cpu *cpu, u64 vtype)
 {
@@ -166,6 +171,11 @@ static bool move_legal(enum riscv_vector_op op, u32 raw)
 
     return !((raw >> 7 | raw >> 20) & mask);
 }
+
+/*
+ * DEVIATION RISC-V | vectors: a source that overlaps the mask, or another source of another width | illegal but where QEMU allows it
+ * (comparisons, reductions, carries, stores) | reserved
+ */
 
 /*
  * No register may be read as elements of two widths (section 5.2); the mask counts as one-bit elements. Where results are masks or scalars,

@@ -58,3 +58,23 @@ def test_static_data_allowed_names_what_is_gone(tmp_path):
     (tmp_path / "a.c").write_text("int f(void) { return 1; }\n")
     subprocess.run(["cc", "-c", "-o", tmp_path / "a.o", tmp_path / "a.c"], check=True)
     assert lint("check-static-data", tmp_path, tmp_path)[0] == 1
+
+
+@pytest.mark.parametrize("change, complaint", [
+    (None, None),
+    (("| at once */", "| soon */"), "is not what the sources say"),                        # another text
+    (("/* DEVIATION", "/* deviation"), "is not what the sources say"),                     # gone from the sources
+    ((" RISC-V |", " RISC-V"), "hw/a.c:2: expected SECTION | what"),                     # not all cells
+    ((" RISC-V |", " Nowhere |"), "hw/a.c:2: expected SECTION | what"),
+])
+def test_deviations(tmp_path, change, complaint):
+    text = "int a;\n/* DEVIATION RISC-V | `b` |\n * goes | at once */\n"
+    for folder in ("docs/guide", "hw"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "hw" / "a.c").write_text(text)
+    assert lint("gen-deviations", tmp_path)[0] == 0
+    assert "| `b` | goes | at once |\n" in (tmp_path / "docs" / "guide" / "known-deviations.md").read_text()
+    if change:
+        (tmp_path / "hw" / "a.c").write_text(text.replace(*change))
+    status, said = lint("gen-deviations", tmp_path, "--check")
+    assert (status == 0) if complaint is None else (status == 1 and complaint in said)
