@@ -102,7 +102,8 @@ static u64 configuration(struct vcpu *vcpu)
     const struct riscv_cpu *cpu = riscv_cpu_of(vcpu);
     const u64 words[] = {
         cpu->vlen, cpu->elen, cpu->rvv_ta_all_1s, cpu->rvv_ma_all_1s, cpu->rvv_vl_half_avl, cpu->rvv_vsetvl_x0_vill, cpu->cbom_block,
-        cpu->cboz_block, cpu->cbop_block, cpu->mmu, cpu->pmp, cpu->pmp_regions, cpu->pmu_counters,
+        cpu->cboz_block, cpu->cbop_block, cpu->mmu, cpu->pmp, cpu->pmp_regions, cpu->pmp_granularity,
+        cpu->pmu_counters,
     };
 
     return hash_bytes(words, sizeof(words), hash_bytes(cpu->extension, sizeof(cpu->extension), 0));
@@ -213,73 +214,11 @@ static bool check_options(struct riscv_cpu *cpu, GError **error)
     cpu->sv39 &= cpu->mmu;
     cpu->sv48 &= cpu->sv39;
     cpu->sv57 &= cpu->sv48;
+    if (!is_power_of_2(cpu->pmp_granularity))
+        return error_set(error, "pmp-granularity %u is not a power of 2", cpu->pmp_granularity);
     if (!cpu->pmp)
         cpu->pmp_regions = 0;
     return !cpu->extension[RISCV_EXT_ZVE32X] || check_vectors(cpu, error);
-}
-
-static bool needs_met(const struct riscv_cpu *cpu, unsigned i)
-{
-    g_auto(GStrv) needs = g_strsplit(riscv_extensions[i].needs, " ", -1);
-
-    for (unsigned k = 0; k < RISCV_EXT_COUNT; k++) {
-        if (!cpu->extension[k] && g_strv_contains((const char *const *)needs, riscv_extensions[k].name))
-            return false;
-    }
-    return true;
-}
-
-/* "f=off" takes d and zfa along, which nobody asked for by name. Ends: each round turns something off. */
-static void drop_unmet_defaults(struct riscv_cpu *cpu)
-{
-    for (bool changed = true; changed;) {
-        changed = false;
-        for (unsigned i = 0; i < RISCV_EXT_COUNT; i++) {
-            if (cpu->extension[i] && !cpu->chosen[i] && !needs_met(cpu, i)) {
-                cpu->extension[i] = false;
-                changed = true;
-            }
-        }
-    }
-}
-
-/* "zbb=off" takes b along, which nobody asked for by name. */
-static void drop_broken_groups(struct riscv_cpu *cpu)
-{
-#define GROUP(a, b)                                                                                \
-    if (!cpu->extension[RISCV_EXT_##b] && !cpu->chosen[RISCV_EXT_##a])                             \
-        cpu->extension[RISCV_EXT_##a] = false;
-    for (unsigned round = 0; round < 2; round++) { /* groups of groups, in whatever order they stand */
-#include "target/riscv/extensions.def"
-    }
-}
-
-/* "c=off" takes zca along: nobody asked for it, and nothing that is on implies it. Zicsr is what trap handlers live on. */
-static bool drop_unimplied_round(struct riscv_cpu *cpu)
-{
-    bool changed = false, implied[RISCV_EXT_COUNT] = { false }, by_some[RISCV_EXT_COUNT] = { false };
-
-#define IMPLIES(a, b)                                                                              \
-    implied[RISCV_EXT_##b] |= cpu->extension[RISCV_EXT_##a];                                       \
-    by_some[RISCV_EXT_##b] = true;
-#define IMPLIES_BOTH(a, b, c)                                                                      \
-    implied[RISCV_EXT_##c] |= cpu->extension[RISCV_EXT_##a] && cpu->extension[RISCV_EXT_##b];      \
-    by_some[RISCV_EXT_##c] = true;
-#include "target/riscv/extensions.def"
-    for (unsigned i = 0; i < RISCV_EXT_COUNT; i++) {
-        if (cpu->extension[i] && by_some[i] && !implied[i] && !cpu->chosen[i] && i != RISCV_EXT_ZICSR) {
-            cpu->extension[i] = false;
-            changed = true;
-        }
-    }
-    return changed;
-}
-
-/* Ends: each round turns something off. */
-static void drop_unimplied_defaults(struct riscv_cpu *cpu)
-{
-    while (drop_unimplied_round(cpu))
-        ;
 }
 
 static void init_rv64(struct vm_object *object)
@@ -298,11 +237,7 @@ static bool realize(struct vm_object *object, GError **error)
 {
     struct riscv_cpu *cpu = cpu_of_object(object);
 
-    drop_unmet_defaults(cpu);
-    drop_unimplied_defaults(cpu);
-    drop_unmet_defaults(cpu);
-    drop_broken_groups(cpu);
-    if (!riscv_extensions_complete(cpu->extension, error) || !check_options(cpu, error))
+    if (!riscv_choose_extensions(cpu, error) || !check_options(cpu, error))
         return false;
     if (!vcpu_init(&cpu->vcpu, &cpu_class, error))
         return false;
@@ -475,6 +410,8 @@ static const struct vm_property common_properties[] = {
     OPTION("svbare", BOOL, svbare, "on", .description = "Untranslated addresses; always there"),
     OPTION("pmp", BOOL, pmp, "on", .description = "Physical memory protection"),
     OPTION("num-pmp-regions", U8, pmp_regions, "16", .max = RISCV_MAX_PMP, .description = "Entries of physical memory protection"),
+    OPTION("pmp-granularity", U32, pmp_granularity, "4", .min = 4, .max = 1u << 31, .description = "Bytes that a protected range is a multiple of"),
+    OPTION("priv_spec", STRING, priv_spec, "v1.13.0", .description = "Version of the Privileged manual: v1.12.0 or v1.13.0"),
     OPTION("pmu-num", U8, pmu_counters, "16", .max = 29, .description = "Performance counters from mhpmcounter3 on"),
     OPTION("mvendorid", U32, mvendorid, "0"),
     OPTION("marchid", U64, marchid, "0"),
@@ -494,9 +431,7 @@ static const struct vm_property common_properties[] = {
     LATER("big-endian", "bool", "off"),
     LATER("debug", "bool", "off"),
     LATER("num-triggers", "uint32", "0"),
-    LATER("pmp-granularity", "uint32", "4"),
     LATER("pmu-mask", "uint32", "524280"),
-    LATER("priv_spec", "str", "v1.13.0"),
     LATER("rnmi-exception-vector", "uint64", "0"),
     LATER("rnmi-interrupt-vector", "uint64", "0"),
     LATER("start-powered-off", "bool", "off"),
@@ -557,5 +492,50 @@ VM_CLASS(max_riscv_cpu) {
     .size = sizeof(struct riscv_cpu),
     .properties = extension_properties,
     .init = init_max,
+    .data = &cpu_class,
+};
+
+/* Models that are a profile, and nothing else unless asked for. */
+static void init_profile(struct vm_object *object, const char *name)
+{
+    struct riscv_cpu *cpu = cpu_of_object(object);
+    const struct riscv_bundle *bundle = find_bundle(name);
+    g_auto(GStrv) names = g_strsplit(bundle->extensions, " ", -1);
+
+    for (char **each = names; *each; each++)
+        cpu->extension[riscv_extension_by_name(*each)] = cpu->named[riscv_extension_by_name(*each)] = true;
+    riscv_extensions_complete(cpu->extension, NULL); /* a profile lacks nothing */
+    cpu->widest_asked = bundle->width;
+}
+
+static void init_rva22u64(struct vm_object *object)
+{
+    init_profile(object, "rva22u64");
+}
+
+static void init_rva22s64(struct vm_object *object)
+{
+    init_profile(object, "rva22s64");
+}
+
+VM_CLASS(rva22u64_riscv_cpu) {
+    .name = "rva22u64-riscv-cpu",
+    .parent = "riscv-cpu",
+    .description = "profile RVA22U64 and nothing else: M and U mode",
+    .guests = VM_GUEST_RISCV64,
+    .size = sizeof(struct riscv_cpu),
+    .properties = extension_properties,
+    .init = init_rva22u64,
+    .data = &cpu_class,
+};
+
+VM_CLASS(rva22s64_riscv_cpu) {
+    .name = "rva22s64-riscv-cpu",
+    .parent = "riscv-cpu",
+    .description = "profile RVA22S64 and nothing else: 39-bit virtual addresses unless asked for more",
+    .guests = VM_GUEST_RISCV64,
+    .size = sizeof(struct riscv_cpu),
+    .properties = extension_properties,
+    .init = init_rva22s64,
     .data = &cpu_class,
 };

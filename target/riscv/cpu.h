@@ -43,16 +43,18 @@ struct riscv_cpu {
     struct vcpu vcpu;
     bool extension[RISCV_EXT_COUNT]; /* by enum riscv_extension; complete once realized */
     bool chosen[RISCV_EXT_COUNT];    /* set by the user: others go off with what they need */
+    bool named[RISCV_EXT_COUNT];     /* the model names it: it needs nobody who implies it */
     u64 guards;                      /* of the decoder: which groups of instructions are legal */
     bool mmu, svbare, sv39, sv48, sv57;
     u8 widest_asked; /* of sv39=on and so on by the user; 0: none, every width is there */
     bool pmp;
     u8 pmp_regions;                  /* 0 when pmp is off */
+    u32 pmp_granularity;             /* bytes, a power of two from 4 */
     u8 pmu_counters;                 /* mhpmcounter3.. that can be written */
     u32 mvendorid;
     u64 marchid, mimpid, reset_vector;
     u16 vlen, elen;                  /* bits; vlen a power of 2, at most RISCV_MAX_VLEN */
-    char *vext_spec;
+    char *vext_spec, *priv_spec;
     bool rvv_ta_all_1s, rvv_ma_all_1s;  /* agnostic elements become ones (else they stay) */
     bool rvv_vl_half_avl, rvv_vsetvl_x0_vill;
     bool short_isa_string; /* letters alone */
@@ -65,6 +67,9 @@ struct riscv_cpu {
     struct cpu_register *registers;  /* for gdb */
     u32 register_count;
 };
+
+/* choice.c: cpu->extension completed, once properties are set. False: what was asked for by name does not go together. */
+bool riscv_choose_extensions(struct riscv_cpu *cpu, GError **error);
 
 static inline struct riscv_cpu *riscv_cpu_of(struct vcpu *vcpu)
 {

@@ -63,18 +63,42 @@ static char *missing_need(const bool *on, unsigned i)
     return NULL;
 }
 
+/* Which of those that were asked for turned on i, which was not; NULL: nobody. */
+static const char *implied_by(const bool *asked, unsigned i)
+{
+    for (unsigned k = 0; k < RISCV_EXT_COUNT; k++) {
+        bool alone[RISCV_EXT_COUNT] = { false };
+
+        alone[k] = asked[k];
+        imply(alone);
+        if (asked[k] && k != i && alone[i])
+            return riscv_extensions[k].name;
+    }
+    return NULL;
+}
+
+static bool lacks(const bool *asked, unsigned i, const char *missing, GError **error)
+{
+    const char *name = riscv_extensions[i].name, *by = asked[i] ? NULL : implied_by(asked, i);
+
+    if (by)
+        return error_set(error, "extension '%s' includes '%s', which needs '%s', which is off", by, name, missing);
+    return error_set(error, "extension '%s' needs '%s', which is off", name, missing);
+}
+
 bool riscv_extensions_complete(bool *on, GError **error)
 {
+    bool asked[RISCV_EXT_COUNT];
+
+    memcpy(asked, on, sizeof(asked));
     imply(on);
     for (unsigned i = 0; i < RISCV_EXT_COUNT; i++) {
         g_autofree char *missing = missing_need(on, i);
 
         if (riscv_extensions[i].kind == RISCV_EXT_FIXED)
             on[i] = !missing;
-        else if (on[i] && missing) {
-            error_set(error, "extension '%s' needs '%s', which is off", riscv_extensions[i].name, missing);
-            return false;
-        }
+        else if (on[i] && missing)
+            return lacks(asked, i, missing, error);
     }
     return true;
 }

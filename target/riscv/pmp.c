@@ -13,13 +13,25 @@ static unsigned match_of(const struct riscv_pmp_entry *entry)
     return entry->config >> CONFIG_A_SHIFT & 3;
 }
 
-/* DEVIATION RISC-V | PMP | granularity of 4 bytes; an entry with W and without R is not taken over | WARL */
+/* pmpaddr's value as the granularity leaves it, 2^(G+2) bytes (section 3.7.1.1): low bits are zeros, or ones for NAPOT. */
+static u64 coarse(struct riscv_cpu *cpu, unsigned i, unsigned match)
+{
+    u64 below = (cpu->pmp_granularity >> 2) - 1, address = riscv_state_of(cpu)->pmpaddr[i];
+
+    return match == MATCH_NAPOT ? address | below >> 1 : address & ~below;
+}
+
+/*
+ * DEVIATION RISC-V | PMP | granularity of 4 bytes unless `pmp-granularity=` says otherwise; an entry with W and without R is not taken
+ * over, nor is NA4 where the granularity is more | WARL
+ */
 
 /* The range that entry i covers (section 3.7.1.1). */
-static void compute_range(struct riscv_state *state, unsigned i)
+static void compute_range(struct riscv_cpu *cpu, unsigned i)
 {
+    struct riscv_state *state = riscv_state_of(cpu);
     struct riscv_pmp_entry *entry = &state->pmp[i];
-    u64 address = state->pmpaddr[i], below = i ? state->pmpaddr[i - 1] : 0;
+    u64 address = coarse(cpu, i, match_of(entry)), below = i ? coarse(cpu, i - 1, MATCH_TOR) : 0;
 
     entry->active = match_of(entry) != MATCH_OFF;
     switch (match_of(entry)) {
@@ -47,7 +59,7 @@ static void update(struct riscv_cpu *cpu)
     riscv_pmp_forget(cpu);
     state->pmp_used = 0;
     for (unsigned i = 0; i < cpu->pmp_regions; i++) {
-        compute_range(state, i);
+        compute_range(cpu, i);
         if (state->pmp[i].active)
             state->pmp_used = i + 1;
     }
@@ -81,7 +93,8 @@ void riscv_write_pmpcfg(struct riscv_cpu *cpu, const struct riscv_csr *row, u32 
         unsigned index = (number - 0x3a0) * 4 + i;
         struct riscv_pmp_entry *entry = &state->pmp[index];
         u8 bits = mask >> (8 * i), config = (entry->config & ~bits) | ((value >> (8 * i)) & bits & CONFIG_WRITABLE);
-        bool reserved = (config & RISCV_PMP_W) && !(config & RISCV_PMP_R);
+        bool reserved = ((config & RISCV_PMP_W) && !(config & RISCV_PMP_R)) ||
+                        ((config >> CONFIG_A_SHIFT & 3) == MATCH_NA4 && cpu->pmp_granularity > 4);
 
         if (index < cpu->pmp_regions && !(entry->config & CONFIG_LOCKED) && !reserved)
             entry->config = config;
@@ -91,7 +104,9 @@ void riscv_write_pmpcfg(struct riscv_cpu *cpu, const struct riscv_csr *row, u32 
 
 u64 riscv_read_pmpaddr(struct riscv_cpu *cpu, const struct riscv_csr *row, u32 number)
 {
-    return riscv_state_of(cpu)->pmpaddr[number - 0x3b0];
+    u32 i = number - 0x3b0;
+
+    return coarse(cpu, i, match_of(&riscv_state_of(cpu)->pmp[i]));
 }
 
 /* A locked entry locks its address, and the one below it when it is the top of a range. */

@@ -28,6 +28,11 @@ CASES = [
     ("rv64,i=on,g=on", "i m a f d zicsr zifencei", ""),
     ("rv64,rva22u64=on", "b zfhmin zkt zicbom", "svade svpbmt"),
     ("rv64,rva22s64=on", "b zfhmin zkt svade svinval svpbmt", "svnapot"),
+    ("rva22s64", "i m a f d c b zba zbb zbs zfhmin zkt svade svinval svpbmt zicsr zifencei zca zcd zmmul", "svadu svnapot sstc zfa v zawrs"),
+    ("rva22u64", "b zfhmin zkt zicbom", "svade svadu svpbmt zifencei sstc"),
+    ("rva22s64,v=on,zba=off", "v zve64d zbb", "b zba"),
+    ("max,priv_spec=v1.12.0", "b v zacas zalasr", "svvptc svrsw60t59b zabha zimop zcmop"),
+    ("max,priv_spec=v1.13.0", "svvptc svrsw60t59b zabha zimop zcmop", ""),
 ]
 
 
@@ -56,13 +61,20 @@ def test_profile_narrows_addresses(tmp_path):
     assert isa_of("rv64", tmp_path)[1] == "57"
     assert isa_of("rv64,rva22s64=on", tmp_path)[1] == "39"
     assert isa_of("rv64,rva22s64=on,sv48=on", tmp_path)[1] == "48"
+    assert isa_of("rva22s64", tmp_path)[1] == "39"
+    assert isa_of("rva22u64", tmp_path)[1] == "riscv,none"
 
 
 def test_short_isa_string(tmp_path):
     assert isa_of("max,short-isa-string=on", tmp_path)[0] == "rv64imafdcbv"
 
 
-@pytest.mark.parametrize("cpu,words", [("rv64,zvkn=on", "needs 'zve"), ("rv64,rva22u64=maybe", "takes on or off"), ("rv64,rva23u64=on", "not there yet")])
+@pytest.mark.parametrize("cpu,words", [("rv64,zvkn=on", "extension 'zvkn' includes 'zvkb', which needs 'zve32x'"),
+                                       ("rv64,zvkb=on", "extension 'zvkb' needs 'zve32x', which is off"),
+                                       ("max,priv_spec=v1.11.0", "priv_spec 'v1.11.0' is not there; v1.12.0 and v1.13.0 are"),
+                                       ("rv64,priv_spec=v1.12.0,zimop=on", "extension 'zimop' is newer than priv_spec=v1.12.0"),
+                                       ("rv64,pmp-granularity=12", "pmp-granularity 12 is not a power of 2"),
+                                        ("rv64,rva22u64=maybe", "takes on or off"), ("rv64,rva23u64=on", "not there yet")])
 def test_refused(cpu, words):
     out = subprocess.run([MYNAH, "-M", "virt", "-cpu", cpu, "-display", "none"], capture_output=True, text=True, timeout=60, check=False)
     assert out.returncode == 1 and words in out.stderr and out.stderr.count("\n") <= 2

@@ -479,6 +479,37 @@ static void test_pmp(void)
     }
 }
 
+/* Section 3.7.1.1: low bits of pmpaddr read as zeros, or as ones for NAPOT, and NA4 cannot be chosen; TOR does not look at them. */
+static void test_pmp_granularity(void)
+{
+    struct hart h;
+
+    hart_start(&h, "rv64,pmp-granularity=4096"); /* G is 10 */
+    hart_write(&h, 0x3b0, UINT64_MAX);
+    g_assert_cmphex(hart_read(&h, 0x3b0), ==, (BIT64(54) - 1) & ~UINT64_C(0x3ff)); /* as software finds out what G is */
+    hart_write(&h, 0x3a0, NAPOT);
+    g_assert_cmphex(hart_read(&h, 0x3b0), ==, BIT64(54) - 1);
+    hart_write(&h, 0x3b0, 0x1234567);
+    g_assert_cmphex(hart_read(&h, 0x3b0), ==, 0x12345ff); /* the lowest zero is bit 9 at least */
+    hart_write(&h, 0x3a0, NA4 | PR);
+    g_assert_cmphex(hart_read(&h, 0x3a0), ==, NAPOT);
+    hart_write(&h, 0x3a0, 0);
+    g_assert_cmphex(hart_read(&h, 0x3b0), ==, 0x1234400);
+    hart_write(&h, 0x3b0, 0x1fff >> 2);
+    hart_write(&h, 0x3b1, 0x3ffc >> 2);
+    hart_write(&h, 0x3a0, (TOR | PR) << 8); /* 0x1000 to 0x2fff */
+    g_assert_cmphex(hart_read(&h, 0x3b1), ==, 0x3000 >> 2);
+    g_assert_cmphex(riscv_pmp_check(h.cpu, 0x1000, 8, RISCV_S), ==, PR);
+    g_assert_cmphex(riscv_pmp_check(h.cpu, 0x2ff8, 8, RISCV_S), ==, PR);
+    g_assert_cmphex(riscv_pmp_check(h.cpu, 0xff8, 8, RISCV_S), ==, 0);
+    g_assert_cmphex(riscv_pmp_check(h.cpu, 0x3000, 8, RISCV_S), ==, 0);
+    hart_write(&h, 0x3a0, NAPOT | PX);
+    hart_write(&h, 0x3b0, 0x4000 >> 2); /* 4 KiB from 0x4000 on: fewer cannot be said */
+    g_assert_cmphex(riscv_pmp_check(h.cpu, 0x4ff8, 8, RISCV_S), ==, PX);
+    g_assert_cmphex(riscv_pmp_check(h.cpu, 0x5000, 8, RISCV_S), ==, 0);
+    hart_stop(&h);
+}
+
 /* A page that an entry covers in part is never cached, and each access in it is judged by itself. */
 static void test_pmp_split(void)
 {
@@ -550,6 +581,7 @@ int main(int argc, char **argv)
     g_test_add_func("/riscv/mmu/bare", test_bare);
     g_test_add_func("/riscv/mmu/context", test_context);
     g_test_add_func("/riscv/pmp/match", test_pmp);
+    g_test_add_func("/riscv/pmp/granularity", test_pmp_granularity);
     g_test_add_func("/riscv/pmp/split", test_pmp_split);
     g_test_add_func("/riscv/pmp/lock", test_pmp_lock);
     g_test_add_func("/riscv/pmp/off", test_pmp_off);
