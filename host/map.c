@@ -186,11 +186,11 @@ void host_map_expect(const void *address, u64 size, bool write)
 }
 
 /* MADV_COLLAPSE (Linux 6.1) needs no setting of the administrator's, but a range with something in it. */
-bool host_map_collapse(const void *address, bool write)
+bool host_map_collapse(const void *address, u64 size, bool write)
 {
-    if (write)
-        host_map_expect(address, host_page_size(), true);
-    return !madvise((void *)address, HOST_MAP_HUGE, MADV_COLLAPSE);
+    for (u64 at = 0; write && at < size; at += HOST_MAP_HUGE)
+        host_map_expect((const u8 *)address + at, host_page_size(), true);
+    return !madvise((void *)address, size, MADV_COLLAPSE);
 }
 
 void host_map_expect_heap(void *address, u64 size)

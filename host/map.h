@@ -33,10 +33,10 @@ bool host_map_populate(void *address, u64 size, unsigned threads, GError **error
 /* Wishes for a range, which the host may ignore: be ready for accesses soon; merge equal pages; leave it out of core dumps. */
 void host_map_expect(const void *address, u64 size, bool write);
 /*
- * Makes one huge page (HOST_MAP_HUGE bytes, aligned in memory and in the file) of a range of a shared file in memory, whatever it holds, and
- * maps it; the first mapping of a file that is asked for must be writable. False: the host cannot, all is as before.
+ * Makes huge pages (HOST_MAP_HUGE bytes, aligned in memory and in the file) of a range of a shared file in memory, whatever it holds, and
+ * maps them; the first mapping of a file that is asked for must be writable. False: the host cannot, or not all of it; nobody sees a difference.
  */
-bool host_map_collapse(const void *address, bool write);
+bool host_map_collapse(const void *address, u64 size, bool write);
 /* Memory of malloc's that is about to be filled: huge pages where it is large. */
 void host_map_expect_heap(void *address, u64 size);
 void host_map_merge(void *address, u64 size);
