@@ -240,14 +240,17 @@ struct tcg_backend {
     bool (*alive)(const struct tcg_engine *engine, const void *indirect_entry);
     /*
      * Code in a form that can be kept and put at another place, also in another process: of one build, whose engine has the same signature.
-     * All three may be NULL: it cannot be kept.
-     * save: what emit, or open and emit_behind, made last, before anything was linked; as `count` blocks. Returns the bytes written, a
-     * multiple of 8; 0: it cannot be kept, or needs more room.
+     * All four may be NULL: it cannot be kept.
+     * note: what save needs to know of what emit, or open and emit_behind, made last. Returns the bytes written, at most `room`; 0: it cannot be kept, or
+     * needs more room.
+     * save: `count` blocks that were made together and noted, none of them killed; whatever they are linked to. Returns the bytes written, a multiple
+     * of 8; 0: it needs more room.
      * restore: fills what emit fills, links but for from, pc and same_page included; saved is 8-byte aligned. Returns the end as emit
      * does; 0: no room, or it is not well-formed: whatever its bytes are, nothing outside [at, limit) is written, but the code itself is trusted.
      */
     u64 (*signature)(const struct tcg_engine *engine);
-    u32 (*save)(struct tcg_engine *engine, const struct tcg_code *const *code, u32 count, void *to, u32 room);
+    u32 (*note)(struct tcg_engine *engine, void *to, u32 room);
+    u32 (*save)(struct tcg_engine *engine, const struct tcg_code *const *code, u32 count, const void *note, void *to, u32 room);
     u32 (*restore)(struct tcg_engine *engine, const void *saved, u32 size, struct tcg_code *const *code, u32 count, u32 at, u32 limit);
     /* Whether what the listings need is there; the message says what is not. May be NULL: it always is. Like disassemble: one thread at a time. */
     bool (*can_disassemble)(struct tcg_engine *engine, GError **error);

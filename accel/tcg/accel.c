@@ -207,7 +207,7 @@ static void finish(struct vm_object *object)
     if (!tcg->code_epoch)
         return;
     tcg_tier2_stop(tcg);
-    tcg_cache_close(tcg->cache);
+    tcg_kept_finish(tcg);
     vm_ram_foreach(tcg->vm, forget_ram, NULL);
     epoch_destroy(tcg->code_epoch);
     tcg_pool_finish(&tcg->pool);

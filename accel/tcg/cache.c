@@ -33,14 +33,21 @@ bool tcg_cache_set_slots(struct code_cache *c, u64 slots)
     return true;
 }
 
+static u64 met_bytes(const struct code_cache *c)
+{
+    return c->room / KEPT_LINE / 8 + sizeof(u64);
+}
+
 struct code_cache *tcg_cache_create(u64 room)
 {
     struct code_cache *c = g_new0(struct code_cache, 1);
 
     c->room = room;
     c->memory = host_map_anonymous(room, true, NULL);
+    c->met = host_map_anonymous(met_bytes(c), false, NULL);
+    c->notes = host_map_anonymous(room, true, NULL);
     c->folder = -1;
-    if (c->memory && tcg_cache_set_slots(c, KEPT_FIRST_SLOTS))
+    if (c->memory && c->met && c->notes && tcg_cache_set_slots(c, KEPT_FIRST_SLOTS))
         return c;
     tcg_cache_destroy(c);
     return NULL;
@@ -52,6 +59,10 @@ void tcg_cache_destroy(struct code_cache *c)
         return;
     if (c->memory)
         host_map_free(c->memory, c->room);
+    if (c->notes)
+        host_map_free(c->notes, c->room);
+    if (c->met)
+        host_map_free(c->met, met_bytes(c));
     if (c->slot)
         host_map_free(c->slot, table_bytes(c->slots));
     host_private_close(c->folder);
@@ -72,8 +83,8 @@ static bool is_unit(const struct kept *unit, u64 size)
 {
     u32 bytes = 0;
 
-    if (size < sizeof(*unit) || unit->size > size || unit->size % 8 || unit->size > UNIT_ROOM || !unit->parts || unit->parts > KEPT_PARTS ||
-        unit->saved_at >= unit->size || unit->saved_at % 8 || unit->size < sizeof(*unit) + unit->parts * sizeof(unit->part[0]))
+    if (size < KEPT_LINE || unit->size < KEPT_LINE || unit->size > size || unit->size % 8 || unit->size > UNIT_ROOM || !unit->parts || unit->parts > KEPT_PARTS ||
+        unit->saved_at >= unit->size || unit->saved_at % 8)
         return false;
     for (u32 i = 0; i < unit->parts; i++) {
         if (!is_part(&unit->part[i], i == 0))
@@ -95,7 +106,7 @@ static u32 hash_of(u32 mode, u32 offset, const u8 *bytes, u32 count)
     return (u32)hash_mix((u64)mode << 32 | offset << 8 | count, hash_word(bytes, count));
 }
 
-static u32 hash_unit(const struct kept *unit)
+u32 tcg_cache_hash(const struct kept *unit)
 {
     return hash_of(unit->mode, unit->part[0].offset, kept_bytes(unit), unit->part[0].byte_count >= LONG ? LONG : SHORT);
 }
@@ -135,7 +146,7 @@ void tcg_cache_enter(struct code_cache *c)
     const struct kept *unit = (const struct kept *)(c->memory + c->used);
 
     if (c->units < c->slots / 2 || grow(c))
-        put(c, (struct kept_slot){ hash_unit(unit), (u32)(c->used / 8 + 1) });
+        put(c, (struct kept_slot){ tcg_cache_hash(unit), (u32)(c->used / 8 + 1) });
     c->used += unit->size;
     c->units++;
 }
@@ -153,22 +164,9 @@ static struct kept *next_unit(const struct code_cache *c, u32 hash, u32 *i)
     return NULL;
 }
 
-bool tcg_cache_has(const struct code_cache *c, const struct kept *unit)
-{
-    u32 hash = hash_unit(unit), i = hash;
-    const struct kept *other;
-
-    while ((other = next_unit(c, hash, &i))) {
-        if (other->saved_at == unit->saved_at && other->mode == unit->mode && other->parts == unit->parts &&
-            !memcmp(other->part, unit->part, unit->saved_at - sizeof(*unit)))
-            return true;
-    }
-    return false;
-}
-
 /* --- finding --- */
 
-static bool matches(const struct kept *unit, const struct kept_place *place)
+bool tcg_cache_matches(const struct kept *unit, const struct kept_place *place)
 {
     const struct kept_part *part = &unit->part[0];
     const u8 *bytes = kept_bytes(unit);
@@ -182,21 +180,36 @@ static bool matches(const struct kept *unit, const struct kept_place *place)
     return in_page == part->byte_count || (place->next_page && !memcmp(bytes + in_page, place->next_page, part->byte_count - in_page));
 }
 
+/* Hashes by what finds units; 0 of them in the page: too near its end. What they lead to is fetched while the unit that is behind the last one is looked at. */
+static u32 hash_place(const struct code_cache *c, const struct kept_place *place, u32 count)
+{
+    u32 hash;
+
+    if (place->offset + count > TCG_PAGE_SIZE)
+        return 0;
+    hash = hash_of(place->mode, place->offset, place->page + place->offset, count);
+    __builtin_prefetch(&c->slot[hash & (c->slots - 1)]);
+    return hash;
+}
+
 struct kept *tcg_cache_find(struct code_cache *c, const struct kept_place *place, bool (*second)(void *opaque, const struct kept *unit), void *opaque)
 {
-    static const u8 lengths[] = { LONG, SHORT };
-    struct kept *unit = c->loaded ? tcg_cache_unit(c, c->next) : NULL;
+    struct kept *unit;
 
-    if (unit && matches(unit, place) && (unit->parts < 2 || second(opaque, unit)))
+    __builtin_prefetch(c->memory + c->next);
+    if (!c->loaded) {
+        c->misses++;
+        return NULL;
+    }
+    const u32 hashes[] = { hash_place(c, place, LONG), hash_place(c, place, SHORT) };
+    unit = tcg_cache_unit(c, c->next);
+    if (unit && tcg_cache_matches(unit, place) && (unit->parts < 2 || second(opaque, unit)))
         return unit;
-    for (u32 k = 0; k < ARRAY_SIZE(lengths) && c->loaded; k++) {
-        u32 hash, i;
+    for (u32 k = 0; k < ARRAY_SIZE(hashes); k++) {
+        u32 i = hashes[k];
 
-        if (place->offset + lengths[k] > TCG_PAGE_SIZE)
-            continue;
-        i = hash = hash_of(place->mode, place->offset, place->page + place->offset, lengths[k]);
-        for (u32 n = 0; n < MOST_ALIKE && (unit = next_unit(c, hash, &i)); n++) {
-            if (matches(unit, place) && (unit->parts < 2 || second(opaque, unit)))
+        for (u32 n = 0; n < MOST_ALIKE && (unit = next_unit(c, hashes[k], &i)); n++) {
+            if (tcg_cache_matches(unit, place) && (unit->parts < 2 || second(opaque, unit)))
                 return unit;
         }
     }
@@ -204,14 +217,60 @@ struct kept *tcg_cache_find(struct code_cache *c, const struct kept_place *place
     return NULL;
 }
 
-void tcg_cache_used(struct code_cache *c, struct kept *unit)
+u32 tcg_cache_line(const struct code_cache *c, const struct kept *unit)
 {
-    unit->age = KEPT_USED;
-    c->next = (u64)((u8 *)unit - c->memory) + unit->size;
+    return (u32)((u64)((const u8 *)unit - c->memory) / KEPT_LINE);
+}
+
+void tcg_cache_met(struct code_cache *c, u32 line)
+{
+    __atomic_fetch_or(&c->met[line / 64], BIT64(line % 64), __ATOMIC_RELAXED);
+}
+
+void tcg_cache_used(struct code_cache *c, const struct kept *unit, bool ahead)
+{
     c->hits++;
     c->hit_insns += unit->part[0].insn_count + (unit->parts > 1 ? unit->part[1].insn_count : 0);
-    __builtin_prefetch(c->memory + c->next);
+    if (ahead)
+        c->ahead++;
+    else
+        tcg_cache_met(c, tcg_cache_line(c, unit));
+    c->next = (u64)((const u8 *)unit - c->memory) + unit->size;
 }
+
+u64 tcg_cache_unmet(const struct code_cache *c)
+{
+    u64 met = 0;
+
+    for (u64 i = 0; i <= c->loaded / KEPT_LINE / 64; i++)
+        met += (u64)__builtin_popcountll(__atomic_load_n(&c->met[i], __ATOMIC_RELAXED));
+    return c->hits > met ? c->hits - met : 0; /* some are used more than once */
+}
+
+/* --- groups --- */
+
+struct kept *tcg_cache_group(const struct code_cache *c, struct kept *unit)
+{
+    u64 at = (u64)((u8 *)unit - c->memory), back = (u64)unit->group * 8;
+    struct kept *first = back <= at ? tcg_cache_unit(c, at - back) : NULL;
+
+    return first ? first : unit;
+}
+
+struct kept *tcg_cache_behind(const struct code_cache *c, const struct kept *first, const struct kept *unit)
+{
+    u64 at = (u64)((const u8 *)unit - c->memory) + unit->size, back = (u64)(at - (u64)((const u8 *)first - c->memory)) / 8;
+    struct kept *next = at < c->loaded ? tcg_cache_unit(c, at) : NULL;
+
+    return next && next->group == back ? next : NULL;
+}
+
+u32 tcg_cache_group_number(const struct code_cache *c, const struct kept *first)
+{
+    return (u32)((u64)((const u8 *)first - c->memory) / 8 + 1);
+}
+
+/* --- new units --- */
 
 struct kept *tcg_cache_begin(struct code_cache *c, u32 *room)
 {
@@ -223,13 +282,17 @@ struct kept *tcg_cache_begin(struct code_cache *c, u32 *room)
     return (struct kept *)(c->memory + c->used);
 }
 
-void tcg_cache_add(struct code_cache *c, struct kept *unit)
+u32 tcg_cache_new_group(struct code_cache *c)
 {
-    unit->age = KEPT_USED;
-    unit->unused = 0;
+    return KEPT_NEW_GROUP | ++c->groups;
+}
+
+void tcg_cache_add(struct code_cache *c, struct kept *unit, u32 group)
+{
+    unit->age = 0;
+    unit->group = group;
     c->used += unit->size;
     c->units++;
-    c->kept++;
 }
 
 /* --- open and close --- */

@@ -3,8 +3,9 @@
  *
  * A unit is what was emitted at once: a block, or one and the block that its call returns to. It is found by its place in the page, its
  * mode and its first bytes, and holds all bytes that it was made of, which are compared. Units lie one behind the other in one piece of
- * memory, those of the file first, which are looked at when they are met: loading must be cheap. What is new is found by the next process, so
- * that keeping is cheap, too. translate_lock, but for opening and closing.
+ * memory, those of the file first, which are looked at when they are met: loading must be cheap. In a file the units of a page make a group:
+ * they lie together, in the order in which they were made. What is new is found by the next process, so that keeping is cheap, too.
+ * translate_lock, but for opening and closing, and what says otherwise.
  */
 #ifndef ACCEL_TCG_CACHE_H
 #define ACCEL_TCG_CACHE_H
@@ -12,7 +13,15 @@
 #include "base/types.h"
 #include <glib.h>
 
-enum { KEPT_PARTS = 2, KEPT_USED = 255, KEPT_FIRST_SLOTS = 1 << 12 };
+enum {
+    KEPT_PARTS = 2,
+    KEPT_AGES = 255,
+    KEPT_FIRST_SLOTS = 1 << 12,
+    KEPT_LINE = 64,             /* no two units begin in one such piece of memory */
+    KEPT_IN_GROUP = 512,        /* units of a group that are of use at most */
+};
+/* Group of a page: of the file if it is less, by the place of its first unit in words of 8 bytes, plus 1. */
+#define KEPT_NEW_GROUP (UINT32_C(1) << 31)
 
 /* Part of a unit: a block. */
 struct kept_part {
@@ -27,13 +36,13 @@ struct kept_link {
     u8 unused;
 };
 
-/* Multiples of 8 bytes. Behind the parts: links, the code's bytes of all parts; at saved_at: what the back end made. */
+/* Multiples of 8 bytes, KEPT_LINE at least. Behind the parts: links, the code's bytes of all parts; at saved_at: what the back end made. */
 struct kept {
     u32 size;                  /* of all */
     u32 mode;
-    u32 saved_at;
-    u8 parts, age;             /* age: how many times the file was written since the unit was used; KEPT_USED: it was by this process */
-    u16 unused;
+    u16 saved_at;
+    u8 parts, age;             /* age: how many times the file was written since the unit was used */
+    u32 group;                 /* in words of 8 bytes: from the first unit of its group; of new units: the group */
     struct kept_part part[];
 };
 
@@ -53,13 +62,17 @@ struct code_cache {
     u64 room, used, loaded;    /* bytes; loaded: those from the file */
     struct kept_slot *slot;    /* a table by hash of the first bytes, with linear search, at most half full */
     u32 slots, units, loaded_units;
-    u64 next;                  /* behind the unit found last: programs mostly do the same again */
+    u64 next;                  /* behind the units found last: programs mostly do the same again */
+    u64 *met;                  /* atomic: bit per KEPT_LINE of memory: the unit that begins there was used by this process */
+    u32 groups;                /* new ones */
+    u8 *notes;                 /* kept.c: of new units that are not made yet; as much room again */
+    u64 notes_used, noted;     /* noted: bytes that those units are going to take, roughly */
     int folder;
     char *name, *path;         /* of the file, of the folder */
     u64 build, key;            /* what units depend on, beside what is in them */
     u64 file_check;            /* of the file that was loaded */
     /* statistics */
-    u64 hits, hit_insns, misses, kept, full;
+    u64 hits, ahead, hit_insns, misses, kept, full; /* ahead: those of hits that nobody had asked for yet */
     s64 load_ns;               /* of CPU time */
 };
 
@@ -73,11 +86,28 @@ void tcg_cache_close(struct code_cache *c);
  * caller, who says what came of it: tcg_cache_used. NULL: none.
  */
 struct kept *tcg_cache_find(struct code_cache *c, const struct kept_place *place, bool (*second)(void *opaque, const struct kept *unit), void *opaque);
-void tcg_cache_used(struct code_cache *c, struct kept *unit);
+void tcg_cache_used(struct code_cache *c, const struct kept *unit, bool ahead);
+/* Where it is, for tcg_cache_met. */
+u32 tcg_cache_line(const struct code_cache *c, const struct kept *unit);
+/* A unit that was restored ahead is really used. Any thread. */
+void tcg_cache_met(struct code_cache *c, u32 line);
+/* Units that were restored ahead and not used yet. */
+u64 tcg_cache_unmet(const struct code_cache *c);
 
-/* Begins a unit: filled by the caller, up to `room` bytes behind it; tcg_cache_add ends it. NULL: no room. */
+/* Whether a unit's first part is what lies at the place. */
+bool tcg_cache_matches(const struct kept *unit, const struct kept_place *place);
+
+/* The first unit of the group that a unit of the file is in. */
+struct kept *tcg_cache_group(const struct code_cache *c, struct kept *unit);
+/* The one behind `unit` in the group of `first`; NULL: none. */
+struct kept *tcg_cache_behind(const struct code_cache *c, const struct kept *first, const struct kept *unit);
+u32 tcg_cache_group_number(const struct code_cache *c, const struct kept *first);
+
+/* Begins a unit, of a group: filled by the caller, up to `room` bytes behind it; tcg_cache_add ends it. NULL: no room. */
 struct kept *tcg_cache_begin(struct code_cache *c, u32 *room);
-void tcg_cache_add(struct code_cache *c, struct kept *unit);
+void tcg_cache_add(struct code_cache *c, struct kept *unit, u32 group);
+/* A number for one. */
+u32 tcg_cache_new_group(struct code_cache *c);
 
 /* Links, bytes of code, the back end's part. */
 static inline struct kept_link *kept_links(const struct kept *unit)
@@ -110,6 +140,11 @@ bool tcg_cache_set_slots(struct code_cache *c, u64 slots);
 struct kept *tcg_cache_unit(const struct code_cache *c, u64 at);
 /* Makes the unit at `used` findable; `used` moves behind it. */
 void tcg_cache_enter(struct code_cache *c);
-bool tcg_cache_has(const struct code_cache *c, const struct kept *unit);
+static inline bool tcg_cache_is_met(const struct code_cache *c, u64 at)
+{
+    return c->met[at / KEPT_LINE / 64] & BIT64(at / KEPT_LINE % 64);
+}
+/* Of what finds it. */
+u32 tcg_cache_hash(const struct kept *unit);
 
 #endif

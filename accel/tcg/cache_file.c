@@ -9,7 +9,7 @@
 #include <string.h>
 #include <sys/uio.h>
 
-enum { FORMAT = 1, FILES = 8, AGES = KEPT_USED };
+enum { FORMAT = 2, FILES = 8, PIECE = 256 * KIB };
 
 static const char magic[8] = "MynahJIT";
 
@@ -19,7 +19,7 @@ struct file_header {
     u64 build, key;
     u64 units, slots;
     u64 payload;  /* bytes of units; they follow, and then the table */
-    u64 check;    /* of both, see payload_check */
+    u64 check;    /* of both, see check_bytes */
     u64 own_check; /* of the header up to here */
 };
 
@@ -28,9 +28,17 @@ static u64 header_check(const struct file_header *h)
     return hash_bytes(h, offsetof(struct file_header, own_check), FORMAT);
 }
 
-static u64 payload_check(const struct code_cache *c, u64 payload)
+/* Payload and table one after the other, piece by piece, so that reading a piece brings it near. */
+static u64 check_bytes(const void *bytes, u64 size, u64 check)
 {
-    return hash_bytes(c->slot, c->slots * sizeof(c->slot[0]), hash_bytes(c->memory, payload, c->build));
+    for (u64 at = 0; at < size; at += PIECE)
+        check = hash_bytes((const u8 *)bytes + at, MIN(size - at, PIECE), check);
+    return check;
+}
+
+static u64 payload_check(const struct code_cache *c)
+{
+    return check_bytes(c->slot, c->slots * sizeof(c->slot[0]), check_bytes(c->memory, c->used, c->build));
 }
 
 /* --- reading --- */
@@ -59,17 +67,32 @@ static u64 rows_in_use(const struct code_cache *c)
     return rows;
 }
 
+/* With its part of the checksum. */
+static bool read_checked(int file, void *to, u64 size, u64 *check, GError **error)
+{
+    for (u64 at = 0; at < size; at += PIECE) {
+        u64 bytes = MIN(size - at, PIECE);
+
+        if (!host_private_read(file, (u8 *)to + at, bytes, error))
+            return false;
+        *check = hash_bytes((u8 *)to + at, bytes, *check);
+    }
+    return true;
+}
+
 static bool read_all(struct code_cache *c, int file, u64 size, struct file_header *h, GError **error)
 {
+    u64 check = c->build;
+
     if (size < sizeof(*h))
         return error_set(error, "it is cut off");
     if (!host_private_read(file, h, sizeof(*h), error) || !check_header(c, h, size, error))
         return false;
     if (!tcg_cache_set_slots(c, h->slots))
         return error_set(error, "its table has %" G_GUINT64_FORMAT " rows", h->slots);
-    if (!host_private_read(file, c->memory, h->payload, error) || !host_private_read(file, c->slot, c->slots * sizeof(c->slot[0]), error))
+    if (!read_checked(file, c->memory, h->payload, &check, error) || !read_checked(file, c->slot, c->slots * sizeof(c->slot[0]), &check, error))
         return false;
-    if (payload_check(c, h->payload) != h->check)
+    if (check != h->check)
         return error_set(error, "it is damaged");
     return (rows_in_use(c) == h->units && h->units <= h->slots / 2) || error_set(error, "its numbers make no sense");
 }
@@ -97,134 +120,191 @@ bool tcg_cache_load(struct code_cache *c)
 
 /* --- writing --- */
 
-/* All of them get older by one, but those that were used. False: what the file said of itself is not so. */
-static bool grow_older(struct code_cache *c, u64 bytes[AGES])
-{
-    struct kept *unit;
+/* A unit that may be in the next file. */
+struct row {
+    u64 group, at;        /* in this order they are written */
+    const struct kept *unit;
+    u32 age;
+};
 
-    for (u64 at = 0; at < c->used; at += unit->size) {
-        unit = tcg_cache_unit(c, at);
-        if (!unit)
-            return false;
-        unit->age = unit->age == KEPT_USED ? 0 : (u8)MIN(unit->age + 1, AGES - 1);
-        bytes[unit->age] += unit->size;
-    }
-    return true;
+struct rows {
+    GArray *row;
+    GHashTable *seen;     /* units: new ones may be there twice, or be there already, for nobody looked for them */
+    u64 bytes[KEPT_AGES]; /* by age */
+};
+
+static guint hash_of(gconstpointer unit)
+{
+    return tcg_cache_hash(unit);
 }
 
-/* The greatest age at which units take at most half of the room, or AGES when all may stay. */
-static u32 greatest_age(const struct code_cache *c, const u64 bytes[AGES])
+static gboolean is_same(gconstpointer a, gconstpointer b)
 {
-    u64 sum = bytes[0];
+    const struct kept *x = a, *y = b;
+
+    return x->saved_at == y->saved_at && x->mode == y->mode && x->parts == y->parts && !memcmp(x->part, y->part, x->saved_at - sizeof(*x));
+}
+
+static void add_row(struct rows *rows, u64 group, const struct kept *unit, u32 age)
+{
+    struct row row = { group, rows->row->len, unit, MIN(age, KEPT_AGES - 1) };
+
+    if (!g_hash_table_add(rows->seen, (gpointer)unit))
+        return;
+    g_array_append_val(rows->row, row);
+    rows->bytes[row.age] += unit->size;
+}
+
+static void begin_rows(struct rows *rows)
+{
+    *rows = (struct rows){ .row = g_array_new(FALSE, FALSE, sizeof(struct row)), .seen = g_hash_table_new(hash_of, is_same) };
+}
+
+static void end_rows(struct rows *rows)
+{
+    g_array_free(rows->row, TRUE);
+    g_hash_table_destroy(rows->seen);
+}
+
+/* The units of the file that `from` loaded; all of them are older by one, but those that `user`, who loaded the same, has used. */
+static void add_old(struct rows *rows, const struct code_cache *from, const struct code_cache *user)
+{
+    u64 first = 0;
+    const struct kept *unit;
+
+    for (u64 at = 0; at < from->loaded; at += unit->size) {
+        unit = tcg_cache_unit(from, at);
+        if (!unit) { /* what the file said of itself is not so */
+            end_rows(rows);
+            begin_rows(rows);
+            return;
+        }
+        if ((u64)unit->group * 8 != at - first)
+            first = at;
+        add_row(rows, first / 8 + 1, unit, user && tcg_cache_is_met(user, at) ? 0 : unit->age + 1u);
+    }
+}
+
+/* New units of c. Where the file is another one than c loaded, its groups are not those of c. */
+static void add_new(struct rows *rows, const struct code_cache *c, bool same_file)
+{
+    const struct kept *unit;
+
+    for (u64 at = c->loaded; at < c->used; at += unit->size) {
+        unit = (const struct kept *)(c->memory + at);
+        add_row(rows, same_file ? unit->group : (u64)unit->group << 32, unit, 0);
+    }
+}
+
+/* The greatest age at which units take at most half of the room, or all when all may stay. */
+static u32 greatest_age(const struct rows *rows, u64 room)
+{
+    u64 sum = rows->bytes[0], all = 0;
     u32 age = 0;
 
-    if (c->used <= c->room / 4 * 3)
-        return AGES;
-    while (age + 1 < AGES && sum + bytes[age + 1] <= c->room / 2)
-        sum += bytes[++age];
+    for (u32 i = 0; i < KEPT_AGES; i++)
+        all += rows->bytes[i];
+    if (all <= room / 4 * 3)
+        return KEPT_AGES;
+    while (age + 1 < KEPT_AGES && sum + rows->bytes[age + 1] <= room / 2)
+        sum += rows->bytes[++age];
     return age;
 }
 
-/* Those from `first` on, and of them those not older than `age`, move together. */
-static bool compact(struct code_cache *c, u64 first, u32 age)
+static gint in_order(gconstpointer x, gconstpointer y)
 {
-    u64 end = c->used;
-    u32 size;
+    const struct row *a = x, *b = y;
 
-    if (!tcg_cache_set_slots(c, KEPT_FIRST_SLOTS))
-        return false;
-    c->used = c->units = 0;
-    for (u64 at = first; at < end; at += size) {
-        struct kept *unit = (struct kept *)(c->memory + at);
+    if (a->group != b->group)
+        return a->group < b->group ? -1 : 1;
+    return a->at < b->at ? -1 : a->at > b->at;
+}
 
-        size = unit->size;
-        if (unit->age > age)
+static void put_rows(struct code_cache *to, const struct rows *rows)
+{
+    u32 age = greatest_age(rows, to->room);
+    u64 first = 0;
+
+    g_array_sort(rows->row, in_order);
+    for (guint i = 0; i < rows->row->len; i++) {
+        const struct row *row = &g_array_index(rows->row, struct row, i);
+        struct kept *unit = (struct kept *)(to->memory + to->used);
+
+        if (i == 0 || row->group != row[-1].group)
+            first = to->used;
+        if (row->age > age || to->used + row->unit->size > to->room)
             continue;
-        memmove(c->memory + c->used, unit, size);
-        tcg_cache_enter(c);
+        memcpy(unit, row->unit, row->unit->size);
+        unit->age = (u8)row->age;
+        unit->group = (u32)((to->used - first) / 8);
+        tcg_cache_enter(to);
     }
-    return true;
 }
 
-static bool tidy(struct code_cache *c)
-{
-    u64 bytes[AGES] = { 0 };
-    u32 age;
-
-    if (!grow_older(c, bytes))
-        return compact(c, c->loaded, KEPT_USED);
-    age = greatest_age(c, bytes);
-    return age == AGES || compact(c, 0, age);
-}
-
-static bool write_file(struct code_cache *c, GError **error)
+static bool write_file(const struct code_cache *c, GError **error)
 {
     struct file_header h = { .format = FORMAT, .header_size = sizeof(h), .build = c->build, .key = c->key };
 
-    if (!tidy(c))
-        return error_set(error, "no memory");
     memcpy(h.magic, magic, sizeof(magic));
     h.payload = c->used;
     h.units = c->units;
     h.slots = c->slots;
-    h.check = payload_check(c, c->used);
+    h.check = payload_check(c);
     h.own_check = header_check(&h);
     const struct iovec parts[] = { { &h, sizeof(h) }, { c->memory, c->used }, { c->slot, c->slots * sizeof(c->slot[0]) } };
     return host_private_replace(c->folder, c->name, parts, ARRAY_SIZE(parts), error);
 }
 
-/* The new units of c, whose last one ends at `end`, into the table of `to`, which may be c; those that are there already are left out. */
-static void add_new(struct code_cache *to, const struct code_cache *c, u64 end)
+/* For the file of c. */
+static struct code_cache *create_like(const struct code_cache *c)
 {
-    u32 size;
+    struct code_cache *other = tcg_cache_create(c->room);
 
-    for (u64 at = c->loaded; at < end; at += size) {
-        const struct kept *unit = (const struct kept *)(c->memory + at);
-
-        size = unit->size;
-        if (to->used + size > to->room || tcg_cache_has(to, unit))
-            continue;
-        memmove(to->memory + to->used, unit, size);
-        tcg_cache_enter(to);
-    }
+    if (!other)
+        return NULL;
+    other->folder = host_private_folder(c->path, NULL);
+    other->path = g_strdup(c->path);
+    other->name = g_strdup(c->name);
+    other->build = c->build;
+    other->key = c->key;
+    if (other->folder >= 0)
+        return other;
+    tcg_cache_destroy(other);
+    return NULL;
 }
 
-/* What others wrote since we loaded it, with what is new here. NULL: nobody did. */
-static struct code_cache *merged(const struct code_cache *c)
+/* What others wrote since we loaded it. NULL: nobody did. */
+static struct code_cache *load_others(const struct code_cache *c)
 {
-    struct code_cache *all = tcg_cache_create(c->room);
+    struct code_cache *others = create_like(c);
 
-    if (!all)
+    if (!others)
         return NULL;
-    all->folder = host_private_folder(c->path, NULL);
-    all->path = g_strdup(c->path);
-    all->name = g_strdup(c->name);
-    all->build = c->build;
-    all->key = c->key;
-    if (all->folder < 0 || !tcg_cache_load(all) || all->file_check == c->file_check) {
-        tcg_cache_destroy(all);
+    if (!tcg_cache_load(others) || others->file_check == c->file_check) {
+        tcg_cache_destroy(others);
         return NULL;
     }
-    all->loaded = all->used;
-    add_new(all, c, c->used);
-    return all;
+    others->loaded = others->used;
+    return others;
 }
 
 bool tcg_cache_store(struct code_cache *c, GError **error)
 {
     int lock = host_private_lock(c->folder);
-    struct code_cache *all = merged(c);
-    u64 end = c->used;
-    bool written;
+    struct code_cache *others = load_others(c), *next = create_like(c);
+    struct rows rows;
+    bool written = next || error_set(error, "no memory");
 
-    if (!all) {
-        c->used = c->loaded;
-        c->units = c->loaded_units;
-        add_new(c, c, end);
+    begin_rows(&rows);
+    add_old(&rows, others ? others : c, others ? NULL : c);
+    add_new(&rows, c, !others);
+    if (written) {
+        put_rows(next, &rows);
+        written = write_file(next, error);
     }
-    written = write_file(all ? all : c, error);
-
-    tcg_cache_destroy(all);
+    end_rows(&rows);
+    tcg_cache_destroy(next);
+    tcg_cache_destroy(others);
     host_private_trim(c->folder, ".code", FILES);
     host_private_close(lock);
     return written;

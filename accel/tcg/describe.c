@@ -35,9 +35,10 @@ static void describe_cache(GString *text, const struct code_cache *c)
 
     g_string_append_printf(text, "code cache: %" G_GUINT64_FORMAT " hits (%" G_GUINT64_FORMAT " guest instructions), %" G_GUINT64_FORMAT
                            " misses: %.1f %% found\n", c->hits, c->hit_insns, c->misses, asked ? 100.0 * (double)c->hits / (double)asked : 0.0);
+    g_string_append_printf(text, "  %" G_GUINT64_FORMAT " of them came with their page, %" G_GUINT64_FORMAT " were not asked for yet\n", c->ahead, tcg_cache_unmet(c));
     g_string_append_printf(text, "  %u units of %" G_GUINT64_FORMAT " KiB loaded in %.1f ms, %" G_GUINT64_FORMAT " units of %" G_GUINT64_FORMAT
                            " KiB new, %" G_GUINT64_FORMAT " found no room\n", c->loaded_units, c->loaded / 1024, (double)c->load_ns / 1e6, c->kept,
-                           (c->used - c->loaded) / 1024, c->full);
+                           c->noted / 1024, c->full);
 }
 
 char *tcg_describe(struct vm *vm)

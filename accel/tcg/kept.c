@@ -26,25 +26,27 @@ bool tcg_kept_start(struct tcg *tcg, struct vcpu *vcpu, GError **error)
 
 /* --- from the cache --- */
 
-struct second_place {
+struct taking {
     struct tcg_vcpu *v;
-    struct code_page *page;
-    const u8 *bytes; /* of the page */
+    struct tcg *tcg;
+    const struct kept_want *want;
+    u64 lines;      /* of what was taken */
+    u32 insns;
 };
 
 /* The lines are set before the bytes are read, as those of the first part were. */
 static bool second_matches(void *opaque, const struct kept *unit)
 {
-    const struct second_place *place = opaque;
+    const struct taking *t = opaque;
     const struct kept_part *part = &unit->part[1];
 
-    tcg_page_protect(place->v, place->page, part->offset, part->offset + part->byte_count - 1u);
-    return !memcmp(kept_bytes(unit) + unit->part[0].byte_count, place->bytes + part->offset, part->byte_count);
+    tcg_page_protect(t->v, t->want->page, part->offset, part->offset + part->byte_count - 1u);
+    return !memcmp(kept_bytes(unit) + unit->part[0].byte_count, t->want->source->page + part->offset, part->byte_count);
 }
 
-static struct block *make_block(struct tcg *tcg, const struct kept_part *part, const struct kept_link *links, u32 mode, struct code_page *page)
+static struct block *make_block(const struct taking *t, u32 mode, const struct kept_part *part, const struct kept_link *links)
 {
-    struct block *block = tcg_pool_take(&tcg->pool, part->links);
+    struct block *block = tcg_pool_take(&t->tcg->pool, part->links);
 
     for (u32 i = 0; i < part->links; i++) {
         struct tcg_link *link = &block->link[i];
@@ -56,11 +58,12 @@ static struct block *make_block(struct tcg *tcg, const struct kept_part *part, c
         link->call = links[i].call;
         link->same_page = (u32)link->pc < TCG_PAGE_SIZE;
     }
-    block->page = page;
+    block->page = t->want->page;
     block->offset = part->offset;
     block->mode = mode;
     block->byte_count = part->byte_count;
     block->insn_count = part->insn_count;
+    block->next_page = part->offset + part->byte_count > TCG_PAGE_SIZE ? t->want->next : NULL;
     return block;
 }
 
@@ -76,9 +79,71 @@ static bool place_code(struct tcg *tcg, const struct kept *unit, struct block *o
     chunk->used = true;
     tcg->host_bytes += end - tcg->at;
     tcg->at = end;
-    for (u32 i = 0; i < unit->parts; i++)
-        out[i]->chunk = (u8)tcg->current_chunk;
     return true;
+}
+
+static void publish(struct taking *t, const struct kept *unit, struct block *const blocks[KEPT_PARTS], bool ahead)
+{
+    for (u32 i = 0; i < unit->parts; i++) {
+        struct block *block = blocks[i];
+        struct code_source source = *t->want->source;
+
+        block->chunk = (u8)t->tcg->current_chunk;
+        block->kept = ahead ? tcg_cache_line(t->tcg->cache, unit) + 1 : 0;
+        t->lines |= tcg_page_lines_of(block, t->want->page);
+        t->insns += block->insn_count;
+        source.offset = block->offset;
+        tcg_block_publish(t->tcg, block, (t->want->pc & ~UINT64_C(4095)) | block->offset);
+        tcg_log_block(t->v, block, &source, (t->want->pc & ~UINT64_C(4095)) | block->offset);
+    }
+    tcg_cache_used(t->tcg->cache, unit, ahead);
+}
+
+/* Its first block; NULL: no room. */
+static struct block *take_unit(struct taking *t, const struct kept *unit, bool ahead)
+{
+    struct block *blocks[KEPT_PARTS] = { NULL };
+    const struct kept_link *links = kept_links(unit);
+
+    for (u32 i = 0; i < unit->parts; links += unit->part[i++].links)
+        blocks[i] = make_block(t, unit->mode, &unit->part[i], links);
+    if (place_code(t->tcg, unit, blocks)) {
+        publish(t, unit, blocks, ahead);
+        return blocks[0];
+    }
+    for (u32 i = 0; i < unit->parts; i++)
+        tcg_pool_give(&t->tcg->pool, blocks[i]);
+    return NULL;
+}
+
+static bool is_wanted(const struct taking *t, const struct kept *unit, const struct kept *asked)
+{
+    const struct kept_want *want = t->want;
+    const struct kept_place place = { .mode = unit->mode, .offset = unit->part[0].offset, .page = want->source->page };
+
+    return unit != asked && unit->age <= asked->age && tcg_cache_matches(unit, &place) && (unit->parts < 2 || second_matches((void *)t, unit)) &&
+           !tcg_page_find(want->page, place.offset, place.mode);
+}
+
+/*
+ * What ran in this page when a unit of it was kept is going to run now, too: all of it is taken at once, which is cheap while the page, its
+ * descriptor and the code that does it are near. Left out is what was not used as lately as the one that is asked for.
+ */
+static void take_page(struct taking *t, struct kept *asked)
+{
+    struct code_cache *c = t->tcg->cache;
+    struct code_page *page = t->want->page;
+    struct kept *first = tcg_cache_group(c, asked), *unit = first, *next;
+
+    page->kept_group = tcg_cache_group_number(c, first);
+    tcg_page_protect(t->v, page, 0, TCG_PAGE_SIZE - 1);
+    for (u32 i = 0; i < KEPT_IN_GROUP && unit; i++, unit = next) {
+        next = tcg_cache_behind(c, first, unit);
+        if (next)
+            __builtin_prefetch(t->want->source->page + next->part[0].offset);
+        if (is_wanted(t, unit, asked) && !take_unit(t, unit, true))
+            break;
+    }
 }
 
 /* Listings of the IR, and blocks that may not be linked, come from fresh translations. */
@@ -87,32 +152,45 @@ static bool may_use(const struct tcg *tcg, u32 mode)
     return tcg->cache && !(mode & MODE_ONE_INSN) && !tcg->one_insn_per_tb && !log_wants(vm_log(tcg->vm), LOG_IR | LOG_NOCHAIN);
 }
 
-bool tcg_kept_take(struct tcg_vcpu *v, const struct code_source *source, struct code_page *page, u64 lines, u32 mode, struct block *out[KEPT_PARTS])
+/* Once for what is in the page; listings show what is asked for. */
+static bool may_take_page(const struct taking *t)
+{
+    u32 group = t->want->page->kept_group;
+
+    return (!group || group & KEPT_NEW_GROUP) && !log_wants(vm_log(t->tcg->vm), LOG_IN_ASM | LOG_OUT_ASM);
+}
+
+struct block *tcg_kept_take(struct tcg_vcpu *v, const struct kept_want *want, u32 *insns)
 {
     struct tcg *tcg = v->tcg;
-    struct kept_place place = { .mode = mode, .offset = source->offset, .page = source->page, .next_page = source->next_page };
-    struct second_place second = { v, page, source->page };
-    struct kept *unit;
-    const struct kept_link *links;
+    const struct code_source *source = want->source;
+    struct kept_place place = { .mode = want->mode, .offset = source->offset, .page = source->page, .next_page = source->next_page };
+    struct taking t = { .v = v, .tcg = tcg, .want = want, .lines = want->lines };
+    struct kept *unit = may_use(tcg, want->mode) ? tcg_cache_find(tcg->cache, &place, second_matches, &t) : NULL;
+    struct block *block = unit ? take_unit(&t, unit, false) : NULL;
 
-    out[0] = out[1] = NULL;
-    unit = may_use(tcg, mode) ? tcg_cache_find(tcg->cache, &place, second_matches, &second) : NULL;
-    if (!unit)
-        return false;
-    links = kept_links(unit);
-    for (u32 i = 0; i < unit->parts; links += unit->part[i++].links)
-        out[i] = make_block(tcg, &unit->part[i], links, mode, page);
-    if (!place_code(tcg, unit, out)) {
-        for (u32 i = 0; i < unit->parts; i++)
-            tcg_pool_give(&tcg->pool, out[i]);
-        return false;
-    }
-    tcg_page_keep_lines(page, lines, out[0], out[1]);
-    tcg_cache_used(tcg->cache, unit);
-    return true;
+    if (!block)
+        return NULL;
+    if (may_take_page(&t))
+        take_page(&t, unit);
+    __atomic_store_n(&want->page->lines, t.lines, __ATOMIC_SEQ_CST);
+    *insns = t.insns;
+    return block;
 }
 
 /* --- into the cache --- */
+
+/*
+ * What is to be kept of new blocks: what cannot be had any more when the unit is made, which is when one of them is killed, or at the end. Behind it the
+ * guest's bytes, and at noted_at what the back end noted.
+ */
+struct note {
+    struct block *block[KEPT_PARTS]; /* block[0] NULL: made */
+    u32 size, group;                 /* size: a multiple of 8 */
+    u16 noted_at;
+};
+
+enum { NOTE_ROOM = 64 * KIB };
 
 static u8 *put_bytes(u8 *to, const struct code_source *source, const struct block *block)
 {
@@ -122,6 +200,47 @@ static u8 *put_bytes(u8 *to, const struct code_source *source, const struct bloc
     if (in_page < block->byte_count)
         memcpy(to + in_page, source->next_page, block->byte_count - in_page);
     return to + block->byte_count;
+}
+
+static u32 group_of(struct tcg *tcg, struct code_page *page)
+{
+    if (!page->kept_group)
+        page->kept_group = tcg_cache_new_group(tcg->cache);
+    return page->kept_group;
+}
+
+void tcg_kept_note(struct tcg_vcpu *v, const struct code_source *source, struct block *block, struct block *second)
+{
+    struct tcg *tcg = v->tcg;
+    struct code_cache *c = tcg->cache;
+    struct note *note = (struct note *)(c->notes + c->notes_used);
+    u8 *at = (u8 *)(note + 1);
+    u32 size;
+
+    if (!may_use(tcg, block->mode))
+        return;
+    if (c->loaded + c->noted + NOTE_ROOM > c->room || c->notes_used + NOTE_ROOM > c->room) {
+        c->full++;
+        return;
+    }
+    at = put_bytes(at, source, block);
+    if (second)
+        at = put_bytes(at, source, second);
+    at += (uintptr_t)at & 1;
+    size = tcg->backend->note(tcg->engine, at, NOTE_ROOM / 2);
+    if (!size)
+        return;
+    note->block[0] = block;
+    note->block[1] = second;
+    note->group = group_of(tcg, block->page);
+    note->noted_at = (u16)(at - (u8 *)note);
+    note->size = (note->noted_at + size + 7) & ~7u;
+    block->kept = KEPT_NOTE | (u32)(c->notes_used / 8);
+    if (second)
+        second->kept = block->kept;
+    c->notes_used += note->size;
+    c->noted += note->size + block->code.size + (second ? second->code.size : 0);
+    c->kept++;
 }
 
 static struct kept_link *put_links(struct kept_link *to, const struct block *block)
@@ -134,36 +253,62 @@ static struct kept_link *put_links(struct kept_link *to, const struct block *blo
     return to;
 }
 
-static struct kept_part part_of(const struct block *block)
+/* All but what the back end makes. */
+static void fill_unit(struct kept *unit, const struct note *note)
 {
-    return (struct kept_part){ (u16)block->offset, block->byte_count, block->insn_count, (u16)block->code.link_count };
+    struct kept_link *links;
+    u32 bytes = 0, at;
+
+    unit->mode = note->block[0]->mode;
+    unit->parts = note->block[1] ? 2 : 1;
+    for (u32 i = 0; i < unit->parts; i++) {
+        const struct block *block = note->block[i];
+
+        unit->part[i] = (struct kept_part){ (u16)block->offset, block->byte_count, block->insn_count, (u16)block->code.link_count };
+        bytes += block->byte_count;
+    }
+    links = kept_links(unit);
+    for (u32 i = 0; i < unit->parts; i++)
+        links = put_links(links, note->block[i]);
+    memcpy(links, note + 1, bytes);
+    at = (u32)((u8 *)links - (u8 *)unit) + bytes;
+    unit->saved_at = (u16)((at + 7) & ~7u);
+    memset((u8 *)unit + at, 0, unit->saved_at - at);
 }
 
-void tcg_kept_add(struct tcg_vcpu *v, const struct code_source *source, const struct block *block, const struct block *second)
+static void make_unit(struct tcg *tcg, struct note *note)
 {
-    struct tcg *tcg = v->tcg;
-    const struct tcg_code *code[KEPT_PARTS] = { &block->code, second ? &second->code : NULL };
+    const struct tcg_code *code[KEPT_PARTS] = { &note->block[0]->code, note->block[1] ? &note->block[1]->code : NULL };
     struct kept *unit;
     u32 room, size;
-    u8 *at;
 
-    if (!may_use(tcg, block->mode) || !(unit = tcg_cache_begin(tcg->cache, &room)))
-        return;
-    unit->mode = block->mode;
-    unit->parts = second ? 2 : 1;
-    unit->part[0] = part_of(block);
-    if (second)
-        unit->part[1] = part_of(second);
-    struct kept_link *links = put_links(kept_links(unit), block);
-    if (second)
-        put_links(links, second);
-    at = put_bytes(kept_bytes(unit), source, block);
-    if (second)
-        at = put_bytes(at, source, second);
-    unit->saved_at = ((u32)(at - (u8 *)unit) + 7) & ~7u;
-    memset(at, 0, unit->saved_at - (u32)(at - (u8 *)unit));
-    size = tcg->backend->save(tcg->engine, code, unit->parts, (u8 *)unit + unit->saved_at, room - unit->saved_at);
-    unit->size = unit->saved_at + size;
-    if (size)
-        tcg_cache_add(tcg->cache, unit);
+    unit = tcg_cache_begin(tcg->cache, &room);
+    if (unit) {
+        fill_unit(unit, note);
+        size = tcg->backend->save(tcg->engine, code, unit->parts, (const u8 *)note + note->noted_at, (u8 *)unit + unit->saved_at, room - unit->saved_at);
+        unit->size = unit->saved_at + size;
+        if (size)
+            tcg_cache_add(tcg->cache, unit, note->group);
+    }
+    for (u32 i = 0; i < KEPT_PARTS && note->block[i]; i++)
+        note->block[i]->kept = 0;
+    note->block[0] = NULL;
+}
+
+void tcg_kept_save(struct tcg *tcg, const struct block *block)
+{
+    make_unit(tcg, (struct note *)(tcg->cache->notes + (u64)(block->kept & ~KEPT_NOTE) * 8));
+}
+
+void tcg_kept_finish(struct tcg *tcg)
+{
+    struct code_cache *c = tcg->cache;
+    struct note *note;
+
+    for (u64 at = 0; c && at < c->notes_used; at += note->size) {
+        note = (struct note *)(c->notes + at);
+        if (note->block[0])
+            make_unit(tcg, note);
+    }
+    tcg_cache_close(c);
 }

@@ -170,18 +170,13 @@ void tcg_page_remove(struct block *block)
     }
 }
 
-static u64 lines_of(const struct block *block, const struct code_page *page)
+u64 tcg_page_lines_of(const struct block *block, const struct code_page *page)
 {
     u32 end = block->offset + block->byte_count;
 
     if (page == block->page)
         return line_mask(block->offset, MIN(end, 4096) - 1);
     return end > 4096 ? line_mask(0, end - 4096 - 1) : 0;
-}
-
-void tcg_page_keep_lines(struct code_page *page, u64 before, const struct block *block, const struct block *second)
-{
-    __atomic_store_n(&page->lines, before | lines_of(block, page) | (second ? lines_of(second, page) : 0), __ATOMIC_SEQ_CST);
 }
 
 /* Kills the blocks of a page that touch the lines; what remains decides which lines still count as code. */
@@ -192,20 +187,22 @@ static void invalidate_lines(struct tcg *tcg, struct code_page *page, u64 mask)
     for (u32 i = 0; i < CODE_BUCKETS; i++) {
         for (struct block *block = page->bucket[i], *next; block; block = next) {
             next = block->next;
-            if (lines_of(block, page) & mask)
+            if (tcg_page_lines_of(block, page) & mask)
                 tcg_block_kill(tcg, block);
             else
-                left |= lines_of(block, page);
+                left |= tcg_page_lines_of(block, page);
         }
     }
     for (struct block *block = page->second, *next; block; block = next) {
         next = block->next_second;
-        if (lines_of(block, page) & mask)
+        if (tcg_page_lines_of(block, page) & mask)
             tcg_block_kill(tcg, block);
         else
-            left |= lines_of(block, page);
+            left |= tcg_page_lines_of(block, page);
     }
     __atomic_store_n(&page->lines, left, __ATOMIC_SEQ_CST);
+    if (!left)
+        page->kept_group = 0; /* what comes next has nothing to do with what was there */
     tcg->invalidations++;
 }
 

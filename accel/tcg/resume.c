@@ -129,9 +129,10 @@ static const void *find_in_page(struct tcg_vcpu *v, const struct code_page *page
 
     if (jump->page == page && jump->offset == offset && jump->mode == mode && alive(v, jump->entry))
         return jump->entry;
-    const struct block *block = tcg_page_find(page, offset, mode);
+    struct block *block = tcg_page_find(page, offset, mode);
     if (!block || !tcg_may_cache(block))
         return NULL;
+    tcg_kept_met(v->tcg, block);
     *jump = (struct jump3){ page, offset, mode, block->code.indirect_entry };
     v->jump3_used = true;
     return jump->entry;

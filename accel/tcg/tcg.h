@@ -59,6 +59,7 @@ struct code_page {
     struct ram_block *ram;
     u64 offset;         /* of the page in the RAM block */
     bool writable_tags; /* atomic: some vCPU may have a write tag for the page */
+    u32 kept_group;     /* of the code cache, that its blocks came from or are kept in; 0: none yet */
     u64 starts[32];     /* atomic: bit per halfword at which some block begins; spares most searches */
     struct block *bucket[CODE_BUCKETS]; /* atomic heads; by page[0] */
     struct block *second; /* blocks of which this is the second page */
@@ -79,6 +80,7 @@ struct block {
     u8 tier;              /* 2: a loop by tier2.c, else 0 */
     bool streams;         /* ir_block.streams */
     u8 heat;              /* how often it was seen running; TIER2_NEVER: it stays as it is. Any vCPU, roughly */
+    u32 kept;             /* atomic: KEPT_NOTE and where kept.c's note of it is; or it came from the code cache before anybody asked for it: its tcg_cache_line, plus 1; or 0 */
     struct block *next_second;   /* in next_page->second */
     union {
         struct block *next_in_chunk;
@@ -246,7 +248,7 @@ struct tcg {
     struct tier2 *tier2_state;
     /* statistics; translate_lock */
     u64 loops, loops_dropped, loops_refused[TIER2_REFUSALS];
-    u64 blocks, live_blocks, insns, guest_bytes, host_bytes, sampled_ns, sampled_insns, invalidations, recycled, code_pages;
+    u64 blocks, live_blocks, insns, guest_bytes, host_bytes, timed, sampled_ns, sampled_insns, invalidations, recycled, code_pages;
 };
 
 /* What code at the present place was made for. */
@@ -316,8 +318,8 @@ void tcg_page_set_lines(struct code_page *page, u64 before, u32 first, u32 last)
 struct block *tcg_page_find(const struct code_page *page, u32 offset, u32 mode);
 void tcg_page_add(struct block *block);
 void tcg_page_remove(struct block *block);
-/* The same for a block and perhaps another one; none of them was ever without its lines. */
-void tcg_page_keep_lines(struct code_page *page, u64 before, const struct block *block, const struct block *second);
+/* The lines that a block has in a page. */
+u64 tcg_page_lines_of(const struct block *block, const struct code_page *page);
 void tcg_invalidate_range(struct tcg *tcg, struct ram_block *ram, u64 offset, u64 size);
 void tcg_ram_removed(struct vm *vm, struct ram_block *ram);
 /* At the end, when nothing runs and nobody looks for blocks any more. */
@@ -370,13 +372,39 @@ void tcg_block_publish(struct tcg *tcg, struct block *block, u64 pc);
 /* kept.c; translate_lock held */
 /* Opens the cache when the user wants one. */
 bool tcg_kept_start(struct tcg *tcg, struct vcpu *vcpu, GError **error);
+#define KEPT_NOTE (UINT32_C(1) << 31)
+/* What is to be translated: the source's bytes, which are protected in `page` (which had `lines` before) and, where they may cross, in `next`. */
+struct kept_want {
+    const struct code_source *source;
+    struct code_page *page, *next;
+    u64 pc, lines;
+    u32 mode;
+};
 /*
- * Blocks for the bytes of the source, at `page`, emitted from what was kept of an earlier translation, with their lines in place of what `page` had
- * (`lines`) and the first of the source protected. False: there is none, and nothing happened but that lines were set.
+ * The block at the source, from what was kept of an earlier translation and published, perhaps with others of its page; *insns: how many there are in all
+ * of them. NULL: there is none, and nothing happened but that lines were set.
  */
-bool tcg_kept_take(struct tcg_vcpu *v, const struct code_source *source, struct code_page *page, u64 lines, u32 mode, struct block *out[KEPT_PARTS]);
-/* Keeps what was just emitted, before anything is linked. second: NULL, or what lies behind it. */
-void tcg_kept_add(struct tcg_vcpu *v, const struct code_source *source, const struct block *block, const struct block *second);
+struct block *tcg_kept_take(struct tcg_vcpu *v, const struct kept_want *want, u32 *insns);
+/* A block was found that nobody had asked for before. Any vCPU. */
+static inline void tcg_kept_met(struct tcg *tcg, struct block *block)
+{
+    u32 kept = __atomic_load_n(&block->kept, __ATOMIC_RELAXED);
+
+    if (unlikely(kept - 1 < KEPT_NOTE - 1)) {
+        tcg_cache_met(tcg->cache, kept - 1);
+        __atomic_store_n(&block->kept, 0, __ATOMIC_RELAXED);
+    }
+}
+/* Notes what was just emitted, before it is published. second: NULL, or what lies behind it. */
+void tcg_kept_note(struct tcg_vcpu *v, const struct code_source *source, struct block *block, struct block *second);
+/* Keeps a block that was noted and is going to be killed, or to be written over. */
+void tcg_kept_save(struct tcg *tcg, const struct block *block);
+static inline bool tcg_kept_noted(const struct block *block)
+{
+    return block->kept >= KEPT_NOTE;
+}
+/* At the end, when nothing runs: keeps all that was noted, and closes the cache. */
+void tcg_kept_finish(struct tcg *tcg);
 
 /* tier2.c */
 bool tcg_tier2_start(struct tcg *tcg, GError **error);

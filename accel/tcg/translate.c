@@ -221,20 +221,20 @@ static bool find_next_page(struct tcg_vcpu *v, struct site *site)
 }
 
 /*
- * CPU time of translating, for info jit. One block in SAMPLE is timed, and the cost of reading the clock is taken off. The
+ * CPU time of translating, for info jit. One time in SAMPLE it is timed, and the cost of reading the clock is taken off. The
  * clock is the one that needs no system call: those of the thread's CPU clock leave caches and TLBs behind that double the
  * time of the block that follows. What takes longer than OFF_CPU ns was interrupted by other threads.
  */
-enum { SAMPLE = 16, OFF_CPU = 1000000 };
+enum { SAMPLE = 16, SAMPLE_KEPT = 4 /* where whole pages come from the code cache */, OFF_CPU = 1000000 };
 
 struct stopwatch {
     bool runs;
     s64 start, clock_cost;
 };
 
-static struct stopwatch stopwatch_start(const struct tcg *tcg)
+static struct stopwatch stopwatch_start(struct tcg *tcg)
 {
-    struct stopwatch watch = { .runs = tcg->blocks % SAMPLE == 0 };
+    struct stopwatch watch = { .runs = tcg->timed++ % (tcg->cache && tcg->cache->loaded ? SAMPLE_KEPT : SAMPLE) == 0 };
 
     if (watch.runs) {
         s64 before = host_clock_monotonic();
@@ -383,7 +383,7 @@ static struct block *translate_locked(struct tcg_vcpu *v, struct site *site)
     struct stop_rule rule = { page, mode, offset };
     struct code_source source = { .page = site->here.host, .offset = offset, .mode = site->mode, .stop_before = stop_before,
                                   .stops = page->starts, .opaque = &rule };
-    struct block *block = tcg_page_find(page, offset, mode), *kept[KEPT_PARTS];
+    struct block *block = tcg_page_find(page, offset, mode);
 
     if (block)
         return block; /* another vCPU was quicker */
@@ -398,10 +398,11 @@ static struct block *translate_locked(struct tcg_vcpu *v, struct site *site)
     /* An upper bound of what the block may cover, before a byte is read; the lines behind its end are given back. */
     u64 lines = page->lines;
     tcg_page_protect(v, page, offset, MIN(4095, offset + source.max_insns * 16 - 1));
-    if (tcg->cache && tcg_kept_take(v, &source, page, lines, mode, kept)) {
-        kept[0]->next_page = kept[0]->byte_count + offset > 4096 ? next : NULL;
-        finish_blocks(v, site, &watch, &source, kept);
-        return kept[0];
+    const struct kept_want want = { .source = &source, .page = page, .next = next, .pc = site->pc, .lines = lines, .mode = mode };
+    u32 insns;
+    if (tcg->cache && (block = tcg_kept_take(v, &want, &insns))) {
+        stopwatch_stop(tcg, &watch, insns);
+        return block;
     }
     if (!front_end(v, &source, site->variant))
         return NULL;
@@ -420,7 +421,7 @@ static struct block *translate_locked(struct tcg_vcpu *v, struct site *site)
         return NULL;
     }
     if (tcg->cache && !v->ir->momentary && (!second || !v->second_ir->momentary))
-        tcg_kept_add(v, &source, block, second);
+        tcg_kept_note(v, &source, block, second);
     finish_blocks(v, site, &watch, &source, (struct block *[]){ block, second });
     return block;
 }
@@ -544,6 +545,8 @@ static struct block *get_at(struct tcg_vcpu *v, struct site *site)
 
     if (site->here.page)
         block = tcg_page_find(site->here.page, site->pc & 4095, site->mode | site->variant);
+    if (block)
+        tcg_kept_met(v->tcg, block);
     if (block && !block->next_page)
         return block;
     if (!site->here.host)
@@ -620,6 +623,8 @@ void tcg_block_kill(struct tcg *tcg, struct block *block)
 {
     if (block->dead)
         return;
+    if (unlikely(tcg_kept_noted(block)))
+        tcg_kept_save(tcg, block);
     __atomic_store_n(&block->dead, true, __ATOMIC_RELEASE);
     tcg_page_remove(block);
     tcg->backend->kill(tcg->engine, &block->code);

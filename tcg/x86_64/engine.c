@@ -196,6 +196,7 @@ const struct tcg_backend tcg_backend_x86_64 = {
     .kill = engine_kill,
     .alive = engine_alive,
     .signature = x86_signature,
+    .note = x86_note_code,
     .save = x86_save,
     .restore = x86_restore,
     .can_disassemble = x86_can_disassemble,

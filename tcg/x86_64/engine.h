@@ -328,7 +328,8 @@ void x86_helpers_collect(struct tcg_engine *e, const struct ir_helper *const *gu
 u16 x86_helper_number(const struct tcg_engine *e, const struct ir_helper *helper);
 /* See struct tcg_backend. */
 u64 x86_signature(const struct tcg_engine *e);
-u32 x86_save(struct tcg_engine *e, const struct tcg_code *const *code, u32 count, void *to, u32 room);
+u32 x86_note_code(struct tcg_engine *e, void *to, u32 room);
+u32 x86_save(struct tcg_engine *e, const struct tcg_code *const *code, u32 count, const void *note, void *to, u32 room);
 u32 x86_restore(struct tcg_engine *e, const void *saved, u32 size, struct tcg_code *const *code, u32 count, u32 at, u32 limit);
 
 /* --- refill.c --- */

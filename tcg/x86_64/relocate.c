@@ -8,6 +8,11 @@
 #include "tcg/x86_64/value.h"
 #include "base/hash.h"
 
+/* Of code that lies in the buffer; followed by calls and places. */
+struct note {
+    u16 size, call_count, place_count;
+};
+
 /* Followed by parts, links, calls, places (padded to 8 bytes), code (likewise). Fields of code are as if it began at offset 0. */
 struct saved {
     u16 size;           /* of the code */
@@ -127,32 +132,64 @@ static u8 *save_parts(const struct tcg_engine *e, const struct tcg_code *const *
     return (u8 *)link;
 }
 
-u32 x86_save(struct tcg_engine *e, const struct tcg_code *const *code, u32 count, void *to, u32 room)
+u32 x86_note_code(struct tcg_engine *e, void *to, u32 room)
 {
     const struct x86_places *places = &e->places;
-    u32 start = code[0]->start, size = (u32)(e->code.p - e->code.start), links = link_total(code, count);
+    u32 size = (u32)(e->code.p - e->code.start), calls = places->call_count * (u32)sizeof(places->call[0]),
+        fields = places->count * (u32)sizeof(places->at[0]);
+    struct note *note = to;
+
+    if (places->fixed || size > UINT16_MAX || sizeof(*note) + calls + fields > room)
+        return 0;
+    *note = (struct note){ (u16)size, (u16)places->call_count, (u16)places->count };
+    memcpy(note + 1, places->call, calls);
+    memcpy((u8 *)(note + 1) + calls, places->at, fields);
+    return (u32)sizeof(*note) + calls + fields;
+}
+
+/* The code as it was emitted, without what it was linked to since. */
+static void save_code(const struct tcg_engine *e, const struct tcg_code *const *code, u32 count, u32 size, u8 *to)
+{
+    u32 start = code[0]->start;
+
+    memcpy(to, x86_at(e, start), size);
+    for (u32 i = 0; i < count; i++) {
+        for (u32 k = 0; k < code[i]->link_count; k++) {
+            const struct tcg_link *link = &code[i]->link[k];
+
+            if (link->site)
+                x86_put32(to + (link->site - start), link->unlinked - (link->site + FIELD));
+        }
+    }
+}
+
+u32 x86_save(struct tcg_engine *e, const struct tcg_code *const *code, u32 count, const void *note, void *to, u32 room)
+{
+    const struct note *n = note;
+    u32 start = code[0]->start, calls = n->call_count * (u32)sizeof(struct x86_place_call), fields = n->place_count * (u32)sizeof(u16);
     struct saved s = {
-        .size = (u16)size, .phase = start % PHASES, .parts = (u8)count, .place_count = (u16)places->count,
-        .call_count = (u16)places->call_count,
+        .size = n->size, .phase = start % PHASES, .parts = (u8)count, .place_count = n->place_count, .call_count = n->call_count,
     };
-    u32 lists = (u32)(sizeof(s) + count * sizeof(struct saved_part)) + lists_size(&s, links);
+    u32 lists = (u32)(sizeof(s) + count * sizeof(struct saved_part)) + lists_size(&s, link_total(code, count));
     u8 *at = to;
 
-    if (places->fixed || size > UINT16_MAX || lists + padded(size) > room)
+    if (lists + padded(n->size) > room)
         return 0;
     memcpy(at, &s, sizeof(s));
     at = save_parts(e, code, count, start, at + sizeof(s));
-    memcpy(at, places->call, places->call_count * sizeof(places->call[0]));
-    at += places->call_count * sizeof(places->call[0]);
-    memcpy(at, places->at, places->count * sizeof(places->at[0]));
-    at += places->count * sizeof(places->at[0]);
+    memcpy(at, n + 1, calls + fields);
+    at += calls + fields;
     memset(at, 0, lists - (u32)(at - (u8 *)to));
     at = (u8 *)to + lists;
-    memcpy(at, e->code.start, size);
-    memset(at + size, 0, padded(size) - size);
-    for (u32 i = 0; i < places->count; i++)
-        shift_field(at, places->at[i], start);
-    return lists + padded(size);
+    save_code(e, code, count, n->size, at);
+    memset(at + n->size, 0, padded(n->size) - n->size);
+    for (u32 i = 0; i < n->place_count; i++) {
+        u16 place;
+
+        memcpy(&place, (const u8 *)(n + 1) + calls + i * sizeof(place), sizeof(place));
+        shift_field(at, place, start);
+    }
+    return lists + padded(n->size);
 }
 
 /* --- restoring --- */

@@ -63,7 +63,11 @@ static bool load_moved(struct runner *r, const struct ir_block *block)
     memcpy(made.link, code->link, code->link_count * sizeof(*code->link));
     if (!b->emit(r->maker, block, &made, first + (u32)(r->loads * 5 % 64), limit))
         return false;
-    size = b->save(r->maker, (const struct tcg_code *const[]){ &made }, 1, r->saved, SAVED_ROOM);
+    if (!b->note(r->maker, r->note, sizeof(r->note)))
+        return false;
+    for (u32 i = 0; i < code->link_count; i += 2) /* whatever it is linked to */
+        b->set_link(r->maker, &made.link[i], &made);
+    size = b->save(r->maker, (const struct tcg_code *const[]){ &made }, 1, r->note, r->saved, SAVED_ROOM);
     if (!size)
         return false;
     for (u32 i = 0; i < code->link_count; i++)

@@ -10,6 +10,7 @@ struct runner {
     struct tcg_engine *engine;
     struct tcg_engine *maker;  /* another one that emits; what it saved is restored in the first. NULL: the first does */
     void *saved;
+    u8 note[16 * 1024];
     struct tcg_link maker_link[2 * IR_MAX_EXITS];
     u64 loads;                 /* blocks so far */
     struct ir_block *prepared; /* the block as the back end's prepare left it */

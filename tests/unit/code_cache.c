@@ -56,8 +56,8 @@ static bool always(void *opaque, const struct kept *unit)
     return true;
 }
 
-/* A unit for `bytes` at `offset`, whose back end's part is `size` bytes. */
-static void add(struct code_cache *c, const u8 *page, u32 mode, u32 offset, u32 bytes, u32 size, bool pair)
+/* A unit for `bytes` at `offset` in a page that has `group`, whose back end's part is `size` bytes. */
+static void add_to(struct code_cache *c, const u8 *page, u32 mode, u32 offset, u32 bytes, u32 size, bool pair, u32 group)
 {
     u32 room;
     struct kept *unit = tcg_cache_begin(c, &room);
@@ -75,7 +75,12 @@ static void add(struct code_cache *c, const u8 *page, u32 mode, u32 offset, u32 
     unit->saved_at = ((u32)(kept_bytes(unit) - (u8 *)unit) + bytes + 6 + 7) & ~7u;
     memset((u8 *)unit + unit->saved_at, (int)offset, size);
     unit->size = unit->saved_at + size;
-    tcg_cache_add(c, unit);
+    tcg_cache_add(c, unit, group);
+}
+
+static void add(struct code_cache *c, const u8 *page, u32 mode, u32 offset, u32 bytes, u32 size, bool pair)
+{
+    add_to(c, page, mode, offset, bytes, size, pair, tcg_cache_new_group(c));
 }
 
 static struct kept *find(struct code_cache *c, const u8 *page, u32 mode, u32 offset)
@@ -123,7 +128,7 @@ static void is_found_again(struct fixture *f, gconstpointer data)
             g_assert_nonnull(unit);
             g_assert_cmpuint(unit->part[0].byte_count, ==, 4 + 4 * i);
             g_assert_cmpuint(((u8 *)unit)[unit->size - 1], ==, (u8)(i * 100));
-            tcg_cache_used(c, unit);
+            tcg_cache_used(c, unit, false);
         }
         g_assert_null(find(c, f->page, 6, 100));
         g_assert_null(find(c, f->page, 5, 102));
@@ -172,6 +177,58 @@ static void writers_add_up(struct fixture *f, gconstpointer data)
     tcg_cache_close(a);
 }
 
+/* What belongs to a page lies together in the file, in the order in which it was made, also what is found in it later. */
+static void groups_stay_together(struct fixture *f, gconstpointer data)
+{
+    static const u32 first[] = { 0, 200, 400, 600 }, other[] = { 100, 300, 500 };
+    struct code_cache *c = open_cache(f, BUILD, KEY);
+    u32 a = tcg_cache_new_group(c), b = tcg_cache_new_group(c), group = 0;
+
+    for (u32 i = 0; i < 3; i++) {
+        add_to(c, f->page, 5, first[i], 20, 64, false, a);
+        add_to(c, f->page, 5, other[i], 20, 64, false, b);
+    }
+    tcg_cache_close(c);
+    for (u32 run = 0; run < 3; run++) {
+        c = open_cache(f, BUILD, KEY);
+        struct kept *unit = find(c, f->page, 5, 400), *head = tcg_cache_group(c, unit);
+
+        g_assert_cmpuint(head->part[0].offset, ==, 0);
+        group = tcg_cache_group_number(c, head);
+        g_assert_cmpuint(group, <, KEPT_NEW_GROUP);
+        for (u32 i = 0; i < (run ? 4 : 3); i++, head = tcg_cache_behind(c, tcg_cache_group(c, unit), head))
+            g_assert_cmpuint(head->part[0].offset, ==, first[i]);
+        g_assert_null(head);
+        unit = find(c, f->page, 5, 100);
+        g_assert_true(tcg_cache_group(c, unit) == unit);
+        g_assert_cmpuint(tcg_cache_behind(c, unit, unit)->part[0].offset, ==, 300);
+        add_to(c, f->page, 5, 600, 20, 64, false, group);
+        tcg_cache_close(c);
+    }
+}
+
+/* What came with its page counts as used when it was met, not before. */
+static void only_what_is_met_is_used(struct fixture *f, gconstpointer data)
+{
+    struct code_cache *c = open_cache(f, BUILD, KEY);
+
+    fill(c, f);
+    tcg_cache_close(c);
+    c = open_cache(f, BUILD, KEY);
+    for (u32 i = 0; i < 8; i++)
+        tcg_cache_used(c, find(c, f->page, 5, i * 100), true);
+    g_assert_cmpuint(tcg_cache_unmet(c), ==, 8);
+    tcg_cache_met(c, tcg_cache_line(c, find(c, f->page, 5, 300)));
+    g_assert_cmpuint(tcg_cache_unmet(c), ==, 7);
+    add(c, f->page, 9, 2000, 20, 64, false);
+    tcg_cache_close(c);
+    c = open_cache(f, BUILD, KEY);
+    for (u32 i = 0; i < 8; i++)
+        g_assert_cmpuint(find(c, f->page, 5, i * 100)->age, ==, i != 3);
+    g_assert_cmpuint(find(c, f->page, 9, 2000)->age, ==, 0);
+    tcg_cache_close(c);
+}
+
 static void nothing_new_is_not_written(struct fixture *f, gconstpointer data)
 {
     struct code_cache *c = open_cache(f, BUILD, KEY);
@@ -196,7 +253,7 @@ static void old_units_make_room(struct fixture *f, gconstpointer data)
         for (u32 i = 0; i < 100; i++)
             add(c, f->page, 100 + run, i * 20, 10, 11000, false);
         if (run)
-            tcg_cache_used(c, find(c, f->page, 100, 0)); /* the first is always used */
+            tcg_cache_used(c, find(c, f->page, 100, 0), false); /* the first is always used */
         tcg_cache_close(c);
         c = open_cache(f, BUILD, KEY);
     }
@@ -331,13 +388,18 @@ static void hostile_numbers(struct fixture *f, gconstpointer data)
         check = hash_bytes(bytes + HEADER, payload, BUILD);
         check = hash_bytes(bytes + HEADER + payload, size - HEADER - payload, check);
         memcpy(bytes + 56, &check, sizeof(check));
-        check = hash_bytes(bytes, 64, 1);
+        check = hash_bytes(bytes, 64, 2);
         memcpy(bytes + 64, &check, sizeof(check));
         put(path, bytes, size);
         struct code_cache *c = open_cache(f, BUILD, KEY);
         used += c->units != 0;
-        for (u32 i = 0; i < 8; i++)
-            find(c, f->page, 5, i * 100);
+        for (u32 i = 0; i < 8; i++) {
+            struct kept *unit = find(c, f->page, 5, i * 100), *first = unit ? tcg_cache_group(c, unit) : NULL;
+
+            for (u32 n = 0; unit && n < 9; n++)
+                unit = tcg_cache_behind(c, first, unit);
+        }
+        add(c, f->page, 7, 1000, 20, 64, false); /* so that it is written anew */
         tcg_cache_close(c);
     }
     g_assert_cmpuint(used, >, 60); /* or the checks above the numbers refuse everything */
@@ -366,6 +428,8 @@ int main(int argc, char **argv)
     TEST("found-again", is_found_again);
     TEST("compared", all_bytes_are_compared);
     TEST("writers", writers_add_up);
+    TEST("groups", groups_stay_together);
+    TEST("met", only_what_is_met_is_used);
     TEST("nothing-new", nothing_new_is_not_written);
     TEST("room", old_units_make_room);
     TEST("few-files", only_some_files_stay);
