@@ -81,8 +81,8 @@ static bool start(struct accel *accel, GError **error)
     host_cond_init(&tcg->turn_cond);
     tcg->code_epoch = epoch_create();
     tcg_runtime_init(&tcg->runtime);
-    if (tcg->tier2 && tcg->backend != &tcg_backend_interp && !tcg_tier2_start(tcg, error))
-        return false;
+    if (tcg->tier2 && tcg->backend != &tcg_backend_interp)
+        tcg_tier2_start(tcg);
     vm_memory_on_change(tcg->vm, on_map_change, tcg);
     return true;
 }
@@ -121,8 +121,9 @@ static bool vcpu_create_tcg(struct vcpu *vcpu, GError **error)
     v->second_ir = ir_block_create(IR_MAX_OPS);
     v->code_reader = epoch_reader_add(tcg->code_epoch);
     vcpu->accel = v;
-    tcg_tier2_add_vcpu(tcg, vcpu);
     vcpu->memory = &tcg_memory;
+    if (!tcg_tier2_add_vcpu(tcg, vcpu, error))
+        return false;
     return (tcg_l2_create(v) && tcg_jump2_create(v)) || error_set(error, "no memory for the TLB of a vCPU");
 }
 

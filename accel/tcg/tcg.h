@@ -407,9 +407,9 @@ static inline bool tcg_kept_noted(const struct block *block)
 void tcg_kept_finish(struct tcg *tcg);
 
 /* tier2.c */
-bool tcg_tier2_start(struct tcg *tcg, GError **error);
+void tcg_tier2_start(struct tcg *tcg);
 void tcg_tier2_stop(struct tcg *tcg);
-void tcg_tier2_add_vcpu(struct tcg *tcg, struct vcpu *vcpu);
+bool tcg_tier2_add_vcpu(struct tcg *tcg, struct vcpu *vcpu, GError **error);
 void tcg_tier2_remove_vcpu(struct tcg *tcg, struct vcpu *vcpu);
 /* What the dispatcher tells of a way between two blocks before it forgets it. */
 struct tier2_seen {

@@ -62,7 +62,7 @@ static void *sample(void *opaque)
     return NULL;
 }
 
-bool tcg_tier2_start(struct tcg *tcg, GError **error)
+void tcg_tier2_start(struct tcg *tcg)
 {
     struct tier2 *t = g_new0(struct tier2, 1);
 
@@ -70,7 +70,6 @@ bool tcg_tier2_start(struct tcg *tcg, GError **error)
     host_lock_init(&t->lock, LOCK_RANK_TIER2);
     host_cond_init(&t->cond);
     tcg->tier2_state = t;
-    return host_thread_start(&t->thread, "tier2", sample, t, error);
 }
 
 void tcg_tier2_stop(struct tcg *tcg)
@@ -92,15 +91,17 @@ void tcg_tier2_stop(struct tcg *tcg)
     tcg->tier2_state = NULL;
 }
 
-void tcg_tier2_add_vcpu(struct tcg *tcg, struct vcpu *vcpu)
+/* The thread begins with the first vCPU: a machine without any has nobody to ask. */
+bool tcg_tier2_add_vcpu(struct tcg *tcg, struct vcpu *vcpu, GError **error)
 {
     struct tier2 *t = tcg->tier2_state;
 
     if (!t)
-        return;
+        return true;
     host_lock_take(&t->lock);
     g_ptr_array_add(t->vcpus, vcpu);
     host_lock_drop(&t->lock);
+    return t->thread.running || host_thread_start(&t->thread, "tier2", sample, t, error);
 }
 
 void tcg_tier2_remove_vcpu(struct tcg *tcg, struct vcpu *vcpu)

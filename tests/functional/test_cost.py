@@ -25,3 +25,13 @@ def test_idle_guest(tmp_path, harts):
     figures = {name.split(": ")[-1]: value for name, value, _ in machine.idle_guest([BINARY], harts, str(tmp_path))}
     assert figures["memory beside guest RAM"] <= 60
     assert figures["host CPU"] < 2
+
+
+@pytest.mark.parametrize("board, sampled", [("none", False), ("virt", True)])
+def test_nobody_ticks_without_processors(start, board, sampled):
+    """The thread that looks for hot loops is there when somebody can have one."""
+    emulator = start("-M", board, *(["-bios", "none", "-S"] if sampled else ["-nodefaults"]), qmp=True, serial=False)
+    emulator.qmp.command("query-status")
+    folder = f"/proc/{emulator.process.pid}/task"
+    names = [open(f"{folder}/{thread}/comm", encoding="ascii").read().strip() for thread in os.listdir(folder)]
+    assert ("tier2" in names) == sampled
