@@ -60,7 +60,9 @@ void disk_set_retry(struct disk_set *set);
  * written is on the disks. Those that wait to be tried again go on waiting. Until the machine goes on there are no others.
  */
 struct vm;
-void disk_set_still(struct disk_set *set, struct vm *vm);
+/* What was written to a disk could not be brought onto it (-errno): it is tried again at the next stop. Main thread. */
+typedef void disk_unflushed(void *opaque, struct disk *disk, int error);
+void disk_set_still(struct disk_set *set, struct vm *vm, disk_unflushed *unflushed, void *opaque);
 /* Waits for all requests of all disks, as disk_drain. */
 void disk_set_drain(struct disk_set *set);
 

@@ -16,6 +16,9 @@ struct p9_worker {
     GThread *thread;
     GAsyncQueue *jobs;
     gint generation; /* atomic; jobs of an older one are not carried out */
+    GMutex lock;     /* paused */
+    GCond go_on;
+    bool paused;
 };
 
 static void submit(struct p9_worker *worker, GByteArray *message, u32 room, void *request)
@@ -39,6 +42,14 @@ static void carry_out(struct p9_worker *worker, struct job *job)
     g_byte_array_unref(job->message);
 }
 
+static void wait_for_go(struct p9_worker *worker)
+{
+    g_mutex_lock(&worker->lock);
+    while (worker->paused)
+        g_cond_wait(&worker->go_on, &worker->lock);
+    g_mutex_unlock(&worker->lock);
+}
+
 static gpointer work(gpointer data)
 {
     struct p9_worker *worker = data;
@@ -46,6 +57,7 @@ static gpointer work(gpointer data)
     for (;;) {
         g_autofree struct job *job = g_async_queue_pop(worker->jobs);
 
+        wait_for_go(worker);
         if (job->message)
             carry_out(worker, job);
         else if (job->request == worker)
@@ -68,6 +80,8 @@ struct p9_worker *p9_worker_create(const struct fs_options *options, p9_done *do
     worker->done = done;
     worker->opaque = opaque;
     worker->jobs = g_async_queue_new();
+    g_mutex_init(&worker->lock);
+    g_cond_init(&worker->go_on);
     worker->thread = g_thread_new("9p", work, worker);
     return worker;
 }
@@ -78,7 +92,10 @@ void p9_worker_destroy(struct p9_worker *worker)
         return;
     g_atomic_int_inc(&worker->generation);
     submit(worker, NULL, 0, worker);
+    p9_worker_pause(worker, false);
     g_thread_join(worker->thread);
+    g_cond_clear(&worker->go_on);
+    g_mutex_clear(&worker->lock);
     g_async_queue_unref(worker->jobs);
     p9_server_destroy(worker->server);
     fs_share_close(worker->share);
@@ -88,6 +105,14 @@ void p9_worker_destroy(struct p9_worker *worker)
 void p9_worker_submit(struct p9_worker *worker, GByteArray *message, u32 room, void *request)
 {
     submit(worker, message, room, request);
+}
+
+void p9_worker_pause(struct p9_worker *worker, bool paused)
+{
+    g_mutex_lock(&worker->lock);
+    worker->paused = paused;
+    g_cond_signal(&worker->go_on);
+    g_mutex_unlock(&worker->lock);
 }
 
 void p9_worker_reset(struct p9_worker *worker)

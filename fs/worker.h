@@ -19,6 +19,8 @@ void p9_worker_destroy(struct p9_worker *worker);
 
 /* Takes over a message (a GByteArray). room: bytes for the answer. Any thread. */
 void p9_worker_submit(struct p9_worker *worker, GByteArray *message, u32 room, void *request);
+/* paused: nothing new is begun; what is being carried out goes on. Does not wait. */
+void p9_worker_pause(struct p9_worker *worker, bool paused);
 /* All files of the client are closed once what is under way is done; what waits comes back without an answer. Does not wait. */
 void p9_worker_reset(struct p9_worker *worker);
 

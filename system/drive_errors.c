@@ -61,12 +61,18 @@ static void failed(void *opaque, struct disk *disk, bool read, enum disk_error_a
     g_string_free(letter, TRUE);
 }
 
+static void unflushed(void *opaque, struct disk *disk, int error)
+{
+    system_print_message(opaque, "error: what was written to '%s' is not on the disk yet: %s", *disk_id(disk) ? disk_id(disk) : block_name(disk_node(disk)),
+                         strerror(-error));
+}
+
 static void on_event(const struct vm_event *event, void *opaque)
 {
     struct mynah_system *s = opaque;
 
     if (event->kind == VM_EVENT_STILL)
-        disk_set_still(s->disks, s->vm);
+        disk_set_still(s->disks, s->vm, unflushed, s);
     else if (event->kind == VM_EVENT_RESUME)
         disk_set_retry(s->disks);
 }

@@ -5,6 +5,7 @@
 #include "hw/virtio/virtio.h"
 #include "vm/inbox.h"
 #include "vm/machine.h"
+#include "vm/vm.h"
 #include <string.h>
 
 enum { P9_MOUNT_TAG = 0, TAG_MAX = 32, QUEUE_SIZE = 128, IN_FLIGHT_MAX = 16 * MIB };
@@ -70,11 +71,11 @@ static void take_outcomes(void *device, u32 number, u32 level)
     struct virtio_9p *self = device;
     struct outcome *outcome;
 
-    while ((outcome = g_async_queue_try_pop(self->outcomes))) {
+    while (!self->still && (outcome = g_async_queue_try_pop(self->outcomes))) {
         finish(self, outcome);
         free_outcome(outcome);
     }
-    if (virtio_queue_is_ready(self->requests))
+    if (!self->still && virtio_queue_is_ready(self->requests))
         handle(self, self->requests);
 }
 
@@ -92,6 +93,18 @@ static void done(void *opaque, void *request, GByteArray *answer)
     *outcome = (struct outcome){ request, answer };
     g_async_queue_push(self->outcomes, outcome);
     inbox_post(self->device.object.vm, &self->device.object, finished, &self->device, NULL, 0);
+}
+
+/* Whatever the folder takes its time for, nobody waits: the guest finds its answers once the machine goes on. */
+static void on_vm_event(const struct vm_event *event, void *opaque)
+{
+    struct virtio_9p *self = opaque;
+
+    if (event->kind != VM_EVENT_STOP && event->kind != VM_EVENT_RESUME)
+        return;
+    self->still = event->kind == VM_EVENT_STOP;
+    p9_worker_pause(self->worker, self->still);
+    device_run(&self->device, take_outcomes, 0, 0);
 }
 
 static u64 read_tag(void *device, u32 index)
@@ -130,6 +143,7 @@ static void unrealize(void *device)
 {
     struct virtio_9p *self = device;
 
+    vm_off_event(self->device.object.vm, on_vm_event, self);
     g_clear_pointer(&self->worker, p9_worker_destroy);
     g_clear_pointer(&self->outcomes, g_async_queue_unref);
     virtio_device_finish(&self->virtio);
@@ -154,6 +168,7 @@ static bool realize(void *device, GError **error)
         return error_prefix(error, "fsdev=%s", self->fsdev);
     }
     set_length(self);
+    vm_on_event(self->device.object.vm, on_vm_event, self);
     return true;
 }
 

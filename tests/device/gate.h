@@ -9,6 +9,7 @@
 struct gate {
     bool open;              /* atomic, like the counts: any thread */
     u32 waiting, reads, flushes;
+    int flush_error;        /* 0, or what flushes come to (-errno); while none is under way */
 };
 
 static inline int gate_read(struct block_node *node, u64 offset, struct block_data data)
@@ -25,8 +26,10 @@ static inline int gate_read(struct block_node *node, u64 offset, struct block_da
 
 static inline int gate_flush(struct block_node *node)
 {
-    __atomic_add_fetch(&((struct gate *)node->state)->flushes, 1, __ATOMIC_RELEASE);
-    return 0;
+    struct gate *gate = node->state;
+
+    __atomic_add_fetch(&gate->flushes, 1, __ATOMIC_RELEASE);
+    return gate->flush_error;
 }
 
 static inline void gate_set(struct block_node *node, bool open)

@@ -115,6 +115,39 @@ static void reset_in_mid_air(struct shared *s, gconstpointer data)
     g_assert_cmpuint(bench_read(&s->bench, q->used + 2, 2), ==, 1);
 }
 
+/* Nothing of the guest's memory changes while the machine is stopped; the answers are there once it goes on. */
+static void stop_in_mid_air(struct shared *s, gconstpointer data)
+{
+    struct driver d;
+    u32 written;
+
+    vm_cont(s->bench.vm);
+    struct driver_queue *q = begin(&d, &s->bench, PCI_MODERN);
+    for (unsigned turn = 0; turn < 2; turn++) {
+        for (unsigned i = 0; i < 20; i++)
+            submit(&d, q, 21, 4096);
+        vm_stop(s->bench.vm, VM_PAUSED); /* most are not answered yet: answers come by the main loop */
+        u64 done = bench_read(&s->bench, q->used + 2, 2);
+        memset(s->bench.ram->host + 4096, 0xee, 64);
+        for (unsigned i = 0; i < 100; i++) {
+            g_usleep(500);
+            driver_settle(&d);
+        }
+        g_assert_cmpuint(s->bench.ram->host[4096 + 4], ==, 0xee);
+        g_assert_cmpuint(bench_read(&s->bench, q->used + 2, 2), ==, done);
+        vm_cont(s->bench.vm);
+        for (unsigned i = 0; i < 20; i++) {
+            g_assert_true(answered(&d, q, &written));
+            g_assert_cmpuint(written, ==, 21);
+        }
+        g_assert_cmpuint(s->bench.ram->host[4096 + 4], ==, 0x65);
+    }
+    for (unsigned i = 0; i < 20; i++)
+        submit(&d, q, 21, 4096);
+    vm_stop(s->bench.vm, VM_PAUSED);
+    bench_empty(&s->bench); /* unplugged while it is stopped */
+}
+
 static void unplug_in_mid_air(struct shared *s, gconstpointer data)
 {
     struct driver d;
@@ -178,6 +211,7 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     SHARED_TEST("/virtio-9p/all-transports", all_transports);
     SHARED_TEST("/virtio-9p/reset-in-mid-air", reset_in_mid_air);
+    SHARED_TEST("/virtio-9p/stop-in-mid-air", stop_in_mid_air);
     SHARED_TEST("/virtio-9p/unplug-in-mid-air", unplug_in_mid_air);
     SHARED_TEST("/virtio-9p/nonsense", nonsense);
     SHARED_TEST("/virtio-9p/bad-properties", bad_properties);

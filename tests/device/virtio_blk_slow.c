@@ -2,6 +2,7 @@
 #include "tests/device/virtio_blk_desk.h"
 #include "tests/device/gate.h"
 #include "vm/user.h"
+#include <errno.h>
 
 static struct gate *begin_slow_read(struct desk *s, enum driver_transport transport, const char *properties, struct block_node **node)
 {
@@ -98,7 +99,7 @@ static void be_still(const struct vm_event *event, void *opaque)
     struct desk *s = opaque;
 
     if (event->kind == VM_EVENT_STILL)
-        disk_set_still(s->disks, s->bench.vm);
+        disk_set_still(s->disks, s->bench.vm, NULL, NULL);
 }
 
 static void make_thread(struct desk *s)
@@ -146,6 +147,57 @@ static void stop(struct desk *s, gconstpointer data)
     disk_set_unref_node(node);
 }
 
+/* What cannot be brought onto the disk at a stop is told, and tried again at the next one. */
+struct watcher {
+    struct desk *desk;
+    int told, error;
+};
+
+static void unflushed(void *opaque, struct disk *disk, int error)
+{
+    struct watcher *w = opaque;
+
+    w->told++;
+    w->error = error;
+    g_assert_nonnull(disk_node(disk));
+}
+
+static void watch_stop(const struct vm_event *event, void *opaque)
+{
+    struct watcher *w = opaque;
+
+    if (event->kind == VM_EVENT_STILL)
+        disk_set_still(w->desk->disks, w->desk->bench.vm, unflushed, w);
+}
+
+static void stop_without_room(struct desk *s, gconstpointer data)
+{
+    struct watcher watcher = { .desk = s };
+    struct block_node *node;
+
+    vm_on_event(s->bench.vm, watch_stop, &watcher);
+    vm_cont(s->bench.vm);
+    struct gate *gate = begin_slow_read(s, PCI_MODERN, "drive=n", &node);
+    gate_set(node, true);
+    gate->flush_error = -ENOSPC;
+    for (int i = 1; i <= 2; i++) {
+        vm_stop(s->bench.vm, VM_PAUSED);
+        g_assert_cmpint(watcher.told, ==, i);
+        g_assert_cmpint(watcher.error, ==, -ENOSPC);
+        vm_cont(s->bench.vm);
+    }
+    gate->flush_error = 0;
+    for (int i = 0; i < 2; i++) {
+        vm_stop(s->bench.vm, VM_PAUSED);
+        vm_cont(s->bench.vm);
+    }
+    g_assert_cmpint(watcher.told, ==, 2);
+    g_assert_cmpuint(load(&gate->flushes), ==, 3); /* the last one found nothing to do */
+    vm_off_event(s->bench.vm, watch_stop, &watcher);
+    bench_empty(&s->bench);
+    disk_set_unref_node(node);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -157,5 +209,6 @@ int main(int argc, char **argv)
     g_test_add("/virtio-blk/slow/machine-reset", struct desk, NULL, set_up, machine_reset, tear_down);
     g_test_add("/virtio-blk/slow/stop", struct desk, NULL, set_up, stop, tear_down);
     g_test_add("/virtio-blk/slow/stop-iothread", struct desk, "", set_up, stop, tear_down);
+    g_test_add("/virtio-blk/slow/stop-without-room", struct desk, NULL, set_up, stop_without_room, tear_down);
     return g_test_run();
 }

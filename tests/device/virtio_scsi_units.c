@@ -140,7 +140,7 @@ static void be_still(const struct vm_event *event, void *opaque)
     struct desk *s = opaque;
 
     if (event->kind == VM_EVENT_STILL)
-        disk_set_still(s->d.disks, s->d.bench.vm);
+        disk_set_still(s->d.disks, s->d.bench.vm, NULL, NULL);
 }
 
 /* A command of several steps comes to its end before the machine stands still. */

@@ -243,3 +243,16 @@ def test_nodes_get_new_options(start, tmp_path):
     for name in ("base", "other", "top"):
         run(IMG, "check", str(tmp_path / f"{name}.qcow2"))
     run(IO, "-r", "-c", "read -P 7 0 64k", str(tmp_path / "base.qcow2"))
+
+
+def test_unflushed_at_stop(start, linux, firmware, tmp_path):
+    """What the disk does not take at `stop` is told, each time; a flush of the guest's own would fail."""
+    (tmp_path / "disk").write_bytes(bytes(256 << 10))
+    machine = start("-M", "virt", "-m", "512M", "-bios", firmware, "-blockdev", failing("bad", tmp_path / "disk", {"iotype": "flush", "errno": 28}),
+                    "-device", "virtio-blk-device,drive=bad", *linux("dd if=/dev/vda of=/dev/null count=8 && echo it is read", "read line",
+                                                                     modules=["virtio_blk", "virtio_mmio"]), qmp=True)
+    machine.wait_for("\nit is read", 60)
+    for _ in range(2):
+        machine.qmp.command("stop")
+        machine.wait_for("error: what was written to 'bad' is not on the disk yet: No space left on device")
+        machine.qmp.command("cont")

@@ -340,7 +340,7 @@ static void be_still(const struct vm_event *event, void *opaque)
     struct model *m = opaque;
 
     if (event->kind == VM_EVENT_STILL)
-        disk_set_still(m->desk.disks, m->desk.bench.vm);
+        disk_set_still(m->desk.disks, m->desk.bench.vm, NULL, NULL);
 }
 
 static void set_up(struct model *m, const struct variant *variant)
