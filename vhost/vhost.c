@@ -225,10 +225,13 @@ bool vhost_start_ring(struct vhost *vhost, const struct vhost_ring_place *place,
            (!(vhost->features & BIT64(F_PROTOCOL_FEATURES)) || ring_number(vhost, SET_VRING_ENABLE, place->index, 1, error));
 }
 
-bool vhost_stop_ring(struct vhost *vhost, u32 index, GError **error)
+bool vhost_stop_ring(struct vhost *vhost, u32 index, u16 *base, GError **error)
 {
     u32 payload[2] = {index, 0};
 
-    return send_message(vhost, GET_VRING_BASE, 0, payload, sizeof(payload), NULL, 0, error) &&
-           receive_answer(vhost, GET_VRING_BASE, payload, sizeof(payload), error);
+    if (!send_message(vhost, GET_VRING_BASE, 0, payload, sizeof(payload), NULL, 0, error) ||
+        !receive_answer(vhost, GET_VRING_BASE, payload, sizeof(payload), error))
+        return false;
+    *base = (u16)payload[1];
+    return true;
 }

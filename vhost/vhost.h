@@ -50,7 +50,7 @@ struct vhost_ring_place {
     int kick, call;
 };
 bool vhost_start_ring(struct vhost *vhost, const struct vhost_ring_place *place, u16 base, GError **error);
-/* The other process is done with it when this returns. */
-bool vhost_stop_ring(struct vhost *vhost, u32 index, GError **error);
+/* The other process is done with it when this returns; *base: the entry at which it would go on (vhost_start_ring). */
+bool vhost_stop_ring(struct vhost *vhost, u32 index, u16 *base, GError **error);
 
 #endif

@@ -124,6 +124,7 @@ struct space_hit space_lookup(struct space *space, u64 address);
 u32 vm_memory_generation(struct vm *vm);
 /* fn after each new view, under the machine lock, before the change is considered done (TLBs are flushed there). */
 void vm_memory_on_change(struct vm *vm, void (*fn)(void *opaque), void *opaque);
+void vm_memory_off_change(struct vm *vm, void (*fn)(void *opaque), void *opaque); /* not from within such a fn */
 
 /*
  * One access of 1, 2, 4 or 8 bytes, little-endian number, as a vCPU or a device makes it. Takes the machine lock for

@@ -282,6 +282,18 @@ void vm_memory_on_change(struct vm *vm, void (*fn)(void *opaque), void *opaque)
     g_array_append_val(vm->memory_listeners, listener);
 }
 
+void vm_memory_off_change(struct vm *vm, void (*fn)(void *opaque), void *opaque)
+{
+    for (guint i = 0; i < vm->memory_listeners->len; i++) {
+        struct vm_listener *listener = &g_array_index(vm->memory_listeners, struct vm_listener, i);
+
+        if (listener->fn == (void (*)(void))fn && listener->opaque == opaque) {
+            g_array_remove_index(vm->memory_listeners, i);
+            return;
+        }
+    }
+}
+
 void vm_memory_init(struct vm *vm)
 {
     vm->ram_blocks = g_ptr_array_new();

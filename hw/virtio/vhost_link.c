@@ -7,8 +7,10 @@
 #include "vm/inbox.h"
 #include "vm/machine.h"
 #include "vm/ram.h"
+#include "vm/vm.h"
 #include <glib-unix.h>
 #include <inttypes.h>
+#include <string.h>
 
 /* Feature bits of a kind of device (virtio 1.3, 6): what the other process must do as the driver expects. Rings are our own. */
 static const u64 kind_features = (BIT64(24) - 1) | ~(BIT64(50) - 1);
@@ -33,6 +35,78 @@ static void give_up(struct vhost_link *link, const char *why)
     virtio_fail(link->virtio, "%s", why);
 }
 
+struct regions {
+    struct vhost_region region[VHOST_REGIONS_MAX + 1];
+    const struct ram_block *block[VHOST_REGIONS_MAX + 1];
+    u32 count;
+};
+
+static bool has_block(const struct ram_block *const *blocks, u32 count, const struct ram_block *block)
+{
+    u32 i = 0;
+
+    while (i < count && blocks[i] != block)
+        i++;
+    return i < count;
+}
+
+/* Shared memory that the guest can reach, wherever it lies. */
+static void find_memory(struct vhost_link *link, struct regions *regions)
+{
+    u64 at = 0, offset;
+
+    do {
+        struct space_hit hit = space_lookup(vm_memory(vm_of(link)), at);
+
+        if (hit.ram && hit.writable && vm_ram_is_shared(hit.ram, &offset) && !has_block(regions->block, regions->count, hit.ram) &&
+            regions->count <= VHOST_REGIONS_MAX) {
+            regions->block[regions->count] = hit.ram;
+            regions->region[regions->count++] = (struct vhost_region){hit.ram->host, hit.ram->size, offset, hit.ram->fd};
+        }
+        at += hit.left;
+        if (!hit.left)
+            break;
+    } while (at);
+}
+
+static bool tell_memory(struct vhost_link *link, struct vhost *vhost, GError **error)
+{
+    struct regions regions = {.region = {vhost_rings_region(link->rings)}, .count = 1};
+
+    find_memory(link, &regions);
+    if (!vhost_set_memory(vhost, regions.region, regions.count, error))
+        return false;
+    link->told_count = regions.count - 1;
+    memcpy(link->told, regions.block + 1, link->told_count * sizeof(*link->told));
+    return true;
+}
+
+static bool memory_changed(struct vhost_link *link)
+{
+    struct regions regions = {0};
+
+    find_memory(link, &regions);
+    for (u32 i = 0; i < regions.count; i++) {
+        if (!has_block(link->told, link->told_count, regions.block[i]))
+            return true;
+    }
+    return regions.count != link->told_count;
+}
+
+static void fail(struct vhost_link *link, GError *error);
+
+/* While the other process is at work: it maps anew. */
+static bool tell_again(struct vhost_link *link)
+{
+    GError *error = NULL;
+    struct vhost *vhost = vhost_wire_begin(link->wire);
+
+    if (tell_memory(link, vhost, &error))
+        return true;
+    fail(link, error);
+    return false;
+}
+
 /* False: no room now. */
 static bool fill(struct vhost_link *link, struct virtio_request *request)
 {
@@ -47,6 +121,10 @@ static bool fill(struct vhost_link *link, struct virtio_request *request)
         if (!vm_ram_is_shared(piece->ram, &offset)) {
             virtio_request_complete(request, 0);
             virtio_fail(link->virtio, "a buffer in memory that is not shared");
+            return true;
+        }
+        if (!has_block(link->told, link->told_count, piece->ram) && !tell_again(link)) {
+            virtio_request_complete(request, 0);
             return true;
         }
         buffers[i] = (struct vhost_buffer){piece->data, piece->size, write};
@@ -68,14 +146,14 @@ void vhost_link_handle(struct vhost_link *link, struct virtio_queue *queue)
 
     if (!vhost_link_is_running(link) || virtio_queue_index(queue) >= link->active)
         return;
-    while ((request = virtio_queue_pop(queue))) {
+    while (vhost_link_is_running(link) && (request = virtio_queue_pop(queue))) {
         if (!fill(link, request)) {
             virtio_request_return(request);
             break;
         }
         any = true;
     }
-    if (any)
+    if (any && vhost_link_is_running(link))
         vhost_ring_kick(vhost_rings_at(link->rings, virtio_queue_index(queue)));
 }
 
@@ -145,7 +223,7 @@ static void take_back(struct vhost_link *link, u32 index)
 }
 
 /* What happened. */
-enum { CALLED, GONE };
+enum { CALLED, GONE, MEMORY };
 
 struct letter {
     struct vhost_link *link;
@@ -159,9 +237,13 @@ static void deliver(void *opaque, const void *payload, u32 size)
 
     if (!device_begin(link->virtio->device))
         return;
-    if (letter->what == GONE)
+    if (letter->what == GONE && link->still)
+        link->gone = true;
+    else if (letter->what == GONE)
         give_up(link, "the other process is gone");
-    else if (vhost_link_is_running(link))
+    else if (letter->what == MEMORY && vhost_link_is_running(link) && memory_changed(link))
+        tell_again(link);
+    else if (letter->what == CALLED && vhost_link_is_running(link))
         take_back(link, letter->index);
     device_end(link->virtio->device);
 }
@@ -202,19 +284,13 @@ static GSource *watch(struct vhost_link *link, int fd)
     return source;
 }
 
-struct regions {
-    struct vhost_region region[VHOST_REGIONS_MAX + 1];
-    u32 count;
-};
-
-static void add_block(struct ram_block *block, void *opaque)
+/* Any thread that holds the lock: whoever changed the map. */
+static void on_memory(void *opaque)
 {
-    struct regions *regions = opaque;
+    struct vhost_link *link = opaque;
 
-    u64 offset;
-
-    if (vm_ram_is_shared(block, &offset) && regions->count <= VHOST_REGIONS_MAX)
-        regions->region[regions->count++] = (struct vhost_region){block->host, block->size, offset, block->fd};
+    if (vhost_link_is_running(link) && memory_changed(link))
+        post(link, 0, MEMORY);
 }
 
 static bool start_rings(struct vhost_link *link, struct vhost *vhost, GError **error)
@@ -239,16 +315,14 @@ static bool check_features(const struct vhost_link *link, u64 kinds, GError **er
 
 static bool start(struct vhost_link *link, GError **error)
 {
-    struct regions regions = {.region = {vhost_rings_region(link->rings)}, .count = 1};
     u64 kinds = link->virtio->features & kind_features, version = link->virtio->features & BIT64(VIRTIO_F_VERSION_1);
     struct vhost *vhost = vhost_wire_begin(link->wire);
 
     if (!vhost)
         return error_set(error, "the other process is gone");
-    vm_ram_foreach(vm_of(link), add_block, &regions);
     link->generation = vhost_wire_generation(link->wire);
     return check_features(link, kinds, error) && vhost_set_features(vhost, (kinds & vhost_features(vhost)) | version, error) &&
-           vhost_set_memory(vhost, regions.region, regions.count, error) && (!link->mtu || vhost_set_mtu(vhost, link->mtu, error)) &&
+           tell_memory(link, vhost, error) && (!link->mtu || vhost_set_mtu(vhost, link->mtu, error)) &&
            start_rings(link, vhost, error);
 }
 
@@ -272,7 +346,8 @@ void vhost_link_resume(struct vhost_link *link)
 {
     GError *error = NULL;
 
-    if (!link->wire || !vhost_wire_vhost(link->wire) || vhost_link_is_running(link) ||
+    link->wanted = true;
+    if (link->still || link->broken || !link->wire || !vhost_wire_vhost(link->wire) || vhost_link_is_running(link) ||
         !(link->virtio->state->status & VIRTIO_DRIVER_OK) || !virtio_is_ready(link->virtio))
         return;
     if (!start(link, &error)) {
@@ -310,17 +385,99 @@ static void stop(struct vhost_link *link)
     struct vhost *vhost = running ? vhost_wire_begin(link->wire) : NULL;
 
     link->running = false;
+    link->held = false;
     for (u32 i = 0; vhost && i < link->active; i++) {
-        if (!vhost_stop_ring(vhost, i, &error)) {
+        if (!vhost_stop_ring(vhost, i, &link->base[i], &error)) {
             fail(link, error);
             return;
         }
     }
 }
 
+/*
+ * The machine stops: what the other process has done so far reaches the guest, and it does nothing more. What it has not done stays in the
+ * rings.
+ */
+static void hold(struct vhost_link *link)
+{
+    if (!vhost_link_is_running(link))
+        return;
+    stop(link);
+    for (u32 i = 0; i < link->active && !link->broken && vhost_wire_vhost(link->wire); i++) {
+        GError *error = NULL;
+
+        if (!take_finished(link, i))
+            continue;
+        error_set(&error, "the other process broke ring %u", i);
+        fail(link, error);
+        return;
+    }
+    link->held = !link->broken && vhost_wire_vhost(link->wire) && link->generation == vhost_wire_generation(link->wire);
+}
+
+static bool go_on(struct vhost_link *link, GError **error)
+{
+    struct vhost *vhost = vhost_wire_begin(link->wire);
+
+    if (memory_changed(link) && !tell_memory(link, vhost, error))
+        return false;
+    for (u32 i = 0; i < link->active; i++) {
+        struct vhost_ring_place place = vhost_ring_place(vhost_rings_at(link->rings, i));
+
+        if (!vhost_start_ring(vhost, &place, link->base[i], error))
+            return false;
+    }
+    return true;
+}
+
+/* The machine goes on, and so does whoever held; or what happened meanwhile shows now. */
+static void unhold(struct vhost_link *link)
+{
+    bool same = link->held && vhost_wire_vhost(link->wire) && link->generation == vhost_wire_generation(link->wire);
+    GError *error = NULL;
+
+    if (link->gone) {
+        link->gone = link->held = false;
+        give_up(link, "the other process is gone");
+        return;
+    }
+    if (link->held && !same)
+        collect(link);
+    link->held = false;
+    if (!same) {
+        if (link->wanted)
+            vhost_link_resume(link);
+        return;
+    }
+    if (!go_on(link, &error)) {
+        fail(link, error);
+        return;
+    }
+    link->running = true;
+    for (u32 i = 0; i < link->active; i++) {
+        vhost_ring_kick(vhost_rings_at(link->rings, i));
+        vhost_link_handle(link, virtio_queue_at(link->virtio, i));
+    }
+}
+
+static void on_vm_event(const struct vm_event *event, void *opaque)
+{
+    struct vhost_link *link = opaque;
+
+    if ((event->kind != VM_EVENT_STILL && event->kind != VM_EVENT_RESUME) || !device_begin(link->virtio->device))
+        return;
+    if (event->kind == VM_EVENT_STILL)
+        hold(link);
+    link->still = event->kind == VM_EVENT_STILL;
+    if (!link->still)
+        unhold(link);
+    device_end(link->virtio->device);
+}
+
 void vhost_link_pause(struct vhost_link *link)
 {
-    if (!link->running)
+    link->wanted = false;
+    if (!link->running && !link->held)
         return;
     stop(link);
     collect(link);
@@ -333,6 +490,7 @@ void vhost_link_reset(struct vhost_link *link)
     if (!link->wire)
         return;
     stop(link);
+    link->wanted = false;
     for (u32 i = 0; link->rings && i < link->count; i++) {
         while ((request = vhost_ring_abandon(vhost_rings_at(link->rings, i))))
             virtio_request_drop(request);
@@ -346,7 +504,7 @@ static bool has_shared_memory(struct vhost_link *link, GError **error)
 {
     struct regions regions = {0};
 
-    vm_ram_foreach(vm_of(link), add_block, &regions);
+    find_memory(link, &regions);
     if (regions.count)
         return true;
     error_set(error, "the other process must share the guest's memory");
@@ -377,6 +535,8 @@ static bool attach(struct vhost_link *link, struct virtio_device *virtio, struct
     }
     for (u32 i = 0; i < count; i++)
         link->called[i] = watch(link, vhost_ring_place(vhost_rings_at(link->rings, i)).call);
+    vm_on_event(vm_of(link), on_vm_event, link);
+    vm_memory_on_change(vm_of(link), on_memory, link);
     return true;
 }
 
@@ -401,6 +561,8 @@ void vhost_link_close(struct vhost_link *link)
 {
     if (!link->wire)
         return;
+    vm_off_event(vm_of(link), on_vm_event, link);
+    vm_memory_off_change(vm_of(link), on_memory, link);
     vhost_link_reset(link);
     for (u32 i = 0; i < link->count; i++)
         drop_source(&link->called[i]);

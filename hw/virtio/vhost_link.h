@@ -21,6 +21,13 @@ struct vhost_link {
     u32 generation;    /* of the wire, for which `running` holds */
     u64 promised;      /* features that the process offered when the device was made */
     bool running, broken;
+    bool wanted;       /* it runs, or would if it could */
+    bool still;        /* the machine is stopped */
+    bool held;         /* that is why the rings stand, each at its base */
+    bool gone;         /* the other process went meanwhile */
+    u16 base[VHOST_LINK_QUEUES];
+    const struct ram_block *told[VHOST_REGIONS_MAX]; /* memory that the other process has, beside the rings */
+    u32 told_count;
     u16 mtu;           /* that the other process is told; 0: none */
     GSource *called[VHOST_LINK_QUEUES];
     GPtrArray *kept;   /* struct virtio_request: buffers to be filled, which the other process had when it was stopped */
@@ -38,7 +45,10 @@ void vhost_link_status(struct vhost_link *link, u8 status);
 void vhost_link_reset(struct vhost_link *link);
 void vhost_link_handle(struct vhost_link *link, struct virtio_queue *queue);
 
-/* The other process works on the queues. */
+/*
+ * The other process works on the queues. While the machine is stopped it does not: it has let go of the rings, and goes on where it was once the
+ * machine does.
+ */
 bool vhost_link_is_running(const struct vhost_link *link);
 /* Buffers that were to be filled are kept for vhost_link_resume; those that were to be read are given back to the driver. */
 void vhost_link_pause(struct vhost_link *link);

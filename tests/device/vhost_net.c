@@ -216,6 +216,38 @@ static void cable_pulled(struct setup *s, gconstpointer data)
     end(s);
 }
 
+/* The machine stops and goes on: nothing is lost, nothing moves meanwhile; a cable that is pulled meanwhile stays pulled. */
+static void stop_and_go(struct setup *s, gconstpointer data)
+{
+    struct net_client *netdev;
+    u32 id, written;
+
+    begin(s, PCI_MSIX, BIT64(F_MRG_RXBUF) | BIT64(F_STATUS), 1);
+    netdev = net_find(net_set_of(s->bench.vm), "n0");
+    struct driver_queue *rx = driver_queue(&s->driver, 0, 0), *tx = driver_queue(&s->driver, 1, 0);
+    driver_ok(&s->driver);
+    for (u32 n = 0; n < 3; n++) {
+        send_frame(s, tx, (u8)n); /* waits there for a buffer */
+        vm_stop(s->bench.vm, VM_PAUSED);
+        vm_cont(s->bench.vm);
+        offer_buffer(s, rx, n);
+        comes_back(s, rx, tx, n, (u8)n);
+    }
+    vm_stop(s->bench.vm, VM_PAUSED);
+    net_set_link(netdev, false);
+    vm_cont(s->bench.vm);
+    g_assert_false(link_is_up(s));
+    send_frame(s, tx, 7);
+    WAIT_FOR(s, driver_take(&s->driver, tx, 3, &id, &written));
+    vm_stop(s->bench.vm, VM_PAUSED);
+    net_set_link(netdev, true);
+    vm_cont(s->bench.vm);
+    offer_buffer(s, rx, 0);
+    send_frame(s, tx, 8);
+    comes_back(s, rx, tx, 0, 8);
+    end(s);
+}
+
 /* netdev_del under a card at work; a reset and a new start afterwards are harmless. */
 static void netdev_goes(struct setup *s, gconstpointer data)
 {
@@ -301,6 +333,7 @@ int main(int argc, char **argv)
     g_test_add("/vhost-net/gone-and-back", struct setup, GINT_TO_POINTER(HANGS_UP_LATER), set_up, gone_and_back, tear_down);
     g_test_add("/vhost-net/breaks-the-ring", struct setup, GINT_TO_POINTER(BAD_INDEX), set_up, gone_and_back, tear_down);
     SETUP_TEST("/vhost-net/cable-pulled", cable_pulled);
+    SETUP_TEST("/vhost-net/stop-and-go", stop_and_go);
     SETUP_TEST("/vhost-net/netdev-goes", netdev_goes);
     SETUP_TEST("/vhost-net/two-cards", two_cards);
     SETUP_TEST("/vhost-net/refusals", refusals);

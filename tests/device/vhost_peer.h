@@ -43,7 +43,8 @@ struct peer {
     u64 negotiated;
     u32 mtu;
     struct mapping region[REGIONS];
-    u32 regions;
+    u32 regions, tables; /* tables: memory was told so often */
+    u32 stops;           /* rings were taken away so often */
     struct ring ring[RINGS];
     GThread *thread;
 };
@@ -250,6 +251,7 @@ static bool take(struct peer *p)
         reply(p, 24, payload, header[2]);
         return true;
     case 11:
+        __atomic_add_fetch(&p->stops, 1, __ATOMIC_RELEASE);
         close(r->kick);
         r->kick = -1;
         payload[0] = (payload[0] & UINT32_MAX) | (u64)r->next << 32;
@@ -257,6 +259,7 @@ static bool take(struct peer *p)
         return true;
     case 5:
         map(p, payload, fds);
+        __atomic_add_fetch(&p->tables, 1, __ATOMIC_RELEASE);
         failed = p->fault == REFUSES_MEMORY;
         break;
     case 8:

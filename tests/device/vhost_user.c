@@ -86,6 +86,121 @@ static void reset_in_mid_air(struct setup *s, gconstpointer data)
     disconnect_peer(s);
 }
 
+static u64 used(struct setup *s, const struct driver_queue *q)
+{
+    return bench_read(&s->bench, q->used + 2, 2);
+}
+
+static void settle(struct setup *s)
+{
+    for (unsigned i = 0; i < 60; i++) {
+        g_usleep(500);
+        driver_settle(&s->driver);
+    }
+}
+
+/* What the other process has done is there when the machine stands; then it has no ring and does nothing; then it goes on where it was. */
+static void stop_and_go(struct setup *s, gconstpointer data)
+{
+    u32 written;
+
+    connect_peer(s, NONE);
+    vm_cont(s->bench.vm);
+    struct driver_queue *q = begin(s, PCI_MODERN);
+    for (u32 turn = 1; turn <= 3; turn++) {
+        u8 *answer = s->shared->host + 0x1000;
+
+        memset(answer, 0, 4);
+        s->peer.fault = NONE;
+        submit(s, q, SHARED);
+        while (__atomic_load_n(answer, __ATOMIC_ACQUIRE) != 'A')
+            g_usleep(100); /* done there; nobody here has looked yet, or has: both are fine */
+        vm_stop(s->bench.vm, VM_PAUSED);
+        g_assert_cmpuint(__atomic_load_n(&s->peer.stops, __ATOMIC_ACQUIRE), ==, 4 * turn - 2);
+        u64 done = used(s, q);
+        g_assert_true(answered(s, q, &written));
+        g_assert_cmpuint(used(s, q), ==, done); /* it was there already */
+        vm_cont(s->bench.vm);
+        s->peer.fault = KEEPS;
+        submit(s, q, SHARED);
+        submit(s, q, SHARED);
+        vm_stop(s->bench.vm, VM_PAUSED);
+        s->peer.fault = NONE;
+        memset(answer, 0, 4);
+        settle(s);
+        g_assert_cmpuint(used(s, q), ==, done);
+        g_assert_cmpuint(*answer, ==, 0);
+        vm_cont(s->bench.vm);
+        for (unsigned i = 0; i < 2; i++)
+            g_assert_true(answered(s, q, &written));
+        g_assert_cmpmem(answer, 4, "ABCD", 4);
+    }
+    g_assert_cmpuint(__atomic_load_n(&s->peer.tables, __ATOMIC_ACQUIRE), ==, 1);
+    disconnect_peer(s);
+}
+
+/* A process that goes while the machine stands: the driver sees it once the machine goes on. A reset meanwhile forgets all. */
+static void gone_while_stopped(struct setup *s, gconstpointer data)
+{
+    u32 written;
+
+    connect_peer(s, NONE);
+    vm_cont(s->bench.vm);
+    struct driver_queue *q = begin(s, PCI_MODERN);
+    vm_stop(s->bench.vm, VM_PAUSED);
+    s->driver.heap = BENCH_RAM + 0x10000;
+    g_assert_true(driver_negotiate(&s->driver, 0));
+    driver_queue(&s->driver, 0, 8);
+    q = driver_queue(&s->driver, 1, 64);
+    driver_ok(&s->driver);
+    vm_cont(s->bench.vm);
+    submit(s, q, SHARED);
+    g_assert_true(answered(s, q, &written));
+    vm_stop(s->bench.vm, VM_PAUSED);
+    shutdown(s->peer.socket, SHUT_RDWR);
+    settle(s);
+    g_assert_false(driver_read(&s->driver, DRIVER_STATUS) & VIRTIO_NEEDS_RESET);
+    vm_cont(s->bench.vm);
+    submit(s, q, SHARED);
+    g_assert_false(answered(s, q, &written));
+    disconnect_peer(s);
+}
+
+/* Memory that comes and goes while the other process is at work. */
+static void more_memory(struct setup *s, gconstpointer data)
+{
+    enum { MORE = 0x91000000 };
+    int fd = memfd_create("more", MFD_CLOEXEC);
+    struct region region;
+    u32 written;
+
+    connect_peer(s, NONE);
+    struct driver_queue *q = begin(s, PCI_MODERN);
+    g_assert_cmpint(ftruncate(fd, SHARED_SIZE), ==, 0);
+    struct ram_block *more = vm_ram_create_file(s->bench.vm, "more", SHARED_SIZE, fd, 0, true, 0, NULL);
+    region_init_ram(&region, s->bench.vm, "more", more, 0, SHARED_SIZE);
+    region_add(space_root(vm_memory(s->bench.vm)), MORE, &region, 0);
+    for (unsigned turn = 0; turn < 2; turn++) {
+        memcpy(more->host, "abc", 3);
+        memcpy(more->host + 100, "def", 3);
+        const struct driver_buffer buffers[] = {{MORE, 3, false}, {MORE + 100, 3, false}, {MORE + 0x1000, 4, true}, {MORE + 0x2000, 64, true}};
+        driver_submit(&s->driver, q, buffers, 4); /* at once: before the news of the new memory was sent */
+        driver_kick(&s->driver, q);
+        g_assert_true(answered(s, q, &written));
+        g_assert_cmpmem(more->host + 0x1000, 4, "ABCD", 4);
+        memset(more->host + 0x1000, 0, 4);
+    }
+    g_assert_cmpuint(__atomic_load_n(&s->peer.tables, __ATOMIC_ACQUIRE), ==, 2);
+    region_finish(&region);
+    while (__atomic_load_n(&s->peer.tables, __ATOMIC_ACQUIRE) != 3)
+        settle(s);
+    g_assert_cmpuint(s->peer.regions, ==, 2);
+    vm_ram_destroy(more);
+    submit(s, q, SHARED);
+    g_assert_true(answered(s, q, &written));
+    disconnect_peer(s);
+}
+
 static void private_memory(struct setup *s, gconstpointer data)
 {
     u32 written = 1;
@@ -174,6 +289,9 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     SETUP_TEST("/vhost-user/there-and-back", there_and_back);
     SETUP_TEST("/vhost-user/reset-in-mid-air", reset_in_mid_air);
+    SETUP_TEST("/vhost-user/stop-and-go", stop_and_go);
+    SETUP_TEST("/vhost-user/gone-while-stopped", gone_while_stopped);
+    SETUP_TEST("/vhost-user/more-memory", more_memory);
     SETUP_TEST("/vhost-user/private-memory", private_memory);
     SETUP_TEST("/vhost-user/bad-peers", bad_peers);
     SETUP_TEST("/vhost-user/bad-greetings", bad_greetings);
