@@ -32,7 +32,7 @@ struct kept_part {
 /* See struct tcg_link. */
 struct kept_link {
     s32 pc;
-    bool single, continues, call;
+    u8 single, continues, call; /* 0: no */
     u8 unused;
 };
 

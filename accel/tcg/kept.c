@@ -53,9 +53,9 @@ static struct block *make_block(const struct taking *t, u32 mode, const struct k
 
         link->from = &block->code;
         link->pc = links[i].pc;
-        link->single = links[i].single;
-        link->continues = links[i].continues;
-        link->call = links[i].call;
+        link->single = links[i].single != 0;
+        link->continues = links[i].continues != 0;
+        link->call = links[i].call != 0;
         link->same_page = (u32)link->pc < TCG_PAGE_SIZE;
     }
     block->page = t->want->page;

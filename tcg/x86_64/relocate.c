@@ -23,8 +23,7 @@ struct saved {
 struct saved_part {
     u16 start, size;
     u8 entry, fp_check; /* from start; from entry */
-    bool fp_live;
-    u8 links;
+    u8 fp_live, links;
 };
 
 /* Offsets in the code; 0: none. */
@@ -263,7 +262,7 @@ static bool restore_part(struct restoring *r, struct tcg_code *out, const struct
     out->indirect_entry = r->e->buffer->exec + out->start;
     out->entry = (const u8 *)out->indirect_entry + part->entry;
     out->fp_check = part->fp_check;
-    out->fp_live = part->fp_live;
+    out->fp_live = part->fp_live != 0;
     for (u32 i = 0; i < out->link_count; i++) {
         if (!restore_link(r, &out->link[i], &link[i]))
             return false;
@@ -274,17 +273,18 @@ static bool restore_part(struct restoring *r, struct tcg_code *out, const struct
 u32 x86_restore(struct tcg_engine *e, const void *saved, u32 size, struct tcg_code *const *code, u32 count, u32 at, u32 limit)
 {
     const struct saved *s = saved;
-    u32 start = at + ((s->phase - at) & (PHASES - 1)), links = link_total((const struct tcg_code *const *)code, count);
+    u32 links = link_total((const struct tcg_code *const *)code, count), lists, start;
+
+    if (size < sizeof(*s) || s->parts != count)
+        return 0;
+    start = at + ((s->phase - at) & (PHASES - 1));
+    lists = (u32)(sizeof(*s) + count * sizeof(struct saved_part)) + lists_size(s, links);
+    if (size < lists + s->size || (u64)start + s->size + X86_MAX_INSN > limit)
+        return 0;
     const struct saved_part *part = (const struct saved_part *)(s + 1);
     const struct saved_link *link = (const struct saved_link *)(part + count);
     const struct x86_place_call *call = (const struct x86_place_call *)(link + links);
     struct restoring r = {.e = e, .saved = s, .code = x86_at(e, start), .start = start};
-
-    if (size < sizeof(*s) || s->parts != count || (u64)start + s->size + X86_MAX_INSN > limit)
-        return 0;
-    u32 lists = (u32)(sizeof(*s) + count * sizeof(*part)) + lists_size(s, links);
-    if (size < lists + s->size)
-        return 0;
     tcg_buffer_prepare(e->buffer, start);
     memcpy(r.code, (const u8 *)saved + lists, s->size);
     if (!restore_calls(&r, call) || !restore_places(&r, (const u16 *)(call + s->call_count)))

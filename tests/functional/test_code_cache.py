@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from conftest import Machine
+from conftest import Machine, ROOT
 
 M = 1_000_000
 TIME = ["-icount", "shift=1,sleep=off", "-seed", "7", "-rtc", "base=2026-01-01,clock=vm"]
@@ -52,6 +52,34 @@ def test_second_boot(start, linux, tmp_path):
         assert "warning" not in consoles[-1]
     assert os.stat(folder).st_mode & 0o777 == 0o700
     assert [os.stat(folder / name).st_mode & 0o777 for name in files(folder)] == [0o600]
+
+
+PROGRAMS = os.path.join(os.path.dirname(os.environ.get("MYNAH", os.path.join(ROOT, "build", "mynah"))), "tests", "jit")
+
+
+# What each of them rewrites, remaps and interrupts, on code that comes from the file: the first run makes it, the second is served from it, and so
+# is the third, whose exit status tells whether the program found a fault.
+@pytest.mark.parametrize("program, options", [
+    ("crossing", ""), ("loop", ",tier2-threshold=1"), ("modify", ""), ("returns", ""), ("sstatus", ""), ("superpages", ""), ("tlb", ",thread=single"),
+    ("two_addresses", ""), ("two_spaces", ",host-isa=v1"), ("unmask", ""),
+])
+def test_jit_programs_from_the_file(tmp_path, program, options):
+    path = os.path.join(PROGRAMS, program + ".elf")
+    if not os.path.exists(path):
+        pytest.skip("no riscv64-linux-gnu-gcc built " + path)
+    (tmp_path / "kept").mkdir(mode=0o700)
+    command = ["-M", "virt", "-m", "64M", "-smp", "2", "-bios", "none", "-kernel", path, "-accel", f"tcg,cache={tmp_path / 'kept'}{options}"]
+    for run in range(3):
+        with Machine(tmp_path, *command, *(["-no-shutdown"] if run == 1 else []), qmp=run == 1) as machine:
+            if run == 1:
+                machine.qmp.event("SHUTDOWN", 60)
+                hits, misses, _, _ = info(machine)
+                assert hits > 20 and hits > 0.9 * (hits + misses), (hits, misses)
+                machine.qmp.command("quit")
+            status = machine.process.wait(60)
+            machine.pump(0.2)
+            assert run == 1 or status == 0, machine.console
+            assert b"warning" not in machine.console
 
 
 def test_counted_runs_are_the_same(start, linux, firmware, tmp_path):
