@@ -32,6 +32,8 @@ struct taking {
     const struct kept_want *want;
     u64 lines;      /* of what was taken */
     u32 insns;
+    bool whole;     /* all lines of the page are set */
+    bool logs;
 };
 
 /* The lines are set before the bytes are read, as those of the first part were. */
@@ -40,7 +42,8 @@ static bool second_matches(void *opaque, const struct kept *unit)
     const struct taking *t = opaque;
     const struct kept_part *part = &unit->part[1];
 
-    tcg_page_protect(t->v, t->want->page, part->offset, part->offset + part->byte_count - 1u);
+    if (!t->whole)
+        tcg_page_protect(t->v, t->want->page, part->offset, part->offset + part->byte_count - 1u);
     return !memcmp(kept_bytes(unit) + unit->part[0].byte_count, t->want->source->page + part->offset, part->byte_count);
 }
 
@@ -82,19 +85,28 @@ static bool place_code(struct tcg *tcg, const struct kept *unit, struct block *o
     return true;
 }
 
+static void log_block(const struct taking *t, struct block *block)
+{
+    struct code_source source = *t->want->source;
+
+    source.offset = block->offset;
+    tcg_log_block(t->v, block, &source, (t->want->pc & ~UINT64_C(4095)) | block->offset);
+}
+
 static void publish(struct taking *t, const struct kept *unit, struct block *const blocks[KEPT_PARTS], bool ahead)
 {
+    u32 kept = ahead ? tcg_cache_line(t->tcg->cache, unit) + 1 : 0;
+
     for (u32 i = 0; i < unit->parts; i++) {
         struct block *block = blocks[i];
-        struct code_source source = *t->want->source;
 
         block->chunk = (u8)t->tcg->current_chunk;
-        block->kept = ahead ? tcg_cache_line(t->tcg->cache, unit) + 1 : 0;
+        block->kept = kept;
         t->lines |= tcg_page_lines_of(block, t->want->page);
         t->insns += block->insn_count;
-        source.offset = block->offset;
         tcg_block_publish(t->tcg, block, (t->want->pc & ~UINT64_C(4095)) | block->offset);
-        tcg_log_block(t->v, block, &source, (t->want->pc & ~UINT64_C(4095)) | block->offset);
+        if (unlikely(t->logs))
+            log_block(t, block);
     }
     tcg_cache_used(t->tcg->cache, unit, ahead);
 }
@@ -137,6 +149,7 @@ static void take_page(struct taking *t, struct kept *asked)
 
     page->kept_group = tcg_cache_group_number(c, first);
     tcg_page_protect(t->v, page, 0, TCG_PAGE_SIZE - 1);
+    t->whole = true;
     for (u32 i = 0; i < KEPT_IN_GROUP && unit; i++, unit = next) {
         next = tcg_cache_behind(c, first, unit);
         if (next)
@@ -157,7 +170,7 @@ static bool may_take_page(const struct taking *t)
 {
     u32 group = t->want->page->kept_group;
 
-    return (!group || group & KEPT_NEW_GROUP) && !log_wants(vm_log(t->tcg->vm), LOG_IN_ASM | LOG_OUT_ASM);
+    return (!group || group & KEPT_NEW_GROUP) && !t->logs;
 }
 
 struct block *tcg_kept_take(struct tcg_vcpu *v, const struct kept_want *want, u32 *insns)
@@ -165,7 +178,7 @@ struct block *tcg_kept_take(struct tcg_vcpu *v, const struct kept_want *want, u3
     struct tcg *tcg = v->tcg;
     const struct code_source *source = want->source;
     struct kept_place place = { .mode = want->mode, .offset = source->offset, .page = source->page, .next_page = source->next_page };
-    struct taking t = { .v = v, .tcg = tcg, .want = want, .lines = want->lines };
+    struct taking t = { .v = v, .tcg = tcg, .want = want, .lines = want->lines, .logs = log_wants(vm_log(tcg->vm), LOG_IN_ASM | LOG_OUT_ASM) };
     struct kept *unit = may_use(tcg, want->mode) ? tcg_cache_find(tcg->cache, &place, second_matches, &t) : NULL;
     struct block *block = unit ? take_unit(&t, unit, false) : NULL;
 

@@ -127,7 +127,8 @@ void tcg_page_add(struct block *block)
 
     block->next = *head;
     __atomic_store_n(head, block, __ATOMIC_RELEASE);
-    __atomic_fetch_or(&block->page->starts[block->offset >> 7], start_bit(block->offset), __ATOMIC_RELEASE);
+    u64 *starts = &block->page->starts[block->offset >> 7];
+    __atomic_store_n(starts, *starts | start_bit(block->offset), __ATOMIC_RELEASE); /* others only read */
     if (block->next_page) {
         block->next_second = block->next_page->second;
         block->next_page->second = block;

@@ -218,16 +218,16 @@ static bool restore_calls(struct restoring *r, const struct x86_place_call *call
     return true;
 }
 
-static bool restore_places(struct restoring *r, const u16 *at)
+static bool restore_places(const struct restoring *r, const u16 *at)
 {
-    u32 last = 0;
+    const u32 count = r->saved->place_count, size = r->saved->size, by = 0u - r->start;
+    u8 *code = r->code;
 
-    for (u32 i = 0; i < r->saved->place_count; i++)
-        last |= at[i] + FIELD > r->saved->size;
-    if (last)
-        return false;
-    for (u32 i = 0; i < r->saved->place_count; i++)
-        shift_field(r->code, at[i], 0u - r->start);
+    for (u32 i = 0; i < count; i++) {
+        if (unlikely((u32)at[i] + FIELD > size))
+            return false;
+        shift_field(code, at[i], by);
+    }
     return true;
 }
 
