@@ -92,6 +92,24 @@ struct tcg_returns {
 
 enum { TCG_SPILL_NEAR = 3, TCG_SPILL_SLOTS = 1024 };
 
+enum { TCG_NEAR_AREAS = 16, TCG_NEAR_PLACES = 16 };
+
+/*
+ * What loops (ir_block.loop) found last, kept from one entry to the next: an area is that of the loop that `owner` names (tcg_code.near), and
+ * empty for others. Whoever takes away anything that an L1 says, or might have said, makes all owners 0.
+ */
+struct tcg_near {
+    u32 owner[TCG_NEAR_AREAS];
+    struct tcg_near_area {
+        u32 misses;  /* other pages than last time, since somebody made it 0 */
+        s32 missed;  /* where that was last: page offset of the instruction */
+        struct {
+            u64 page, distance; /* guest address; from there to the host's */
+            u64 limit;          /* 0: nothing was found yet */
+        } place[TCG_NEAR_PLACES];
+    } area[TCG_NEAR_AREAS];
+};
+
 struct code_layout {
     const struct ir_reg *reg; /* guest registers that get/put name */
     u32 reg_count;
@@ -117,8 +135,7 @@ struct code_layout {
     s32 vectors;      /* the vector file (tcg/vector.h), 16-byte aligned */
     s32 icount;       /* s64: counting flavour: budget left (mode bit; unused otherwise) */
     s32 l1_read, l1_write; /* struct tcg_tlb_entry[1 << l1_bits] */
-    s32 l0;           /* struct tcg_tlb_entry per pinned register, filled from write-capable entries; 0: none. An L0 is not indexed by
-                         the address, so an empty one must point at the `never` page of a non-canonical address: see docs/decisions when added */
+    s32 near;         /* struct tcg_near; 0: none */
     s32 jump_cache;   /* struct tcg_jump_entry[1 << jump_bits] */
     s32 refill;       /* struct tcg_refill; 0: none */
     u8 l1_bits, jump_bits;
@@ -132,7 +149,7 @@ struct tcg_result {
 
 struct tcg_runtime {
     /*
-     * Slow paths: any alignment, page crossing, MMIO, faults, refill of L1 and L0. mem: enum ir_mem word.
+     * Slow paths: any alignment, page crossing, MMIO, faults, refill of L1. mem: enum ir_mem word.
      * load's value is extended to 64 bits as mem says; amo's and cas's old value by its sign. All are numbers: guest byte order is
      * the runtime's matter here. Stored, expected and desired values may have anything above the access's width.
      */
@@ -177,6 +194,7 @@ struct tcg_link {
 /* A translated block as the back end knows it; accel/tcg embeds it. */
 struct tcg_code {
     const void *entry;          /* after a link inside the page */
+    u32 near;  /* a loop with an area of struct tcg_near, by this number's remainder: its owner; else 0 */
     u8 fp_check;                /* back end: bytes from entry to where a block goes on whose predecessor has floating-point registers loaded */
     bool fp_live;               /* back end: has them loaded at its exits */
     const void *indirect_entry; /* guest va in the back end's agreed place; sets pc_page. x86-64: va in rax */

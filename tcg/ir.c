@@ -180,6 +180,7 @@ void ir_block_reset(struct ir_block *block, u32 first_pc)
     block->loop = false;
     block->momentary = false;
     block->streams = false;
+    block->far_count = 0;
     block->truncates = false;
     block->prepaid = false;
     block->overflow = false;

@@ -143,6 +143,8 @@ struct ir_exit {
 
 enum { IR_MAX_EXITS = 64, IR_MAX_SNAPSHOTS = 512 };
 
+enum { IR_MAX_FAR = 4 };
+
 struct ir_block {
     struct ir_op *op; /* capacity ops; op[i] makes value i */
     u32 count, capacity;
@@ -159,6 +161,8 @@ struct ir_block {
     bool loop;        /* leads back to its own start, often: back ends may make one stretch of code of many turns (tcg/loop.h) */
     bool momentary;   /* made for what the state says just now: of no use another time */
     bool streams;     /* back end's: of such a loop that moves through memory whose pages it checks for many turns at once */
+    u16 far[IR_MAX_FAR]; /* such a loop: page offsets of instructions that find another page too often */
+    u8 far_count;     /* more than IR_MAX_FAR: all of them */
     bool truncates;   /* there may be truncs of what `narrow` could make narrow */
     bool prepaid;     /* counting flavour: count took insn_count at the block's begin, and memory accesses that fail, and the exits of
                          loops, leave it to the back end to give back what is not retired */

@@ -1,6 +1,6 @@
 /*
  * accel/tcg/context.c - translation contexts. The region of one context is
- *   [ host part and architectural state: an alias of the vCPU's arena slot | L1 read | L1 write | jump cache | refill ]
+ *   [ host part and architectural state: an alias of the vCPU's arena slot | L1 read | L1 write | jump cache | refill | near ]
  * so that one base pointer reaches all, and another address space is another base pointer. Tables start as untouched zero
  * pages: a zero tag can be matched by page 0 alone, whose entry 0 gets a tag that indexes elsewhere.
  */
@@ -13,6 +13,7 @@ enum {
     L1_BYTES = (1 << L1_BITS) * sizeof(struct tcg_tlb_entry),
     JUMP_BYTES = (1 << JUMP_BITS) * sizeof(struct tcg_jump_entry),
     REFILL_BYTES = (sizeof(struct tcg_refill) + 4095) & ~4095,
+    NEAR_BYTES = (sizeof(struct tcg_near) + 4095) & ~4095,
 };
 
 /*
@@ -38,7 +39,7 @@ bool tcg_layout_init(struct tcg *tcg, const struct cpu_class *cpu)
     s32 host = -(s32)sizeof(struct vcpu_host);
 
     tcg->state_size = VCPU_STATE_PREFIX + ((cpu->state_size + 4095) & ~UINT64_C(4095));
-    tcg->region_size = tcg->state_size + 2 * L1_BYTES + JUMP_BYTES + REFILL_BYTES;
+    tcg->region_size = tcg->state_size + 2 * L1_BYTES + JUMP_BYTES + REFILL_BYTES + NEAR_BYTES;
     *layout = (struct code_layout){
         .reg = tcg->regs,
         .reg_count = cpu->reg_count + 1,
@@ -67,6 +68,7 @@ bool tcg_layout_init(struct tcg *tcg, const struct cpu_class *cpu)
     layout->l1_write = layout->l1_read + (s32)L1_BYTES;
     layout->jump_cache = layout->l1_write + (s32)L1_BYTES;
     layout->refill = layout->jump_cache + (s32)JUMP_BYTES;
+    layout->near = layout->refill + (s32)REFILL_BYTES;
     memcpy(tcg->regs, cpu->regs, cpu->reg_count * sizeof(tcg->regs[0]));
     tcg->regs[cpu->reg_count] = (struct ir_reg){ "icount", IR_I64, layout->icount };
     memcpy(layout->pinned, cpu->pinned, cpu->pinned_count * sizeof(cpu->pinned[0]));
@@ -101,6 +103,7 @@ static struct context *create(struct tcg_vcpu *v)
     context->l1_write = (struct tcg_tlb_entry *)(context->base + tcg->layout.l1_write);
     context->jump = (struct tcg_jump_entry *)(context->base + tcg->layout.jump_cache);
     context->refill = (struct tcg_refill *)(context->base + tcg->layout.refill);
+    context->near = (struct tcg_near *)(context->base + tcg->layout.near);
     context->stale = true;
     context->index = v->context_count;
     return context;
@@ -159,8 +162,15 @@ static void clear_jumps(struct tcg *tcg, struct context *context)
     seal(tcg, context);
 }
 
+/* What loops remember of the tables. */
+static void forget_near(struct context *context)
+{
+    memset(context->near->owner, 0, sizeof(context->near->owner));
+}
+
 static void clear(struct tcg_vcpu *v, struct context *context)
 {
+    forget_near(context);
     clear_table(&context->refill->read_log, context->l1_read, 1 << L1_BITS);
     clear_table(&context->refill->write_log, context->l1_write, 1 << L1_BITS);
     clear_jumps(v->tcg, context);
@@ -260,6 +270,7 @@ void tcg_context_drop_page(struct tcg_vcpu *v, struct context *context, u64 va)
     u32 index = (va >> 12) & ((1 << L1_BITS) - 1);
     struct itlb_entry *itlb = &context->itlb[(va >> 12) % ITLB_SIZE];
 
+    forget_near(context);
     if (context->l1_read[index].tag == page)
         context->l1_read[index].tag = index ? 0 : tcg_tlb_never(0);
     if (context->l1_write[index].tag == page)
@@ -312,6 +323,7 @@ void tcg_drop_write_tags(struct tcg_vcpu *v, const u8 *host_page)
 
         if (context->stale)
             continue;
+        forget_near(context);
         if (count > TCG_FILL_LOG) {
             /* Too many to know: drop them all, they come back one by one. */
             clear_table(&context->refill->write_log, table, 1 << L1_BITS);

@@ -79,6 +79,8 @@ struct block {
     u8 chunk;
     u8 tier;              /* 2: a loop by tier2.c, else 0 */
     bool streams;         /* ir_block.streams */
+    u8 far_count;         /* of a loop, or what may become one again: ir_block.far */
+    u16 far[IR_MAX_FAR];
     u8 heat;              /* how often it was seen running; TIER2_NEVER: it stays as it is. Any vCPU, roughly */
     u32 kept;             /* atomic: KEPT_NOTE and where kept.c's note of it is; or it came from the code cache before anybody asked for it: its tcg_cache_line, plus 1; or 0 */
     struct block *next_second;   /* in next_page->second */
@@ -142,6 +144,7 @@ struct context {
     struct tcg_tlb_entry *l1_read, *l1_write;
     struct tcg_jump_entry *jump;
     struct tcg_refill *refill;
+    struct tcg_near *near;
     struct tcg_fill_log jump_log;
     u64 jump_pages[64];    /* filter of code pages in the jump cache */
     struct itlb_entry itlb[ITLB_SIZE];
@@ -200,6 +203,7 @@ struct tcg_vcpu {
     bool in_helper;       /* the access is one of a helper's (tcg_memory) */
     s64 sampled_at;       /* by tier2.c: when, and loop_entries then */
     u32 sampled_entries;
+    u32 sampled_near;     /* tcg_code.near of the loop that was left for the last sample, else 0 */
     struct ir_block *ir, *second_ir; /* the second: while a block and the one its call returns to are translated together */
     /* statistics */
     u64 dispatches, resumes, misses, finds, finds2, links, walks, l2_hits, flushes, page_flushes, slow_loads, slow_stores, mmio;

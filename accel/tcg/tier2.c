@@ -16,6 +16,7 @@ enum {
     LONGEST_NS = 100000000,   /* of an idle one */
     STRIKES = 8,              /* samples of turns outside of a loop's own code, less those inside, until it is given up */
     CREDIT = 2,
+    MISS_NS = 64,             /* an access that finds another page than last time more often had better ask the tables at once */
     SHORT_NS = 40,            /* an entry of a loop that did a turn or two, its checks included; docs/decisions/tier-2.md has others */
 };
 
@@ -119,6 +120,7 @@ void tcg_tier2_remove_vcpu(struct tcg *tcg, struct vcpu *vcpu)
 
 struct trace {
     const struct code_page *page;
+    const struct block *old; /* what is there now */
     u32 mode;
     u32 start, end;  /* of the loop: behind its last way back to the start, or, when that was too much, its first */
     bool straight;   /* at a branch one way only */
@@ -298,6 +300,8 @@ static bool build(struct tcg_vcpu *v, const struct code_source *source, bool cou
         return false;
     *why = TIER2_LARGE;
     b->loop = true;
+    b->far_count = trace->old->far_count;
+    memcpy(b->far, trace->old->far, sizeof(b->far));
     if (counts && !b->overflow)
         tcg_count_insns(v->tcg, b);
     if (b->overflow)
@@ -325,12 +329,18 @@ static bool build_some(struct tcg_vcpu *v, const struct code_source *source, boo
     return first < last && build(v, source, counts, &ignored);
 }
 
+static void copy_far(struct block *to, const struct block *from)
+{
+    to->far_count = from->far_count;
+    memcpy(to->far, from->far, sizeof(to->far));
+}
+
 /* translate_lock held. NULL: it is not to be. */
 static struct block *make_locked(struct tcg_vcpu *v, struct block *old, u64 pc, bool were_short, enum tier2_refusal *why)
 {
     struct tcg *tcg = v->tcg;
     struct code_page *page = old->page;
-    struct trace trace = { .page = page, .mode = old->mode, .start = old->offset, .straight = old->mode & MODE_COUNT, .were_short = were_short };
+    struct trace trace = { .page = page, .old = old, .mode = old->mode, .start = old->offset, .straight = old->mode & MODE_COUNT, .were_short = were_short };
     struct code_source source = {
         .page = page->ram->host + page->offset, .offset = old->offset, .mode = old->mode & ~MODE_COUNT,
         .max_insns = old->mode & MODE_COUNT ? MAX_BLOCK_INSNS : MAX_LOOP_INSNS,
@@ -352,6 +362,7 @@ static struct block *make_locked(struct tcg_vcpu *v, struct block *old, u64 pc, 
     block->insn_count = (u16)v->ir->insn_count;
     block->tier = 2;
     block->streams = v->ir->streams;
+    copy_far(block, old);
     if (!tcg_block_emit(tcg, v->ir, block)) {
         tcg_pool_give(&tcg->pool, block);
         *why = TIER2_NO_ROOM;
@@ -398,14 +409,22 @@ struct tier2_seen tcg_tier2_look(const struct tcg_link *link, bool sampled)
 }
 
 /* Between the last two samples: whether loops were entered so often that they cannot have turned for long. */
-static bool loops_were_short(struct tcg_vcpu *v)
+static bool loops_were_short(struct tcg_vcpu *v, s64 spent)
 {
-    s64 now = host_clock_monotonic(), spent = now - v->sampled_at;
     u32 entries = v->vcpu->host->loop_entries, count = entries - v->sampled_entries;
 
-    v->sampled_at = now;
     v->sampled_entries = entries;
     return count && spent / count < SHORT_NS;
+}
+
+/* Out of the way, as the block that checks each access; NULL: see tcg_block_get. */
+static struct block *give_up(struct tcg_vcpu *v, struct block *block, u64 pc)
+{
+    tcg_translate_lock(v);
+    tcg_block_kill(v->tcg, block);
+    v->tcg->loops_dropped++;
+    tcg_translate_unlock(v);
+    return tcg_block_get(v, pc, block->mode & MODE_COUNT);
 }
 
 /*
@@ -422,13 +441,40 @@ static struct block *judge(struct tcg_vcpu *v, struct block *block, u64 pc, cons
     }
     if (++block->heat < STRIKES)
         return block;
-    tcg_translate_lock(v);
-    tcg_block_kill(v->tcg, block);
-    v->tcg->loops_dropped++;
-    tcg_translate_unlock(v);
-    block = tcg_block_get(v, pc, block->mode & MODE_COUNT);
+    block = give_up(v, block, pc);
     if (block)
         block->heat = TIER2_NEVER;
+    return block;
+}
+
+/* Of a loop that was left for two samples: whether an access found other pages all the time. Then it is made again, without that one's. */
+static bool finds_others(struct tcg_vcpu *v, struct block *block, s64 spent)
+{
+    u32 number = block->code.near, k = number % TCG_NEAR_AREAS;
+    struct tcg_near_area *near = &v->context->near->area[k];
+    bool again = number == v->sampled_near, often;
+
+    v->sampled_near = number;
+    if (!number || v->context->near->owner[k] != number)
+        return false;
+    often = again && (s64)near->misses * MISS_NS > spent;
+    near->misses = 0;
+    if (!often)
+        return false;
+    if (block->far_count < IR_MAX_FAR)
+        block->far[block->far_count] = (u16)near->missed;
+    block->far_count++;
+    return true;
+}
+
+static struct block *make_again(struct tcg_vcpu *v, struct block *old, u64 pc)
+{
+    struct block *block = give_up(v, old, pc);
+
+    if (block) {
+        copy_far(block, old);
+        block->heat = (u8)(MAX(v->tcg->tier2_threshold, 2) - 2); /* its way back is linked first */
+    }
     return block;
 }
 
@@ -442,8 +488,13 @@ struct block *tcg_tier2_note(struct tcg_vcpu *v, struct block *block, u64 pc, co
 {
     if (likely(!seen->backward && !seen->sampled))
         return block;
-    bool were_short = seen->sampled && loops_were_short(v);
+    s64 now = seen->sampled ? host_clock_monotonic() : 0, spent = now - v->sampled_at;
+    bool were_short = seen->sampled && loops_were_short(v, spent);
 
+    if (seen->sampled)
+        v->sampled_at = now;
+    if (block->tier == 2 && seen->sampled && finds_others(v, block, spent))
+        return make_again(v, block, pc);
     if (block->tier == 2)
         return judge(v, block, pc, seen, were_short);
     if (!seen->backward || !may_become_loop(v, block) || ++block->heat < v->tcg->tier2_threshold)

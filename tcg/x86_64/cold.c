@@ -12,6 +12,7 @@ struct x86_cold *x86_cold_add(struct tcg_engine *e, enum x86_cold_kind kind)
     cold = &e->cold[e->cold_count++];
     memset(cold, 0, offsetof(struct x86_cold, recheck));
     cold->compare.size = 0;
+    cold->near_back = NULL;
     cold->kind = (u8)kind;
     cold->result = cold->address = X86_NO_REG;
     cold->put = cold->exit = IR_NONE;

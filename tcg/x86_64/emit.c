@@ -103,6 +103,7 @@ static void emit_entries(struct tcg_engine *e, struct tcg_code *out)
     out->entry = e->code.p + to_exec;
     out->fp_live = e->uses_fp;
     out->fp_check = 0;
+    out->near = 0;
     if (e->uses_fp) {
         struct x86_cold *cold = x86_cold_add(e, COLD_FP_LOAD);
 

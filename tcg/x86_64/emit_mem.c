@@ -153,6 +153,8 @@ static struct x86_mem checked(struct tcg_engine *e, struct x86_cold *cold, const
     s64 low = op->imm;
 
     cold->disp = (s32)op->imm;
+    if (x86_near_first(e))
+        return x86_near_check(e, cold, op, a);
     if (group != IR_NONE) {
         struct x86_group *g = &e->group[group];
 
@@ -343,7 +345,7 @@ void x86_emit_store(struct tcg_engine *e, const struct ir_op *op)
         clean = x86_operand_of(e, x86_root(e, op->arg[1]));
         x86_clean_value(e, x86_root(e, op->arg[1]), &clean, 0);
     }
-    if (x86_loop_has(e)) {
+    if (x86_loop_has(e) || x86_near_has(e)) {
         store_stream(e, op, &clean);
     } else if (group != IR_NONE && e->group[group].active) {
         store_member(e, op, group, &clean);

@@ -135,7 +135,7 @@ struct x86_operand {
 
 /* Code to be placed behind the block. */
 enum x86_cold_kind { COLD_LOAD, COLD_STORE, COLD_AMO, COLD_CAS, COLD_LINK, COLD_CROSS, COLD_POLL_IF,
-                     COLD_COUNT, COLD_FP_LOAD, COLD_NAN, COLD_UNBOX, COLD_EXACT, COLD_MUTE, COLD_TURN, COLD_INNER, COLD_STREAM, COLD_STREAM_END,
+                     COLD_COUNT, COLD_FP_LOAD, COLD_NAN, COLD_UNBOX, COLD_EXACT, COLD_MUTE, COLD_TURN, COLD_INNER, COLD_STREAM, COLD_STREAM_END, COLD_NEAR,
                      COLD_TRANSFER, COLD_VECTOR, COLD_ROOM, COLD_NOTHING };
 
 struct x86_compare {
@@ -197,6 +197,8 @@ struct x86_cold {
     s32 unretired;      /* instructions from this one on that the block has taken from the budget */
     s32 next;           /* pc behind the instruction, when there are rechecks */
     s32 low, high;      /* first of a group: displacements that must lie in one page */
+    u8 *near_back;      /* in a loop: behind the comparison with the page found last, or NULL: there is none */
+    u8 near;
     union {
         struct {
             struct x86_operand value, value2, value3; /* EXACT: the operands; MUTE: the flags */
@@ -221,7 +223,18 @@ struct x86_stream {
     u16 slot;
 };
 
-enum { X86_MAX_LENT = 24, X86_MAX_GUARDS = 4, X86_LOOP_SLOTS = 0 };
+/*
+ * Accesses of no stream off one base value, between two labels: the page that the first of them found last is remembered, and
+ * compared before the tables are asked.
+ */
+struct x86_near {
+    u16 base;      /* root value */
+    u32 first;     /* op */
+    s32 low, high; /* displacements that must lie in one page */
+    bool write;
+};
+
+enum { X86_MAX_LENT = 24, X86_MAX_GUARDS = 4, X86_LOOP_SLOTS = 0, X86_NO_NEAR = 0xff };
 
 /* loop.c */
 struct x86_loop {
@@ -234,6 +247,10 @@ struct x86_loop {
     u32 guard_count;
     u16 *single;               /* per op: the exit for an access that cannot be done here, or IR_NONE */
     u16 inner[IR_MAX_EXITS];   /* by local exit that leads back: a direct one to the same place, for when turns are used up */
+    struct x86_near near[TCG_NEAR_PLACES];
+    u32 near_count;
+    u32 serial;                /* names the loop being emitted, as owner of a struct tcg_near */
+    u8 *near_of;               /* per op: index in near, or X86_NO_NEAR */
     u16 again;                 /* the exit to the variant of this code that checks each access: its one turn makes progress */
     u16 turns;                 /* slot of the number of turns left, less one */
     u8 turns_reg;              /* register of it, or X86_NO_REG */
@@ -375,6 +392,27 @@ bool x86_loop_access(struct tcg_engine *e, const struct ir_op *op, struct x86_op
 static inline bool x86_loop_has(const struct tcg_engine *e)
 {
     return e->loop.on && e->loop.found.stream_of[e->index] != IR_NO_STREAM;
+}
+
+/* --- loop_near.c --- */
+struct x86_operand;
+/* In the loop's head. */
+void x86_near_begin(struct tcg_engine *e);
+/* The first access of struct x86_near: rax and rcx are free, base was captured before. */
+struct x86_mem x86_near_check(struct tcg_engine *e, struct x86_cold *cold, const struct ir_op *op, struct x86_operand base);
+/* One behind the first; false: it is none. */
+bool x86_near_member(struct tcg_engine *e, const struct ir_op *op, struct x86_operand base, struct x86_mem *m);
+void x86_near_cold(struct tcg_engine *e, const struct x86_cold *cold);
+void x86_near_reset(struct tcg_engine *e, const struct x86_cold *cold);
+
+static inline bool x86_near_first(const struct tcg_engine *e)
+{
+    return e->loop.on && e->loop.near_of[e->index] != X86_NO_NEAR && e->loop.near[e->loop.near_of[e->index]].first == e->index;
+}
+
+static inline bool x86_near_has(const struct tcg_engine *e)
+{
+    return e->loop.on && e->loop.near_of[e->index] != X86_NO_NEAR && !x86_near_first(e);
 }
 /* Cold: host registers are the guest's again. */
 void x86_loop_restore(struct tcg_engine *e);

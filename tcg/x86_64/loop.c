@@ -143,6 +143,7 @@ void x86_loop_begin(struct tcg_engine *e)
         if (l->found.stream[s].high > l->found.stream[s].low)
             check_stream(e, &l->found.stream[s], x86_slot(e, l->stream[s].slot));
     x86_cold_add(e, COLD_STREAM_END);
+    x86_near_begin(e);
     take_over(e);
     align_top(e);
     l->top = e->code.p;
@@ -156,6 +157,8 @@ bool x86_loop_access(struct tcg_engine *e, const struct ir_op *op, struct x86_op
     const struct x86_stream *stream;
     s32 disp;
 
+    if (x86_near_member(e, op, base, m))
+        return true;
     if (!x86_loop_has(e))
         return false;
     stream = &e->loop.stream[e->loop.found.stream_of[e->index]];
@@ -334,7 +337,10 @@ static void emit_turn(struct tcg_engine *e, const struct x86_cold *cold)
 /* An access of no stream that is not in the tables: the ordinary code does the instruction. */
 static void emit_access(struct tcg_engine *e, const struct x86_cold *cold)
 {
-    x86_begin_slow(e, cold, cold->disp);
+    if (cold->near_back)
+        x86_near_cold(e, cold);
+    else
+        x86_begin_slow(e, cold, cold->disp);
     x86_clean_cold(e, cold->nan32, cold->nan64);
     x86_budget_give(e, cold->unretired);
     x86_loop_restore(e);
@@ -351,6 +357,9 @@ void x86_loop_cold(struct tcg_engine *e, const struct x86_cold *cold)
         for (u32 i = 0; i < e->loop.fail_count; i++)
             x86_fix(e->loop.fails[i], e->code.p);
         jump_to_link(e, e->loop.again);
+        break;
+    case COLD_NEAR:
+        x86_near_reset(e, cold);
         break;
     case COLD_TURN:
         emit_turn(e, cold);

@@ -42,6 +42,7 @@ const struct code_layout machine_layout = {
     .icount = FROM_BASE(host.icount),
     .l1_read = FROM_BASE(l1_read),
     .l1_write = FROM_BASE(l1_write),
+    .near = FROM_BASE(near),
     .jump_cache = FROM_BASE(jump),
     .l1_bits = MACHINE_L1_BITS,
     .jump_bits = MACHINE_JUMP_BITS,
@@ -139,6 +140,7 @@ void machine_flush(struct machine *m, u64 jump_miss)
         m->l1_read[i].tag = m->l1_write[i].tag = tcg_tlb_never(i);
         m->l1_read[i].host = m->l1_write[i].host = 0xdead0000;
     }
+    memset(m->near.owner, 0, sizeof(m->near.owner));
     for (u32 i = 0; i < ARRAY_SIZE(m->jump); i++)
         m->jump[i] = (struct tcg_jump_entry){ .va = UINT64_C(0x5555555555555555), .code = jump_miss };
 }

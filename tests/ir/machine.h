@@ -58,6 +58,7 @@ struct machine {
     u8 gap[4096 - sizeof(struct machine_state)];
     struct tcg_tlb_entry l1_read[1 << MACHINE_L1_BITS], l1_write[1 << MACHINE_L1_BITS];
     struct tcg_jump_entry jump[1 << MACHINE_JUMP_BITS];
+    struct tcg_near near;
     u8 *page[MACHINE_PAGES]; /* host pages, not in order */
     u8 *memory;
     u64 trace;               /* hash of what helpers and devices saw */

@@ -1,0 +1,190 @@
+/*
+ * Loops whose accesses move by no constant remember the page that each found last, also from one entry to the next: what takes the page
+ * away, or some of its rights, must be noticed all the same.
+ */
+#include "tests/jit/lib.h"
+
+enum { VA = 0x40000000, ROUNDS = 60, TURNS = 20000, FAULT_LOAD = 13, FAULT_STORE = 15 };
+
+static u64 first[512] __attribute__((aligned(4096))), second[512] __attribute__((aligned(4096)));
+static u32 code[1024] __attribute__((aligned(4096)));
+static u64 *root;
+static volatile u64 traps, last_cause, last_tval;
+
+u64 trap(u64 cause, u64 epc, u64 tval)
+{
+    if (epc == (u64)come_back && (cause == 8 || cause == 9))
+        return back_to_m();
+    traps++;
+    last_cause = cause;
+    last_tval = tval;
+    return epc + ((*(u16 *)epc & 3) == 3 ? 4 : 2);
+}
+
+/* The sum of the 512 words at VA, each read count / 512 times, in an order that is no stream. */
+static u64 read_page(u64 count)
+{
+    u64 sum = 0, base = VA;
+
+    __asm__ volatile("1: slli t0, %1, 3\n slli t1, t0, 1\n add t0, t0, t1\n and t0, t0, %3\n add t0, t0, %2\n ld t1, 0(t0)\n add %0, %0, t1\n"
+                     "addi %1, %1, -1\n bnez %1, 1b\n"
+                     : "+r"(sum), "+r"(count) : "r"(base), "r"(4088ul) : "t0", "t1", "memory");
+    return sum;
+}
+
+/* Adds 1 to each of the words, likewise. */
+static u64 add_page(u64 count)
+{
+    u64 base = VA;
+
+    __asm__ volatile("1: slli t0, %0, 3\n slli t1, t0, 1\n add t0, t0, t1\n and t0, t0, %2\n add t0, t0, %1\n ld t1, 0(t0)\n addi t1, t1, 1\n"
+                     "sd t1, 0(t0)\n addi %0, %0, -1\n bnez %0, 1b\n"
+                     : "+r"(count) : "r"(base), "r"(4088ul) : "t0", "t1", "memory");
+    return count;
+}
+
+/* The sum of count words, from VA + 2048 on, each two bytes behind the one before. */
+static u64 read_halves(u64 count)
+{
+    u64 sum = 0, base = VA + 2048, at = 0;
+
+    __asm__ volatile("1: slli t1, %1, 1\n add t1, t1, %2\n ld t1, 0(t1)\n add %0, %0, t1\n addi %1, %1, 1\n bne %1, %3, 1b\n"
+                     : "+r"(sum), "+r"(at) : "r"(base), "r"(count) : "t1", "memory");
+    return sum;
+}
+
+static u64 sum_of(const u64 *page)
+{
+    u64 sum = 0;
+
+    for (u64 i = 0; i < 512; i++)
+        sum += page[i];
+    return sum;
+}
+
+static void map_first(u64 rights)
+{
+    map(root, 3, VA, (u64)first, 0, rights);
+    fence_page(VA);
+}
+
+/* From the other mode, and by the hart's fence for all or for one. */
+static void remapped(void)
+{
+    for (u64 n = 0; n < ROUNDS; n++) {
+        u64 *page = n & 1 ? second : first;
+
+        map(root, 3, VA, (u64)page, 0, PTE_RWX);
+        if (n & 2)
+            fence_all();
+        else
+            fence_page(VA);
+        expect(in_mode(read_page, 512 * (n + 2), S), sum_of(page) * (n + 2));
+    }
+}
+
+/* In the mode of the loop itself: how often a sum was wrong. */
+static u64 remap_inside(u64 rounds)
+{
+    u64 wrong = 0, sums[2] = { sum_of(first), sum_of(second) };
+
+    for (u64 n = 0; n < rounds; n++) {
+        map(root, 3, VA, (u64)(n & 1 ? second : first), 0, PTE_RWX);
+        fence_page(VA);
+        wrong += read_page(512 * 20) != sums[n & 1] * 20;
+    }
+    return wrong;
+}
+
+static void protected(void)
+{
+    for (u64 n = 0; n < 6; n++) {
+        u64 sum = sum_of(first);
+
+        map_first(PTE_RWX);
+        in_mode(add_page, TURNS / 512 * 512, S);
+        sum += TURNS / 512 * 512;
+        expect(sum_of(first), sum);
+        map_first(PTE_RWX & ~PTE_W);
+        traps = 0;
+        in_mode(add_page, 512, S);
+        expect(traps, 512);
+        expect(last_cause, FAULT_STORE);
+        expect(sum_of(first), sum);
+        expect(in_mode(read_page, 512, S), sum);
+        map_first(0);
+        traps = 0;
+        in_mode(read_page, 512, S);
+        expect(traps, 512);
+        expect(last_cause, FAULT_LOAD);
+    }
+    map_first(PTE_RWX);
+}
+
+/* Words on two pages that do not lie behind each other. */
+static void crossing(void)
+{
+    map_first(PTE_RWX);
+    map(root, 3, VA + 4096, (u64)second, 0, PTE_RWX);
+    fence_all();
+    for (u64 n = 0; n < 20; n++) {
+        u64 sum = 0;
+
+        for (u64 i = 0; i < 2000; i++) {
+            for (u64 k = 0; k < 8; k++) {
+                u64 at = 2048 + 2 * i + k;
+
+                sum += (u64)((const u8 *)(at < 4096 ? first : second))[at & 4095] << 8 * k;
+            }
+        }
+        expect(in_mode(read_halves, 2000, S), sum);
+    }
+}
+
+/*
+ * addi a0, a0, step, by a loop that first writes 64 bytes behind it, since the first turn may be that of ordinary code. When it runs for
+ * the first time, the page has no code yet.
+ */
+static void write_step(u64 step, u64 turns)
+{
+    u64 base = (u64)code, word = step << 20 | 0x00050513;
+
+    __asm__ volatile("1: and t0, %0, %3\n add t0, t0, %1\n sw %2, 0(t0)\n addi %0, %0, -1\n bnez %0, 1b\n"
+                     : "+r"(turns) : "r"(base), "r"(word), "r"(64ul) : "t0", "memory");
+    fence_i();
+}
+
+static void rewritten(void)
+{
+    code[1] = 0x00008067;
+    for (u64 step = 1; step < 40; step++) {
+        register u64 a0 __asm__("a0") = 0;
+
+        write_step(step, step == 1 ? 150 * TURNS : 100);
+        __asm__ volatile("jalr ra, %1\n" : "+r"(a0) : "r"(code) : "ra", "memory");
+        expect(a0, step);
+    }
+}
+
+void main(u64 hart)
+{
+    if (hart)
+        for (;;)
+            ;
+    root = new_table();
+    map(root, 3, 0x80000000, 0x80000000, 2, PTE_RWX);
+    map_first(PTE_RWX);
+    for (u64 i = 0; i < 512; i++) {
+        first[i] = i * 0x123456789abcdef;
+        second[i] = ~i * 0x123456789;
+    }
+    csr_write(satp, satp_of(root, 3, 1));
+    fence_all();
+    expect(in_mode(read_page, 512 * 2000, S), sum_of(first) * 2000); /* long enough to become one piece */
+    in_mode(add_page, 512 * 2000, S);
+    remapped();
+    expect(in_mode(remap_inside, ROUNDS, S), 0);
+    protected();
+    crossing();
+    rewritten();
+}
