@@ -46,6 +46,46 @@ struct deletion {
     char *path;
 };
 
+struct search {
+    const struct vm_object *top;
+    struct vm_object *found;
+};
+
+static bool is_below(const struct vm_object *object, const struct vm_object *top)
+{
+    while (object && object != top)
+        object = object->parent;
+    return object;
+}
+
+/* What belongs to the device itself goes with it; others do not. */
+static void find_plugged(struct vm_object *object, void *opaque)
+{
+    struct search *search = opaque;
+    struct bus *bus = vm_object_is_a(object, "bus") ? (struct bus *)object : NULL;
+
+    for (guint i = 0; bus && i < bus->devices->len && !search->found; i++) {
+        if (!is_below(bus->devices->pdata[i], search->top))
+            search->found = bus->devices->pdata[i];
+    }
+}
+
+/* What is plugged into its buses goes before it: nothing would reach that any more, and it uses what the device has (threads of disks). */
+static void delete_with_plugged(struct vm_object *object)
+{
+    struct search search = { .top = object };
+    bool named = object->parent && !strcmp(object->parent->name, "peripheral");
+    g_autofree char *id = named ? g_strdup(object->name) : NULL, *path = vm_object_path(object);
+    struct vm *vm = object->vm;
+
+    for (vm_object_foreach(object, find_plugged, &search); search.found; vm_object_foreach(object, find_plugged, &search)) {
+        delete_with_plugged(search.found);
+        search.found = NULL;
+    }
+    vm_object_destroy(object);
+    api_event_device_deleted(vm_events(vm), id, path);
+}
+
 /*
  * DEVIATION Devices | `device_del` of a virtio device on PCI | one DEVICE_DELETED, for the function | QEMU sends another one for the
  * part behind it
@@ -55,13 +95,8 @@ static void delete_now(void *opaque)
     struct deletion *deletion = opaque;
     struct vm_object *object = vm_object_resolve(deletion->vm, deletion->path);
 
-    if (object) {
-        bool named = object->parent && !strcmp(object->parent->name, "peripheral");
-        g_autofree char *id = named ? g_strdup(object->name) : NULL;
-
-        vm_object_destroy(object);
-        api_event_device_deleted(vm_events(deletion->vm), id, deletion->path);
-    }
+    if (object)
+        delete_with_plugged(object);
     g_free(deletion->path);
     g_free(deletion);
 }

@@ -91,3 +91,25 @@ def test_guest_rescans(start, linux, firmware, tmp_path, aia):
         while machine.qmp.event("DEVICE_DELETED", 20)["data"].get("device") != "hot":
             pass
     assert functions(machine.qmp)["rp"]["pci_bridge"]["devices"] == []
+
+
+@pytest.mark.parametrize("adapter, plugged", [
+    ({"driver": "virtio-scsi-pci", "iothread": "t"}, {"driver": "scsi-hd", "drive": "n"}),
+    ({"driver": "virtio-serial-pci"}, {"driver": "virtserialport", "name": "x"}),
+])
+def test_what_is_plugged_in_goes_too(start, tmp_path, adapter, plugged):
+    """The adapter takes its disks along, out of its iothread as well: thread, image and ids are free again, and it can come back."""
+    (tmp_path / "disk").write_bytes(bytes(1 << 20))
+    machine = start("-M", "virt", "-bios", "none", "-accel", "qtest", "-device", "pcie-root-port,id=rp", "-object", "iothread,id=t",
+                    "-blockdev", "driver=file,node-name=n,filename=disk", qmp=True)
+    qmp = machine.qmp
+    for _ in range(2):
+        qmp.command("device_add", id="a", bus="rp", **adapter)
+        qmp.command("device_add", id="d", bus="a.0", **plugged)
+        qmp.command("device_del", id="a")
+        assert [qmp.event("DEVICE_DELETED")["data"]["device"] for _ in range(2)] == ["d", "a"]
+        assert qmp.command("query-block") == []
+    qmp.command("object-del", id="t")
+    qmp.command("blockdev-del", **{"node-name": "n"})
+    qmp.command("quit")
+    assert machine.wait_exit() == 0
