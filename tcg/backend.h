@@ -11,6 +11,7 @@
 #define TCG_BACKEND_H
 
 #include "tcg/ir.h"
+#include "tcg/quick.h"
 
 enum { TCG_MAX_PINNED = 16, TCG_PAGE_BITS = 12, TCG_PAGE_SIZE = 1 << TCG_PAGE_BITS };
 
@@ -238,6 +239,12 @@ struct tcg_backend {
      */
     bool (*open)(struct tcg_engine *engine, const struct ir_block *block, struct tcg_code *code, u32 at, u32 limit);
     u32 (*emit_behind)(struct tcg_engine *engine, const struct ir_block *block, struct tcg_code *code);
+    /*
+     * Quick code (tcg/quick.h): as prepare and emit, for a list of `count` instructions and the block with its exits. Both NULL: there is none.
+     */
+    void (*quick_prepare)(struct tcg_engine *engine, struct ir_block *block, struct quick_insn *insn, u32 count);
+    u32 (*quick_emit)(struct tcg_engine *engine, const struct ir_block *block, const struct quick_insn *insn, u32 count, struct tcg_code *code,
+                      u32 at, u32 limit);
     /* What empty jump-cache entries hold: a place that leaves with TCG_LEAVE_MISS. */
     u64 (*jump_miss)(const struct tcg_engine *engine);
     u32 (*code_limit)(const struct tcg_engine *engine); /* usable size of the buffer */

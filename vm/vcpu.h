@@ -16,6 +16,7 @@ struct vcpu;
 struct epoch_reader;
 struct ram_block;
 struct ir_block;
+struct quick_insn;
 struct ir_reg;
 
 enum mmu_access { MMU_READ, MMU_WRITE, MMU_FETCH };
@@ -123,6 +124,11 @@ struct cpu_class {
     /* The vCPU's own thread, or the main loop while it is stopped. */
     void (*reset)(struct vcpu *vcpu);
     enum translate_result (*translate)(struct vcpu *vcpu, struct ir_block *block, const struct code_source *source);
+    /*
+     * The same as quick code (tcg/quick.h), which goes by mode and bytes alone: how many entries of `out` it took, QUICK_MAX at most; 0: there is none for the
+     * instruction at the source's offset. May be NULL.
+     */
+    u32 (*quick)(struct vcpu *vcpu, struct ir_block *block, const struct code_source *source, struct quick_insn *out);
     /* A hash of the CPU's configuration: what translate goes by beside the mode and the code's bytes. NULL: translations cannot be kept. */
     u64 (*configuration)(struct vcpu *vcpu);
     void (*context)(struct vcpu *vcpu, struct mmu_context *context);

@@ -58,6 +58,7 @@ struct code_page {
     u64 lines;          /* atomic: 64-byte lines that have code */
     struct ram_block *ram;
     u64 offset;         /* of the page in the RAM block */
+    u8 samples;         /* that found a vCPU in it: no quick code from quick_threshold on. Set under translate_lock */
     bool writable_tags; /* atomic: some vCPU may have a write tag for the page */
     u32 kept_group;     /* of the code cache, that its blocks came from or are kept in; 0: none yet */
     u64 starts[32];     /* atomic: bit per halfword at which some block begins; spares most searches */
@@ -78,6 +79,7 @@ struct block {
     bool dead;            /* atomic */
     u8 chunk;
     u8 tier;              /* 2: a loop by tier2.c, else 0 */
+    bool quick;           /* of quick code */
     bool streams;         /* ir_block.streams */
     u8 far_count;         /* of a loop, or what may become one again: ir_block.far */
     u16 far[IR_MAX_FAR];
@@ -170,6 +172,11 @@ struct l2_ram {
     u64 offset, physical;
 };
 
+struct quick_list {
+    struct quick_insn insn[QUICK_MAX];
+    u32 count;
+};
+
 /* A vCPU as this accelerator sees it. */
 struct tcg_vcpu {
     struct vcpu *vcpu;
@@ -204,6 +211,7 @@ struct tcg_vcpu {
     s64 sampled_at;       /* by tier2.c: when, and loop_entries then */
     u32 sampled_entries;
     u32 sampled_near;     /* tcg_code.near of the loop that was left for the last sample, else 0 */
+    struct quick_list quick; /* being made */
     struct ir_block *ir, *second_ir; /* the second: while a block and the one its call returns to are translated together */
     /* statistics */
     u64 dispatches, resumes, misses, finds, finds2, links, walks, l2_hits, flushes, page_flushes, slow_loads, slow_stores, mmio;
@@ -222,8 +230,8 @@ struct tcg {
     u64 tb_size;
     bool one_insn_per_tb, split_wx, exact_exclusives, perfmap, jitdump;
     u32 thread, backend_choice, host_isa;
-    bool tier2;
-    u32 tier2_threshold;
+    bool tier2, quick;
+    u32 tier2_threshold, quick_threshold;
     char *cache_path;      /* NULL: no code is kept */
     u64 cache_size;
 
@@ -252,6 +260,7 @@ struct tcg {
     struct tier2 *tier2_state;
     /* statistics; translate_lock */
     u64 loops, loops_dropped, loops_refused[TIER2_REFUSALS];
+    u64 quick_blocks, quick_insns, hot_pages;
     u64 blocks, live_blocks, insns, guest_bytes, host_bytes, timed, sampled_ns, sampled_insns, invalidations, recycled, code_pages;
 };
 
@@ -364,12 +373,14 @@ void tcg_pool_give_page(struct code_page *page);
 /* Blocks and all. */
 void tcg_pool_finish(struct tcg_pool *pool);
 
-/* For tier2.c as well: translate_lock held. */
+/* For tier2.c and quick.c as well: translate_lock held. */
 void tcg_run_passes(struct tcg *tcg, struct ir_block *ir);
 void tcg_log_block(struct tcg_vcpu *v, struct block *block, const struct code_source *source, u64 pc);
 struct block *tcg_block_new(struct tcg *tcg, const struct ir_block *ir);
-/* Emits into the current chunk; moves on when it is full. False: no room just now. */
-bool tcg_block_emit(struct tcg *tcg, const struct ir_block *ir, struct block *block);
+/* Which stretch of code a block is. */
+void tcg_block_describe(struct block *block, const struct ir_block *ir, struct code_page *page, u32 offset, u32 mode);
+/* Emits into the current chunk, from the IR or, when there is one, the list; moves on when it is full. False: no room just now. */
+bool tcg_block_emit(struct tcg *tcg, const struct ir_block *ir, const struct quick_list *quick, struct block *block);
 /* From now on it is found. pc: the address by which it was first reached. */
 void tcg_block_publish(struct tcg *tcg, struct block *block, u64 pc);
 
@@ -409,6 +420,14 @@ static inline bool tcg_kept_noted(const struct block *block)
 }
 /* At the end, when nothing runs: keeps all that was noted, and closes the cache. */
 void tcg_kept_finish(struct tcg *tcg);
+
+/* quick.c; translate_lock held */
+/* Whether what runs for the first time in this page, as this variant, gets quick code. */
+bool tcg_quick_may(const struct tcg *tcg, const struct code_page *page, u32 variant);
+/* A block of it, not yet published; lines: what the page had before it was protected. NULL: there is none for the code at the source. */
+struct block *tcg_quick_translate(struct tcg_vcpu *v, const struct code_source *source, struct code_page *page, u64 lines, u32 mode);
+/* A sample met the vCPU, without translate_lock, at pc, which the block begins at. What to run there now; NULL: as tcg_block_get. */
+struct block *tcg_quick_sampled(struct tcg_vcpu *v, struct block *block, u64 pc);
 
 /* tier2.c */
 void tcg_tier2_start(struct tcg *tcg);

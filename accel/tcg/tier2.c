@@ -363,7 +363,7 @@ static struct block *make_locked(struct tcg_vcpu *v, struct block *old, u64 pc, 
     block->tier = 2;
     block->streams = v->ir->streams;
     copy_far(block, old);
-    if (!tcg_block_emit(tcg, v->ir, block)) {
+    if (!tcg_block_emit(tcg, v->ir, NULL, block)) {
         tcg_pool_give(&tcg->pool, block);
         *why = TIER2_NO_ROOM;
         return NULL;
@@ -493,6 +493,8 @@ struct block *tcg_tier2_note(struct tcg_vcpu *v, struct block *block, u64 pc, co
 
     if (seen->sampled)
         v->sampled_at = now;
+    if (seen->sampled && !(block = tcg_quick_sampled(v, block, pc)))
+        return NULL;
     if (block->tier == 2 && seen->sampled && finds_others(v, block, spent))
         return make_again(v, block, pc);
     if (block->tier == 2)

@@ -155,12 +155,18 @@ static void tell_perf(struct tcg *tcg, const struct block *block, u64 pc)
     host_perf_add(tcg->perf, code, block->code.size, name);
 }
 
+static u32 emit(struct tcg *tcg, const struct ir_block *ir, const struct quick_list *quick, struct block *block, u32 limit)
+{
+    return quick ? tcg->backend->quick_emit(tcg->engine, ir, quick->insn, quick->count, &block->code, tcg->at, limit)
+                 : tcg->backend->emit(tcg->engine, ir, &block->code, tcg->at, limit);
+}
+
 /* Emits into the current chunk; moves on when it is full. False: no room just now. */
-bool tcg_block_emit(struct tcg *tcg, const struct ir_block *ir, struct block *block)
+bool tcg_block_emit(struct tcg *tcg, const struct ir_block *ir, const struct quick_list *quick, struct block *block)
 {
     for (unsigned attempt = 0; attempt < 2; attempt++) {
         struct chunk *chunk = &tcg->chunk[tcg->current_chunk];
-        u32 end = tcg->backend->emit(tcg->engine, ir, &block->code, tcg->at, chunk->limit);
+        u32 end = emit(tcg, ir, quick, block, chunk->limit);
 
         if (end) {
             chunk->used = true;
@@ -271,7 +277,7 @@ static bool front_end(struct tcg_vcpu *v, struct code_source *source, u32 varian
     return false;
 }
 
-static void describe_block(struct block *block, const struct ir_block *ir, struct code_page *page, u32 offset, u32 mode)
+void tcg_block_describe(struct block *block, const struct ir_block *ir, struct code_page *page, u32 offset, u32 mode)
 {
     block->page = page;
     block->offset = offset;
@@ -317,7 +323,7 @@ static struct block *translate_second(struct tcg_vcpu *v, struct code_source *so
     tcg_run_passes(v->tcg, v->ir);
     tcg_page_set_lines(page, lines, source->offset, MIN(4095, source->offset + v->ir->byte_count - 1));
     second = tcg_block_new(v->tcg, v->ir);
-    describe_block(second, v->ir, page, source->offset, first->mode);
+    tcg_block_describe(second, v->ir, page, source->offset, first->mode);
     return second;
 }
 
@@ -378,7 +384,7 @@ static void finish_blocks(struct tcg_vcpu *v, const struct site *site, const str
 static struct block *translate_locked(struct tcg_vcpu *v, struct site *site)
 {
     struct tcg *tcg = v->tcg;
-    struct code_page *page = tcg_code_page(tcg, site->ram, site->ram_offset, true), *next = NULL;
+    struct code_page *page = site->here.page ? site->here.page : tcg_code_page(tcg, site->ram, site->ram_offset, true), *next = NULL;
     u32 offset = site->pc & 4095, mode = site->mode | site->variant;
     struct stop_rule rule = { page, mode, offset };
     struct code_source source = { .page = site->here.host, .offset = offset, .mode = site->mode, .stop_before = stop_before,
@@ -404,19 +410,24 @@ static struct block *translate_locked(struct tcg_vcpu *v, struct site *site)
         stopwatch_stop(tcg, &watch, insns);
         return block;
     }
+    block = tcg_quick_may(tcg, page, site->variant) ? tcg_quick_translate(v, &source, page, lines, mode) : NULL;
+    if (block) {
+        finish_blocks(v, site, &watch, &source, (struct block *[]){ block, NULL });
+        return block;
+    }
     if (!front_end(v, &source, site->variant))
         return NULL;
     v->ir->single_memory = site->variant & MODE_SINGLE;
     tcg_run_passes(tcg, v->ir);
     tcg_page_set_lines(page, lines, offset, MIN(4095, offset + v->ir->byte_count - 1));
     block = tcg_block_new(tcg, v->ir);
-    describe_block(block, v->ir, page, offset, mode);
+    tcg_block_describe(block, v->ir, page, offset, mode);
     block->next_page = v->ir->byte_count + offset > 4096 ? next : NULL;
     struct block *second = NULL;
     struct code_source behind = source;
     behind.offset = rule.first = return_offset(tcg, v->ir, block);
     behind.max_insns = MAX_BLOCK_INSNS;
-    if ((behind.offset == TCG_PAGE_SIZE || !emit_pair(v, block, &second, &behind)) && !tcg_block_emit(tcg, v->ir, block)) {
+    if ((behind.offset == TCG_PAGE_SIZE || !emit_pair(v, block, &second, &behind)) && !tcg_block_emit(tcg, v->ir, NULL, block)) {
         tcg_pool_give(&tcg->pool, block);
         return NULL;
     }
@@ -506,7 +517,7 @@ static struct block *translate_uncached(struct tcg_vcpu *v, u64 pc, u32 variant)
         block->byte_count = (u16)v->ir->byte_count;
         block->insn_count = (u16)v->ir->insn_count;
         block->mode = tcg_code_mode(v) | MODE_ONE_INSN | (variant & MODE_COUNT);
-        if (!tcg_block_emit(tcg, v->ir, block)) {
+        if (!tcg_block_emit(tcg, v->ir, NULL, block)) {
             tcg_pool_give(&tcg->pool, block);
             block = NULL;
         } else {

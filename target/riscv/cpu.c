@@ -7,6 +7,7 @@
 #include "target/riscv/mmu.h"
 #include "target/riscv/mode.h"
 #include "target/riscv/pmp.h"
+#include "target/riscv/quick.h"
 #include "target/riscv/translate.h"
 #include "target/riscv/trap.h"
 #include "target/riscv/vector.h"
@@ -97,6 +98,15 @@ static enum translate_result translate(struct vcpu *vcpu, struct ir_block *block
     return riscv_translate(block, source, riscv_cpu_of(vcpu)->guards, riscv_cpu_of(vcpu));
 }
 
+static u32 quick(struct vcpu *vcpu, struct ir_block *block, const struct code_source *source, struct quick_insn *out)
+{
+    struct riscv_cpu *cpu = riscv_cpu_of(vcpu);
+
+    if (!cpu->quick)
+        cpu->quick = g_new0(struct riscv_quick_memo, 1);
+    return riscv_quick(block, source, cpu->guards, cpu->quick, out);
+}
+
 static u64 configuration(struct vcpu *vcpu)
 {
     const struct riscv_cpu *cpu = riscv_cpu_of(vcpu);
@@ -159,6 +169,7 @@ static const struct cpu_class cpu_class = {
     .helpers = riscv_ir_helpers,
     .configuration = configuration,
     .translate = translate,
+    .quick = quick,
     .context = riscv_mmu_context,
     .walk = riscv_mmu_walk,
     .permissions = riscv_mmu_permissions,
@@ -255,6 +266,7 @@ static void finish(struct vm_object *object)
     for (u32 i = 0; i < cpu->register_count; i++)
         g_free((char *)cpu->registers[i].name);
     g_free(cpu->registers);
+    g_free(cpu->quick);
 }
 
 /* Properties */

@@ -63,6 +63,7 @@ struct riscv_cpu {
     struct riscv_memory_window memory_window;
     struct riscv_pmp_window pmp_window;
     struct riscv_doze doze;
+    struct riscv_quick_memo *quick;  /* NULL: nothing was translated yet. Translation lock */
     u64 topei_read[2];               /* what mtopei and stopei showed last: a write claims that */
     struct cpu_register *registers;  /* for gdb */
     u32 register_count;

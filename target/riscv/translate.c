@@ -4,10 +4,11 @@
  * A block ends at control flow, at the page's end, before known entries, and after MAX_INSNS. An instruction that
  * crosses into the next page is a block of its own.
  */
+#include "target/riscv/fetch.h"
 #include "target/riscv/translate.h"
 #include "target/riscv/vector.h"
 
-enum { MAX_INSNS = 256, PAGE = 4096 };
+enum { MAX_INSNS = 256, PAGE = CODE_PAGE };
 
 ir_value translate_const(struct translation *t, s64 value)
 {
@@ -120,42 +121,10 @@ static inline void translate_insn(struct translation *t, u32 raw)
         translate_illegal(t, &insn);
 }
 
-/* Instruction parcels are little-endian on every hart. Another one may be storing there: then this translation is invalidated. */
-static u32 load_half(const u8 *bytes)
-{
-    return GUINT16_FROM_LE(__atomic_load_n((const u16 *)bytes, __ATOMIC_RELAXED));
-}
-
-static u32 load_word(const u8 *bytes)
-{
-    return load_half(bytes) | load_half(bytes + 2) << 16;
-}
-
-enum fetch { FETCH_OK, FETCH_CROSSES };
-
-static inline enum fetch fetch_insn(const struct code_source *source, u32 offset, u32 *raw)
-{
-    const u8 *bytes = source->page + offset;
-
-    if (likely(offset + 4 <= PAGE)) {
-        *raw = load_word(bytes);
-        return FETCH_OK;
-    }
-    *raw = load_half(bytes);
-    return (*raw & 3) == 3 ? FETCH_CROSSES : FETCH_OK;
-}
-
-static bool stops_before(const struct code_source *source, u32 offset)
-{
-    if (source->stops && !(source->stops[offset >> 7] >> (offset >> 1 & 63) & 1))
-        return false;
-    return source->stop_before && source->stop_before(source->opaque, offset);
-}
-
 static inline bool goes_on(const struct translation *t, const struct code_source *source)
 {
     return t->next < PAGE && t->b->insn_count < MAX_INSNS && t->b->insn_count < source->max_insns &&
-           likely(!stops_before(source, (u32)t->next));
+           likely(!riscv_stops_before(source, (u32)t->next));
 }
 
 /* Others lead here: what the code before this place knew does not hold. */
@@ -199,16 +168,16 @@ enum translate_result riscv_translate(struct ir_block *block, const struct code_
 
     ir_block_track(block, RISCV_REG_COUNT);
     t.next = (s32)(source->offset & ~1u); /* only a debugger can make it odd */
-    if (fetch_insn(source, (u32)t.next, &raw) == FETCH_CROSSES) {
+    if (riscv_fetch(source, (u32)t.next, &raw) == RISCV_FETCH_CROSSES) {
         if (!source->next_page)
             return TRANSLATE_NEEDS_NEXT_PAGE;
-        raw |= load_half(source->next_page) << 16;
+        raw |= riscv_load_half(source->next_page) << 16;
         t.pc = t.next;
         translate_insn(&t, raw);
     } else {
         do {
             t.pc = t.next;
-            if (unlikely(fetch_insn(source, (u32)t.pc, &raw) == FETCH_CROSSES))
+            if (unlikely(riscv_fetch(source, (u32)t.pc, &raw) == RISCV_FETCH_CROSSES))
                 break;
             translate_insn(&t, raw);
         } while ((likely(!source->follow) ? !t.done : next_part(&t)) && goes_on(&t, source));

@@ -97,12 +97,25 @@ void translate_amocas_q(struct translation *t, const struct riscv_insn *i);
 /* Zalasr: a load with aq, a store with rl, and either with the other one too. */
 void translate_load_ordered(struct translation *t, const struct riscv_insn *i, bool release, u32 mem);
 void translate_store_ordered(struct translation *t, const struct riscv_insn *i, bool acquire, u32 mem);
+/* What fence orders: enum ir_order. */
+u32 translate_orders(const struct riscv_insn *i);
 void translate_fence(struct translation *t, const struct riscv_insn *i);
 void translate_fence_tso(struct translation *t);
 void translate_cbo_zero(struct translation *t, const struct riscv_insn *i);
 
 /* translate_csr.c */
 void translate_csr(struct translation *t, const struct riscv_insn *i, bool is_imm);
+
+/* Hints: chapter 2, table "Return-address stack prediction hints"; pop-then-push counts as a call. */
+static inline bool translate_is_link(unsigned reg)
+{
+    return reg == 1 || reg == 5;
+}
+
+static inline enum ir_exit_hint translate_jalr_hint(const struct riscv_insn *i)
+{
+    return translate_is_link(i->rd) ? IR_HINT_CALL : translate_is_link(i->rs1) ? IR_HINT_RETURN : IR_HINT_NONE;
+}
 
 /* translate_control.c */
 void translate_branch(struct translation *t, const struct riscv_insn *i, enum ir_cond cond);

@@ -128,25 +128,19 @@ void translate_branch(struct translation *t, const struct riscv_insn *i, enum ir
     }
 }
 
-static bool is_link(unsigned reg)
-{
-    return reg == 1 || reg == 5;
-}
-
 void translate_jal(struct translation *t, const struct riscv_insn *i)
 {
     s32 target = t->pc + i->imm;
 
     if (i->rd != 0 && !is_misaligned(t, target))
         translate_set_x(t, i->rd, ir_pc_add(t->b, t->next));
-    jump(t, target, is_link(i->rd) ? IR_HINT_CALL : IR_HINT_NONE);
+    jump(t, target, translate_is_link(i->rd) ? IR_HINT_CALL : IR_HINT_NONE);
 }
 
-/* Hints: chapter 2, table "Return-address stack prediction hints"; pop-then-push counts as a call. */
 void translate_jalr(struct translation *t, const struct riscv_insn *i)
 {
     ir_value target = ir_binary_imm(t->b, IR_ADD, translate_x(t, i->rs1), i->imm);
-    enum ir_exit_hint hint = is_link(i->rd) ? IR_HINT_CALL : is_link(i->rs1) ? IR_HINT_RETURN : IR_HINT_NONE;
+    enum ir_exit_hint hint = translate_jalr_hint(i);
 
     if (translate_may_misalign(t))
         translate_call(t, &riscv_ir_check_target, ir_binary_imm(t->b, IR_AND, target, -2), IR_NONE, IR_NONE, IR_NONE);

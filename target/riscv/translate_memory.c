@@ -108,11 +108,17 @@ void translate_store_ordered(struct translation *t, const struct riscv_insn *i, 
 }
 
 /* Sets are bits i o r w; device accesses count as memory accesses here. */
-void translate_fence(struct translation *t, const struct riscv_insn *i)
+u32 translate_orders(const struct riscv_insn *i)
 {
     bool before_r = i->pred & 10, before_w = i->pred & 5, after_r = i->succ & 10, after_w = i->succ & 5;
-    u32 orders = (before_r && after_r ? IR_ORDER_RR : 0) | (before_r && after_w ? IR_ORDER_RW : 0) |
-                 (before_w && after_r ? IR_ORDER_WR : 0) | (before_w && after_w ? IR_ORDER_WW : 0);
+
+    return (before_r && after_r ? IR_ORDER_RR : 0) | (before_r && after_w ? IR_ORDER_RW : 0) | (before_w && after_r ? IR_ORDER_WR : 0) |
+           (before_w && after_w ? IR_ORDER_WW : 0);
+}
+
+void translate_fence(struct translation *t, const struct riscv_insn *i)
+{
+    u32 orders = translate_orders(i);
 
     if (orders)
         ir_fence(t->b, orders);

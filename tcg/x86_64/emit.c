@@ -93,9 +93,10 @@ static const struct rule rules[IR_OPCODE_COUNT] = {
  * Two entries: the indirect one takes the guest address in rax and notes its page; the direct one follows. The first
  * instruction is six bytes, of which the first five lie in one word, so that kill can replace it by a jump in one store.
  */
-static void emit_entries(struct tcg_engine *e, struct tcg_code *out)
+void x86_emit_entries(struct tcg_engine *e)
 {
     s64 to_exec = e->buffer->exec - e->buffer->write;
+    struct tcg_code *out = e->out;
 
     out->indirect_entry = e->code.p + to_exec;
     x86_alu_ri(&e->code, X86_AND, true, RAX, -TCG_PAGE_SIZE);
@@ -177,19 +178,24 @@ static void begin_groups(struct tcg_engine *e)
     }
 }
 
-/* Everything but cold code. */
-static void emit_body(struct tcg_engine *e, const struct ir_block *block, struct tcg_code *out)
+static void begin_block(struct tcg_engine *e, const struct ir_block *block, struct tcg_code *out)
 {
     e->block = block;
     e->out = out;
     e->tail = NULL;
     out->start = (u32)(e->code.p - e->buffer->write);
     number_links(e, out);
+}
+
+/* Everything but cold code. */
+static void emit_body(struct tcg_engine *e, const struct ir_block *block, struct tcg_code *out)
+{
+    begin_block(e, block, out);
     if (!e->analysed)
         x86_analyse(e);
     e->analysed = false;
     begin_groups(e);
-    emit_entries(e, out);
+    x86_emit_entries(e);
     if (e->loop.on)
         x86_loop_begin(e);
     emit_ops(e);
@@ -210,8 +216,15 @@ static bool begin(struct tcg_engine *e, u32 at, u32 limit)
     return true;
 }
 
-/* The end of what was emitted, or 0. */
-static u32 end(struct tcg_engine *e)
+bool x86_emit_begin(struct tcg_engine *e, const struct ir_block *block, struct tcg_code *out, u32 at, u32 limit)
+{
+    if (!begin(e, at, limit))
+        return false;
+    begin_block(e, block, out);
+    return true;
+}
+
+u32 x86_emit_end(struct tcg_engine *e)
 {
     u32 here = (u32)(e->code.p - e->buffer->write);
 
@@ -229,7 +242,7 @@ static u32 emit_block(struct tcg_engine *e, const struct ir_block *block, struct
         return 0;
     emit_body(e, block, out);
     x86_cold_emit(e, 0, e->cold_count);
-    return end(e);
+    return x86_emit_end(e);
 }
 
 /* --- a block and the one that its call returns to, without a jump between them --- */
@@ -269,7 +282,7 @@ u32 x86_emit_behind(struct tcg_engine *e, const struct ir_block *block, struct t
 
     if (!block) {
         emit_opened_cold(e);
-        return end(e);
+        return x86_emit_end(e);
     }
     jump = &e->cold[e->tail_cold];
     o->out->link[o->link_of[jump->extra]].site = 0;
@@ -285,7 +298,7 @@ u32 x86_emit_behind(struct tcg_engine *e, const struct ir_block *block, struct t
     e->uses_fp = second.uses_fp;
     memcpy(e->link_of, second.link_of, sizeof(e->link_of));
     x86_cold_emit(e, o->cold_count, e->cold_count);
-    return end(e);
+    return x86_emit_end(e);
 }
 
 u32 x86_emit_block(struct tcg_engine *e, const struct ir_block *block, struct tcg_code *out, u32 at, u32 limit)

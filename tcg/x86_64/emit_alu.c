@@ -363,7 +363,7 @@ void x86_emit_mul(struct tcg_engine *e, const struct ir_op *op)
 
 /* --- shifts and rotates --- */
 
-static enum x86_shift shift_of(unsigned code)
+enum x86_shift x86_shift_of(unsigned code)
 {
     static const u8 of[] = {[IR_SHL] = X86_SHL, [IR_SHR] = X86_SHR, [IR_SAR] = X86_SAR, [IR_ROL] = X86_ROL,
                             [IR_ROR] = X86_ROR};
@@ -488,7 +488,7 @@ void x86_emit_shift(struct tcg_engine *e, const struct ir_op *op)
 {
     struct x86_operand a = x86_take(e, op->arg[0]), b = x86_take(e, op->arg[1]);
     bool wide = x86_wide(op->type);
-    enum x86_shift shift = shift_of(op->code);
+    enum x86_shift shift = x86_shift_of(op->code);
 
     if (op->type < IR_I32)
         shift_narrow(e, op, a, b);

@@ -90,15 +90,19 @@ static const struct ir_exit *continuation(const struct ir_block *b)
     return exit->continues ? exit : NULL;
 }
 
+void x86_prepare_return(struct ir_block *b, const struct ir_exit *exit)
+{
+    if (exit->hint != IR_HINT_CALL || !in_page(exit->return_pc) || b->exit_count == IR_MAX_EXITS)
+        return;
+    b->exit[b->exit_count++] = (struct ir_exit){ .kind = IR_EXIT_DIRECT, .continues = true, .icount = exit->icount, .pc = exit->return_pc };
+}
+
 void x86_prepare_call(struct ir_block *b)
 {
     const struct ir_op *end = &b->op[b->count - 1];
-    const struct ir_exit *exit = &b->exit[end->imm];
 
-    if ((end->code != IR_EXIT && end->code != IR_EXIT_TO) || exit->hint != IR_HINT_CALL || !in_page(exit->return_pc) ||
-        b->exit_count == IR_MAX_EXITS)
-        return;
-    b->exit[b->exit_count++] = (struct ir_exit){ .kind = IR_EXIT_DIRECT, .continues = true, .icount = exit->icount, .pc = exit->return_pc };
+    if (end->code == IR_EXIT || end->code == IR_EXIT_TO)
+        x86_prepare_return(b, &b->exit[end->imm]);
 }
 
 /* A new frame must fit: all are forgotten else. (A conditional move of rsp would cost more than the call.) Clobbers flags. */
@@ -158,9 +162,8 @@ static void return_to(struct tcg_engine *e, bool even)
 }
 
 /* rax: the address. */
-static void jump_or_call(struct tcg_engine *e, const struct ir_exit *exit, bool even)
+static void jump_or_call(struct tcg_engine *e, u16 reg, bool even)
 {
-    u16 reg = exit->hint == IR_HINT_CALL ? return_register(e, exit->return_pc) : IR_NONE;
     struct x86_mem entry;
 
     if (reg == IR_NONE) {
@@ -243,6 +246,27 @@ void x86_emit_label(struct tcg_engine *e, const struct ir_op *op)
     e->label[e->label_count++].at = e->code.p;
 }
 
+void x86_branch(struct tcg_engine *e, const struct x86_compare *compare, u32 exit, bool polls)
+{
+    struct x86_cold *cold;
+
+    if (!in_page(e->block->exit[exit].pc)) {
+        cold = x86_cold_add(e, COLD_CROSS);
+        cold->extra = exit;
+        x86_compare_emit(e, compare);
+        cold->from = x86_jcc(&e->code, x86_cc_of(compare->cond));
+        return;
+    }
+    cold = cold_link(e, exit);
+    if (polls) {
+        poll(e);
+        cold->from_unaligned = x86_jcc(&e->code, CC_NE);
+        cold->compare = *compare;
+    }
+    compare_and_branch(e, compare, cold);
+    cold->back = e->code.p;
+}
+
 void x86_emit_exit_if(struct tcg_engine *e, const struct ir_op *op)
 {
     const struct ir_exit *exit = &e->block->exit[op->imm];
@@ -265,29 +289,40 @@ void x86_emit_exit_if(struct tcg_engine *e, const struct ir_op *op)
         return;
     }
     struct x86_compare compare = x86_compare_prepare(e, op->type, op->aux, op->arg[0], op->arg[1]);
+
+    x86_branch(e, &compare, (u32)op->imm, needs_poll(e, op, exit));
+}
+
+void x86_jump(struct tcg_engine *e, u32 exit, u16 reg, bool polls)
+{
     struct x86_cold *cold;
 
-    if (!in_page(exit->pc)) {
-        cold = x86_cold_add(e, COLD_CROSS);
-        cold->extra = (u32)op->imm;
-        x86_compare_emit(e, &compare);
-        cold->from = x86_jcc(&e->code, x86_cc_of(compare.cond));
+    if (!in_page(e->block->exit[exit].pc)) {
+        load_target(e, &e->block->exit[exit]);
+        jump_or_call(e, reg, false);
         return;
     }
-    cold = cold_link(e, (u32)op->imm);
-    if (needs_poll(e, op, exit)) {
+    if (reg != IR_NONE)
+        make_room(e);
+    cold = cold_link(e, exit);
+    if (reg != IR_NONE || polls) { /* calls forward and returns alone could take forever */
         poll(e);
         cold->from_unaligned = x86_jcc(&e->code, CC_NE);
-        cold->compare = compare;
     }
-    compare_and_branch(e, &compare, cold);
-    cold->back = e->code.p;
+    if (reg == IR_NONE) {
+        pad(e, x86_padding(e->code.p, 1));
+        cold->from = x86_jmp(&e->code);
+        return;
+    }
+    push_return(e, reg);
+    align_call(e, 5, 1);
+    cold->from = x86_call(&e->code);
+    go_on(e);
 }
 
 void x86_emit_exit(struct tcg_engine *e, const struct ir_op *op)
 {
     const struct ir_exit *exit = &e->block->exit[op->imm];
-    struct x86_cold *cold;
     u16 reg;
 
     x86_clean_pins(e);
@@ -305,28 +340,16 @@ void x86_emit_exit(struct tcg_engine *e, const struct ir_op *op)
         x86_loop_exit(e, op);
         return;
     }
-    if (!in_page(exit->pc)) {
-        load_target(e, exit);
-        jump_or_call(e, exit, false);
-        return;
-    }
     reg = exit->hint == IR_HINT_CALL ? return_register(e, exit->return_pc) : IR_NONE;
-    if (reg != IR_NONE)
-        make_room(e);
-    cold = cold_link(e, (u32)op->imm);
-    if (reg != IR_NONE || needs_poll(e, op, exit)) { /* calls forward and returns alone could take forever */
-        poll(e);
-        cold->from_unaligned = x86_jcc(&e->code, CC_NE);
-    }
-    if (reg == IR_NONE) {
-        pad(e, x86_padding(e->code.p, 1));
-        cold->from = x86_jmp(&e->code);
-        return;
-    }
-    push_return(e, reg);
-    align_call(e, 5, 1);
-    cold->from = x86_call(&e->code);
-    go_on(e);
+    x86_jump(e, (u32)op->imm, reg, needs_poll(e, op, exit));
+}
+
+void x86_jump_to_rax(struct tcg_engine *e, const struct ir_exit *exit, u16 reg, bool even)
+{
+    if (exit->hint == IR_HINT_RETURN)
+        return_to(e, even);
+    else
+        jump_or_call(e, reg, even);
 }
 
 void x86_emit_exit_to(struct tcg_engine *e, const struct ir_op *op)
@@ -338,10 +361,7 @@ void x86_emit_exit_to(struct tcg_engine *e, const struct ir_op *op)
     x86_load(e, true, RAX, x86_take(e, op->arg[0]));
     if (op->aux > 1)
         x86_alu_ri(&e->code, X86_AND, true, RAX, -1 - (s32)op->aux);
-    if (exit->hint == IR_HINT_RETURN)
-        return_to(e, even);
-    else
-        jump_or_call(e, exit, even);
+    x86_jump_to_rax(e, exit, exit->hint == IR_HINT_CALL ? return_register(e, exit->return_pc) : IR_NONE, even);
 }
 
 void x86_emit_leave(struct tcg_engine *e, const struct ir_op *op)

@@ -96,7 +96,7 @@ static u32 group_of(const struct tcg_engine *e)
     return e->prepared ? e->group_of[e->index] : IR_NONE;
 }
 
-static void add_recheck(struct tcg_engine *e, struct x86_cold *cold, const struct x86_group *g, u16 slot)
+void x86_recheck_add(struct tcg_engine *e, struct x86_cold *cold, const struct x86_recheck *recheck)
 {
     if (e->recheck_count == e->recheck_capacity) {
         e->recheck_capacity = e->recheck_capacity ? e->recheck_capacity * 2 : 32;
@@ -104,9 +104,14 @@ static void add_recheck(struct tcg_engine *e, struct x86_cold *cold, const struc
     }
     if (!cold->recheck_count++)
         cold->recheck = e->recheck_count;
-    e->recheck[e->recheck_count++] = (struct x86_recheck){
+    e->recheck[e->recheck_count++] = *recheck;
+}
+
+static void add_recheck(struct tcg_engine *e, struct x86_cold *cold, const struct x86_group *g, u16 slot)
+{
+    x86_recheck_add(e, cold, &(struct x86_recheck){
         .base = x86_operand_of(e, g->base), .low = g->low, .high = g->high, .write = g->write, .slot = slot
-    };
+    });
 }
 
 /* After the temporaries were flushed: what the slow path must do for open groups, and for the one that begins here. */
@@ -505,8 +510,13 @@ void x86_emit_cas(struct tcg_engine *e, const struct ir_op *op)
 }
 
 /* Only a load after a store can pass it on x86 (SDM volume 3, memory ordering). */
+void x86_fence(struct tcg_engine *e, u32 orders)
+{
+    if (orders & IR_ORDER_WR)
+        x86_lock_alu_mi(&e->code, X86_OR, false, x86_mem(RSP, 0), 0);
+}
+
 void x86_emit_fence(struct tcg_engine *e, const struct ir_op *op)
 {
-    if (op->imm & IR_ORDER_WR)
-        x86_lock_alu_mi(&e->code, X86_OR, false, x86_mem(RSP, 0), 0);
+    x86_fence(e, (u32)op->imm);
 }

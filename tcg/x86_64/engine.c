@@ -92,6 +92,7 @@ static struct tcg_engine *engine_create(const struct code_layout *layout, const 
         engine_destroy(e);
         return NULL;
     }
+    x86_quick_init(e);
     return e;
 }
 
@@ -190,6 +191,8 @@ const struct tcg_backend tcg_backend_x86_64 = {
     .emit = x86_emit_block,
     .open = x86_emit_open,
     .emit_behind = x86_emit_behind,
+    .quick_prepare = x86_quick_prepare,
+    .quick_emit = x86_quick_emit,
     .jump_miss = engine_jump_miss,
     .code_limit = engine_code_limit,
     .code_first = engine_code_first,

@@ -158,7 +158,31 @@ struct x86_group {
     u16 slot;       /* emission: spill slot with the host address, or X86_NO_SLOT */
 };
 
-enum { X86_MAX_GROUPS = 32, X86_OPEN_GROUPS = 4 };
+/* Quick code's check of an access, as it is copied: from the address in rcx to the host address. */
+struct x86_quick_check {
+    u8 code[64];
+    u8 size, limit, from; /* where its fields are: what the offset in the page may be at most, the jump when it fails */
+};
+
+struct x86_quick_cold {
+    x86_fixup from;
+    u8 *check, *back;
+    u16 insn;   /* of the list */
+};
+
+struct x86_quick_link {
+    x86_fixup field;
+    u16 exit;
+};
+
+enum { X86_MAX_GROUPS = 32, X86_OPEN_GROUPS = 4, X86_MAX_QUICK_GROUPS = 8 };
+
+/* The same in quick code: [base + low, base + high), of the entries from `first` on that name it. */
+struct x86_quick_group {
+    s32 low, high;
+    u16 first, exit;
+    bool write;
+};
 
 /* The search for groups, group.c. */
 struct x86_finder {
@@ -314,6 +338,12 @@ struct tcg_engine {
     struct x86_group group[X86_MAX_GROUPS];
     u32 group_count;
     u16 *group_of;              /* per op: its group, or IR_NONE; valid while prepared */
+    struct x86_quick_group quick_group[X86_MAX_QUICK_GROUPS]; /* of the block that quick_emit gets next */
+    u32 quick_group_count;
+    struct x86_quick_check quick_check[2]; /* [write table] */
+    struct x86_quick_cold quick_cold[QUICK_MAX];
+    struct x86_quick_link quick_link[2];   /* jumps inside the page */
+    u32 quick_cold_count, quick_link_count;
     u16 rcx_group;              /* group whose host address is in rcx, or IR_NONE */
     struct x86_cold *cold;
     u32 cold_count, cold_capacity;
@@ -434,6 +464,11 @@ x86_fixup x86_check(struct tcg_engine *e, s32 table, unsigned bytes);
 /* Its first part: rax = the entry's displacement from the table, rcx = the offset in the page when the jump is not taken. */
 x86_fixup x86_check_tag(struct tcg_engine *e, s32 table, unsigned bytes);
 
+/* orders: enum ir_order */
+void x86_fence(struct tcg_engine *e, u32 orders);
+/* One more check to be repeated behind C. */
+void x86_recheck_add(struct tcg_engine *e, struct x86_cold *cold, const struct x86_recheck *recheck);
+
 /* --- emit_vector.c, for cold code --- */
 void x86_vector_cold(struct tcg_engine *e, const struct x86_cold *cold);
 
@@ -476,9 +511,19 @@ void x86_emit_pure_call(struct tcg_engine *e, const struct ir_helper *helper, st
                         struct x86_operand b);
 /* Before links are counted: a block that ends with a call of the guest gets one for the way back. */
 void x86_prepare_call(struct ir_block *b);
+/* ... that ends with this exit. */
+void x86_prepare_return(struct ir_block *b, const struct ir_exit *exit);
 /* Puts `rax` (a guest virtual address) through the poll and the jump cache. */
 void x86_emit_probe(struct tcg_engine *e);
+/*
+ * The ends of a block, with operands at hand; `reg` is the guest register with the return address where the guest calls, IR_NONE where it does
+ * not. polls: somebody may go round and round by way of this exit.
+ */
+void x86_branch(struct tcg_engine *e, const struct x86_compare *compare, u32 exit, bool polls);
+void x86_jump(struct tcg_engine *e, u32 exit, u16 reg, bool polls);
+void x86_jump_to_rax(struct tcg_engine *e, const struct ir_exit *exit, u16 reg, bool even);
 enum x86_cc x86_cc_of(enum ir_cond cond);
+enum x86_shift x86_shift_of(unsigned code);
 /* Makes operands that one compare instruction can take; may load temporaries. */
 struct x86_compare x86_compare_prepare(struct tcg_engine *e, enum ir_type type, enum ir_cond cond, ir_value a,
                                        ir_value b);

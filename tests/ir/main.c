@@ -45,6 +45,7 @@ static unsigned run_one(const char *name, const struct test_options *given)
 int main(int argc, char **argv)
 {
     g_autofree char *backend = NULL, *dump = NULL, *image = NULL;
+    gboolean quick = FALSE;
     gint64 seed = 1, count = 0, length = 0;
     GOptionEntry entries[] = {
         { "backend", 'b', 0, G_OPTION_ARG_STRING, &backend, "interp, x86_64, x86_64:1 to x86_64:4, reference", "NAME" },
@@ -52,6 +53,7 @@ int main(int argc, char **argv)
         { "count", 'n', 0, G_OPTION_ARG_INT64, &count, "number of cases", "N" },
         { "length", 'l', 0, G_OPTION_ARG_INT64, &length, "ops in a random block", "N" },
         { "dump", 0, 0, G_OPTION_ARG_FILENAME, &dump, "log of -d ir, for speed", "FILE" },
+        { "quick", 0, 0, G_OPTION_ARG_NONE, &quick, "speed --image: quick code where that can be", NULL },
         { "image", 0, 0, G_OPTION_ARG_FILENAME, &image, "RISC-V code, for speed: pages --seed.. (--length of them), --count rounds", "FILE" },
         { NULL },
     };
@@ -64,7 +66,7 @@ int main(int argc, char **argv)
         g_printerr("usage: ir-test [--backend=NAME] [--seed=N] [--count=N] COMMAND|FILE...\n");
         return 2;
     }
-    options = (struct test_options){ .backend = backend ? backend : "interp", .seed = (u64)seed, .count = (u64)count, .length = (u64)length, .dump = dump, .image = image };
+    options = (struct test_options){ .backend = backend ? backend : "interp", .seed = (u64)seed, .count = (u64)count, .length = (u64)length, .dump = dump, .image = image, .quick = quick };
     for (int i = 1; i < argc; i++)
         failures += run_one(argv[i], &options);
     g_option_context_free(context);

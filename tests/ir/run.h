@@ -40,6 +40,7 @@ struct test_options {
     u64 seed, count, length;
     const char *dump; /* a log of -d ir, for speed */
     const char *image; /* RISC-V code, for speed; --seed first page, --length pages, --count rounds */
+    bool quick;        /* as quick code where that can be */
     bool verbose;
 };
 

@@ -4,6 +4,7 @@
  * code is, so that caches and branch predictors meet new work all the time.
  */
 #include "target/riscv/cpu.h"
+#include "target/riscv/quick.h"
 #include "target/riscv/translate.h"
 #include "tests/ir/run.h"
 #include <string.h>
@@ -31,7 +32,9 @@ struct image {
     u64 hash;            /* of the code, less the addresses of links: two builds that should make the same code */
     u64 guards, blocks, insns, guest_bytes, host_bytes, ops;
     u32 at;
-    bool hashes;
+    bool hashes, quick;
+    struct quick_insn list[QUICK_MAX];
+    struct riscv_quick_memo memo;
 };
 
 static bool in_link(const struct tcg_code *code, u32 at)
@@ -51,6 +54,19 @@ static void add_to_hash(struct image *s, const struct tcg_code *code)
             s->hash = (s->hash ^ start[i]) * UINT64_C(0x100000001b3);
 }
 
+static bool to_ir(struct image *s, const struct code_source *source)
+{
+    struct ir_block *b = s->block;
+
+    if (riscv_translate(b, source, s->guards, NULL) != TRANSLATE_OK || b->overflow)
+        return false;
+    for (const struct ir_pass *pass = ir_passes; pass->name; pass++)
+        pass->run(b, s->layout);
+    if (s->backend->prepare)
+        s->backend->prepare(s->engine, b);
+    return true;
+}
+
 static bool translate(struct image *s, u32 page, u32 offset)
 {
     struct code_source source = { .page = s->bytes + page, .offset = offset, .mode = 1, .max_insns = MAX_INSNS };
@@ -58,16 +74,16 @@ static bool translate(struct image *s, u32 page, u32 offset)
     struct tcg_code code = { .link = s->link };
 
     ir_block_reset(b, offset);
-    if (riscv_translate(b, &source, s->guards, NULL) != TRANSLATE_OK || b->overflow)
+    u32 quick = s->quick ? riscv_quick(b, &source, s->guards, &s->memo, s->list) : 0;
+    if (quick)
+        s->backend->quick_prepare(s->engine, b, s->list, quick);
+    else if (!to_ir(s, &source))
         return false;
-    for (const struct ir_pass *pass = ir_passes; pass->name; pass++)
-        pass->run(b, s->layout);
-    if (s->backend->prepare)
-        s->backend->prepare(s->engine, b);
     for (u32 i = 0; i < b->exit_count; i++)
         if (b->exit[i].kind == IR_EXIT_DIRECT)
             s->link[code.link_count++] = (struct tcg_link){ .pc = b->exit[i].pc };
-    u32 end = s->backend->emit(s->engine, b, &code, s->at, s->backend->code_limit(s->engine));
+    u32 limit = s->backend->code_limit(s->engine);
+    u32 end = quick ? s->backend->quick_emit(s->engine, b, s->list, quick, &code, s->at, limit) : s->backend->emit(s->engine, b, &code, s->at, limit);
     s->blocks++;
     s->insns += b->insn_count;
     s->ops += b->count;
@@ -124,6 +140,7 @@ unsigned speed_image(const struct test_options *options)
     memcpy(layout.pinned, pinned, sizeof(pinned));
     s.engine = s.backend->create(&layout, &machine_runtime, &create, NULL);
     u64 first = options->seed * TCG_PAGE_SIZE, last = options->length ? first + options->length * TCG_PAGE_SIZE : s.size;
+    s.quick = options->quick && s.backend->quick_emit;
     s.hashes = true;
     sweep(&s, first, last);
     s.hashes = false;

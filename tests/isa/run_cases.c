@@ -5,6 +5,7 @@
  * Memory is one piece at BASE. Every second miss fills the TLB, so that both the inline path and the slow path run.
  */
 #include "tests/isa/layout.h"
+#include "target/riscv/quick.h"
 #include "target/riscv/translate.h"
 #include "base/bits.h"
 #include "tcg/backend.h"
@@ -32,6 +33,10 @@ struct runner {
     u32 at; /* in the code buffer */
     u32 misses;
     unsigned host_isa; /* struct tcg_backend_options */
+    bool quick;        /* quick code where that can be */
+    struct riscv_quick_memo memo;
+    struct quick_insn list[QUICK_MAX];
+    u32 listed;        /* entries; 0: the block is of IR */
     bool careful; /* the last block was left for the careful variant */
 };
 
@@ -207,6 +212,11 @@ static void translate(struct runner *r, u64 pc)
 
     source.next_page = source.page + 4096;
     ir_block_reset(r->block, source.offset);
+    r->listed = r->quick && !r->careful ? riscv_quick(r->block, &source, r->guards, &r->memo, r->list) : 0;
+    if (r->listed) {
+        r->backend->quick_prepare(r->engine, r->block, r->list, r->listed);
+        return;
+    }
     riscv_translate(r->block, &source, r->guards, r->cpu);
     if (!ir_verify(r->block, r->reg, RISCV_REG_COUNT, &error)) {
         fprintf(stderr, "%#llx: %s\n", (unsigned long long)pc, error->message);
@@ -227,6 +237,14 @@ static u32 list_links(const struct ir_block *block, struct tcg_link *link, struc
     return count;
 }
 
+static u32 emit(struct runner *r, struct tcg_code *code)
+{
+    u32 limit = r->backend->code_limit(r->engine);
+
+    return r->listed ? r->backend->quick_emit(r->engine, r->block, r->list, r->listed, code, r->at, limit)
+                     : r->backend->emit(r->engine, r->block, code, r->at, limit);
+}
+
 static void run_block(struct runner *r)
 {
     struct tcg_link links[IR_MAX_EXITS], *link = NULL;
@@ -236,10 +254,12 @@ static void run_block(struct runner *r)
 
     translate(r, pc);
     code.link_count = list_links(r->block, links, &code);
-    end = r->backend->emit(r->engine, r->block, &code, r->at, r->backend->code_limit(r->engine));
+    end = emit(r, &code);
     if (end == 0) {
         create_engine(r);
-        end = r->backend->emit(r->engine, r->block, &code, r->at, r->backend->code_limit(r->engine));
+        translate(r, pc); /* quick code's groups are the engine's */
+        code.link_count = list_links(r->block, links, &code);
+        end = emit(r, &code);
     }
     r->at = end;
     r->careful = r->backend->run(r->engine, r->state, &code, pc, &link) == TCG_LEAVE_LINK && link && link->single;
@@ -301,10 +321,11 @@ int main(int argc, char **argv)
     struct runner r = { .runtime = { slow_load, slow_store, slow_amo, slow_cas } };
 
     if (argc < 3 || argc > 5 || !load_program(&r, argv[2])) {
-        fprintf(stderr, "usage: run-cases interp|x86_64 FILE [VLEN [HOST_ISA]]\n");
+        fprintf(stderr, "usage: run-cases interp|x86_64|quick FILE [VLEN [HOST_ISA]]\n");
         return 1;
     }
     r.backend = strcmp(argv[1], "interp") == 0 ? &tcg_backend_interp : &tcg_backend_x86_64;
+    r.quick = strcmp(argv[1], "quick") == 0;
     r.block = ir_block_create(4096);
     r.host_isa = argc > 4 ? (unsigned)atoi(argv[4]) : 0;
     create_cpu(&r, argc > 3 ? (unsigned)atoi(argv[3]) : 128);

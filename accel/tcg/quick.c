@@ -1,0 +1,73 @@
+/*
+ * accel/tcg/quick.c - quick code (tcg/quick.h) for what runs for the first time, and when it is over: a page in which a sample found a vCPU
+ * is hot, loses its quick blocks, and is translated by way of the IR from then on. docs/decisions/quick-code.md
+ */
+#include "accel/tcg/tcg.h"
+
+bool tcg_quick_may(const struct tcg *tcg, const struct code_page *page, u32 variant)
+{
+    /* Samples are tier2.c's; code that is kept should be the better one. */
+    return tcg->quick && tcg->tier2 && page->samples < tcg->quick_threshold && !variant && !tcg->one_insn_per_tb && !tcg->cache && tcg->backend->quick_emit &&
+           !log_wants(vm_log(tcg->vm), LOG_IR);
+}
+
+struct block *tcg_quick_translate(struct tcg_vcpu *v, const struct code_source *source, struct code_page *page, u64 lines, u32 mode)
+{
+    struct quick_list *list = &v->quick;
+    struct tcg *tcg = v->tcg;
+    struct ir_block *ir = v->ir;
+    struct block *block;
+
+    if (!v->vcpu->cpu->quick)
+        return NULL;
+    ir_block_reset(ir, source->offset);
+    list->count = v->vcpu->cpu->quick(v->vcpu, ir, source, list->insn);
+    if (!list->count)
+        return NULL;
+    tcg->backend->quick_prepare(tcg->engine, ir, list->insn, list->count);
+    tcg_page_set_lines(page, lines, source->offset, source->offset + ir->byte_count - 1);
+    block = tcg_block_new(tcg, ir);
+    tcg_block_describe(block, ir, page, source->offset, mode);
+    block->quick = true;
+    if (!tcg_block_emit(tcg, ir, list, block)) {
+        tcg_pool_give(&tcg->pool, block);
+        return NULL;
+    }
+    tcg->quick_blocks++;
+    tcg->quick_insns += block->insn_count;
+    return block;
+}
+
+static void drop_quick_blocks(struct tcg *tcg, struct code_page *page)
+{
+    for (u32 i = 0; i < CODE_BUCKETS; i++) {
+        for (struct block *block = page->bucket[i], *next; block; block = next) {
+            next = block->next;
+            if (block->quick)
+                tcg_block_kill(tcg, block);
+        }
+    }
+}
+
+struct block *tcg_quick_sampled(struct tcg_vcpu *v, struct block *block, u64 pc)
+{
+    struct code_page *page = block->page;
+    u8 heat = block->heat;
+
+    if (!page || page->samples >= v->tcg->quick_threshold)
+        return block;
+    tcg_translate_lock(v);
+    if (++page->samples < v->tcg->quick_threshold) {
+        tcg_translate_unlock(v);
+        return block;
+    }
+    v->tcg->hot_pages++;
+    drop_quick_blocks(v->tcg, page);
+    tcg_translate_unlock(v);
+    if (!block->quick)
+        return block;
+    block = tcg_block_get(v, pc, 0);
+    if (block)
+        block->heat = MAX(block->heat, heat);
+    return block;
+}
