@@ -120,8 +120,8 @@ static void stop_and_go(struct setup *s, gconstpointer data)
         u64 done = used(s, q);
         g_assert_true(answered(s, q, &written));
         g_assert_cmpuint(used(s, q), ==, done); /* it was there already */
+        s->peer.fault = KEEPS; /* now that it does nothing */
         vm_cont(s->bench.vm);
-        s->peer.fault = KEEPS;
         submit(s, q, SHARED);
         submit(s, q, SHARED);
         vm_stop(s->bench.vm, VM_PAUSED);
