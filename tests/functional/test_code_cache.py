@@ -2,10 +2,11 @@
 import os
 import re
 import shutil
+import time
 
 import pytest
 
-from conftest import Machine, ROOT
+from conftest import Machine, PATIENCE, ROOT
 
 M = 1_000_000
 TIME = ["-icount", "shift=1,sleep=off", "-seed", "7", "-rtc", "base=2026-01-01,clock=vm"]
@@ -54,6 +55,13 @@ def test_second_boot(start, linux, tmp_path):
     assert [os.stat(folder / name).st_mode & 0o777 for name in files(folder)] == [0o600]
 
 
+def until_shut_down(machine):
+    end = time.monotonic() + 200 * PATIENCE
+    while machine.qmp.command("query-status")["status"] != "shutdown":
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
 PROGRAMS = os.path.join(os.path.dirname(os.environ.get("MYNAH", os.path.join(ROOT, "build", "mynah"))), "tests", "jit")
 
 
@@ -72,11 +80,11 @@ def test_jit_programs_from_the_file(tmp_path, program, options):
     for run in range(3):
         with Machine(tmp_path, *command, *(["-no-shutdown"] if run == 1 else []), qmp=run == 1) as machine:
             if run == 1:
-                machine.qmp.event("SHUTDOWN", 60)
+                until_shut_down(machine) # the event may have come before we did
                 hits, misses, _, _ = info(machine)
                 assert hits > 20 and hits > 0.9 * (hits + misses), (hits, misses)
                 machine.qmp.command("quit")
-            status = machine.process.wait(60)
+            status = machine.process.wait(200)
             machine.pump(0.2)
             assert run == 1 or status == 0, machine.console
             assert b"warning" not in machine.console
