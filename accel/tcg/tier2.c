@@ -417,12 +417,17 @@ static bool loops_were_short(struct tcg_vcpu *v, s64 spent)
     return count && spent / count < SHORT_NS;
 }
 
-/* Out of the way, as the block that checks each access; NULL: see tcg_block_get. */
-static struct block *give_up(struct tcg_vcpu *v, struct block *block, u64 pc)
+/* The ordinary block in place of a loop; NULL: see tcg_block_get. missed: what it is to do without when it becomes one again; -1: nothing. */
+static struct block *give_up(struct tcg_vcpu *v, struct block *block, u64 pc, s32 missed)
 {
     tcg_translate_lock(v);
-    tcg_block_kill(v->tcg, block);
-    v->tcg->loops_dropped++;
+    if (!block->dead) { /* another vCPU may have done the same */
+        if (missed >= 0 && block->far_count < IR_MAX_FAR)
+            block->far[block->far_count] = (u16)missed;
+        block->far_count += missed >= 0;
+        tcg_block_kill(v->tcg, block);
+        v->tcg->loops_dropped++;
+    }
     tcg_translate_unlock(v);
     return tcg_block_get(v, pc, block->mode & MODE_COUNT);
 }
@@ -441,14 +446,14 @@ static struct block *judge(struct tcg_vcpu *v, struct block *block, u64 pc, cons
     }
     if (++block->heat < STRIKES)
         return block;
-    block = give_up(v, block, pc);
+    block = give_up(v, block, pc, -1);
     if (block)
         block->heat = TIER2_NEVER;
     return block;
 }
 
-/* Of a loop that was left for two samples: whether an access found other pages all the time. Then it is made again, without that one's. */
-static bool finds_others(struct tcg_vcpu *v, struct block *block, s64 spent)
+/* Of a loop that was left for two samples: where an access found other pages all the time, or -1. Then it is made again, without that one's. */
+static s32 finds_others(struct tcg_vcpu *v, const struct block *block, s64 spent)
 {
     u32 number = block->code.near, k = number % TCG_NEAR_AREAS;
     struct tcg_near_area *near = &v->context->near->area[k];
@@ -456,22 +461,17 @@ static bool finds_others(struct tcg_vcpu *v, struct block *block, s64 spent)
 
     v->sampled_near = number;
     if (!number || v->context->near->owner[k] != number)
-        return false;
+        return -1;
     often = again && (s64)near->misses * MISS_NS > spent;
     near->misses = 0;
-    if (!often)
-        return false;
-    if (block->far_count < IR_MAX_FAR)
-        block->far[block->far_count] = (u16)near->missed;
-    block->far_count++;
-    return true;
+    return often ? near->missed : -1;
 }
 
-static struct block *make_again(struct tcg_vcpu *v, struct block *old, u64 pc)
+static struct block *make_again(struct tcg_vcpu *v, struct block *old, u64 pc, s32 missed)
 {
-    struct block *block = give_up(v, old, pc);
+    struct block *block = give_up(v, old, pc, missed);
 
-    if (block) {
+    if (block && block->tier != 2) {
         copy_far(block, old);
         block->heat = (u8)(MAX(v->tcg->tier2_threshold, 2) - 2); /* its way back is linked first */
     }
@@ -495,8 +495,9 @@ struct block *tcg_tier2_note(struct tcg_vcpu *v, struct block *block, u64 pc, co
         v->sampled_at = now;
     if (seen->sampled && !(block = tcg_quick_sampled(v, block, pc)))
         return NULL;
-    if (block->tier == 2 && seen->sampled && finds_others(v, block, spent))
-        return make_again(v, block, pc);
+    s32 missed = block->tier == 2 && seen->sampled ? finds_others(v, block, spent) : -1;
+    if (missed >= 0)
+        return make_again(v, block, pc, missed);
     if (block->tier == 2)
         return judge(v, block, pc, seen, were_short);
     if (!seen->backward || !may_become_loop(v, block) || ++block->heat < v->tcg->tier2_threshold)
