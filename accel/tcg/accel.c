@@ -219,13 +219,21 @@ static void finish(struct vm_object *object)
     if (tcg->engine)
         tcg->backend->destroy(tcg->engine);
     host_perf_close(tcg->perf);
-    vm_set_accel(tcg->vm, NULL);
     host_lock_finish(&tcg->translate_lock);
     host_lock_finish(&tcg->turn_lock);
     host_cond_finish(&tcg->turn_cond);
 }
 
-VM_CLASS(accel) { .name = "accel", .abstract = true, .size = sizeof(struct accel), .description = "a way to run vCPUs" };
+/* RAM that goes later tells nobody. */
+static void finish_accel(struct vm_object *object)
+{
+    if (vm_accel(object->vm) == container_of(object, struct accel, object))
+        vm_set_accel(object->vm, NULL);
+}
+
+VM_CLASS(accel) {
+    .name = "accel", .abstract = true, .size = sizeof(struct accel), .description = "a way to run vCPUs", .finish = finish_accel
+};
 VM_CLASS(tcg) {
     .name = "tcg-accel",
     .parent = "accel",
