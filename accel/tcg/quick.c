@@ -49,25 +49,36 @@ static void drop_quick_blocks(struct tcg *tcg, struct code_page *page)
     }
 }
 
+/* Its last sample as a page that is not hot; true: with this one it is. translate_lock. */
+static bool becomes_hot(const struct tcg *tcg, struct code_page *page)
+{
+    u32 samples = page->samples + 1u;
+
+    if (samples > tcg->quick_threshold) /* somebody else's sample made it so meanwhile */
+        return false;
+    __atomic_store_n(&page->samples, (u8)samples, __ATOMIC_RELAXED);
+    return samples == tcg->quick_threshold;
+}
+
 struct block *tcg_quick_sampled(struct tcg_vcpu *v, struct block *block, u64 pc)
 {
     struct code_page *page = block->page;
-    u8 heat = block->heat;
+    struct tcg *tcg = v->tcg;
+    u8 heat = tcg_heat(block);
 
-    if (!page || page->samples >= v->tcg->quick_threshold)
+    if (!page || !tcg->backend->quick_emit || __atomic_load_n(&page->samples, __ATOMIC_RELAXED) >= tcg->quick_threshold)
         return block;
     tcg_translate_lock(v);
-    if (++page->samples < v->tcg->quick_threshold) {
-        tcg_translate_unlock(v);
-        return block;
+    bool hot = becomes_hot(tcg, page);
+    if (hot) {
+        tcg->hot_pages++;
+        drop_quick_blocks(tcg, page);
     }
-    v->tcg->hot_pages++;
-    drop_quick_blocks(v->tcg, page);
     tcg_translate_unlock(v);
-    if (!block->quick)
+    if (!hot || !block->quick)
         return block;
     block = tcg_block_get(v, pc, 0);
     if (block)
-        block->heat = MAX(block->heat, heat);
+        tcg_set_heat(block, MAX(tcg_heat(block), heat));
     return block;
 }

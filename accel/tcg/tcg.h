@@ -58,7 +58,7 @@ struct code_page {
     u64 lines;          /* atomic: 64-byte lines that have code */
     struct ram_block *ram;
     u64 offset;         /* of the page in the RAM block */
-    u8 samples;         /* that found a vCPU in it: no quick code from quick_threshold on. Set under translate_lock */
+    u8 samples;         /* atomic: that found a vCPU in it: no quick code from quick_threshold on. Set under translate_lock */
     bool writable_tags; /* atomic: some vCPU may have a write tag for the page */
     u32 kept_group;     /* of the code cache, that its blocks came from or are kept in; 0: none yet */
     u64 starts[32];     /* atomic: bit per halfword at which some block begins; spares most searches */
@@ -83,7 +83,7 @@ struct block {
     bool streams;         /* ir_block.streams */
     u8 far_count;         /* of a loop, or what may become one again: ir_block.far */
     u16 far[IR_MAX_FAR];
-    u8 heat;              /* how often it was seen running; TIER2_NEVER: it stays as it is. Any vCPU, roughly */
+    u8 heat;              /* atomic: how often it was seen running; TIER2_NEVER: it stays as it is. Any vCPU, roughly */
     u32 kept;             /* atomic: KEPT_NOTE and where kept.c's note of it is; or it came from the code cache before anybody asked for it: its tcg_cache_line, plus 1; or 0 */
     struct block *next_second;   /* in next_page->second */
     union {
@@ -263,6 +263,25 @@ struct tcg {
     u64 quick_blocks, quick_insns, hot_pages;
     u64 blocks, live_blocks, insns, guest_bytes, host_bytes, timed, sampled_ns, sampled_insns, invalidations, recycled, code_pages;
 };
+
+static inline u8 tcg_heat(const struct block *block)
+{
+    return __atomic_load_n(&block->heat, __ATOMIC_RELAXED);
+}
+
+static inline void tcg_set_heat(struct block *block, u32 heat)
+{
+    __atomic_store_n(&block->heat, (u8)heat, __ATOMIC_RELAXED);
+}
+
+/* One more time; two at once may count as one. */
+static inline u32 tcg_heat_up(struct block *block)
+{
+    u32 heat = MIN(tcg_heat(block) + 1u, TIER2_NEVER - 1u);
+
+    tcg_set_heat(block, heat);
+    return heat;
+}
 
 /* What code at the present place was made for. */
 static inline u32 tcg_code_mode(const struct tcg_vcpu *v)

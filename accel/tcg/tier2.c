@@ -386,7 +386,7 @@ static struct block *make(struct tcg_vcpu *v, struct block *old, u64 pc, bool we
         tcg_block_kill(tcg, old);
         tcg->loops++;
     } else {
-        old->heat = TIER2_NEVER;
+        tcg_set_heat(old, TIER2_NEVER);
         tcg->loops_refused[why]++;
     }
     tcg_translate_unlock(v);
@@ -441,14 +441,14 @@ static struct block *judge(struct tcg_vcpu *v, struct block *block, u64 pc, cons
     if (!seen->sampled)
         return block;
     if (!seen->backward || !(seen->single || were_short)) {
-        block->heat = block->heat > CREDIT ? block->heat - CREDIT : 0;
+        tcg_set_heat(block, tcg_heat(block) > CREDIT ? tcg_heat(block) - CREDIT : 0);
         return block;
     }
-    if (++block->heat < STRIKES)
+    if (tcg_heat_up(block) < STRIKES)
         return block;
     block = give_up(v, block, pc, -1);
     if (block)
-        block->heat = TIER2_NEVER;
+        tcg_set_heat(block, TIER2_NEVER);
     return block;
 }
 
@@ -473,14 +473,14 @@ static struct block *make_again(struct tcg_vcpu *v, struct block *old, u64 pc, s
 
     if (block && block->tier != 2) {
         copy_far(block, old);
-        block->heat = (u8)(MAX(v->tcg->tier2_threshold, 2) - 2); /* its way back is linked first */
+        tcg_set_heat(block, MAX(v->tcg->tier2_threshold, 2) - 2); /* its way back is linked first */
     }
     return block;
 }
 
 static bool may_become_loop(const struct tcg_vcpu *v, const struct block *block)
 {
-    return block->heat != TIER2_NEVER && tcg_may_cache(block) && !(block->mode & MODE_SINGLE) &&
+    return tcg_heat(block) != TIER2_NEVER && tcg_may_cache(block) && !(block->mode & MODE_SINGLE) &&
            !v->tcg->one_insn_per_tb && !log_wants(vm_log(v->vcpu->vm), LOG_EXEC | LOG_CPU | LOG_NOCHAIN);
 }
 
@@ -500,7 +500,7 @@ struct block *tcg_tier2_note(struct tcg_vcpu *v, struct block *block, u64 pc, co
         return make_again(v, block, pc, missed);
     if (block->tier == 2)
         return judge(v, block, pc, seen, were_short);
-    if (!seen->backward || !may_become_loop(v, block) || ++block->heat < v->tcg->tier2_threshold)
+    if (!seen->backward || !may_become_loop(v, block) || tcg_heat_up(block) < v->tcg->tier2_threshold)
         return block;
     return make(v, block, pc, were_short);
 }

@@ -183,7 +183,7 @@ static void imsic(void)
     struct device *file = bench_device(&m->bench, "riscv.imsic", "mmode=on;hartid=0;num-irqs=64");
     device_map(file, 0, IMSIC);
     m->meip = &m->vcpu->line[MEIP];
-    line_init(m->meip, NULL, "output", 0, dawdle, NULL);
+    line_init(m->meip, &m->vcpu->object, "output", 0, dawdle, NULL); /* still the hart's: forgotten with it */
     m->meip->lockless = true;
     file_access(m, EIE, UINT64_MAX, UINT64_MAX);
     file_access(m, EIDELIVERY, 1, 1);

@@ -14,7 +14,7 @@ import time
 
 import generate
 
-ACCELS = ("tcg,backend=interp", "tcg,tier2=off", "tcg", "tcg,quick=off", "tcg,tier2-threshold=1,quick-threshold=1",
+ACCELS = ("tcg,backend=interp", "tcg,tier2=off", "tcg", "tcg,quick=off", "tcg,quick-threshold=100", "tcg,tier2-threshold=1,quick-threshold=1",
           "tcg,tier2-threshold=1,host-isa=v1")
 COUNTED_ACCELS = ACCELS + ("tcg,one-insn-per-tb=on",)
 BYTES = generate.AT["IMAGE_END"] - generate.AT["KEEPER"]
