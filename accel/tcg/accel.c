@@ -28,7 +28,7 @@ static const struct vm_property properties[] = {
       .description = "hot loops are translated again, into code that checks memory once for many turns" },
     { .name = "quick", .type = VM_PROPERTY_BOOL, .offset = offsetof(struct tcg, quick), .default_text = "on",
       .description = "what runs for the first time is translated one instruction after another; needs tier2, which finds what is hot" },
-    { .name = "quick-threshold", .type = VM_PROPERTY_U32, .offset = offsetof(struct tcg, quick_threshold), .default_text = "3", .min = 1, .max = 100,
+    { .name = "quick-threshold", .type = VM_PROPERTY_U32, .offset = offsetof(struct tcg, quick_threshold), .default_text = "2", .min = 1, .max = 100,
       .description = "how often a page is seen running (once a millisecond) before it is translated with more thought" },
     { .name = "tier2-threshold", .type = VM_PROPERTY_U32, .offset = offsetof(struct tcg, tier2_threshold), .default_text = "3", .min = 1, .max = 100,
       .description = "how often a loop is seen running (once a millisecond, and when it first turns) before tier2 takes it" },
