@@ -60,6 +60,16 @@ void block_loop_give_back(struct block_loop *loop, pthread_t owner)
     host_event_set(loop->event); /* it may have to sleep less long than it believes */
 }
 
+void block_loop_set_alone(struct block_loop *loop, bool alone)
+{
+    loop->alone = alone;
+}
+
+bool block_loop_is_alone(const struct block_loop *loop)
+{
+    return loop->alone;
+}
+
 bool block_loop_is_mine(const struct block_loop *loop)
 {
     return pthread_equal(__atomic_load_n(&loop->thread, __ATOMIC_RELAXED), pthread_self());

@@ -34,6 +34,13 @@ bool block_loop_is_mine(const struct block_loop *loop);
 pthread_t block_loop_borrow(struct block_loop *loop);
 void block_loop_give_back(struct block_loop *loop, pthread_t owner);
 
+/*
+ * Whether nobody but the loop's fibers needs its thread (a tool): it then copies to and from the host's page cache itself, where a
+ * machine's loop would have the kernel or a worker do it. Off at first.
+ */
+void block_loop_set_alone(struct block_loop *loop, bool alone);
+bool block_loop_is_alone(const struct block_loop *loop);
+
 /* Any thread. */
 void block_loop_post(struct block_loop *loop, struct block_work *work);
 

@@ -29,6 +29,7 @@ struct block_loop {
     struct block_workers *workers;
     struct host_uring *uring;
     bool uring_tried;
+    bool alone;
     bool dispatching; /* what is made ready runs without the event */
 };
 

@@ -32,6 +32,8 @@ void host_file_close(int fd);
 /* Positioned I/O of a whole vector; a read past the end returns less. */
 s64 host_file_read(int fd, const struct iovec *iov, unsigned count, u64 offset);
 s64 host_file_write(int fd, const struct iovec *iov, unsigned count, u64 offset);
+/* What is in the host's page cache already: -EAGAIN when nothing at the offset is, or when the file system cannot tell. */
+s64 host_file_read_cached(int fd, const struct iovec *iov, unsigned count, u64 offset);
 int host_file_sync(int fd);
 
 /* -ENOTSUP when this file cannot. */

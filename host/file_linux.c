@@ -75,6 +75,15 @@ s64 host_file_read(int fd, const struct iovec *iov, unsigned count, u64 offset)
     return n < 0 ? -errno : n;
 }
 
+s64 host_file_read_cached(int fd, const struct iovec *iov, unsigned count, u64 offset)
+{
+    ssize_t n = preadv2(fd, iov, (int)count, (off_t)offset, RWF_NOWAIT);
+
+    if (n < 0)
+        return errno == EOPNOTSUPP || errno == ENOSYS || errno == EINTR ? -EAGAIN : -errno;
+    return n;
+}
+
 s64 host_file_write(int fd, const struct iovec *iov, unsigned count, u64 offset)
 {
     ssize_t n;

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CHUNK = 2 << 20, MAX_SOURCES = 256 };
+enum { CHUNK = 512 << 10 /* what was read is still in the processor's cache when it is written */, MAX_SOURCES = 256, NEAR = 1 << 20 };
 
 enum piece_kind { PIECE_DATA, PIECE_ZERO, PIECE_BACKING };
 
@@ -28,6 +28,7 @@ struct convert {
     struct block_queue turns;
     u64 status_end; /* the last answer about the source holds until here */
     enum piece_kind status_kind;
+    u64 far; /* how far to ask next: tables are walked for the whole of it, however soon the answer ends */
     unsigned running;
     struct block_queue finished;
     int ret;
@@ -48,6 +49,7 @@ static int look(struct convert *c, u64 offset, u64 *size, enum piece_kind *kind)
     unsigned i = source_at(c, offset);
     struct block_node *node = c->sources[i].node;
     struct block_status status;
+    u64 far = MIN(c->starts[i + 1] - offset, c->far);
     int ret;
 
     if (offset < c->status_end) {
@@ -55,16 +57,17 @@ static int look(struct convert *c, u64 offset, u64 *size, enum piece_kind *kind)
         *kind = c->status_kind;
         return 0;
     }
-    ret = c->has_backing ? block_status(node, offset - c->starts[i], c->starts[i + 1] - offset, &status)
-                         : block_status_above(node, NULL, offset - c->starts[i], c->starts[i + 1] - offset, &status, NULL);
+    ret = c->has_backing ? block_status(node, offset - c->starts[i], far, &status)
+                         : block_status_above(node, NULL, offset - c->starts[i], far, &status, NULL);
     if (ret < 0 && c->salvage) {
-        status = (struct block_status){ .flags = BLOCK_DATA, .size = MIN(c->starts[i + 1] - offset, 65536) };
+        status = (struct block_status){ .flags = BLOCK_DATA, .size = MIN(far, 65536) };
         ret = 0;
     }
     if (ret < 0)
         return ret;
     *kind = status.flags & BLOCK_ZERO ? PIECE_ZERO : status.flags & BLOCK_DATA ? PIECE_DATA : c->has_backing ? PIECE_BACKING : PIECE_DATA;
     *size = status.size;
+    c->far = status.size < far ? NEAR : MIN(c->far, BIT64(60)) * 2;
     c->status_end = offset + status.size;
     c->status_kind = *kind;
     return 0;
@@ -403,8 +406,11 @@ int img_convert(struct img *img)
     c->img = img;
     c->loop = img->loop;
     c->min_sparse = 4096;
-    if (parse(c, &a))
+    c->far = NEAR;
+    if (parse(c, &a)) {
+        block_loop_set_alone(c->loop, !c->out_of_order);
         status = run(c, &a);
+    }
     if (c->target.node && !img_close_disk(&c->target, true))
         status = 1;
     for (unsigned i = 0; i < c->source_count; i++)

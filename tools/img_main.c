@@ -80,6 +80,7 @@ static int run_command(const struct command *command, int argc, char **argv)
     state.img.loop = block_loop_create(&error);
     if (!state.img.loop)
         return img_fail_error(g_steal_pointer(&error));
+    block_loop_set_alone(state.img.loop, command->run != img_bench); /* which is about requests on their way at a time */
     state.img.graph = block_graph_create(state.img.loop);
     block_loop_call(state.img.loop, run, &state);
     block_graph_destroy(state.img.graph);

@@ -1,10 +1,12 @@
 /* block/qcow2/compress.c - compressed clusters: several share a cluster of the file. */
-#include "block/qcow2/compress.h"
 #include "block/qcow2/qcow2.h"
 #include <errno.h>
 
+enum { IDLE_PACKERS = 8 };
+
 struct job {
-    bool zstd, ok;
+    struct qcow2_packer *packer;
+    bool ok;
     const void *from;
     void *to;
     size_t from_size, to_size, result;
@@ -14,14 +16,32 @@ static void unpack_job(void *opaque)
 {
     struct job *job = opaque;
 
-    job->ok = qcow2_unpack(job->zstd, job->to, job->to_size, job->from, job->from_size);
+    job->ok = qcow2_unpack(job->packer, job->to, job->to_size, job->from, job->from_size);
 }
 
 static void pack_job(void *opaque)
 {
     struct job *job = opaque;
 
-    job->result = qcow2_pack(job->zstd, job->to, job->to_size, job->from, job->from_size);
+    job->result = qcow2_pack(job->packer, job->to, job->to_size, job->from, job->from_size);
+}
+
+/* Allocating what zlib works in, and touching it for the first time, costs as much as unpacking a cluster: it is used again. */
+static void work(struct qcow2 *s, void (*fn)(void *opaque), struct job *job)
+{
+    job->packer = g_queue_pop_head(&s->packers.idle);
+    if (!job->packer)
+        job->packer = qcow2_packer_create(s->compression == 1);
+    block_loop_work(s->node->loop, fn, job);
+    if (s->packers.idle.length < IDLE_PACKERS && !qcow2_packer_is_large(job->packer))
+        g_queue_push_head(&s->packers.idle, job->packer);
+    else
+        qcow2_packer_destroy(job->packer);
+}
+
+void qcow2_packers_finish(struct qcow2_packers *packers)
+{
+    g_queue_clear_full(&packers->idle, (GDestroyNotify)qcow2_packer_destroy);
 }
 
 static int unpack(struct qcow2 *s, u64 entry, u8 *to)
@@ -35,17 +55,19 @@ static int unpack(struct qcow2 *s, u64 entry, u8 *to)
     ret = block_read_buffer(s->file, offset, packed, size);
     if (ret < 0)
         return ret;
-    struct job job = { .zstd = s->compression == 1, .from = packed, .from_size = size, .to = to, .to_size = s->cluster_size };
+    struct job job = { .from = packed, .from_size = size, .to = to, .to_size = s->cluster_size };
 
-    block_loop_work(s->node->loop, unpack_job, &job);
+    work(s, unpack_job, &job);
     return job.ok ? 0 : -EIO;
 }
 
 int qcow2_read_compressed(struct qcow2 *s, u64 entry, u64 in_cluster, struct block_data data)
 {
-    u8 *buffer;
+    u8 *buffer = data.size == s->cluster_size ? block_data_flat(data) : NULL;
     int ret;
 
+    if (buffer)
+        return unpack(s, entry, buffer);
     if (s->unpacked && s->unpacked_entry == entry) {
         block_data_put(data, s->unpacked + in_cluster);
         return 0;
@@ -109,11 +131,16 @@ static int store(struct qcow2 *s, u64 offset, const u8 *packed, u64 size)
 /* One cluster, or what is left of the disk in its last one. */
 static int write_one(struct qcow2 *s, u64 offset, struct block_data data)
 {
-    g_autofree u8 *plain = g_malloc0(s->cluster_size), *packed = g_malloc(s->cluster_size);
-    struct job job = { .zstd = s->compression == 1, .from = plain, .from_size = s->cluster_size, .to = packed, .to_size = s->cluster_size - 1 };
+    g_autofree u8 *packed = g_malloc(s->cluster_size), *copy = NULL;
+    const u8 *plain = data.size == s->cluster_size ? block_data_flat(data) : NULL;
 
-    block_data_get(data, plain);
-    block_loop_work(s->node->loop, pack_job, &job);
+    if (!plain) {
+        plain = copy = g_malloc0(s->cluster_size);
+        block_data_get(data, copy);
+    }
+    struct job job = { .from = plain, .from_size = s->cluster_size, .to = packed, .to_size = s->cluster_size - 1 };
+
+    work(s, pack_job, &job);
     if (!job.result)
         return qcow2_write(s->node, offset, data, 0); /* it would not become smaller */
     return store(s, offset, packed, job.result);

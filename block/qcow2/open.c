@@ -21,6 +21,7 @@ static void free_state(struct qcow2 *s)
     g_clear_pointer(&s->l1, g_free);
     g_clear_pointer(&s->reftable, g_free);
     g_clear_pointer(&s->unpacked, g_free);
+    qcow2_packers_finish(&s->packers);
     g_clear_pointer(&s->backing_name, g_free);
     g_clear_pointer(&s->backing_format, g_free);
     g_clear_pointer(&s->data_name, g_free);

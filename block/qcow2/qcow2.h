@@ -6,6 +6,7 @@
 #define BLOCK_QCOW2_QCOW2_H
 
 #include "block/driver.h"
+#include "block/qcow2/compress.h"
 #include "block/qcow2/format.h"
 
 struct qcow2;
@@ -134,6 +135,7 @@ struct qcow2 {
 
     u8 *unpacked; /* the compressed cluster that was read last */
     u64 unpacked_entry;
+    struct qcow2_packers packers;
 };
 
 static inline struct qcow2 *qcow2_of(struct block_node *node)

@@ -5,6 +5,7 @@ import os
 import pathlib
 import random
 import re
+import resource
 import shutil
 import subprocess
 import time
@@ -136,6 +137,40 @@ def test_images_both_ways(seed, tmp_path, monkeypatch):
             assert (json.loads(mine) if mine else None) == (json.loads(theirs) if theirs else None), (command, path)
         for command in (["map", "--output=json"], ["measure", "-O", "qcow2"], ["measure", "-O", "raw"]):
             assert run(IMG, *command, path) == run(QEMU_IMG, *command, path), (command, path)
+
+
+def forget(path, begin, end):
+    """These bytes leave the host's page cache (where its file system has one)."""
+    with open(path, "rb") as f:
+        os.fsync(f.fileno())
+        os.posix_fadvise(f.fileno(), begin, end - begin, os.POSIX_FADV_DONTNEED)
+
+
+@pytest.mark.parametrize("options", [[], ["-W"], ["-m", "1"], ["-c"], ["-c", "-o", "compression_type=zstd"], ["-t", "none", "-T", "none"]], ids=" ".join)
+def test_convert_what_the_host_remembers_in_part(options, tmp_path, monkeypatch):
+    """Reads that end where the page cache does, and those that find nothing there."""
+    monkeypatch.chdir(tmp_path)
+    rand, size, mib = random.Random(5), 9 << 20, 1 << 20
+    content = b"".join(rand.choice([rand.randbytes(65536), bytes(65536), rand.randbytes(1024) * 64]) for _ in range(size // 65536))
+    pathlib.Path("a.raw").write_bytes(content)
+    for begin in range(0, size, 2 * mib):
+        forget("a.raw", begin + 4096 * rand.randrange(16), begin + mib)
+    run(IMG, "convert", "-f", "raw", "-O", "qcow2", *options, "a.raw", "b.qcow2")
+    run(IMG, "check", "b.qcow2")
+    assert "-c" not in options or os.path.getsize("b.qcow2") < size // 2
+    forget("b.qcow2", 5 * 65536 + 4096, 2 * mib)
+    forget("b.qcow2", 4 * mib, size)
+    run(IMG, "convert", "-f", "qcow2", "-O", "raw", *[o for o in options if o in ("-W", "-m", "1", "-t", "-T", "none")], "b.qcow2", "c.raw")
+    assert pathlib.Path("c.raw").read_bytes() == content
+
+
+def test_convert_touches_little_memory(tmp_path, monkeypatch):
+    """What was read is written before the next piece is read: one buffer, not one for each of the eight that -m allows."""
+    monkeypatch.chdir(tmp_path)
+    pathlib.Path("a.raw").write_bytes(random.Random(6).randbytes(24 << 20))
+    before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_minflt
+    run(IMG, "convert", "-f", "raw", "-O", "qcow2", "a.raw", "b.qcow2")
+    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_minflt - before < 800
 
 
 @needs_qemu
