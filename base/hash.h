@@ -21,20 +21,23 @@ static inline u64 hash_word(const u8 *bytes, u64 count)
     return word;
 }
 
-/* Four words at a time, in lanes of their own: as fast as memory. The same on every host of one byte order. */
+/* Four lanes of two words at a time: a product takes long, but several go at once. The same on every host of one byte order. */
 static inline u64 hash_bytes(const void *bytes, u64 size, u64 seed)
 {
+    u64 a = seed ^ UINT64_C(0xa0761d6478bd642f), b = seed ^ UINT64_C(0xe7037ed1a0b428db), c = seed ^ UINT64_C(0x8ebc6af09c88c6e3),
+        d = seed ^ UINT64_C(0x589965cc75374cc3), left = size;
     const u8 *p = bytes;
-    u64 lane[2] = { seed ^ UINT64_C(0xa0761d6478bd642f), seed ^ UINT64_C(0xe7037ed1a0b428db) }, left = size;
 
-    for (; left >= 32; left -= 32, p += 32) {
-        lane[0] = hash_mix(lane[0] ^ hash_word(p, 8), hash_word(p + 8, 8));
-        lane[1] = hash_mix(lane[1] ^ hash_word(p + 16, 8), hash_word(p + 24, 8));
+    for (; left >= 64; left -= 64, p += 64) {
+        a = hash_mix(a ^ hash_word(p, 8), hash_word(p + 8, 8));
+        b = hash_mix(b ^ hash_word(p + 16, 8), hash_word(p + 24, 8));
+        c = hash_mix(c ^ hash_word(p + 32, 8), hash_word(p + 40, 8));
+        d = hash_mix(d ^ hash_word(p + 48, 8), hash_word(p + 56, 8));
     }
     for (; left >= 8; left -= 8, p += 8)
-        lane[0] = hash_mix(lane[0], hash_word(p, 8));
-    lane[1] ^= left ? hash_word(p, left) : 0;
-    return hash_mix(hash_mix(lane[0], lane[1]), size);
+        a = hash_mix(a, hash_word(p, 8));
+    b ^= left ? hash_word(p, left) : 0;
+    return hash_mix(hash_mix(hash_mix(a, b), hash_mix(c, d)), size);
 }
 
 #endif

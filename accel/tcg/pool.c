@@ -37,6 +37,7 @@ static void sort_returned(struct tcg_pool *pool)
     }
 }
 
+/* Zeroed: never used before. */
 static void *carve(struct tcg_pool *pool, u64 size)
 {
     void *memory;
@@ -56,11 +57,12 @@ struct block *tcg_pool_take(struct tcg_pool *pool, u32 links)
     if (__atomic_load_n(&pool->returned, __ATOMIC_RELAXED))
         sort_returned(pool);
     block = pool->free[links];
-    if (block)
+    if (block) {
         pool->free[links] = block->next;
-    else
+        memset(block, 0, size);
+    } else {
         block = carve(pool, size);
-    memset(block, 0, size);
+    }
     block->code.link = block->link;
     block->code.link_count = links;
     return block;
@@ -80,11 +82,12 @@ struct code_page *tcg_pool_take_page(struct tcg_pool *pool)
     if (!pool->free_pages)
         pool->free_pages = __atomic_exchange_n(&pool->returned_pages, NULL, __ATOMIC_ACQUIRE);
     page = pool->free_pages;
-    if (page)
+    if (page) {
         pool->free_pages = page->next_in_ram;
-    else
+        memset(page, 0, sizeof(*page));
+    } else {
         page = carve(pool, sizeof(*page));
-    memset(page, 0, sizeof(*page));
+    }
     page->pool = pool;
     return page;
 }
