@@ -134,6 +134,7 @@ struct code_layout {
     s32 fp_live;      /* u32 for the back end's own use, 0 outside generated code */
     s32 fp_area;      /* u64[8] likewise, any value */
     s32 vectors;      /* the vector file (tcg/vector.h), 16-byte aligned */
+    s32 vector_length; /* u64, a guest register: see IR_VECTOR_SOME */
     s32 icount;       /* s64: counting flavour: budget left (mode bit; unused otherwise) */
     s32 l1_read, l1_write; /* struct tcg_tlb_entry[1 << l1_bits] */
     s32 near;         /* struct tcg_near; 0: none */

@@ -537,6 +537,16 @@ static void append_transfer(struct ir_block *b, enum ir_opcode code, const struc
     op->helper = helper;
 }
 
+void ir_vector_load_part(struct ir_block *b, const struct ir_helper *helper, unsigned size, unsigned at, unsigned element, ir_value address, ir_value what)
+{
+    append_transfer(b, IR_VLD, helper, size | at >> 4 << IR_VECTOR_PLACE_SHIFT | IR_VECTOR_PART | element << IR_VECTOR_ELEMENT_SHIFT, address, what);
+}
+
+void ir_vector_store_part(struct ir_block *b, const struct ir_helper *helper, unsigned size, unsigned at, unsigned element, ir_value address, ir_value what)
+{
+    append_transfer(b, IR_VST, helper, size | at >> 4 << IR_VECTOR_PLACE_SHIFT | IR_VECTOR_PART | element << IR_VECTOR_ELEMENT_SHIFT, address, what);
+}
+
 void ir_vector_load(struct ir_block *b, const struct ir_helper *helper, unsigned size, unsigned at, ir_value address, ir_value what)
 {
     append_transfer(b, IR_VLD, helper, size | at >> 4 << IR_VECTOR_PLACE_SHIFT, address, what);

@@ -51,7 +51,7 @@ void ir_label(struct ir_block *b, s32 pc);
 ir_value ir_call(struct ir_block *b, const struct ir_helper *helper, ir_value a0, ir_value a1, ir_value a2, ir_value a3);
 
 /*
- * Vectors (tcg/vector.h); aux has the kind and may have IR_VECTOR_SCALAR. scalar: i64, for floating-point lanes f32 or f64; IR_NONE: there is none.
+ * Vectors (tcg/vector.h); aux has the kind and may have IR_VECTOR_SCALAR and IR_VECTOR_SOME. scalar: i64, for floating-point lanes f32 or f64; IR_NONE: there is none.
  */
 struct ir_vector_place;
 void ir_vector(struct ir_block *b, enum ir_type lane, u32 aux, const struct ir_vector_place *place, ir_value scalar);
@@ -62,6 +62,9 @@ ir_value ir_vector_number(struct ir_block *b, enum ir_type lane, u32 number, con
  */
 void ir_vector_load(struct ir_block *b, const struct ir_helper *helper, unsigned size, unsigned at, ir_value address, ir_value what);
 void ir_vector_store(struct ir_block *b, const struct ir_helper *helper, unsigned size, unsigned at, ir_value address, ir_value what);
+/* With IR_VECTOR_PART; element: log2 of its bytes. */
+void ir_vector_load_part(struct ir_block *b, const struct ir_helper *helper, unsigned size, unsigned at, unsigned element, ir_value address, ir_value what);
+void ir_vector_store_part(struct ir_block *b, const struct ir_helper *helper, unsigned size, unsigned at, unsigned element, ir_value address, ir_value what);
 
 /* A guest instruction of `length` bytes begins at pc_page + pc. */
 void ir_insn(struct ir_block *b, s32 pc, unsigned length);

@@ -225,6 +225,14 @@ static void take_transfer(struct parser *p, struct ir_op *op)
         return fail(p, "no such bytes or place of", ir_op_name((enum ir_opcode)op->code));
     op->type = IR_I64;
     op->aux = p->failed ? 0 : (u16)(__builtin_ctzll((u64)bytes) | at >> 4 << IR_VECTOR_PLACE_SHIFT);
+    if (has_word(p) && !strcmp(p->word[p->next], "of")) {
+        take(p);
+        s64 element = take_number(p);
+
+        if (element != 1 && element != 2 && element != 4 && element != 8)
+            return fail(p, "no such element of", ir_op_name((enum ir_opcode)op->code));
+        op->aux |= (u16)(IR_VECTOR_PART | __builtin_ctzll((u64)element) << IR_VECTOR_ELEMENT_SHIFT);
+    }
     take_values(p, op, 0, 2);
 }
 
@@ -246,23 +254,32 @@ static u16 take_place(struct parser *p)
     return (u16)n & 0xfff;
 }
 
+/* Whether the word ends so; then the end is cut off. */
+static bool take_suffix(char *word, const char *suffix)
+{
+    bool has = g_str_has_suffix(word, suffix);
+
+    if (has)
+        word[strlen(word) - strlen(suffix)] = '\0';
+    return has;
+}
+
 static void take_vector(struct parser *p, struct ir_op *op)
 {
     struct ir_vector_place place = { 0 };
-    char *word, *dot;
+    char *word = p->next < p->count ? (char *)p->word[p->next] : NULL;
+    bool some = word && take_suffix(word, ".some"), scalar;
 
     if (op->code == IR_VEC_TO) {
-        op->aux = (u16)take_name(p, ir_vector_number_names, IR_VECTOR_NUMBERS, "unknown number");
+        op->aux = (u16)((some ? IR_VECTOR_SOME : 0) | take_name(p, ir_vector_number_names, IR_VECTOR_NUMBERS, "unknown number"));
         place.s2 = take_place(p);
         place.bytes = take_place(p);
         op->imm = (s64)ir_vector_pack(place);
         return;
     }
     word = (char *)take(p);
-    dot = strchr(word, '.');
-    if (dot && !strcmp(dot, ".x"))
-        *dot = '\0';
-    op->aux = (u16)(take_kind(p, word) | (dot ? IR_VECTOR_SCALAR : 0));
+    scalar = take_suffix(word, ".x");
+    op->aux = (u16)(take_kind(p, word) | (scalar ? IR_VECTOR_SCALAR : 0) | (some ? IR_VECTOR_SOME : 0));
     place.d = take_place(p);
     place.s2 = take_place(p);
     place.s1 = take_place(p);

@@ -139,18 +139,19 @@ static void print_fp(struct printer *p, const struct ir_op *op)
     print_operands(p, op, 0, ir_op_operands(op));
 }
 
-/* kind[.x] destination, sources, bytes */
+/* kind[.x][.some] destination, sources, bytes */
 static void print_vector(struct printer *p, const struct ir_op *op)
 {
     struct ir_vector_place at = ir_vector_unpack((u64)op->imm);
     unsigned kind = op->aux & IR_VECTOR_KIND;
 
     if (op->code == IR_VEC_TO) {
-        g_string_append_printf(p->out, " %s %u %u", kind < IR_VECTOR_NUMBERS ? ir_vector_number_names[kind] : "?", at.s2, at.bytes);
+        g_string_append_printf(p->out, " %s%s %u %u", kind < IR_VECTOR_NUMBERS ? ir_vector_number_names[kind] : "?", op->aux & IR_VECTOR_SOME ? ".some" : "",
+                               at.s2, at.bytes);
         return;
     }
-    g_string_append_printf(p->out, " %s%s %u %u %u %u", kind < IR_VECTOR_KINDS ? ir_vector_rows[kind].name : "?",
-                           op->aux & IR_VECTOR_SCALAR ? ".x" : "", at.d, at.s2, at.s1, at.bytes);
+    g_string_append_printf(p->out, " %s%s%s %u %u %u %u", kind < IR_VECTOR_KINDS ? ir_vector_rows[kind].name : "?",
+                           op->aux & IR_VECTOR_SCALAR ? ".x" : "", op->aux & IR_VECTOR_SOME ? ".some" : "", at.d, at.s2, at.s1, at.bytes);
     print_operands(p, op, 0, 1);
 }
 
@@ -219,6 +220,8 @@ static void print_body(struct printer *p, const struct ir_op *op)
     case IR_VLD:
     case IR_VST:
         g_string_append_printf(p->out, " %s %u %u", op->helper->name, ir_vector_bytes(op->aux), ir_vector_at(op->aux));
+        if (op->aux & IR_VECTOR_PART)
+            g_string_append_printf(p->out, " of %u", 1u << ir_vector_element(op->aux));
         print_operands(p, op, 0, 2);
         break;
     case IR_INSN:

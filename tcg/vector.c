@@ -78,6 +78,16 @@ static enum ir_type type_of(u64 word)
     return (enum ir_type)(word >> (48 + IR_VECTOR_TYPE_SHIFT));
 }
 
+/* How many of `count` lanes or bits a word is about. */
+static u64 limit(const struct code_layout *layout, const u8 *base, u64 word, u64 count)
+{
+    u64 length = count;
+
+    if (word >> 48 & IR_VECTOR_SOME)
+        memcpy(&length, base + layout->vector_length, sizeof(length));
+    return MIN(length, count);
+}
+
 void ir_vector_run(const struct code_layout *layout, u8 *base, u64 word, u64 scalar)
 {
     static void (*const run[IR_TYPE_COUNT])(const struct work *) = { [IR_I8] = run_i8,   [IR_I16] = run_i16, [IR_I32] = run_i32,
@@ -86,10 +96,10 @@ void ir_vector_run(const struct code_layout *layout, u8 *base, u64 word, u64 sca
     enum ir_type type = type_of(word);
     u8 *file = base + layout->vectors;
     bool is_scalar = word >> 48 & IR_VECTOR_SCALAR;
-    u32 lane = ir_vector_lane(type);
+    u32 lane = ir_vector_lane(type), lanes = (u32)limit(layout, base, word, p.bytes >> lane);
     struct work w = {
         .kind = (enum ir_vector_kind)(word >> 48 & IR_VECTOR_KIND), .d = file + p.d, .s2 = file + p.s2, .s1 = is_scalar ? (const u8 *)&scalar : file + p.s1,
-        .lanes = p.bytes >> lane, .step = is_scalar ? 0 : 1u << lane, .flags = base + layout->fp_flags, .rounding = base[layout->fp_rounding],
+        .lanes = lanes, .step = is_scalar ? 0 : 1u << lane, .flags = base + layout->fp_flags, .rounding = base[layout->fp_rounding],
     };
 
     run[type](&w);
@@ -108,6 +118,7 @@ u64 ir_vector_to(const struct code_layout *layout, const u8 *base, u64 word)
     struct ir_vector_place p = ir_vector_unpack(word);
     const u8 *from = base + layout->vectors + p.s2;
     enum ir_vector_number number = (enum ir_vector_number)(word >> 48 & IR_VECTOR_KIND);
+    u32 count = (u32)limit(layout, base, word, p.bytes);
     u64 sum = 0;
 
     if (number == IR_VECTOR_LANE0) {
@@ -116,8 +127,8 @@ u64 ir_vector_to(const struct code_layout *layout, const u8 *base, u64 word)
         memcpy(&sum, from, 1u << ir_vector_lane(type_of(word)));
         return (u64)((s64)(sum << unused) >> unused);
     }
-    for (u32 at = 0; at < p.bytes; at += 64) {
-        u64 bits = mask_word(from, at, p.bytes);
+    for (u32 at = 0; at < count; at += 64) {
+        u64 bits = mask_word(from, at, count);
 
         if (number == IR_VECTOR_FIRST && bits)
             return at + (u64)__builtin_ctzll(bits);

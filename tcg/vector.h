@@ -22,8 +22,11 @@ enum ir_vector_shape { IR_VECTOR_LANES, IR_VECTOR_BITS, IR_VECTOR_FOLD, IR_VECTO
 /* The number that vec_to makes. */
 enum ir_vector_number { IR_VECTOR_FIRST, IR_VECTOR_COUNT, IR_VECTOR_LANE0, IR_VECTOR_NUMBERS };
 
-/* The aux word of vec: kind, and whether the second source is the scalar operand. */
-enum { IR_VECTOR_KIND = 0xff, IR_VECTOR_SCALAR = 1 << 8, IR_VECTOR_TYPE_SHIFT = 9 };
+/*
+ * The aux word of vec: kind; whether the second source is the scalar operand; and, of LANES and BITS, whether only as many lanes are computed as
+ * code_layout.vector_length says, at most those of the place: the others stay. No op before it in its block may put that register.
+ */
+enum { IR_VECTOR_KIND = 0xff, IR_VECTOR_SCALAR = 1 << 8, IR_VECTOR_SOME = 1 << 9, IR_VECTOR_TYPE_SHIFT = 10 };
 
 enum { IR_VECTOR_FILE = 2048 }; /* bytes of the longest file: places are below it */
 
@@ -55,8 +58,11 @@ static inline u64 ir_vector_word(const struct ir_op *op)
     return (u64)op->imm | (u64)(op->aux | op->type << IR_VECTOR_TYPE_SHIFT) << 48;
 }
 
-/* vld and vst: the aux word is log2 of the bytes, and the place in units of 16 bytes. */
-enum { IR_VECTOR_SIZE = 15, IR_VECTOR_PLACE_SHIFT = 4 };
+/*
+ * vld and vst: the aux word is log2 of the bytes, and the place in units of 16 bytes. With IR_VECTOR_PART only as many elements are moved as
+ * code_layout.vector_length says, at most those bytes; log2 of an element's bytes is above.
+ */
+enum { IR_VECTOR_SIZE = 15, IR_VECTOR_PLACE_SHIFT = 4, IR_VECTOR_PLACE = 0x7f, IR_VECTOR_PART = 1 << 11, IR_VECTOR_ELEMENT_SHIFT = 12 };
 
 static inline unsigned ir_vector_bytes(u32 aux)
 {
@@ -65,7 +71,12 @@ static inline unsigned ir_vector_bytes(u32 aux)
 
 static inline unsigned ir_vector_at(u32 aux)
 {
-    return aux >> IR_VECTOR_PLACE_SHIFT << 4;
+    return (aux >> IR_VECTOR_PLACE_SHIFT & IR_VECTOR_PLACE) << 4;
+}
+
+static inline unsigned ir_vector_element(u32 aux)
+{
+    return aux >> IR_VECTOR_ELEMENT_SHIFT & 3;
 }
 
 /* Log2 of a lane's bytes. */

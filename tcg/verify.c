@@ -229,22 +229,24 @@ static bool check_vector(struct verifier *v, const struct ir_op *op)
     bool scalar = op->aux & IR_VECTOR_SCALAR, is_fp = ir_type_is_fp(op->type);
     enum ir_vector_shape shape;
 
-    if (kind >= IR_VECTOR_KINDS || op->aux & ~(IR_VECTOR_KIND | IR_VECTOR_SCALAR))
+    if (kind >= IR_VECTOR_KINDS || op->aux & ~(IR_VECTOR_KIND | IR_VECTOR_SCALAR | IR_VECTOR_SOME))
         return complain(v, "no such vector operation");
     shape = (enum ir_vector_shape)ir_vector_rows[kind].shape;
     if (is_fp != (shape >= IR_VECTOR_FLANES))
         return complain(v, "not lanes of the operation's type");
     if (shape == IR_VECTOR_FOLD && scalar)
         return complain(v, "it has no scalar form");
+    if (op->aux & IR_VECTOR_SOME && shape != IR_VECTOR_LANES && shape != IR_VECTOR_BITS)
+        return complain(v, "it has no form of some lanes");
     return check_places(v, op, shape) && check_operand(v, 0, scalar && is_fp ? (enum ir_type)op->type : IR_I64);
 }
 
 static bool check_vector_number(struct verifier *v, const struct ir_op *op)
 {
     struct ir_vector_place p = ir_vector_unpack((u64)op->imm);
-    unsigned bytes = op->aux == IR_VECTOR_LANE0 ? 8 : (p.bytes + 7) / 8;
+    unsigned number = op->aux & ~IR_VECTOR_SOME, bytes = number == IR_VECTOR_LANE0 ? 8 : (p.bytes + 7) / 8;
 
-    if (op->aux >= IR_VECTOR_NUMBERS || op->type > IR_I64)
+    if (number >= IR_VECTOR_NUMBERS || (op->aux & IR_VECTOR_SOME && number != IR_VECTOR_FIRST) || op->type > IR_I64)
         return complain(v, "no such number of a vector");
     return p.s2 + bytes <= IR_VECTOR_FILE || complain(v, "a place outside the vector file");
 }

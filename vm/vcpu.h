@@ -119,7 +119,7 @@ struct cpu_class {
     u32 pinned_fp_count;
     s32 state_fp_rounding, state_fp_flags; /* offsets of u8: code_layout.fp_rounding, fp_flags */
     const struct ir_helper *const *helpers; /* that translate makes calls of, NULL-terminated; may be NULL */
-    s32 state_vectors;       /* of code_layout.vectors; unused where no vector op is translated */
+    s32 state_vectors, state_vector_length; /* of code_layout.vectors, vector_length; unused where no vector op is translated */
 
     /* The vCPU's own thread, or the main loop while it is stopped. */
     void (*reset)(struct vcpu *vcpu);

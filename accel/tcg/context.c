@@ -58,6 +58,7 @@ bool tcg_layout_init(struct tcg *tcg, const struct cpu_class *cpu)
         .fp_rounding = cpu->state_fp_rounding,
         .fp_flags = cpu->state_fp_flags,
         .vectors = cpu->state_vectors,
+        .vector_length = cpu->state_vector_length,
         .fp_live = host + (s32)offsetof(struct vcpu_host, fp_live),
         .fp_area = host + (s32)offsetof(struct vcpu_host, fp_area),
         .pinned_fp_count = cpu->pinned_fp_count,

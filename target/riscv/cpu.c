@@ -165,6 +165,7 @@ static const struct cpu_class cpu_class = {
     .state_fp_rounding = offsetof(struct riscv_state, frm),
     .state_fp_flags = offsetof(struct riscv_state, fflags),
     .state_vectors = offsetof(struct riscv_state, v),
+    .state_vector_length = offsetof(struct riscv_state, vl),
     .reset = riscv_reset,
     .helpers = riscv_ir_helpers,
     .configuration = configuration,

@@ -14,6 +14,24 @@ static bool may_inline(const struct translation *t)
     return t->cpu && !t->careful && !t->cpu->rvv_ta_all_1s && !t->cpu->rvv_ma_all_1s;
 }
 
+/*
+ * The careful variant, behind a vsetvli of the same block, which was a call: vtype is known, vl is in the state and vstart is 0. Ops on integers and
+ * loads and stores of elements in a row work on as many lanes as vl says.
+ */
+static bool may_do_some(const struct translation *t)
+{
+    return t->careful && t->vtype_known && !t->cpu->rvv_ta_all_1s && !t->cpu->rvv_ma_all_1s;
+}
+
+/* Lanes that an op is about, at most; some: how many there are is not known. 0: it is to be a call. */
+static u64 lanes_of(const struct translation *t, bool *some)
+{
+    *some = may_do_some(t);
+    if (*some)
+        return riscv_vector_max(t->cpu, t->vtype);
+    return t->vl_known && may_inline(t) ? t->vl : 0;
+}
+
 static void set_known(struct translation *t, bool known, u64 vtype)
 {
     t->vtype_known = known && t->cpu;
@@ -212,10 +230,10 @@ static bool is_move_whole(unsigned op)
 }
 
 /* What moves bits alone: elements, whole registers, element 0. */
-static void inline_move(struct translation *t, const struct riscv_insn *i, unsigned op, unsigned form)
+static void inline_move(struct translation *t, const struct riscv_insn *i, unsigned op, unsigned form, u64 lanes, bool some)
 {
     unsigned sew = riscv_vector_sew(t->vtype);
-    struct ir_vector_place place = { .d = place_of(t, i->raw >> 7 & 31), .bytes = (u16)(t->vl << sew) };
+    struct ir_vector_place place = { .d = place_of(t, i->raw >> 7 & 31), .bytes = (u16)(lanes << sew) };
     ir_value scalar = form == RISCV_V_V ? IR_NONE : scalar_for(t, i, form, false);
 
     place.s2 = place.d;
@@ -224,12 +242,14 @@ static void inline_move(struct translation *t, const struct riscv_insn *i, unsig
         place.s1 = place_of(t, i->raw >> 20 & 31);
         place.bytes = (u16)(t->cpu->vlen / 8 << (op - RISCV_V_MV1R));
         scalar = IR_NONE;
+        some = false;
     } else if (op == RISCV_V_MV_S) {
         place.bytes = (u16)(1 << sew);
     }
     if (scalar != IR_NONE)
         place.s1 = place.d;
-    ir_vector(t->b, (enum ir_type)(IR_I8 + sew), IR_VECTOR_MV | (scalar == IR_NONE ? 0 : IR_VECTOR_SCALAR), &place, scalar);
+    ir_vector(t->b, (enum ir_type)(IR_I8 + sew), IR_VECTOR_MV | (scalar == IR_NONE ? 0 : IR_VECTOR_SCALAR) | (some ? IR_VECTOR_SOME : 0),
+              &place, scalar);
     mark_dirty(t);
 }
 
@@ -237,19 +257,22 @@ static void inline_move(struct translation *t, const struct riscv_insn *i, unsig
 static bool inline_op(struct translation *t, const struct riscv_insn *i, unsigned op, unsigned form)
 {
     unsigned sew = riscv_vector_sew(t->vtype), kind = kinds[op] - 1u;
-    bool is_fp = kinds[op] && ir_vector_is_fp((enum ir_vector_kind)kind), is_mask = op >= RISCV_V_MANDN && op <= RISCV_V_MXNOR;
-    struct ir_vector_place place = { place_of(t, i->raw >> 7 & 31), place_of(t, i->raw >> 20 & 31), place_of(t, i->raw >> 15 & 31), (u16)(t->vl << sew) };
+    bool some, is_fp = kinds[op] && ir_vector_is_fp((enum ir_vector_kind)kind), is_mask = op >= RISCV_V_MANDN && op <= RISCV_V_MXNOR;
+    u64 lanes = lanes_of(t, &some);
+    struct ir_vector_place place = { place_of(t, i->raw >> 7 & 31), place_of(t, i->raw >> 20 & 31), place_of(t, i->raw >> 15 & 31), (u16)(lanes << sew) };
     enum ir_type type = (enum ir_type)(IR_I8 + sew);
 
-    if (!t->vl_known || !may_inline(t) || (!t->vl && !is_move_whole(op)))
+    if (!lanes && !(t->vl_known && may_inline(t) && is_move_whole(op)))
         return false;
     if (op == RISCV_V_MV || op == RISCV_V_MV_S || is_move_whole(op)) {
         if (form == RISCV_V_F && sew < 2)
             return false;
-        inline_move(t, i, op, form);
+        inline_move(t, i, op, form, lanes, some);
         return true;
     }
     if (!kinds[op] || is_masked(i) || (is_mask && t->vl % 8) || (is_fp && (sew < 2 || t->mode & RISCV_MODE_FRM_AWAY)))
+        return false;
+    if (some && (is_mask || is_fp || ir_vector_rows[kind].shape == IR_VECTOR_FOLD))
         return false;
     if (is_mask) {
         type = IR_I8;
@@ -261,7 +284,8 @@ static bool inline_op(struct translation *t, const struct riscv_insn *i, unsigne
     }
     if (form != RISCV_V_V || riscv_vector_info[op].s1 == VECTOR_NONE)
         place.s1 = place.s2;
-    ir_vector(t->b, type, kind | (form == RISCV_V_V ? 0 : IR_VECTOR_SCALAR), &place, form == RISCV_V_V ? IR_NONE : scalar_for(t, i, form, is_fp));
+    ir_vector(t->b, type, kind | (form == RISCV_V_V ? 0 : IR_VECTOR_SCALAR) | (some ? IR_VECTOR_SOME : 0), &place,
+              form == RISCV_V_V ? IR_NONE : scalar_for(t, i, form, is_fp));
     mark_dirty(t);
     return true;
 }
@@ -270,14 +294,16 @@ static bool inline_op(struct translation *t, const struct riscv_insn *i, unsigne
 static ir_value inline_number(struct translation *t, const struct riscv_insn *i, unsigned op)
 {
     unsigned sew = riscv_vector_sew(t->vtype);
-    struct ir_vector_place place = { .s2 = place_of(t, i->raw >> 20 & 31), .bytes = (u16)(t->vl_known ? t->vl : 0) };
+    bool some;
+    u64 lanes = lanes_of(t, &some);
+    struct ir_vector_place place = { .s2 = place_of(t, i->raw >> 20 & 31), .bytes = (u16)lanes };
     bool is_lane = op == RISCV_V_MV_X_S || op == RISCV_V_MV_F_S;
 
-    if (!t->vl_known || !may_inline(t) || is_masked(i) || (!is_lane && !t->vl) || (op == RISCV_V_MV_F_S && sew < 2))
+    if ((!lanes && !(is_lane && t->vl_known && may_inline(t))) || is_masked(i) || (op == RISCV_V_MV_F_S && sew < 2) || (some && op == RISCV_V_CPOP_M))
         return IR_NONE;
     mark_dirty(t);
     return ir_vector_number(t->b, is_lane ? (enum ir_type)(IR_I8 + sew) : IR_I64,
-                            is_lane ? IR_VECTOR_LANE0 : op == RISCV_V_FIRST ? IR_VECTOR_FIRST : IR_VECTOR_COUNT, &place);
+                            is_lane ? IR_VECTOR_LANE0 : op != RISCV_V_FIRST ? IR_VECTOR_COUNT : IR_VECTOR_FIRST | (some ? IR_VECTOR_SOME : 0), &place);
 }
 
 /* --- calls --- */
@@ -359,26 +385,28 @@ void translate_vector_to_f(struct translation *t, const struct riscv_insn *i, un
 }
 
 /* Bytes that a load or store moves when nothing keeps it from being one vld or vst; else 0. */
-static u64 run_of_bytes(const struct translation *t, const struct riscv_insn *i, unsigned access, unsigned bits)
+static u64 run_of_bytes(const struct translation *t, const struct riscv_insn *i, unsigned access, unsigned bits, bool *some)
 {
-    u64 fields = (i->raw >> 29) + 1, bytes;
+    u64 fields = (i->raw >> 29) + 1, lanes = lanes_of(t, some), bytes;
 
-    if (!t->vl_known || !may_inline(t) || is_masked(i))
+    if ((!*some && (!t->vl_known || !may_inline(t))) || is_masked(i) || (*some && access == RISCV_VMEM_MASK))
         return 0;
     if (access == RISCV_VMEM_WHOLE)
         bytes = fields * t->cpu->vlen / 8;
     else if (access == RISCV_VMEM_MASK)
         bytes = (t->vl + 7) / 8;
     else if ((access == RISCV_VMEM_UNIT || access == RISCV_VMEM_FIRST) && fields == 1)
-        bytes = t->vl * bits / 8;
+        bytes = lanes * bits / 8;
     else
         return 0;
+    *some = *some && access != RISCV_VMEM_WHOLE;
     return is_power(bytes) ? bytes : 0;
 }
 
 void translate_vector_memory(struct translation *t, const struct riscv_insn *i, unsigned access, unsigned bits, bool load)
 {
     u64 what = i->raw | (u64)access << 32 | (u64)bits << 40 | (u64)load << 48, bytes;
+    bool some;
 
     assume(t);
     if (t->vtype_known && !riscv_vector_memory_legal(t->cpu, access, bits, load, i->raw, t->vtype)) {
@@ -386,14 +414,18 @@ void translate_vector_memory(struct translation *t, const struct riscv_insn *i, 
         return;
     }
     what |= (u64)t->vtype_known << 49;
-    bytes = run_of_bytes(t, i, access, bits);
+    bytes = run_of_bytes(t, i, access, bits, &some);
     if (bytes) {
         unsigned size = (unsigned)__builtin_ctzll(bytes), place = place_of(t, i->raw >> 7 & 31);
         ir_value address = translate_x(t, i->rs1);
 
         if (load)
             mark_dirty(t);
-        (load ? ir_vector_load : ir_vector_store)(t->b, &riscv_ir_vector_transfer, size, place, address, translate_const(t, (s64)what));
+        if (some)
+            (load ? ir_vector_load_part : ir_vector_store_part)(t->b, &riscv_ir_vector_transfer, size, place, (unsigned)__builtin_ctz(bits) - 3, address,
+                                                                translate_const(t, (s64)what));
+        else
+            (load ? ir_vector_load : ir_vector_store)(t->b, &riscv_ir_vector_transfer, size, place, address, translate_const(t, (s64)what));
         return;
     }
     translate_call(t, &riscv_ir_vector_memory, translate_const(t, (s64)what), translate_x(t, i->rs1),

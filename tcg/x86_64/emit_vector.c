@@ -123,10 +123,14 @@ static void lane_bits(const struct vec *v, enum host_reg r)
 }
 
 /* Collected bits in rax go to the file, `count` from bit `at` of the destination on. */
-static void put_bits(const struct vec *v, unsigned at, unsigned count)
+static void put_bits(struct vec *v, unsigned at, unsigned count)
 {
     struct x86_mem m = file(v, v->at.d + at / 8);
 
+    if (v->some) {
+        x86_vec_put_some(v, at, count);
+        return;
+    }
     if (count >= 8) {
         x86_mov_mr(v->c, count == 32 ? 2 : count == 16 ? 1 : 0, m, RAX);
         return;
@@ -141,7 +145,7 @@ static bool emit_bits(struct vec *v)
     unsigned have = 0, bits, done = 0;
     bool inverted;
 
-    if (v->at.bytes % 16)
+    if (v->at.bytes % 16 || (v->some && !v->e->features.bmi))
         return false;
     if (v->lane == 1) {
         v->width = 16;
@@ -170,6 +174,7 @@ static bool emit_bits(struct vec *v)
     }
     if (have)
         put_bits(v, done, have);
+    x86_vec_done(v);
     return true;
 }
 
@@ -254,6 +259,8 @@ static bool emit_lanes(struct vec *v, const struct ir_op *op)
 
 static bool emit_inline(struct vec *v, const struct ir_op *op)
 {
+    if (v->some && ir_vector_rows[v->kind].shape == IR_VECTOR_LANES)
+        return x86_vec_some_lanes(v);
     switch (ir_vector_rows[v->kind].shape) {
     case IR_VECTOR_LANES:
     case IR_VECTOR_FLANES:
@@ -269,7 +276,7 @@ static bool emit_inline(struct vec *v, const struct ir_op *op)
 void x86_emit_vector(struct tcg_engine *e, const struct ir_op *op)
 {
     struct vec v = { .e = e, .c = &e->code, .kind = (enum ir_vector_kind)(op->aux & IR_VECTOR_KIND), .type = (enum ir_type)op->type,
-                     .lane = ir_vector_lane((enum ir_type)op->type), .at = ir_vector_unpack((u64)op->imm), .scalar = op->aux & IR_VECTOR_SCALAR,
+                     .lane = ir_vector_lane((enum ir_type)op->type), .at = ir_vector_unpack((u64)op->imm), .scalar = op->aux & IR_VECTOR_SCALAR, .some = op->aux & IR_VECTOR_SOME,
                      .vex = e->features.vex };
     ir_value a = x86_root(e, op->arg[0]);
     struct x86_operand o = x86_operand_of(e, a);
@@ -356,14 +363,17 @@ static void count_bits(struct tcg_engine *e, const struct ir_vector_place *p)
 void x86_emit_vector_number(struct tcg_engine *e, const struct ir_op *op)
 {
     struct ir_vector_place p = ir_vector_unpack((u64)op->imm);
+    unsigned number = op->aux & IR_VECTOR_KIND;
     enum host_reg d;
 
     x86_flush_temps(e, X86_TEMPS);
-    if (op->aux == IR_VECTOR_LANE0)
+    if (number == IR_VECTOR_LANE0)
         x86_extend_rm(&e->code, ir_vector_lane((enum ir_type)op->type), true, true, RAX, bits_at(e, &p, 0));
-    else if (p.bytes && p.bytes <= 512 && op->aux == IR_VECTOR_FIRST && p.s2 + 8 * ((p.bytes + 63) / 64) <= IR_VECTOR_FILE)
+    else if (p.bytes && p.bytes <= 512 && number == IR_VECTOR_FIRST && p.s2 + 8 * ((p.bytes + 63) / 64) <= IR_VECTOR_FILE) {
         first_bit(e, &p);
-    else if (p.bytes && p.bytes <= 512 && e->features.popcnt && op->aux == IR_VECTOR_COUNT && p.s2 + 8 * ((p.bytes + 63) / 64) <= IR_VECTOR_FILE)
+        if (op->aux & IR_VECTOR_SOME)
+            x86_vec_first_of_some(e);
+    } else if (p.bytes && p.bytes <= 512 && e->features.popcnt && number == IR_VECTOR_COUNT && p.s2 + 8 * ((p.bytes + 63) / 64) <= IR_VECTOR_FILE)
         count_bits(e, &p);
     else
         call(e, &to_row, ir_vector_word(op));
@@ -415,9 +425,18 @@ void x86_emit_vector_transfer(struct tcg_engine *e, const struct ir_op *op)
     a = x86_take(e, op->arg[0]);
     cold->value = x86_take(e, op->arg[1]);
     cold->address = (u8)x86_address(e, a, 0);
+    if (op->aux & IR_VECTOR_PART && !x86_vec_may_move_part(e)) {
+        cold->check = NULL;
+        cold->from = x86_jmp(&e->code);
+        cold->back = e->code.p;
+        return;
+    }
     cold->check = e->code.p;
     cold->from = x86_check(e, cold->table, ir_vector_bytes(op->aux));
-    move_bytes(e, op);
+    if (op->aux & IR_VECTOR_PART)
+        x86_vec_move_part(e, op);
+    else
+        move_bytes(e, op);
     cold->back = e->code.p;
 }
 
@@ -426,7 +445,10 @@ static void emit_transfer(struct tcg_engine *e, const struct x86_cold *cold)
     struct x86_code *c = &e->code;
     const struct ir_op *op = &e->block->op[cold->extra];
 
-    x86_begin_slow(e, cold, 0);
+    if (cold->check)
+        x86_begin_slow(e, cold, 0);
+    else /* nothing was checked: rcx is the address */
+        x86_fix(cold->from, c->p);
     x86_clean_cold(e, cold->nan32, cold->nan64);
     x86_mov_mi(c, 2, x86_base(e->layout->scratch + 16), cold->where);
     x86_mov_rr(c, true, RAX, RCX);

@@ -20,6 +20,9 @@ struct vec {
     unsigned width; /* bytes at a time */
     u32 wide;       /* SSE_256 or 0 */
     unsigned off;   /* of the chunk */
+    bool some;      /* IR_VECTOR_SOME */
+    x86_fixup done[IR_VECTOR_FILE / 16]; /* jumps to the end, where no lanes are left */
+    u32 done_count;
 };
 
 /* --- emit_vector_lanes.c: code for the chunk at `off`, whose second operand is in X0 and whose scalar is in X1 --- */
@@ -29,6 +32,19 @@ unsigned x86_vec_integer(const struct vec *v);
 unsigned x86_vec_floating(const struct vec *v);
 /* Lanes of X0 become all ones or zeros; *inverted: the other way. False: there is no code. */
 bool x86_vec_compare(const struct vec *v, bool *inverted);
+
+/* --- emit_vector_some.c: as many lanes as the length says; rax and rcx are clobbered --- */
+
+/* An op on integers. False: there is no code. */
+bool x86_vec_some_lanes(struct vec *v);
+/* Collected bits in rax, as put_bits; x86_vec_done must follow the last. Needs BMI. */
+void x86_vec_put_some(struct vec *v, unsigned at, unsigned count);
+void x86_vec_done(struct vec *v);
+/* rax: a bit's number, or -1 when it is none of the length's. */
+void x86_vec_first_of_some(struct tcg_engine *e);
+/* vld and vst of IR_VECTOR_PART, at the host address in rcx, if the host can. */
+bool x86_vec_may_move_part(const struct tcg_engine *e);
+void x86_vec_move_part(struct tcg_engine *e, const struct ir_op *op);
 
 /* --- pieces --- */
 

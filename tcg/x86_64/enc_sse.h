@@ -57,6 +57,7 @@ enum x86_sse {
     SSE_PBROADCASTB = SSE_66 | SSE_0F38 | 0x78, SSE_PBROADCASTW = SSE_66 | SSE_0F38 | 0x79, SSE_PBROADCASTD = SSE_66 | SSE_0F38 | 0x58,
     SSE_PBROADCASTQ = SSE_66 | SSE_0F38 | 0x59, SSE_BROADCAST128 = SSE_66 | SSE_0F38 | 0x5a,
     SSE_ADDPS = 0x58, SSE_MULPS = 0x59, SSE_SUBPS = 0x5c, SSE_DIVPS = 0x5e, SSE_SQRTPS = 0x51, SSE_CMPPS = 0xc2,
+    SSE_BZHI = SSE_0F38 | 0xf5, SSE_KMOVD = SSE_F2 | 0x92, /* VEX forms only */
     SSE_MOVD_LOAD = SSE_66 | 0x6e, SSE_MOVQ_STORE = SSE_66 | 0xd6, SSE_PEXTRB = SSE_66 | SSE_0F3A | 0x14,
 };
 
@@ -114,6 +115,34 @@ static inline void x86_sse_rc(struct x86_code *c, bool vex, u32 op, unsigned reg
 
     *p++ = (reg & 7) << 3 | 5;
     c->p = x86_put32(p, (u32)(constant - (p + 4)));
+}
+
+/* vmovdqu8 of xmm or (SSE_256) ymm registers below 16: bytes whose bit in k1 is 0 stay. */
+static inline u8 *x86_evex_move_head(u8 *p, u32 wide, unsigned reg, unsigned b, u8 opcode)
+{
+    *p++ = 0x62;
+    *p++ = (~reg & 8) << 4 | 0x40 | (~b & 8) << 2 | 0x10 | 1;
+    *p++ = 0x78 | 4 | 3;
+    *p++ = (wide & SSE_256 ? 0x20 : 0) | 8 | 1;
+    *p++ = opcode;
+    return p;
+}
+
+static inline void x86_move_k1_rr(struct x86_code *c, u32 wide, unsigned d, unsigned s)
+{
+    u8 *p = x86_evex_move_head(x86_begin(c), wide, d & 15, s & 15, 0x6f);
+
+    *p++ = 0xc0 | (d & 7) << 3 | (s & 7);
+    c->p = p;
+}
+
+/* m: a base that is not rsp or r12, and a displacement (always of four bytes: those of one byte have another unit here). */
+static inline void x86_move_k1_rm(struct x86_code *c, u32 wide, bool is_store, unsigned reg, struct x86_mem m)
+{
+    u8 *p = x86_evex_move_head(x86_begin(c), wide, reg & 15, m.base, is_store ? 0x7f : 0x6f);
+
+    *p++ = 0x80 | (reg & 7) << 3 | (m.base & 7);
+    c->p = x86_put32(p, (u32)m.disp);
 }
 
 static inline void x86_imm8(struct x86_code *c, u8 imm)

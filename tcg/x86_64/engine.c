@@ -8,7 +8,7 @@ static const u8 pin_order[X86_PIN_COUNT] = {R14, R12, RDI, RSI, R8, R9, RDX, RBX
 static unsigned host_level(void)
 {
     if (__builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2") && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
-        return 3;
+        return __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") ? 4 : 3;
     return __builtin_cpu_supports("popcnt") && __builtin_cpu_supports("sse4.2") ? 2 : 1;
 }
 
@@ -20,6 +20,7 @@ static void choose_features(struct tcg_engine *e, unsigned host_isa)
         level = host_isa;
     e->features.popcnt = e->features.sse41 = level >= 2;
     e->features.bmi = e->features.vex = level >= 3;
+    e->features.masks = level >= 4;
 }
 
 static void pin(struct tcg_engine *e, u16 guest, unsigned host)

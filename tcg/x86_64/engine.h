@@ -33,6 +33,7 @@ struct x86_features {
     bool sse41;       /* v2 */
     bool bmi;         /* v3: BMI1, BMI2, LZCNT, MOVBE */
     bool vex;         /* v3: AVX, FMA */
+    bool masks;       /* v4: AVX-512 of bytes, also on xmm and ymm */
 };
 
 /* Offsets of shared code in the buffer. */

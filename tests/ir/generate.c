@@ -330,19 +330,22 @@ static u16 pick_place(struct generator *g)
 
 static void make_transfer(struct generator *g)
 {
-    unsigned size = pick(g, 3) ? 4 + pick(g, 5) : pick(g, 4), place = pick(g, 8) * 256;
-    bool is_load = pick(g, 2);
+    unsigned size = pick(g, 3) ? 4 + pick(g, 5) : pick(g, 4), place = pick(g, 8) * 256, element = pick(g, 4);
+    bool is_load = pick(g, 2), part = pick(g, 2);
     ir_value address = ir_binary_imm(g->b, IR_ADD, pointer(g), (s64)pick(g, 512) - 256);
-    ir_value what = ir_const(g->b, IR_I64, (s64)(1u << size | place << 16 | (u64)is_load << 32));
+    ir_value what = ir_const(g->b, IR_I64, (s64)(1u << size | place << 16 | (u64)is_load << 32 | (u64)part << 33 | (u64)element << 34));
 
-    (is_load ? ir_vector_load : ir_vector_store)(g->b, &machine_transfer, size, place, address, what);
+    if (part)
+        (is_load ? ir_vector_load_part : ir_vector_store_part)(g->b, &machine_transfer, size, place, element, address, what);
+    else
+        (is_load ? ir_vector_load : ir_vector_store)(g->b, &machine_transfer, size, place, address, what);
 }
 
 static void make_vector(struct generator *g)
 {
     static const u16 sizes[] = { 16, 16, 32, 32, 64, 128, 256, 48, 8, 8, 16 };
     enum ir_vector_kind kind = (enum ir_vector_kind)pick(g, IR_VECTOR_KINDS);
-    bool is_fp = ir_vector_is_fp(kind), scalar = pick(g, 3) == 0 && ir_vector_rows[kind].shape != IR_VECTOR_FOLD;
+    bool some, is_fp = ir_vector_is_fp(kind), scalar = pick(g, 3) == 0 && ir_vector_rows[kind].shape != IR_VECTOR_FOLD;
     enum ir_type type = (enum ir_type)(is_fp ? IR_F32 + pick(g, 2) : IR_I8 + pick(g, 4));
     u16 bytes = pick(g, 8) ? sizes[pick(g, ARRAY_SIZE(sizes))] : (u16)(1 << ir_vector_lane(type)) * (u16)(1 + pick(g, 5));
     u16 d = (u16)(pick(g, 8) * 256);
@@ -357,7 +360,8 @@ static void make_vector(struct generator *g)
     if (place.s2 + bytes > IR_VECTOR_FILE || place.s1 + bytes > IR_VECTOR_FILE || (place.s2 != d && place.s2 < d && place.s2 + bytes > d) ||
         (place.s1 != d && place.s1 < d && place.s1 + bytes > d))
         place.s2 = place.s1 = d;
-    ir_vector(g->b, type, kind | (scalar ? IR_VECTOR_SCALAR : 0), &place, scalar ? is_fp ? pick_float(g, type) : pick_value(g, IR_I64) : IR_NONE);
+    some = ir_vector_rows[kind].shape <= IR_VECTOR_BITS && pick(g, 2);
+    ir_vector(g->b, type, kind | (scalar ? IR_VECTOR_SCALAR : 0) | (some ? IR_VECTOR_SOME : 0), &place, scalar ? is_fp ? pick_float(g, type) : pick_value(g, IR_I64) : IR_NONE);
 }
 
 static void make_number(struct generator *g)
@@ -365,6 +369,8 @@ static void make_number(struct generator *g)
     u32 number = pick(g, IR_VECTOR_NUMBERS);
     struct ir_vector_place place = { .s2 = pick_place(g), .bytes = (u16)(pick(g, 2) ? 1 + pick(g, 200) : 8u << pick(g, 6)) };
 
+    if (number == IR_VECTOR_FIRST && pick(g, 2))
+        number |= IR_VECTOR_SOME;
     if (place.s2 + 64 <= IR_VECTOR_FILE)
         remember(g, IR_I64, ir_vector_number(g->b, number == IR_VECTOR_LANE0 ? (enum ir_type)(IR_I8 + pick(g, 4)) : IR_I64, number, &place));
 }

@@ -31,6 +31,7 @@ const struct code_layout machine_layout = {
     .fp_live = FROM_BASE(host.fp_live),
     .fp_area = FROM_BASE(host.fp_area),
     .vectors = STATE(v),
+    .vector_length = STATE(length),
     .vcpu = FROM_BASE(host.vcpu),
     .pc = FROM_BASE(host.pc),
     .pc_page = FROM_BASE(host.pc_page),
@@ -146,6 +147,18 @@ void machine_flush(struct machine *m, u64 jump_miss)
 }
 
 /* a0..a3 point into memory, a4..a7 are numbers that make near offsets, the others are anything. */
+/* Sometimes the first bit of a group is just not one of them. */
+static u64 random_length(const struct machine_state *state, u64 *r)
+{
+    u32 at = (u32)random_next(r) % 8 * 256, bit = 0;
+
+    if (random_next(r) & 1)
+        return random_next(r) % (random_next(r) & 1 ? 20 : 270);
+    while (bit < 256 && !(state->v[at + bit / 8] >> bit % 8 & 1))
+        bit++;
+    return bit;
+}
+
 static void reset_registers(struct machine *m, u64 *r)
 {
     for (unsigned i = 0; i < MACHINE_LONGS; i++)
@@ -166,6 +179,7 @@ static void reset_registers(struct machine *m, u64 *r)
 
         memcpy(m->state.v + i, &x, 8);
     }
+    m->state.length = random_length(&m->state, r);
     m->state.fp_rounding = random_next(r) % 4;
     m->state.fp_flags = random_next(r) & 1 ? random_next(r) & 31 : 0;
 }
@@ -435,7 +449,10 @@ static u64 transfer(void *vcpu, u64 address, u64 what)
 {
     struct machine *m = vcpu;
     unsigned bytes = what & 0xffff, place = what >> 16 & 0xffff;
-    bool is_load = what >> 32;
+    bool is_load = what >> 32 & 1;
+
+    if (what >> 33 & 1)
+        bytes = (unsigned)MIN(bytes, m->state.length << (what >> 34 & 3));
 
     if (place + bytes > sizeof m->state.v)
         return 0; /* a damaged block (faults.c) */

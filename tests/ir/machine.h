@@ -47,6 +47,7 @@ struct machine_state {
     u8 b[MACHINE_BYTES];
     u8 fp_rounding, fp_flags;
     u64 d[MACHINE_FLOATS];
+    u64 length;  /* code_layout.vector_length */
     _Alignas(16) u8 v[IR_VECTOR_FILE];
 };
 

@@ -34,6 +34,7 @@ static inline void isa_describe_layout(struct code_layout *l, struct ir_reg *reg
     reg[RISCV_REG_VSTART] = (struct ir_reg){ "vstart", IR_I64, offsetof(struct riscv_state, vstart) };
     reg[RISCV_REG_VS_DIRTY] = (struct ir_reg){ "vs_dirty", IR_I64, offsetof(struct riscv_state, vs_dirty) };
     l->vectors = offsetof(struct riscv_state, v);
+    l->vector_length = offsetof(struct riscv_state, vl);
     l->reg = reg;
     l->reg_count = RISCV_REG_COUNT;
     l->pinned_count = ARRAY_SIZE(pinned);

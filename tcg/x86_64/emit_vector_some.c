@@ -1,0 +1,128 @@
+/*
+ * tcg/x86_64/emit_vector_some.c - vector ops on as many lanes as the guest's length says, which is not known here: bytes of a chunk that are not
+ * among them are kept by a mask in k1 (AVX-512), bits by BZHI.
+ */
+#include "tcg/x86_64/emit_vector.h"
+
+static struct x86_mem length(const struct tcg_engine *e)
+{
+    return x86_base(e->layout->vector_length);
+}
+
+/* r: of the length's units of 1 << shift, how many of `most` lie behind the first `at`. None, but at the begin: to done. */
+static void count_left(struct vec *v, enum host_reg r, unsigned shift, unsigned at, unsigned most)
+{
+    u8 *enough;
+
+    x86_mov_rm(v->c, false, r, length(v->e));
+    if (shift)
+        x86_shift_ri(v->c, X86_SHL, false, r, shift);
+    if (at) {
+        x86_alu_ri(v->c, X86_SUB, false, r, (s32)at);
+        v->done[v->done_count++] = x86_jcc(v->c, CC_BE);
+    }
+    x86_alu_ri(v->c, X86_CMP, false, r, (s32)most);
+    enough = x86_jcc8(v->c, CC_B);
+    x86_mov_ri(v->c, r, most);
+    x86_fix8(v->c, enough);
+}
+
+static unsigned in_chunk(const struct vec *v, unsigned bytes)
+{
+    return MIN(v->width, bytes - v->off);
+}
+
+void x86_vec_done(struct vec *v)
+{
+    while (v->done_count)
+        x86_fix(v->done[--v->done_count], v->c->p);
+}
+
+/* A chunk's bytes lie in the file, also where it is longer than the place. */
+static bool has_room(const struct vec *v, unsigned at)
+{
+    return at + ((v->at.bytes + v->width - 1) & ~(v->width - 1)) <= IR_VECTOR_FILE;
+}
+
+static void keep_rest(const struct vec *v, unsigned result)
+{
+    unsigned old = result == X3 ? X0 : X3;
+
+    load(v, old, v->at.d);
+    x86_move_k1_rr(v->c, v->wide, old, result);
+    x86_sse_rm(v->c, true, SSE_MOVDQU_STORE | v->wide, old, 0, file(v, v->at.d + v->off));
+}
+
+bool x86_vec_some_lanes(struct vec *v)
+{
+    if (!v->e->features.masks || (v->at.bytes > 16 && v->at.bytes % 16) || !has_room(v, v->at.d) || !has_room(v, v->at.s2) ||
+        (!v->scalar && !has_room(v, v->at.s1)))
+        return false;
+    for (v->off = 0; v->off < v->at.bytes; v->off += v->width) {
+        unsigned result = X1;
+
+        count_left(v, RAX, v->lane, v->off, in_chunk(v, v->at.bytes));
+        x86_mov_ri(v->c, RCX, UINT32_MAX);
+        x86_sse_rr(v->c, true, SSE_BZHI, RCX, RAX, RCX);
+        x86_sse_rr(v->c, true, SSE_KMOVD, 1, 0, RCX);
+        if (v->kind != IR_VECTOR_MV)
+            load(v, X0, v->at.s2);
+        if (v->kind != IR_VECTOR_MV || !v->scalar)
+            result = x86_vec_integer(v);
+        if (!result)
+            return false; /* at the first chunk */
+        keep_rest(v, result);
+    }
+    x86_vec_done(v);
+    return true;
+}
+
+void x86_vec_put_some(struct vec *v, unsigned at, unsigned count)
+{
+    struct x86_mem m = file(v, v->at.d + at / 8);
+    u32 prefix = count == 16 ? X86_66 : 0, is_wide = count > 8;
+
+    x86_rm(v->c, is_wide ? 0x33 | prefix : 0x32 | X86_BYTE_REG, false, RAX, m); /* xor: what is going to change */
+    count_left(v, RCX, 0, at, count);
+    x86_sse_rr(v->c, true, SSE_BZHI, RAX, RCX, RAX);
+    x86_rm(v->c, is_wide ? 0x31 | prefix : 0x30 | X86_BYTE_REG, false, RAX, m);
+}
+
+void x86_vec_first_of_some(struct tcg_engine *e)
+{
+    struct x86_code *c = &e->code;
+    u8 *inside;
+
+    x86_mov_rm(c, false, RCX, length(e));
+    x86_alu_rr(c, X86_CMP, true, RAX, RCX);
+    inside = x86_jcc8(c, CC_B);
+    x86_mov_ri(c, RAX, UINT64_MAX);
+    x86_fix8(c, inside);
+}
+
+bool x86_vec_may_move_part(const struct tcg_engine *e)
+{
+    return e->features.masks;
+}
+
+/* Guest bytes behind the last element are neither read nor written. */
+void x86_vec_move_part(struct tcg_engine *e, const struct ir_op *op)
+{
+    unsigned bytes = ir_vector_bytes(op->aux), place = ir_vector_at(op->aux), width = bytes >= 32 ? 32 : 16;
+    struct vec v = { .e = e, .c = &e->code, .vex = true, .width = width, .wide = width == 32 ? SSE_256 : 0 };
+    const u8 *ones = e->buffer->write + e->stubs.constants + offsetof(struct x86_constants, box) + 4;
+
+    for (v.off = 0; v.off < bytes; v.off += width) {
+        struct x86_mem memory = x86_mem(RCX, (s32)v.off);
+
+        count_left(&v, RAX, ir_vector_element(op->aux), v.off, in_chunk(&v, bytes));
+        x86_sse_rc(v.c, true, SSE_BZHI, RAX, RAX, ones);
+        x86_note(e);
+        x86_sse_rr(v.c, true, SSE_KMOVD, 1, 0, RAX);
+        load(&v, X0, place);
+        x86_move_k1_rm(v.c, v.wide, op->code == IR_VST, X0, memory);
+        if (op->code == IR_VLD)
+            x86_sse_rm(v.c, true, SSE_MOVDQU_STORE | v.wide, X0, 0, file(&v, place + v.off));
+    }
+    x86_vec_done(&v);
+}
