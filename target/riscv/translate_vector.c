@@ -15,7 +15,7 @@ static bool may_inline(const struct translation *t)
 }
 
 /*
- * The careful variant, behind a vsetvli of the same block, which was a call: vtype is known, vl is in the state and vstart is 0. Ops on integers and
+ * The careful variant, behind a vsetvli of the same block: vtype is known, vl is in the state and vstart is 0. Ops on integers and
  * loads and stores of elements in a row work on as many lanes as vl says.
  */
 static bool may_do_some(const struct translation *t)
@@ -127,6 +127,23 @@ static void set_full_length(struct translation *t, const struct riscv_insn *i, u
     set_length(t, i, vtype, max);
 }
 
+/* In the careful variant: vl is a value. False: it is to be a call. */
+static bool set_some_length(struct translation *t, const struct riscv_insn *i, u64 vtype, ir_value avl)
+{
+    ir_value vl;
+
+    if (!t->careful || t->cpu->rvv_vl_half_avl)
+        return false;
+    vl = ir_binary(t->b, IR_MINU, avl, translate_const(t, (s64)riscv_vector_max(t->cpu, vtype)));
+    ir_put(t->b, IR_I64, RISCV_REG_VL, vl);
+    put_state(t, RISCV_REG_VTYPE, vtype);
+    put_state(t, RISCV_REG_VSTART, 0);
+    mark_dirty(t);
+    translate_set_x(t, i->rd, vl);
+    set_known(t, true, vtype);
+    return true;
+}
+
 void translate_vsetvli(struct translation *t, const struct riscv_insn *i)
 {
     bool keep = !i->rs1 && !i->rd, known = type_known(t, (u64)i->imm, keep);
@@ -138,7 +155,7 @@ void translate_vsetvli(struct translation *t, const struct riscv_insn *i)
         set_full_length(t, i, vtype);
     } else if (known && may_inline(t) && (!keep || t->vl_known)) {
         set_length(t, i, vtype, riscv_vector_limit(t->cpu, vtype, keep ? t->vl : UINT64_MAX));
-    } else {
+    } else if (!known || keep || !set_some_length(t, i, vtype, i->rs1 ? translate_x(t, i->rs1) : translate_const(t, -1))) {
         configure_x(t, i, translate_const(t, i->imm));
         set_known(t, known, vtype);
     }
@@ -153,6 +170,8 @@ void translate_vsetivli(struct translation *t, const struct riscv_insn *i)
         set_length(t, i, vtype, riscv_vector_limit(t->cpu, vtype, i->rs1));
         return;
     }
+    if (known && set_some_length(t, i, vtype, translate_const(t, i->rs1)))
+        return;
     configure(t, i, translate_const(t, i->imm), translate_const(t, i->rs1), false);
     set_known(t, known, vtype);
 }

@@ -19,12 +19,12 @@ struct walk {
 enum {
     OPERANDS = 7,
     DROPS = 1 << 3,  /* goes when nobody reads the result */
-    LEAVES = 1 << 4, /* needs all registers */
+    LEAVES = 1 << 4, /* needs all registers: vector ops may read the length */
     OWN = 1 << 5,    /* has a rule of its own below */
 };
 
 #define RULE(operands, effects) \
-    ((operands) | ((effects) ? 0 : DROPS) | ((effects) & IR_EFFECT_LEAVE ? LEAVES : 0) | \
+    ((operands) | ((effects) ? 0 : DROPS) | ((effects) & (IR_EFFECT_LEAVE | IR_EFFECT_STORE) ? LEAVES : 0) | \
      ((effects) & (IR_EFFECT_GET | IR_EFFECT_PUT | IR_EFFECT_CALL) ? OWN : 0))
 
 enum effect {
@@ -96,6 +96,9 @@ static bool visit_own(struct walk *w, const struct ir_op *op)
         return op->uses != 0;
     case IR_CALL:
         return visit_call(w, op);
+    case IR_VEC_TO:
+        w->epoch += op->uses != 0;
+        return op->uses != 0;
     default: /* pc_add */
         return op->uses != 0;
     }
