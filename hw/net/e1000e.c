@@ -1,20 +1,20 @@
-/* hw/net/e1000e.c - Intel 82574L gigabit controller: control registers, interrupts, life. */
+/* hw/net/e1000e.c - Intel 82574L gigabit controller: control registers, statistics, life. */
 #include "hw/net/e1000e.h"
 #include "hw/pci/express.h"
+#include "hw/pci/extended.h"
 #include "base/bits.h"
 #include "base/error.h"
 #include "vm/clock.h"
 #include <string.h>
 
 enum { BAR_MMIO = 0, BAR_FLASH = 1, BAR_IO = 2, BAR_MSIX = 3 };
-enum { CTRL_RST = 1 << 26, CTRL_EXT_EE_RST = 1 << 13, CTRL_EXT_EIAME = 1 << 24, CTRL_EXT_IAME = 1 << 27 };
+enum { CTRL_RST = 1 << 26 };
 enum { EEC_REQUEST = 1 << 6, EEC_GRANT = 1 << 7, EEC_FIXED = 0x300, NVM_START = 1, NVM_DONE = 2 };
-enum { ICR_ASSERTED = 1u << 31, OTHER_CAUSES = E1000E_LSC | E1000E_RXO | E1000E_MDAC | 1 << 16 | 1 << 17 | 1 << 18 };
 enum { STATUS_FULL = 1, STATUS_LINK = 2, STATUS_1000 = 0x2 << 6 | 0x2 << 8, STATUS_MASTER = 1 << 19 };
 enum { SYSTIM_HZ = 25000000 };
 
 /*
- * DEVIATION Network cards | e1000e: delays (`RDTR`, `ITR`, ...), wake-up, management, time stamps of frames, flash | registers are
+ * DEVIATION Network cards | e1000e: delays of single frames (`RDTR`, `TIDV`, ...), wake-up, management, time stamps of frames, flash | registers are
  * there, nothing follows |
  */
 
@@ -70,8 +70,26 @@ static void count_bytes(struct e1000e *e, u32 counter, u64 bytes)
 {
     u64 sum = ((u64)e->state->stats[counter + 1] << 32 | e->state->stats[counter]) + bytes;
 
+    if (sum < bytes)
+        sum = UINT64_MAX;
     e->state->stats[counter] = (u32)sum;
     e->state->stats[counter + 1] = (u32)(sum >> 32);
+}
+
+/* 10.2.8: reading clears; of the counters of 64 bits the upper half does, so that both halves are of one moment. */
+static u64 read_statistic(void *device, u32 index)
+{
+    static const u8 wide[] = { E1000E_GORC, E1000E_GOTC, E1000E_TOR, E1000E_TOT };
+    u32 *at = &((struct e1000e *)device)->state->stats[index], value = *at;
+
+    for (u32 i = 0; i < ARRAY_SIZE(wide); i++) {
+        if (index == wide[i])
+            return value;
+        if (index == wide[i] + 1u)
+            at[-1] = 0;
+    }
+    *at = 0;
+    return value;
 }
 
 void e1000e_count_frame(struct e1000e *e, const u8 *data, u32 size, bool received)
@@ -88,108 +106,6 @@ void e1000e_count_frame(struct e1000e *e, const u8 *data, u32 size, bool receive
         e1000e_count(e, received ? E1000E_BPRC : E1000E_BPTC);
     else if (net_mac_is_multicast(data))
         e1000e_count(e, received ? E1000E_MPRC : E1000E_MPTC);
-}
-
-/* ---- Interrupts (10.2.4) ---- */
-
-static u32 asserted(const struct e1000e *e)
-{
-    return e->state->causes & e->state->enabled;
-}
-
-static void update_line(struct e1000e *e)
-{
-    pci_function_set_intx(&e->pci, asserted(e) && !pci_msix_is_on(&e->msix));
-}
-
-/* 10.2.4.9: the message of a cause, if it is allotted one. */
-static void send_message(struct e1000e *e, u32 cause, u32 shift)
-{
-    u32 entry = e->state->ivar >> shift & 15;
-
-    if (!(asserted(e) & cause) || !(entry & 8))
-        return;
-    e->state->causes &= ~(cause & e->state->eiac);
-    if (e->state->ctrl_ext & CTRL_EXT_EIAME)
-        e->state->enabled &= ~(cause & e->state->iam);
-    pci_msix_send(&e->msix, entry & 7);
-}
-
-static void send_messages(struct e1000e *e, u32 causes)
-{
-    static const struct { u32 cause; u8 shift; } rows[] = {
-        { E1000E_RXQ0, 0 }, { E1000E_RXQ1, 4 }, { E1000E_TXQ0, 8 }, { E1000E_TXQ1, 12 }, { E1000E_OTHER, 16 },
-    };
-
-    for (u32 i = 0; i < ARRAY_SIZE(rows); i++) {
-        if (causes & rows[i].cause)
-            send_message(e, rows[i].cause, rows[i].shift);
-    }
-}
-
-void e1000e_cause(struct e1000e *e, u32 causes)
-{
-    if (causes & OTHER_CAUSES)
-        causes |= E1000E_OTHER;
-    e->state->causes |= causes;
-    if (pci_msix_is_on(&e->msix))
-        send_messages(e, causes);
-    update_line(e);
-}
-
-/* 10.2.4.1: nothing happens while nothing is asserted; otherwise causes go, and interrupts that mask themselves too. */
-static u64 read_icr(void *device, u32 index)
-{
-    struct e1000e *e = device;
-    bool active = asserted(e);
-    u32 value = e->state->causes | (active ? ICR_ASSERTED : 0);
-
-    if (!active && e->state->enabled)
-        return value;
-    e->state->causes = 0;
-    if (active && e->state->ctrl_ext & CTRL_EXT_IAME)
-        e->state->enabled &= ~e->state->iam;
-    update_line(e);
-    return value;
-}
-
-static void write_icr(void *device, u32 index, u64 value)
-{
-    struct e1000e *e = device;
-
-    if (asserted(e) && e->state->ctrl_ext & CTRL_EXT_IAME)
-        e->state->enabled &= ~e->state->iam;
-    e->state->causes &= ~(u32)value;
-    update_line(e);
-}
-
-static u64 read_ims(void *device, u32 index)
-{
-    return ((struct e1000e *)device)->state->enabled;
-}
-
-static void write_ims(void *device, u32 index, u64 value)
-{
-    struct e1000e *e = device;
-    u32 fresh = (u32)value & ~e->state->enabled;
-
-    e->state->enabled |= (u32)value & 0x7fffffff;
-    if (pci_msix_is_on(&e->msix))
-        send_messages(e, fresh & e->state->causes);
-    update_line(e);
-}
-
-static void write_imc(void *device, u32 index, u64 value)
-{
-    struct e1000e *e = device;
-
-    e->state->enabled &= ~(u32)value;
-    update_line(e);
-}
-
-static void write_ics(void *device, u32 index, u64 value)
-{
-    e1000e_cause(device, (u32)value & 0x7fffffff);
 }
 
 /* ---- Control ---- */
@@ -211,12 +127,11 @@ static void reset_registers(struct e1000e *e)
         for (u32 n = 0; reg->stored && n < MAX(reg->count, 1u); n++)
             bits_store_le((u8 *)e->state + reg->state_offset + n * reg->width, reg->width, reg->reset);
     }
-    e->state->causes = e->state->enabled = 0;
+    e1000e_interrupts_reset(e);
     memset(e->state->context, 0, sizeof(e->state->context));
     memset(e->sending_waits, 0, sizeof(e->sending_waits));
     load_address(e);
     net_purge(e->client);
-    update_line(e);
 }
 
 static u64 read_ctrl(void *device, u32 index)
@@ -437,18 +352,37 @@ static const struct net_client_ops client_ops = {
     .receive = e1000e_receive, .writable = e1000e_writable, .link_changed = link_changed, .rx_filter = e1000e_rx_filter,
 };
 
+/* 9.3.2: the address with all ones in its middle. */
+static u64 serial_number(const u8 *mac)
+{
+    return bits_load_be(mac, 3) << 40 | UINT64_C(0xffff) << 24 | bits_load_be(mac + 3, 3);
+}
+
+/* 9.1: where the capabilities lie. */
+static bool add_capabilities(struct e1000e *e, GError **error)
+{
+    bool messages = pci_device_bus(&e->device, NULL)->msi;
+
+    pci_function_next_capability(&e->pci, 0xa0);
+    if (messages && !pci_msix_init(&e->msix, &e->pci, e->state->msix_table, e->state->msix_pending, PCI_MSIX_VECTORS, BAR_MSIX, error))
+        return false;
+    pci_function_next_capability(&e->pci, 0xc8);
+    if (!pci_function_add_power(&e->pci) || (messages && !pci_msi_init(&e->msi, &e->pci, 1, false, error)))
+        return false;
+    pci_function_next_capability(&e->pci, 0xe0);
+    return pci_express_init_v1(&e->pci, PCI_EXPRESS_ENDPOINT, error) && pci_aer_add(&e->pci, false, true, error) &&
+           pci_serial_number_add(&e->pci, serial_number(e->own_mac), error);
+}
+
 static bool add_functions(struct e1000e *e, GError **error)
 {
     const struct pci_identity identity = { .vendor_id = 0x8086, .device_id = 0x10d3, .subsystem_vendor_id = e->subsys_ven,
                                            .subsystem_id = e->subsys, .class = 0x0200, .interrupt_pin = 1 };
 
     pci_function_init(&e->pci, &e->device, e->state->config, PCI_CONFIG_BYTES, &identity);
-    return pci_function_add_power(&e->pci) && pci_express_init(&e->pci, PCI_EXPRESS_ENDPOINT, 0, error) &&
-           pci_function_add_bar(&e->pci, BAR_MMIO, &e->device.window[WINDOW_mmio].region, PCI_BAR_32, error) &&
+    return pci_function_add_bar(&e->pci, BAR_MMIO, &e->device.window[WINDOW_mmio].region, PCI_BAR_32, error) &&
            pci_function_add_bar(&e->pci, BAR_FLASH, &e->device.window[WINDOW_flash].region, PCI_BAR_32, error) &&
-           pci_function_add_bar(&e->pci, BAR_IO, &e->device.window[WINDOW_io].region, PCI_BAR_IO, error) &&
-           (!pci_device_bus(&e->device, NULL)->msi ||
-            pci_msix_init(&e->msix, &e->pci, e->state->msix_table, e->state->msix_pending, PCI_MSIX_VECTORS, BAR_MSIX, error));
+           pci_function_add_bar(&e->pci, BAR_IO, &e->device.window[WINDOW_io].region, PCI_BAR_IO, error) && add_capabilities(e, error);
 }
 
 static bool realize(void *device, GError **error)
@@ -488,6 +422,7 @@ static void reset(void *device)
     struct e1000e *e = device;
 
     pci_function_reset(&e->pci);
+    pci_aer_reset(&e->pci);
     reset_registers(e);
     e1000e_phy_reset(e);
 }

@@ -2,6 +2,7 @@
 #ifndef HW_NET_E1000E_H
 #define HW_NET_E1000E_H
 
+#include "hw/pci/msi.h"
 #include "hw/pci/msix.h"
 #include "hw/pci/pci.h"
 #include "net/net.h"
@@ -39,8 +40,20 @@ enum {
     E1000E_TSCTC = 0xf8 / 4,
 };
 
-/* e1000e.c */
+/* e1000e_interrupts.c */
 void e1000e_cause(struct e1000e *e, u32 causes);
+void e1000e_interrupts_reset(struct e1000e *e);
+void e1000e_moderated(void *device);
+u64 e1000e_read_icr(void *device, u32 index);
+void e1000e_write_icr(void *device, u32 index, u64 value);
+u64 e1000e_read_ims(void *device, u32 index);
+void e1000e_write_ims(void *device, u32 index, u64 value);
+void e1000e_write_imc(void *device, u32 index, u64 value);
+void e1000e_write_ics(void *device, u32 index, u64 value);
+void e1000e_write_itr(void *device, u32 index, u64 value);
+void e1000e_write_eitr(void *device, u32 index, u64 value);
+
+/* e1000e.c */
 /* Counts one; the counter sticks at its end. */
 void e1000e_count(struct e1000e *e, u32 counter);
 /* A frame of `size` bytes without FCS: totals, sizes and kinds. */

@@ -14,6 +14,8 @@ enum {
 
 /* A function with 4096 bytes of configuration space. An endpoint on the host's own bus becomes an integrated one. port: number of a root port's link. */
 bool pci_express_init(struct pci_function *function, enum pci_express_type type, u8 port, GError **error);
+/* The same in version 1 (PCI Express Base 1.1, 7.8), which ends before the second set of registers: of older devices, not of ports. */
+bool pci_express_init_v1(struct pci_function *function, enum pci_express_type type, GError **error);
 /* The link: speed and width as encoded in the link registers, 1 to 6 (2.5 to 64 GT/s) and 1 to 32. */
 void pci_express_set_link(struct pci_function *function, u8 speed, u8 width);
 

@@ -1,18 +1,18 @@
-/* hw/pci/extended.c - extended capabilities: advanced error reporting, access control services. */
+/* hw/pci/extended.c - extended capabilities: advanced error reporting, access control services, serial numbers. */
 #include "hw/pci/extended.h"
 #include "base/bits.h"
 #include "base/error.h"
 
-enum { FIRST = 0x100, ID_AER = 1, ID_ACS = 13 };
+enum { FIRST = 0x100, ID_AER = 1, ID_SERIAL = 3, ID_ACS = 13 };
 
 /*
- * DEVIATION Devices | PCI Express | error reporting (AER) and access control services of `pcie-root-port` have registers, but no
- * error ever occurs; devices have neither, and no ATS: `aer=on`, `ats=on` are refused | nobody asks for them yet
+ * DEVIATION Devices | PCI Express | error reporting (AER) of ports and `e1000e`, and access control services of `pcie-root-port`, have
+ * registers, but no error ever occurs; virtio devices have no AER and no ATS: `aer=on`, `ats=on` are refused | nobody asks for them yet
  */
 
 /* Advanced error reporting. */
 enum { UNCORRECTABLE = 4, UNCORRECTABLE_MASK = 8, SEVERITY = 0xc, CORRECTABLE = 0x10, CORRECTABLE_MASK = 0x14, CONTROL = 0x18, ROOT_COMMAND = 0x2c,
-       ROOT_STATUS = 0x30, AER_SIZE = 0x48 };
+       ROOT_STATUS = 0x30, AER_SIZE = 0x48, AER_ENDPOINT_SIZE = 0x40 /* of which registers have 0x2c */ };
 /* 4 protocol, 5 surprise down, 12-25: poisoned to TLP prefix blocked. */
 enum { UNCORRECTABLE_BITS = 0x03fff030, CORRECTABLE_BITS = 0xf1c1, ROOT_BITS = 7, ROOT_STATUS_BITS = 0x7f };
 /* 22 internal errors, 25 prefix blocked; by default fatal: 4, 5, 13, 17, 18, 22; by default masked: 13 advisory, 14 internal, 15 log overflow. */
@@ -58,7 +58,7 @@ void pci_aer_reset(struct pci_function *function)
 
 bool pci_aer_add(struct pci_function *function, bool root, bool internal_masked, GError **error)
 {
-    u32 at = pci_extended_add(function, ID_AER, 2, AER_SIZE);
+    u32 at = pci_extended_add(function, ID_AER, 2, root ? AER_SIZE : AER_ENDPOINT_SIZE);
 
     if (!at)
         return error_set(error, "no room for advanced error reporting");
@@ -87,5 +87,16 @@ bool pci_acs_add(struct pci_function *function, GError **error)
         return error_set(error, "no room for access control services");
     put(function->config, at + ACS_CAPS, 2, ACS_ALL);
     put(function->writable, at + ACS_CONTROL, 2, ACS_ALL);
+    return true;
+}
+
+bool pci_serial_number_add(struct pci_function *function, u64 number, GError **error)
+{
+    enum { SIZE = 12, NUMBER = 4 };
+    u32 at = pci_extended_add(function, ID_SERIAL, 1, SIZE);
+
+    if (!at)
+        return error_set(error, "no room for a serial number");
+    put(function->config, at + NUMBER, 8, number);
     return true;
 }

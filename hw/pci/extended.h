@@ -1,6 +1,6 @@
 /*
  * hw/pci/extended.h - capabilities beyond the first 256 bytes of configuration space (PCI Express Base 5.0, 7.6): advanced error
- * reporting, access control services. No error ever occurs and nothing is between functions, so both have registers alone.
+ * reporting, access control services, serial numbers. No error ever occurs and nothing is between functions, so both have registers alone.
  * Thread: machine lock.
  */
 #ifndef HW_PCI_EXTENDED_H
@@ -16,5 +16,7 @@ bool pci_aer_add(struct pci_function *function, bool root, bool internal_masked,
 void pci_aer_reset(struct pci_function *function);
 /* Access control services of a port (7.7.8): all but direct translated requests. */
 bool pci_acs_add(struct pci_function *function, GError **error);
+/* The device's serial number (7.9.3): that of one function stands for all. */
+bool pci_serial_number_add(struct pci_function *function, u64 number, GError **error);
 
 #endif

@@ -171,6 +171,12 @@ bool pci_function_add_bar(struct pci_function *function, u32 number, struct regi
     return true;
 }
 
+void pci_function_next_capability(struct pci_function *function, u32 offset)
+{
+    g_assert(offset >= function->capability_end);
+    function->capability_end = offset;
+}
+
 u32 pci_function_add_capability(struct pci_function *function, u8 id, u32 size)
 {
     u32 at = (u32)bits_align_up(function->capability_end, 4);

@@ -1,9 +1,9 @@
-/* hw/pci/msi.c - MSI with 64-bit addresses and masks (PCI Local Bus 3.0, 6.8.1). */
+/* hw/pci/msi.c - MSI with 64-bit addresses, with and without masks (PCI Local Bus 3.0, 6.8.1). */
 #include "hw/pci/msi.h"
 #include "base/bits.h"
 #include "base/error.h"
 
-enum { CAPABILITY = 5, SIZE = 24, CONTROL = 2, ADDRESS = 4, DATA = 12, MASK = 16, PENDING = 20 };
+enum { CAPABILITY = 5, SIZE = 24, SIZE_UNMASKED = 14, CONTROL = 2, ADDRESS = 4, DATA = 12, MASK = 16, PENDING = 20 };
 enum { ON = 1, WIDE = 1 << 7, MASKS = 1 << 8 };
 
 static u64 get(const struct pci_msi *msi, u32 offset, unsigned size)
@@ -19,6 +19,11 @@ bool pci_msi_is_on(const struct pci_msi *msi)
 static u32 enabled_vectors(const struct pci_msi *msi)
 {
     return 1u << MIN(get(msi, CONTROL, 2) >> 4 & 7, get(msi, CONTROL, 2) >> 1 & 7);
+}
+
+static bool has_masks(const struct pci_msi *msi)
+{
+    return get(msi, CONTROL, 2) & MASKS;
 }
 
 static void set_pending(struct pci_msi *msi, u32 vector, bool on)
@@ -37,7 +42,7 @@ void pci_msi_send(struct pci_msi *msi, u32 vector)
 {
     if (!pci_msi_is_on(msi) || vector >= enabled_vectors(msi))
         return;
-    if (get(msi, MASK, 4) >> vector & 1)
+    if (has_masks(msi) && get(msi, MASK, 4) >> vector & 1)
         set_pending(msi, vector, true);
     else
         send(msi, vector);
@@ -45,7 +50,7 @@ void pci_msi_send(struct pci_msi *msi, u32 vector)
 
 void pci_msi_follow(struct pci_msi *msi)
 {
-    if (!pci_msi_is_on(msi))
+    if (!pci_msi_is_on(msi) || !has_masks(msi))
         return;
     u64 ready = get(msi, PENDING, 4) & ~get(msi, MASK, 4);
     for (u32 i = 0; i < enabled_vectors(msi); i++) {
@@ -56,19 +61,20 @@ void pci_msi_follow(struct pci_msi *msi)
     }
 }
 
-bool pci_msi_init(struct pci_msi *msi, struct pci_function *function, u32 vectors, GError **error)
+bool pci_msi_init(struct pci_msi *msi, struct pci_function *function, u32 vectors, bool masks, GError **error)
 {
-    u32 at = pci_function_add_capability(function, CAPABILITY, SIZE);
+    u32 at = pci_function_add_capability(function, CAPABILITY, masks ? SIZE : SIZE_UNMASKED);
     u64 all = vectors == 32 ? UINT32_MAX : BIT64(vectors) - 1;
 
     if (!at)
         return error_set(error, "no room for the MSI capability");
     *msi = (struct pci_msi){ function, at };
-    bits_store_le(function->config + at + CONTROL, 2, WIDE | MASKS | (u32)__builtin_ctz(vectors) << 1);
+    bits_store_le(function->config + at + CONTROL, 2, WIDE | (masks ? MASKS : 0u) | (u32)__builtin_ctz(vectors) << 1);
     bits_store_le(function->writable + at + CONTROL, 2, 0x71);
     bits_store_le(function->writable + at + ADDRESS, 8, ~UINT64_C(3));
     bits_store_le(function->writable + at + DATA, 2, 0xffff);
-    bits_store_le(function->writable + at + MASK, 4, all);
+    if (masks)
+        bits_store_le(function->writable + at + MASK, 4, all);
     function->msi = msi;
     return true;
 }

@@ -1,5 +1,5 @@
 /*
- * hw/pci/msi.h - MSI: up to 32 messages that differ in their low bits, with masks (PCI Local Bus 3.0, 6.8.1). All of its state lies in
+ * hw/pci/msi.h - MSI: up to 32 messages that differ in their low bits (PCI Local Bus 3.0, 6.8.1). All of its state lies in
  * the configuration space. Thread: machine lock.
  */
 #ifndef HW_PCI_MSI_H
@@ -12,8 +12,8 @@ struct pci_msi {
     u32 capability;
 };
 
-/* vectors: a power of two up to 32. Goes with the function. */
-bool pci_msi_init(struct pci_msi *msi, struct pci_function *function, u32 vectors, GError **error);
+/* vectors: a power of two up to 32. masks: each can be masked. Goes with the function. */
+bool pci_msi_init(struct pci_msi *msi, struct pci_function *function, u32 vectors, bool masks, GError **error);
 bool pci_msi_is_on(const struct pci_msi *msi);
 void pci_msi_send(struct pci_msi *msi, u32 vector);
 /* For function.c: the configuration space was written. */

@@ -99,6 +99,8 @@ void pci_function_send_message(struct pci_function *function, u64 address, u32 d
 u32 pci_config_read(struct pci_function *function, u32 offset, unsigned size);
 void pci_config_write(struct pci_function *function, u32 offset, unsigned size, u32 value);
 
+/* The next capability lies at `offset`: for devices whose manual says where. Behind those that are there. */
+void pci_function_next_capability(struct pci_function *function, u32 offset);
 /* Power management: D0 and D3hot, in which BARs and DMA are off (PCI Power Management 1.2, 3.2). 0: no room. */
 u32 pci_function_add_power(struct pci_function *function);
 /* Neither in D3hot nor in a slot without power. */

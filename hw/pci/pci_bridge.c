@@ -45,7 +45,7 @@ static bool realize(void *device, GError **error)
         !pci_aer_add(&b->pci, false, b->pcie_err_unc_mask, error) || !pci_bridge_init(&b->bridge, &b->pci, "PCI", error))
         return false;
     b->bridge.bus->msi = above->msi;
-    return !above->msi || b->msi_wanted == OFF || pci_msi_init(&b->msi, &b->pci, 1, error);
+    return !above->msi || b->msi_wanted == OFF || pci_msi_init(&b->msi, &b->pci, 1, true, error);
 }
 
 static void unrealize(void *device)

@@ -54,7 +54,7 @@ static bool realize(void *device, GError **error)
     if (!pci_aer_add(&port->pci, true, port->pcie_err_unc_mask, error) || !pci_acs_add(&port->pci, error))
         return false;
     port->bridge.bus->msi = above->msi;
-    if (above->msi && !pci_msi_init(&port->msi, &port->pci, 1, error))
+    if (above->msi && !pci_msi_init(&port->msi, &port->pci, 1, true, error))
         return false;
     if (!add_subsystem(&port->pci, error))
         return false;

@@ -17,7 +17,7 @@
 enum { RING = 16 };
 enum { CTRL = 0, STATUS = 8, EERD = 0x14, CTRL_EXT = 0x18, MDIC = 0x20, ICR = 0xc0, ICS = 0xc8, IMS = 0xd0, IMC = 0xd8, IAM = 0xe0, RCTL = 0x100,
        TCTL = 0x400, PSRCTL = 0x2170, RDBAL = 0x2800, RDLEN = 0x2808, RDH = 0x2810, RDT = 0x2818, TDBAL = 0x3800, TDLEN = 0x3808, TDH = 0x3810,
-       TDT = 0x3818, GPRC = 0x4074, GPTC = 0x4080, RXCSUM = 0x5000, RFCTL = 0x5008, MTA = 0x5200, RAL = 0x5400, VFTA = 0x5600 };
+       TDT = 0x3818, GPRC = 0x4074, GPTC = 0x4080, GOTCL = 0x4090, RXCSUM = 0x5000, RFCTL = 0x5008, MTA = 0x5200, RAL = 0x5400, VFTA = 0x5600 };
 
 struct wire {
     struct bench *bench;
@@ -222,6 +222,12 @@ static void legacy_both_ways(struct bench *bench, gconstpointer data)
     g_assert_cmpuint(line_level(&bench->line[1]), ==, 1);
     g_assert_cmpuint(get(&w, GPTC), ==, 1);
     g_assert_cmpuint(get(&w, GPTC), ==, 0); /* reading clears */
+    g_assert_cmpuint(get(&w, GOTCL), ==, 104);
+    g_assert_cmpuint(get(&w, GOTCL), ==, 104); /* of 64 bits: reading the upper half clears both */
+    g_assert_cmpuint(get(&w, GOTCL + 4), ==, 0);
+    g_assert_cmpuint(get(&w, GOTCL), ==, 0);
+    set(&w, GPTC, 5);
+    g_assert_cmpuint(get(&w, GPTC), ==, 0); /* writing does nothing */
     give_buffer(&w, DATA + 0x1000);
     fill_frame(frame, 1514, "52:54:00:12:34:56");
     incoming(&w, frame, 1514);

@@ -85,6 +85,48 @@ def e1000e(q, seen):
     write_and_dump(q, seen, "register", bar, (0x28, 0x2C, 0x30, 0xC4, 0x170, 0x2800, 0x2804, 0x2808, 0x2810, 0x2818, 0x3800, 0x3808, 0x3810, 0x3818, 0x5400))
 
 
+def e1000e_interrupts(q, seen):
+    """Causes and masks: what reading and writing clears and masks; what moderation keeps of its intervals."""
+    bar = Function(q).map()[0]
+    icr, itr, ics, ims, imc, iam, ctrl_ext = (bar + at for at in (0xC0, 0xC4, 0xC8, 0xD0, 0xD8, 0xE0, 0x18))
+
+    def case(name, mask, causes, control, auto, write=None):
+        for at, value in ((imc, 0xFFFFFFFF), (icr, 0xFFFFFFFF), (ctrl_ext, control), (iam, auto), (ims, mask), (ics, causes)):
+            q.writel(at, value)
+        if write is None:
+            seen.put(f"{name}.read", q.readl(icr))
+        else:
+            q.writel(icr, write)
+        seen.put(f"{name}.mask", q.readl(ims))
+        q.writel(imc, 0xFFFFFFFF)
+        seen.put(f"{name}.left", q.readl(icr))
+
+    case("unmasked", 0, 0x81, 0, 0)
+    case("not-asserted", 0x80, 1, 0, 0)
+    case("asserted", 0x80, 0x81, 0, 0)
+    case("auto-mask", 0x81, 0x80, 1 << 27, 0x80)
+    case("auto-mask.not-asserted", 0x80, 1, 1 << 27, 0xFFFFFFFF)
+    case("auto-mask.msix-only", 0x80, 0x80, 1 << 24, 0x80)
+    case("written", 0x80, 0x81, 0, 0, 0x80)
+    case("written.auto-mask", 0x81, 0x80, 1 << 27, 1, 0x80)
+    case("others", 0x80, 4, 0, 0)
+    for at in (itr, *(bar + 0xE8 + 4 * i for i in range(5))):
+        for value in (0, 1, 600, 0x12345678):
+            q.writel(at, value)
+            seen.put(f"interval+{at - bar:02x}.{value:x}", q.readl(at))
+    q.writel(bar + 0xDC, 0xFFFFFFFF)
+    seen.put("auto-clear.ones", q.readl(bar + 0xDC))
+
+
+def e1000e_statistics(q, seen):
+    """Every counter after reset, after a write, and after a second read."""
+    bar = Function(q).map()[0]
+    for at in range(0x4000, 0x4128, 4):
+        first = q.readl(bar + at)
+        q.writel(bar + at, 0x55)
+        seen.put(f"counter+{at:04x}", f"{first:x} {q.readl(bar + at):x} {q.readl(bar + at):x}")
+
+
 def edu(q, seen):
     bar = Function(q).map()[0]
     seen.put("id", q.readl(bar))
@@ -132,6 +174,8 @@ def probes():
     place = f"addr={SLOT}"
     yield Probe("nvme", [*DISK, "-device", f"nvme,serial=s,drive=d,{place}"], nvme)
     yield Probe("e1000e", [*NET, "-device", f"e1000e,netdev=n,mac=52:54:00:00:00:01,{place}"], e1000e)
+    for name, look in (("interrupts", e1000e_interrupts), ("statistics", e1000e_statistics)):
+        yield Probe(f"e1000e/{name}", [*NET, "-device", f"e1000e,netdev=n,mac=52:54:00:00:00:01,{place}"], look)
     yield Probe("edu", ["-device", f"edu,{place}"], edu)
     yield Probe("pci-testdev", ["-device", f"pci-testdev,{place}"], testdev)
     yield Probe("bochs-display", ["-device", f"bochs-display,{place}"], bochs)

@@ -8,6 +8,7 @@ ENDPOINT = {0x28: ("cardbus", 4), 0x2C: ("subsystem", 4), 0x3E: ("min-grant", 1)
 BRIDGE = {0x18: ("buses", 4), 0x1C: ("io-base-limit", 2), 0x1E: ("secondary-status", 2), 0x20: ("memory", 4), 0x24: ("prefetchable", 4),
           0x28: ("prefetchable-high", 4), 0x2C: ("limit-high", 4), 0x30: ("io-high", 4), 0x3E: ("bridge-control", 2)}
 NAMES = {1: "pm", 5: "msi", 9: "vendor", 0x0D: "subsystem-ids", 0x10: "express", 0x11: "msix"}
+EXTENDED_LENGTHS = {1: 0x2C, 3: 12, 13: 8}
 LENGTHS = {1: 8, 5: 24, 0x0D: 8, 0x10: 60, 0x11: 12, 9: 16}
 
 
@@ -88,13 +89,20 @@ def look_at_header(f, seen):
         number += 2 if size and flags & 4 and not flags & 1 else 1
 
 
+def length_of(f, id, at):
+    """MSI is shorter without masks, PCI Express in its first version."""
+    if id == 5 and not f.read(at + 2, 2) & 1 << 8:
+        return 14 if f.read(at + 2, 2) & 1 << 7 else 10
+    return 0x14 if id == 0x10 and f.read(at + 2, 2) & 15 == 1 else LENGTHS.get(id, 4)
+
+
 def look_at_capabilities(f, seen):
     found = f.capabilities()
     seen.put("capabilities", " ".join(sorted(NAMES.get(id, hex(id)) for id, _ in found)))
     for id, at in found:
         if id == 9:  # virtio: where structures lie is the device's business
             continue
-        for offset in range(0, LENGTHS.get(id, 4), 2):
+        for offset in range(0, length_of(f, id, at), 2):
             if offset:
                 seen.put(f"{NAMES.get(id, hex(id))}+{offset:02x}", f.read(at + offset, 2), 4)
                 seen.put(f"{NAMES.get(id, hex(id))}+{offset:02x}.writable", f.writable(at + offset, 2), 4)
@@ -102,6 +110,9 @@ def look_at_capabilities(f, seen):
     while at and len(names) < 16 and f.read(at) not in (0, 0xFFFFFFFF):
         head = f.read(at)
         names.append(f"{head & 0xFFFF:x}v{head >> 16 & 15}")
+        for offset in range(4, EXTENDED_LENGTHS.get(head & 0xFFFF, 4), 4):
+            seen.put(f"extended.{head & 0xFFFF:x}+{offset:02x}", f.read(at + offset))
+            seen.put(f"extended.{head & 0xFFFF:x}+{offset:02x}.writable", f.writable(at + offset))
         at = head >> 20
     seen.put("extended", " ".join(sorted(names)) or "none")
 
