@@ -268,7 +268,7 @@ static void take_vector(struct parser *p, struct ir_op *op)
 {
     struct ir_vector_place place = { 0 };
     char *word = p->next < p->count ? (char *)p->word[p->next] : NULL;
-    bool some = word && take_suffix(word, ".some"), scalar;
+    bool some = word && take_suffix(word, ".some"), masked, scalar;
 
     if (op->code == IR_VEC_TO) {
         op->aux = (u16)((some ? IR_VECTOR_SOME : 0) | take_name(p, ir_vector_number_names, IR_VECTOR_NUMBERS, "unknown number"));
@@ -278,8 +278,9 @@ static void take_vector(struct parser *p, struct ir_op *op)
         return;
     }
     word = (char *)take(p);
+    masked = take_suffix(word, ".masked");
     scalar = take_suffix(word, ".x");
-    op->aux = (u16)(take_kind(p, word) | (scalar ? IR_VECTOR_SCALAR : 0) | (some ? IR_VECTOR_SOME : 0));
+    op->aux = (u16)(take_kind(p, word) | (scalar ? IR_VECTOR_SCALAR : 0) | (masked ? IR_VECTOR_MASKED : 0) | (some ? IR_VECTOR_SOME : 0));
     place.d = take_place(p);
     place.s2 = take_place(p);
     place.s1 = take_place(p);

@@ -139,7 +139,7 @@ static void print_fp(struct printer *p, const struct ir_op *op)
     print_operands(p, op, 0, ir_op_operands(op));
 }
 
-/* kind[.x][.some] destination, sources, bytes */
+/* kind[.x][.masked][.some] destination, sources, bytes */
 static void print_vector(struct printer *p, const struct ir_op *op)
 {
     struct ir_vector_place at = ir_vector_unpack((u64)op->imm);
@@ -150,8 +150,9 @@ static void print_vector(struct printer *p, const struct ir_op *op)
                                at.s2, at.bytes);
         return;
     }
-    g_string_append_printf(p->out, " %s%s%s %u %u %u %u", kind < IR_VECTOR_KINDS ? ir_vector_rows[kind].name : "?",
-                           op->aux & IR_VECTOR_SCALAR ? ".x" : "", op->aux & IR_VECTOR_SOME ? ".some" : "", at.d, at.s2, at.s1, at.bytes);
+    g_string_append_printf(p->out, " %s%s%s%s %u %u %u %u", kind < IR_VECTOR_KINDS ? ir_vector_rows[kind].name : "?",
+                           op->aux & IR_VECTOR_SCALAR ? ".x" : "", op->aux & IR_VECTOR_MASKED ? ".masked" : "",
+                           op->aux & IR_VECTOR_SOME ? ".some" : "", at.d, at.s2, at.s1, at.bytes);
     print_operands(p, op, 0, 1);
 }
 

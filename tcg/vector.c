@@ -27,6 +27,7 @@ struct work {
     const u8 *s2, *s1;
     u32 lanes;
     u32 step;     /* of s1: 0 for a scalar */
+    const u8 *mask; /* NULL: none */
     u8 *flags;
     u64 rounding;
 };
@@ -99,7 +100,8 @@ void ir_vector_run(const struct code_layout *layout, u8 *base, u64 word, u64 sca
     u32 lane = ir_vector_lane(type), lanes = (u32)limit(layout, base, word, p.bytes >> lane);
     struct work w = {
         .kind = (enum ir_vector_kind)(word >> 48 & IR_VECTOR_KIND), .d = file + p.d, .s2 = file + p.s2, .s1 = is_scalar ? (const u8 *)&scalar : file + p.s1,
-        .lanes = lanes, .step = is_scalar ? 0 : 1u << lane, .flags = base + layout->fp_flags, .rounding = base[layout->fp_rounding],
+        .lanes = lanes, .step = is_scalar ? 0 : 1u << lane, .mask = word >> 48 & IR_VECTOR_MASKED ? file : NULL,
+        .flags = base + layout->fp_flags, .rounding = base[layout->fp_rounding],
     };
 
     run[type](&w);

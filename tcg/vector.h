@@ -24,9 +24,10 @@ enum ir_vector_number { IR_VECTOR_FIRST, IR_VECTOR_COUNT, IR_VECTOR_LANE0, IR_VE
 
 /*
  * The aux word of vec: kind; whether the second source is the scalar operand; and, of LANES and BITS, whether only as many lanes are computed as
- * code_layout.vector_length says, at most those of the place: the others stay.
+ * code_layout.vector_length says, at most those of the place: the others stay; and, of LANES, whether lanes stay whose bit at
+ * the file's begin is 0, where the destination is not.
  */
-enum { IR_VECTOR_KIND = 0xff, IR_VECTOR_SCALAR = 1 << 8, IR_VECTOR_SOME = 1 << 9, IR_VECTOR_TYPE_SHIFT = 10 };
+enum { IR_VECTOR_KIND = 0xff, IR_VECTOR_SCALAR = 1 << 8, IR_VECTOR_SOME = 1 << 9, IR_VECTOR_MASKED = 1 << 10, IR_VECTOR_TYPE_SHIFT = 11 };
 
 enum { IR_VECTOR_FILE = 2048 }; /* bytes of the longest file: places are below it */
 

@@ -227,9 +227,10 @@ static bool check_vector(struct verifier *v, const struct ir_op *op)
 {
     unsigned kind = op->aux & IR_VECTOR_KIND;
     bool scalar = op->aux & IR_VECTOR_SCALAR, is_fp = ir_type_is_fp(op->type);
+    struct ir_vector_place at = ir_vector_unpack((u64)op->imm);
     enum ir_vector_shape shape;
 
-    if (kind >= IR_VECTOR_KINDS || op->aux & ~(IR_VECTOR_KIND | IR_VECTOR_SCALAR | IR_VECTOR_SOME))
+    if (kind >= IR_VECTOR_KINDS || op->aux & ~(IR_VECTOR_KIND | IR_VECTOR_SCALAR | IR_VECTOR_SOME | IR_VECTOR_MASKED))
         return complain(v, "no such vector operation");
     shape = (enum ir_vector_shape)ir_vector_rows[kind].shape;
     if (is_fp != (shape >= IR_VECTOR_FLANES))
@@ -238,6 +239,8 @@ static bool check_vector(struct verifier *v, const struct ir_op *op)
         return complain(v, "it has no scalar form");
     if (op->aux & IR_VECTOR_SOME && shape != IR_VECTOR_LANES && shape != IR_VECTOR_BITS)
         return complain(v, "it has no form of some lanes");
+    if (op->aux & IR_VECTOR_MASKED && (shape != IR_VECTOR_LANES || at.d < ((at.bytes >> ir_vector_lane((enum ir_type)op->type)) + 7) / 8))
+        return complain(v, "it has no masked form, or the mask is its destination");
     return check_places(v, op, shape) && check_operand(v, 0, scalar && is_fp ? (enum ir_type)op->type : IR_I64);
 }
 

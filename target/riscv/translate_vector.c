@@ -272,6 +272,26 @@ static void inline_move(struct translation *t, const struct riscv_insn *i, unsig
     mark_dirty(t);
 }
 
+/* d = mask ? s1 or the scalar : s2. False: it is to be a call. */
+static bool inline_merge(struct translation *t, const struct riscv_insn *i, unsigned form, u64 lanes, u32 some)
+{
+    unsigned sew = riscv_vector_sew(t->vtype);
+    struct ir_vector_place place = { .d = place_of(t, i->raw >> 7 & 31), .s1 = place_of(t, i->raw >> 20 & 31), .bytes = (u16)(lanes << sew) };
+    u16 second = place_of(t, i->raw >> 15 & 31);
+    bool is_scalar = form != RISCV_V_V;
+
+    if ((!is_scalar && place.d == second && place.d != place.s1) || (form == RISCV_V_F && sew < 2))
+        return false;
+    place.s2 = place.d;
+    if (place.d != place.s1)
+        ir_vector(t->b, (enum ir_type)(IR_I8 + sew), IR_VECTOR_MV | some, &place, IR_NONE);
+    place.s1 = is_scalar ? place.d : second;
+    ir_vector(t->b, (enum ir_type)(IR_I8 + sew), IR_VECTOR_MV | IR_VECTOR_MASKED | (is_scalar ? IR_VECTOR_SCALAR : 0) | some, &place,
+              is_scalar ? scalar_for(t, i, form, false) : IR_NONE);
+    mark_dirty(t);
+    return true;
+}
+
 /* False: it is to be a call. */
 static bool inline_op(struct translation *t, const struct riscv_insn *i, unsigned op, unsigned form)
 {
@@ -289,7 +309,9 @@ static bool inline_op(struct translation *t, const struct riscv_insn *i, unsigne
         inline_move(t, i, op, form, lanes, some);
         return true;
     }
-    if (!kinds[op] || is_masked(i) || (is_mask && t->vl % 8) || (is_fp && (sew < 2 || t->mode & RISCV_MODE_FRM_AWAY)))
+    if (op == RISCV_V_MERGE)
+        return inline_merge(t, i, form, lanes, some ? IR_VECTOR_SOME : 0);
+    if (!kinds[op] || (is_masked(i) && ir_vector_rows[kind].shape != IR_VECTOR_LANES) || (is_mask && t->vl % 8) || (is_fp && (sew < 2 || t->mode & RISCV_MODE_FRM_AWAY)))
         return false;
     if (some && (is_mask || is_fp || ir_vector_rows[kind].shape == IR_VECTOR_FOLD))
         return false;
@@ -303,8 +325,8 @@ static bool inline_op(struct translation *t, const struct riscv_insn *i, unsigne
     }
     if (form != RISCV_V_V || riscv_vector_info[op].s1 == VECTOR_NONE)
         place.s1 = place.s2;
-    ir_vector(t->b, type, kind | (form == RISCV_V_V ? 0 : IR_VECTOR_SCALAR) | (some ? IR_VECTOR_SOME : 0), &place,
-              form == RISCV_V_V ? IR_NONE : scalar_for(t, i, form, is_fp));
+    ir_vector(t->b, type, kind | (form == RISCV_V_V ? 0 : IR_VECTOR_SCALAR) | (some ? IR_VECTOR_SOME : 0) |
+              (is_masked(i) ? IR_VECTOR_MASKED : 0), &place, form == RISCV_V_V ? IR_NONE : scalar_for(t, i, form, is_fp));
     mark_dirty(t);
     return true;
 }

@@ -259,7 +259,7 @@ static bool emit_lanes(struct vec *v, const struct ir_op *op)
 
 static bool emit_inline(struct vec *v, const struct ir_op *op)
 {
-    if (v->some && ir_vector_rows[v->kind].shape == IR_VECTOR_LANES)
+    if ((v->some || v->masked) && ir_vector_rows[v->kind].shape == IR_VECTOR_LANES)
         return x86_vec_some_lanes(v);
     switch (ir_vector_rows[v->kind].shape) {
     case IR_VECTOR_LANES:
@@ -276,7 +276,7 @@ static bool emit_inline(struct vec *v, const struct ir_op *op)
 void x86_emit_vector(struct tcg_engine *e, const struct ir_op *op)
 {
     struct vec v = { .e = e, .c = &e->code, .kind = (enum ir_vector_kind)(op->aux & IR_VECTOR_KIND), .type = (enum ir_type)op->type,
-                     .lane = ir_vector_lane((enum ir_type)op->type), .at = ir_vector_unpack((u64)op->imm), .scalar = op->aux & IR_VECTOR_SCALAR, .some = op->aux & IR_VECTOR_SOME,
+                     .lane = ir_vector_lane((enum ir_type)op->type), .at = ir_vector_unpack((u64)op->imm), .scalar = op->aux & IR_VECTOR_SCALAR, .some = op->aux & IR_VECTOR_SOME, .masked = op->aux & IR_VECTOR_MASKED,
                      .vex = e->features.vex };
     ir_value a = x86_root(e, op->arg[0]);
     struct x86_operand o = x86_operand_of(e, a);

@@ -20,7 +20,7 @@ struct vec {
     unsigned width; /* bytes at a time */
     u32 wide;       /* SSE_256 or 0 */
     unsigned off;   /* of the chunk */
-    bool some;      /* IR_VECTOR_SOME */
+    bool some, masked; /* IR_VECTOR_SOME, IR_VECTOR_MASKED */
     x86_fixup done[IR_VECTOR_FILE / 16]; /* jumps to the end, where no lanes are left */
     u32 done_count;
 };
@@ -33,9 +33,9 @@ unsigned x86_vec_floating(const struct vec *v);
 /* Lanes of X0 become all ones or zeros; *inverted: the other way. False: there is no code. */
 bool x86_vec_compare(const struct vec *v, bool *inverted);
 
-/* --- emit_vector_some.c: as many lanes as the length says; rax and rcx are clobbered --- */
+/* --- emit_vector_some.c: as many lanes as the length says, or the mask; rax and rcx are clobbered --- */
 
-/* An op on integers. False: there is no code. */
+/* An op on integers, of some or masked. False: there is no code. */
 bool x86_vec_some_lanes(struct vec *v);
 /* Collected bits in rax, as put_bits; x86_vec_done must follow the last. Needs BMI. */
 void x86_vec_put_some(struct vec *v, unsigned at, unsigned count);

@@ -1,6 +1,6 @@
 /*
- * tcg/x86_64/emit_vector_some.c - vector ops on as many lanes as the guest's length says, which is not known here: bytes of a chunk that are not
- * among them are kept by a mask in k1 (AVX-512), bits by BZHI.
+ * tcg/x86_64/emit_vector_some.c - vector ops on as many lanes as the guest's length says, which is not known here, or on those of the guest's mask:
+ * other lanes of a chunk are kept by a mask in k1 (AVX-512), bits by BZHI.
  */
 #include "tcg/x86_64/emit_vector.h"
 
@@ -49,8 +49,28 @@ static void keep_rest(const struct vec *v, unsigned result)
     unsigned old = result == X3 ? X0 : X3;
 
     load(v, old, v->at.d);
-    x86_move_k1_rr(v->c, v->wide, old, result);
+    x86_move_k1_rr(v->c, v->wide, v->lane, old, result);
     x86_sse_rm(v->c, true, SSE_MOVDQU_STORE | v->wide, old, 0, file(v, v->at.d + v->off));
+}
+
+/* k1: the lanes of the chunk that are computed. */
+static void take_lanes(struct vec *v)
+{
+    unsigned first = v->off >> v->lane, count = in_chunk(v, v->at.bytes) >> v->lane;
+
+    if (v->some)
+        count_left(v, RAX, 0, first, count);
+    if (v->masked)
+        x86_mov_rm(v->c, false, RCX, file(v, first / 8));
+    else
+        x86_mov_ri(v->c, RCX, UINT32_MAX);
+    if (v->masked && first % 8)
+        x86_shift_ri(v->c, X86_SHR, false, RCX, first % 8);
+    if (v->some)
+        x86_sse_rr(v->c, true, SSE_BZHI, RCX, RAX, RCX);
+    else if (v->at.bytes < v->width)
+        x86_alu_ri(v->c, X86_AND, false, RCX, (s32)((1u << count) - 1));
+    x86_sse_rr(v->c, true, SSE_KMOVD, 1, 0, RCX);
 }
 
 bool x86_vec_some_lanes(struct vec *v)
@@ -61,10 +81,7 @@ bool x86_vec_some_lanes(struct vec *v)
     for (v->off = 0; v->off < v->at.bytes; v->off += v->width) {
         unsigned result = X1;
 
-        count_left(v, RAX, v->lane, v->off, in_chunk(v, v->at.bytes));
-        x86_mov_ri(v->c, RCX, UINT32_MAX);
-        x86_sse_rr(v->c, true, SSE_BZHI, RCX, RAX, RCX);
-        x86_sse_rr(v->c, true, SSE_KMOVD, 1, 0, RCX);
+        take_lanes(v);
         if (v->kind != IR_VECTOR_MV)
             load(v, X0, v->at.s2);
         if (v->kind != IR_VECTOR_MV || !v->scalar)
@@ -120,7 +137,7 @@ void x86_vec_move_part(struct tcg_engine *e, const struct ir_op *op)
         x86_note(e);
         x86_sse_rr(v.c, true, SSE_KMOVD, 1, 0, RAX);
         load(&v, X0, place);
-        x86_move_k1_rm(v.c, v.wide, op->code == IR_VST, X0, memory);
+        x86_move_k1_rm(v.c, v.wide, 0, op->code == IR_VST, X0, memory);
         if (op->code == IR_VLD)
             x86_sse_rm(v.c, true, SSE_MOVDQU_STORE | v.wide, X0, 0, file(&v, place + v.off));
     }

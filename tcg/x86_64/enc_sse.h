@@ -117,29 +117,29 @@ static inline void x86_sse_rc(struct x86_code *c, bool vex, u32 op, unsigned reg
     c->p = x86_put32(p, (u32)(constant - (p + 4)));
 }
 
-/* vmovdqu8 of xmm or (SSE_256) ymm registers below 16: bytes whose bit in k1 is 0 stay. */
-static inline u8 *x86_evex_move_head(u8 *p, u32 wide, unsigned reg, unsigned b, u8 opcode)
+/* vmovdqu8 to 64, by log2 of a lane's bytes, of xmm or (SSE_256) ymm registers below 16: lanes whose bit in k1 is 0 stay. */
+static inline u8 *x86_evex_move_head(u8 *p, u32 wide, unsigned lane, unsigned reg, unsigned b, u8 opcode)
 {
     *p++ = 0x62;
     *p++ = (~reg & 8) << 4 | 0x40 | (~b & 8) << 2 | 0x10 | 1;
-    *p++ = 0x78 | 4 | 3;
+    *p++ = (lane & 1) << 7 | 0x78 | 4 | (lane < 2 ? 3 : 2);
     *p++ = (wide & SSE_256 ? 0x20 : 0) | 8 | 1;
     *p++ = opcode;
     return p;
 }
 
-static inline void x86_move_k1_rr(struct x86_code *c, u32 wide, unsigned d, unsigned s)
+static inline void x86_move_k1_rr(struct x86_code *c, u32 wide, unsigned lane, unsigned d, unsigned s)
 {
-    u8 *p = x86_evex_move_head(x86_begin(c), wide, d & 15, s & 15, 0x6f);
+    u8 *p = x86_evex_move_head(x86_begin(c), wide, lane, d & 15, s & 15, 0x6f);
 
     *p++ = 0xc0 | (d & 7) << 3 | (s & 7);
     c->p = p;
 }
 
 /* m: a base that is not rsp or r12, and a displacement (always of four bytes: those of one byte have another unit here). */
-static inline void x86_move_k1_rm(struct x86_code *c, u32 wide, bool is_store, unsigned reg, struct x86_mem m)
+static inline void x86_move_k1_rm(struct x86_code *c, u32 wide, unsigned lane, bool is_store, unsigned reg, struct x86_mem m)
 {
-    u8 *p = x86_evex_move_head(x86_begin(c), wide, reg & 15, m.base, is_store ? 0x7f : 0x6f);
+    u8 *p = x86_evex_move_head(x86_begin(c), wide, lane, reg & 15, m.base, is_store ? 0x7f : 0x6f);
 
     *p++ = 0x80 | (reg & 7) << 3 | (m.base & 7);
     c->p = x86_put32(p, (u32)m.disp);

@@ -345,7 +345,7 @@ static void make_vector(struct generator *g)
 {
     static const u16 sizes[] = { 16, 16, 32, 32, 64, 128, 256, 48, 8, 8, 16 };
     enum ir_vector_kind kind = (enum ir_vector_kind)pick(g, IR_VECTOR_KINDS);
-    bool some, is_fp = ir_vector_is_fp(kind), scalar = pick(g, 3) == 0 && ir_vector_rows[kind].shape != IR_VECTOR_FOLD;
+    bool some, masked, is_fp = ir_vector_is_fp(kind), scalar = pick(g, 3) == 0 && ir_vector_rows[kind].shape != IR_VECTOR_FOLD;
     enum ir_type type = (enum ir_type)(is_fp ? IR_F32 + pick(g, 2) : IR_I8 + pick(g, 4));
     u16 bytes = pick(g, 8) ? sizes[pick(g, ARRAY_SIZE(sizes))] : (u16)(1 << ir_vector_lane(type)) * (u16)(1 + pick(g, 5));
     u16 d = (u16)(pick(g, 8) * 256);
@@ -361,7 +361,8 @@ static void make_vector(struct generator *g)
         (place.s1 != d && place.s1 < d && place.s1 + bytes > d))
         place.s2 = place.s1 = d;
     some = ir_vector_rows[kind].shape <= IR_VECTOR_BITS && pick(g, 2);
-    ir_vector(g->b, type, kind | (scalar ? IR_VECTOR_SCALAR : 0) | (some ? IR_VECTOR_SOME : 0), &place, scalar ? is_fp ? pick_float(g, type) : pick_value(g, IR_I64) : IR_NONE);
+    masked = ir_vector_rows[kind].shape == IR_VECTOR_LANES && d && pick(g, 2);
+    ir_vector(g->b, type, kind | (scalar ? IR_VECTOR_SCALAR : 0) | (some ? IR_VECTOR_SOME : 0) | (masked ? IR_VECTOR_MASKED : 0), &place, scalar ? is_fp ? pick_float(g, type) : pick_value(g, IR_I64) : IR_NONE);
 }
 
 static void make_number(struct generator *g)
