@@ -75,13 +75,9 @@ static x86_fixup split_crossing(struct tcg_engine *e, const struct x86_cold *col
 {
     struct x86_code *c = &e->code;
     x86_fixup site;
-    unsigned pad;
 
     x86_mov_rr(c, false, RAX, RCX);
     x86_alu_ri(c, X86_AND, false, RAX, TCG_PAGE_SIZE - 1);
-    pad = x86_padding(c->p, 7);
-    if (pad)
-        x86_nop(c, pad);
     x86_alu_ri(c, X86_CMP, false, RAX, TCG_PAGE_SIZE - (cold->high - cold->low));
     site = x86_jcc(c, CC_A);
     if (cold->disp != cold->low)
@@ -157,12 +153,11 @@ static bool fits_stub(const struct tcg_engine *e, const struct x86_cold *cold)
            (cold->put == IR_NONE || e->layout->reg[cold->put].offset == (s16)e->layout->reg[cold->put].offset);
 }
 
-void x86_begin_slow(struct tcg_engine *e, const struct x86_cold *cold, s32 disp)
+static void begin_slow(struct tcg_engine *e, const struct x86_cold *cold, s32 disp)
 {
     struct x86_code *c = &e->code;
     bool write = cold->table == e->layout->l1_write;
 
-    x86_fix(cold->from, c->p);
     if (e->layout->refill) {
         x86_call_stub(e, write ? e->stubs.refill_write : e->stubs.refill_read);
         x86_jcc_to(c, CC_E, cold->check);
@@ -171,6 +166,32 @@ void x86_begin_slow(struct tcg_engine *e, const struct x86_cold *cold, s32 disp)
     } else {
         x86_alu_rm(c, X86_XOR, true, RCX, x86_mem_index(RBP, RAX, 0, cold->table));
     }
+}
+
+void x86_begin_slow(struct tcg_engine *e, const struct x86_cold *cold, s32 disp)
+{
+    x86_fix(cold->from, e->code.p);
+    begin_slow(e, cold, disp);
+}
+
+static void jump_to_exit(struct tcg_engine *e, u32 exit)
+{
+    unsigned pad = x86_padding(e->code.p, 1);
+
+    if (pad)
+        x86_nop(&e->code, pad);
+    x86_link_stub(e, exit, x86_jmp(&e->code));
+}
+
+/*
+ * Where a group's check failed, rcx being the address xor the tag. The jump is taken when the page was the right one, so that the group
+ * reaches into the next: stack frames that lie so come here with each call.
+ */
+static x86_fixup right_page(struct tcg_engine *e, const struct x86_cold *cold)
+{
+    x86_fix(cold->from, e->code.p);
+    x86_alu_ri(&e->code, X86_CMP, true, RCX, TCG_PAGE_SIZE - 1);
+    return x86_jcc(&e->code, CC_BE);
 }
 
 static void emit_group(struct tcg_engine *e, const struct x86_cold *cold)
@@ -183,10 +204,10 @@ static void emit_group(struct tcg_engine *e, const struct x86_cold *cold)
         .bytes = (u16)(cold->high - cold->low), .put = put ? (s16)e->layout->reg[cold->put].offset : 0,
         .length = (u8)(cold->next - cold->where), .has_put = put,
     };
-    x86_fixup crossing;
+    x86_fixup right = right_page(e, cold), crossing;
     unsigned pad;
 
-    x86_begin_slow(e, cold, cold->low);
+    begin_slow(e, cold, cold->low);
     if (store)
         x86_push_operand(e, cold->value);
     x86_budget_give(e, cold->unretired);
@@ -201,30 +222,28 @@ static void emit_group(struct tcg_engine *e, const struct x86_cold *cold)
     if (cold->result != X86_NO_REG && cold->result != RAX)
         x86_mov_rr(c, true, cold->result, RAX);
     x86_jmp_to(c, cold->back);
-    x86_link_stub(e, cold->exit, crossing);
-}
-
-static void jump_to_exit(struct tcg_engine *e, u32 exit)
-{
-    unsigned pad = x86_padding(e->code.p, 1);
-
-    if (pad)
-        x86_nop(&e->code, pad);
-    x86_link_stub(e, exit, x86_jmp(&e->code));
+    x86_fix(right, c->p);
+    x86_budget_give(e, cold->unretired);
+    x86_fix(crossing, c->p);
+    jump_to_exit(e, cold->exit);
 }
 
 static void emit_access(struct tcg_engine *e, const struct x86_cold *cold)
 {
     struct x86_code *c = &e->code;
     bool group = cold->exit != IR_NONE;
-    x86_fixup crossing = NULL;
+    x86_fixup right = NULL, crossing = NULL;
 
     if (fits_stub(e, cold)) {
         emit_group(e, cold);
         return;
     }
-    if (cold->from)
-        x86_begin_slow(e, cold, group ? cold->low : cold->disp);
+    if (group) {
+        right = right_page(e, cold);
+        begin_slow(e, cold, cold->low);
+    } else if (cold->from) {
+        x86_begin_slow(e, cold, cold->disp);
+    }
     if (cold->from_unaligned)
         x86_fix(cold->from_unaligned, c->p);
     x86_clean_cold(e, cold->nan32, cold->nan64);
@@ -241,13 +260,13 @@ static void emit_access(struct tcg_engine *e, const struct x86_cold *cold)
             x86_load(e, true, cold->result, (struct x86_operand){.place = PLACE_REG, .reg = RAX});
         x86_jmp_to(c, cold->back);
     }
-    if (group && cold->unretired) { /* the instruction is done elsewhere */
-        x86_fix(crossing, c->p);
-        x86_budget_give(e, cold->unretired);
-        jump_to_exit(e, cold->exit);
-    } else if (group) {
-        x86_link_stub(e, cold->exit, crossing);
-    }
+    if (!group)
+        return;
+    x86_fix(right, c->p);
+    x86_clean_cold(e, cold->nan32, cold->nan64);
+    x86_fix(crossing, c->p);
+    x86_budget_give(e, cold->unretired); /* the instruction is done elsewhere */
+    jump_to_exit(e, cold->exit);
 }
 
 /* Fills the exit's link: leaving while it is not linked, or when a poll says so. */
