@@ -77,6 +77,7 @@ enum ir_fp {
     IR_FP_QUIET = 1 << 3,              /* fcmp: invalid for signalling NaNs only */
     IR_FP_LESS = 1 << 4,               /* fcmp: true when a < b; else false */
     IR_FP_EQUAL = 1 << 5,              /* fcmp: true when a == b */
+    IR_FP_SILENT = 1 << 6,             /* fcmp: no flag is raised at all; back ends' own */
     IR_FP_EXACT = 1 << 3,              /* fround: inexact when the value changes */
     IR_FP_UNSIGNED = 1 << 3,           /* ftoi, itof */
     IR_FP_FROM_SHIFT = 8,              /* ftoi, itof, fcvt: the operand's type */

@@ -330,6 +330,9 @@ static void emit_fp(struct tcg_engine *e, const struct x86_cold *cold)
     case COLD_MUTE:
         emit_mute(e, cold);
         break;
+    case COLD_SILENT:
+        x86_loop_compare_cold(e, cold);
+        break;
     default:
         x86_exact_call(e, cold->extra, (const struct x86_operand[]){cold->value, cold->value2, cold->value3}, cold->result);
     }
@@ -338,7 +341,7 @@ static void emit_fp(struct tcg_engine *e, const struct x86_cold *cold)
 
 static bool is_fp(unsigned kind)
 {
-    return kind == COLD_FP_LOAD || kind == COLD_NAN || kind == COLD_UNBOX || kind == COLD_EXACT || kind == COLD_MUTE;
+    return kind == COLD_FP_LOAD || kind == COLD_NAN || kind == COLD_UNBOX || kind == COLD_EXACT || kind == COLD_MUTE || kind == COLD_SILENT;
 }
 
 /* The oldest frames are far away: all are forgotten. */
@@ -379,6 +382,7 @@ void x86_cold_emit(struct tcg_engine *e, u32 first, u32 end)
         case COLD_UNBOX:
         case COLD_EXACT:
         case COLD_MUTE:
+        case COLD_SILENT:
             emit_fp(e, cold);
             break;
         case COLD_TRANSFER:

@@ -398,6 +398,10 @@ void x86_emit_fp_compare(struct tcg_engine *e, const struct ir_op *op)
     enum host_reg d;
     unsigned y;
 
+    if (op->aux & IR_FP_SILENT) {
+        x86_loop_compare(e, op);
+        return;
+    }
     if (less == IR_FP_EQUAL && !quiet) {
         exact(e, op);
         return;

@@ -94,6 +94,7 @@ struct x86_constants {
     u64 sign64[2], sign32[2];      /* the sign bit of the lowest element */
     u64 magnitude64[2], magnitude32[2];
     u64 box[2];                    /* the upper half of a boxed single */
+    u64 infinity64[2], infinity32[2]; /* without the sign; also the exponent of NaNs */
     u64 nan64, nan32;              /* the default NaN; boxed */
     u64 limit_u32_64, limit_u64_64; /* 2^32 - 1, 2^63 as double */
     u32 limit_u32_32, limit_u64_32; /* the largest single below 2^32; 2^63 */
@@ -136,7 +137,7 @@ struct x86_operand {
 
 /* Code to be placed behind the block. */
 enum x86_cold_kind { COLD_LOAD, COLD_STORE, COLD_AMO, COLD_CAS, COLD_LINK, COLD_CROSS, COLD_POLL_IF,
-                     COLD_COUNT, COLD_FP_LOAD, COLD_NAN, COLD_UNBOX, COLD_EXACT, COLD_MUTE, COLD_TURN, COLD_INNER, COLD_STREAM, COLD_STREAM_END, COLD_NEAR,
+                     COLD_COUNT, COLD_FP_LOAD, COLD_NAN, COLD_UNBOX, COLD_EXACT, COLD_MUTE, COLD_SILENT, COLD_TURN, COLD_INNER, COLD_STREAM, COLD_STREAM_END, COLD_NEAR,
                      COLD_TRANSFER, COLD_VECTOR, COLD_ROOM, COLD_NOTHING };
 
 struct x86_compare {
@@ -271,6 +272,7 @@ struct x86_loop {
     struct { u16 reg; s32 imm; } guard[X86_MAX_GUARDS]; /* what unpinned registers must hold before the first turn */
     u32 guard_count;
     u16 *single;               /* per op: the exit for an access that cannot be done here, or IR_NONE */
+    u16 late_of[IR_MAX_EXITS]; /* by exit: the guest register that gets the accumulated flags there, or IR_NONE */
     u16 inner[IR_MAX_EXITS];   /* by local exit that leads back: a direct one to the same place, for when turns are used up */
     struct x86_near near[TCG_NEAR_PLACES];
     u32 near_count;
@@ -448,6 +450,15 @@ static inline bool x86_near_has(const struct tcg_engine *e)
 /* Cold: host registers are the guest's again. */
 void x86_loop_restore(struct tcg_engine *e);
 void x86_loop_cold(struct tcg_engine *e, const struct x86_cold *cold);
+
+/* --- loop_flags.c --- */
+
+/* Comparisons that raise nothing: marks them, and notes by exit which guest register gets the flags there. */
+void x86_loop_find_flags(struct tcg_engine *e, struct ir_block *b);
+void x86_loop_compare(struct tcg_engine *e, const struct ir_op *op);
+void x86_loop_compare_cold(struct tcg_engine *e, const struct x86_cold *cold);
+/* On the way out by an exit, registers being where they are outside. Clobbers rax. */
+void x86_loop_late_flags(struct tcg_engine *e, u32 exit);
 /* Fills a link whose patchable field is at `site`: the stub comes here. cold.c */
 void x86_link_stub(struct tcg_engine *e, u32 exit, x86_fixup site);
 /* Behind a check that failed, in cold code: repeated when the L2 knows the page. rcx is the address then. cold.c */

@@ -36,6 +36,7 @@ static void place_constants(struct tcg_engine *e)
         .sign64 = {UINT64_C(1) << 63}, .sign32 = {UINT64_C(1) << 31},
         .magnitude64 = {~(UINT64_C(1) << 63), ~UINT64_C(0)}, .magnitude32 = {~(UINT64_C(1) << 31), ~UINT64_C(0)},
         .box = {UINT64_C(0xffffffff00000000)},
+        .infinity64 = {UINT64_C(0x7ff0000000000000)}, .infinity32 = {UINT64_C(0x7f800000)},
         .nan64 = UINT64_C(0x7ff8000000000000), .nan32 = UINT64_C(0xffffffff7fc00000),
         .limit_u32_64 = UINT64_C(0x41efffffffe00000), .limit_u64_64 = UINT64_C(0x43e0000000000000),
         .limit_u32_32 = 0x4f7fffff, .limit_u64_32 = 0x5f000000, .layout = (u64)(uintptr_t)e->layout,

@@ -211,6 +211,7 @@ static void leave_by(struct tcg_engine *e, u32 i, bool backward)
 
     x86_budget_give(e, x86_unretired(e, exit->icount));
     x86_loop_restore(e);
+    x86_loop_late_flags(e, i);
     if (exit->pc < 0 || exit->pc >= TCG_PAGE_SIZE) {
         x86_emit_cross(e, exit);
         return;

@@ -228,6 +228,7 @@ static bool add_exits(struct tcg_engine *e, struct ir_block *b)
 
 void x86_loop_prepare(struct tcg_engine *e, struct ir_block *b)
 {
+    x86_loop_find_flags(e, b);
     b->loop = ir_loop_find(&e->loop.found, b, e->layout->reg_count) && add_inner(e, b) && add_exits(e, b);
     if (!b->loop)
         return;

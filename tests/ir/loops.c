@@ -7,8 +7,8 @@
 #include "tcg/builder.h"
 #include <string.h>
 
-enum { START = 0x100, MAX_INSNS = 24, COUNTER = 5, INNER = 10, MAX_INNER = 2, MAX_STEPS = 200000 };
-enum kind { LOAD, STORE, STEP, ALU, COMPUTED, WIDE, SIDE, FLOAD, FSTORE, FLOP, CONSTANT, HELPER, FENCE, SKIP, JUMP, BACK, KINDS = BACK };
+enum { START = 0x100, MAX_INSNS = 24, COUNTER = 5, INNER = 10, MAX_INNER = 2, MAX_STEPS = 200000, COMPARE_INSNS = 5 };
+enum kind { LOAD, STORE, STEP, ALU, COMPUTED, WIDE, SIDE, FLOAD, FSTORE, FLOP, CONSTANT, HELPER, FENCE, COMPARE, SKIP, JUMP, BACK, KINDS = BACK };
 
 struct insn {
     u8 kind, op, to, a, b;
@@ -29,6 +29,9 @@ static const u8 data[] = { 4, 6, 7, 8, 9, 14, 15 };
 static const s16 steps[] = { 8, 4, 1, 2, 16, -8, -1, 24, -40, 768, 1000, -1000, 2000, 0 };
 static const u8 alu[] = { IR_ADD, IR_SUB, IR_AND, IR_XOR, IR_OR, IR_MUL, IR_SHL, IR_SAR, IR_ROR };
 static const u8 wide[] = { IR_MULHU, IR_DIVU, IR_REMS, IR_MULHS };
+
+static const u64 floats[] = { 0, UINT64_C(1) << 63, UINT64_C(0x3ff0000000000000), UINT64_C(0x3ff0000000000001), UINT64_C(0x7ff0000000000000), UINT64_C(0xfff0000000000000),
+                              UINT64_C(0x7ff8000000000000), UINT64_C(0x7ff0000000000001), UINT64_C(0xfff4000000000000), UINT64_C(0x7fefffffffffffff), 1 };
 
 #define PICK(r, of) (of)[random_next(r) % ARRAY_SIZE(of)]
 
@@ -73,6 +76,10 @@ static struct insn random_insn(u64 *r)
         i.op = random_next(r) % MACHINE_FLOATS;
         i.mem = IR_MEM_64;
     }
+    if (i.kind == COMPARE) {
+        i.op = random_next(r) % MACHINE_FLOATS;
+        i.b = random_next(r) % MACHINE_FLOATS;
+    }
     return i;
 }
 
@@ -104,6 +111,29 @@ static void nest(struct loop *l, u64 *r)
     }
 }
 
+/* A comparison without flags, ways out by its result, and something else in the register of the flags at last: they need not be read in each turn. */
+static void compare(struct loop *l, u64 *r)
+{
+    u32 at = random_next(r) % (l->count - COMPARE_INSNS + 1);
+    struct insn *i = &l->insn[at];
+    u8 flags = PICK(r, data), result = PICK(r, data);
+
+    i[0] = (struct insn){ .kind = COMPARE, .to = flags, .a = result, .op = random_next(r) % MACHINE_FLOATS, .b = random_next(r) % MACHINE_FLOATS,
+                          .mem = random_next(r) % 4 };
+    for (u32 k = 1; k < COMPARE_INSNS - 1; k++) {
+        switch (random_next(r) % 4) {
+        case 0:
+            i[k] = (struct insn){ .kind = FLOP, .to = random_next(r) % MACHINE_FLOATS, .op = random_next(r) % MACHINE_FLOATS, .imm = random_next(r) & 8 };
+            break;
+        case 1:
+            break;
+        default:
+            i[k] = (struct insn){ .kind = SIDE, .a = random_next(r) % 4 ? result : PICK(r, data), .imm = random_next(r) & 1, .mem = random_next(r) % 4 };
+        }
+    }
+    i[COMPARE_INSNS - 1] = (struct insn){ .kind = ALU, .op = IR_ADD, .to = flags, .a = PICK(r, bases), .b = PICK(r, bases) };
+}
+
 static void random_loop(struct loop *l, u64 seed)
 {
     u64 r = seed;
@@ -117,6 +147,8 @@ static void random_loop(struct loop *l, u64 seed)
         focus(l, &r);
     if (random_next(&r) & 1)
         nest(l, &r);
+    if (random_next(&r) % 4 == 0 && l->count >= COMPARE_INSNS)
+        compare(l, &r);
 }
 
 static ir_value x(struct ir_block *b, unsigned reg)
@@ -127,6 +159,13 @@ static ir_value x(struct ir_block *b, unsigned reg)
 static unsigned d(unsigned n)
 {
     return MACHINE_REGS - MACHINE_FLOATS + n;
+}
+
+static ir_value relation(struct ir_block *b, const struct insn *i)
+{
+    u32 how = IR_FP_DYNAMIC | IR_FP_LESS | (i->mem & 1 ? 0 : IR_FP_EQUAL);
+
+    return ir_fp(b, IR_FCMP, IR_F64, how, ir_get(b, IR_F64, d(i->op)), ir_get(b, IR_F64, d(i->b)), IR_NONE);
 }
 
 /* Backward, forward, or in the next page. */
@@ -174,6 +213,12 @@ static void build_insn(struct ir_block *b, const struct insn *i)
         break;
     case FENCE:
         ir_fence(b, IR_ORDER_ALL);
+        break;
+    case COMPARE:
+        v = ir_fenv_get(b);
+        ir_put(b, IR_I64, i->to, v);
+        ir_put(b, IR_I64, i->a, relation(b, i));
+        ir_fenv_set(b, v);
         break;
     default:
         ir_put(b, IR_I64, i->to, ir_binary(b, (enum ir_opcode)i->op, x(b, i->a), x(b, i->b)));
@@ -272,6 +317,9 @@ static void reset(struct machine *m, u64 seed, bool nested, u64 jump_miss)
     for (u32 i = 0; i < ARRAY_SIZE(bases); i++)
         if (random_next(&r) % 8)
             m->state.a[bases[i]] &= ~UINT64_C(7);
+    for (u32 i = 0; i < MACHINE_FLOATS; i++)
+        if (random_next(&r) % 4 == 0)
+            m->state.d[i] = PICK(&r, floats);
     m->state.a[COUNTER] = 1 + random_next(&r) % (nested ? 150 : 1200);
 }
 
@@ -305,7 +353,16 @@ struct bench {
     u64 loops, turned; /* loops that were made; of which some run turned more than once */
     u64 nests;         /* loops with loops inside */
     u64 turns;
+    u64 silent;        /* loops that compare without reading the flags */
 };
+
+static bool is_silent(const struct ir_block *b)
+{
+    for (u32 i = 0; i < b->count; i++)
+        if (b->op[i].code == IR_FCMP && b->op[i].aux & IR_FP_SILENT)
+            return true;
+    return false;
+}
 
 static void run_expected(struct bench *t, const struct loop *l)
 {
@@ -362,6 +419,7 @@ static bool check_seed(struct bench *t, u64 seed)
         return true;
     t->loops++;
     t->nests += nested;
+    t->silent += is_silent(t->tested->prepared);
     reset(t->expected, seed, nested, t->plain->backend->jump_miss(t->plain->engine));
     run_expected(t, &l);
     reset(t->m, seed, nested, t->tested->backend->jump_miss(t->tested->engine));
@@ -394,7 +452,7 @@ static bool check_recursion(struct bench *t)
 
 unsigned test_loops(const struct test_options *options)
 {
-    struct bench t = { runner_create("interp"), runner_create(options->backend), machine_create(), machine_create(), ir_block_create(IR_MAX_OPS), 0, 0, 0, 0 };
+    struct bench t = { runner_create("interp"), runner_create(options->backend), machine_create(), machine_create(), ir_block_create(IR_MAX_OPS), 0, 0, 0, 0, 0 };
     unsigned failures = 0;
     bool host = t.tested && t.tested->backend && strcmp(t.tested->backend->name, "interp") != 0;
 
@@ -406,8 +464,8 @@ unsigned test_loops(const struct test_options *options)
         g_print("not ok - only %" G_GINT64_MODIFIER "u of the blocks became loops, %" G_GINT64_MODIFIER "u with others inside, of which %" G_GINT64_MODIFIER "u turned\n", t.loops, t.nests, t.turned);
         failures++;
     }
-    g_print("%s - loops: %" G_GINT64_MODIFIER "u of %" G_GINT64_MODIFIER "u in one piece, %" G_GINT64_MODIFIER "u of them nests; %" G_GINT64_MODIFIER "u turned, %" G_GINT64_MODIFIER "u times\n",
-            failures ? "not ok" : "ok", t.loops, options->count, t.nests, t.turned, t.turns);
+    g_print("%s - loops: %" G_GINT64_MODIFIER "u of %" G_GINT64_MODIFIER "u in one piece, %" G_GINT64_MODIFIER "u of them nests, %" G_GINT64_MODIFIER "u compare silently; %" G_GINT64_MODIFIER "u turned, %" G_GINT64_MODIFIER "u times\n",
+            failures ? "not ok" : "ok", t.loops, options->count, t.nests, t.silent, t.turned, t.turns);
     ir_block_destroy(t.b);
     machine_destroy(t.expected);
     machine_destroy(t.m);
