@@ -187,10 +187,11 @@ struct tcg_link {
     u32 site;                  /* back end: offset in the buffer of the patchable field */
     u32 unlinked;              /* back end: offset of the stub that the field reaches when not linked */
     s32 pc;                    /* target less pc_page */
-    bool call;                 /* the guest's code calls: something comes back from there */
-    bool single;               /* wants the target's variant with ir_block.single_memory */
-    bool continues;            /* back end: comes back from a call, with the target's address at hand: reaches its indirect entry */
-    bool same_page;            /* target lies in the page of the block's first instruction: may be linked directly */
+    bool probes;               /* atomic: goes by the jump cache while it is not linked. By accel/tcg, at any time; the back end may ignore it */
+    bool call : 1;             /* the guest's code calls: something comes back from there */
+    bool single : 1;           /* wants the target's variant with ir_block.single_memory */
+    bool continues : 1;        /* back end: comes back from a call, with the target's address at hand: reaches its indirect entry */
+    bool same_page : 1;        /* target lies in the page of the block's first instruction: may be linked directly */
 };
 
 /* A translated block as the back end knows it; accel/tcg embeds it. */

@@ -265,6 +265,22 @@ static void flush_jump_page(struct tcg *tcg, struct context *context, u64 page)
     seal(tcg, context);
 }
 
+/* The same for instructions that begin in the page before and reach into this one. */
+static void flush_jumps_into(struct tcg *tcg, struct context *context, u64 page)
+{
+    unsigned bit = jump_page_bit(page - 4096);
+
+    if (!(context->jump_pages[bit / 64] & BIT64(bit % 64)))
+        return;
+    for (u64 va = page - MAX_INSN_BYTES + 1; va != page; va++) {
+        struct tcg_jump_entry *jump = &context->jump[tcg_jump_index(va, JUMP_BITS)];
+
+        if (jump->va == va)
+            *jump = (struct tcg_jump_entry){ 0 };
+    }
+    seal(tcg, context);
+}
+
 void tcg_context_drop_page(struct tcg_vcpu *v, struct context *context, u64 va)
 {
     u64 page = va & ~UINT64_C(4095);
@@ -279,6 +295,7 @@ void tcg_context_drop_page(struct tcg_vcpu *v, struct context *context, u64 va)
     if (itlb->va == page)
         itlb->generation = 0;
     flush_jump_page(v->tcg, context, page);
+    flush_jumps_into(v->tcg, context, page);
     drop_returns(v, false, page);
 }
 

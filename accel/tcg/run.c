@@ -3,14 +3,24 @@
 #include "host/clock.h"
 #include "vm/icount.h"
 
-/* Links a direct exit inside its page to the block it wanted. */
-static void link_blocks(struct tcg_vcpu *v, struct tcg_link *link, struct block *to)
+/*
+ * Links a direct exit inside its page to the block it wanted. One that crosses into the next page is where it is in this context alone: it is
+ * found in the jump cache from now on.
+ */
+static void link_blocks(struct tcg_vcpu *v, struct tcg_link *link, struct block *to, u64 pc)
 {
     struct tcg *tcg = v->tcg;
     struct block *from = container_of(link->from, struct block, code);
 
-    if (!link->same_page || !tcg_may_cache(to) || !tcg_may_cache(from) || from->page != to->page || log_wants(vm_log(tcg->vm), LOG_NOCHAIN))
+    if (!link->same_page || !tcg_may_cache(from) || from->page != to->page || log_wants(vm_log(tcg->vm), LOG_NOCHAIN))
         return;
+    if (!tcg_may_cache(to)) {
+        if (link->single || !tcg_may_jump(v, to))
+            return;
+        tcg_jump_fill(v, pc, to->code.indirect_entry);
+        __atomic_store_n(&link->probes, true, __ATOMIC_RELAXED);
+        return;
+    }
     tcg_translate_lock(v);
     if (!from->dead && !to->dead && !link->to) {
         link->to = &to->code;
@@ -142,8 +152,8 @@ static void run(struct tcg_vcpu *v)
             continue;
         }
         if (link)
-            link_blocks(v, link, block);
-        else if (left == TCG_LEAVE_MISS && tcg_may_cache(block))
+            link_blocks(v, link, block, pc);
+        else if (left == TCG_LEAVE_MISS && tcg_may_jump(v, block))
             tcg_jump_fill(v, pc, block->code.indirect_entry);
         if (log_wants(vm_log(tcg->vm), LOG_EXEC | LOG_CPU))
             log_entry(v, block, pc);

@@ -208,6 +208,7 @@ struct tcg_vcpu {
     struct vcpu_stop watch_hit;
     bool device_pending;  /* counting: an access reached a device, or nothing: run the instruction alone, so that what follows from it is seen behind it */
     bool in_helper;       /* the access is one of a helper's (tcg_memory) */
+    bool second_is_even;  /* permissions do not change inside the second page of the block that was found last, if it has one */
     s64 sampled_at;       /* by tier2.c: when, and loop_entries then */
     u32 sampled_entries;
     u32 sampled_near;     /* tcg_code.near of the loop that was left for the last sample, else 0 */
@@ -477,9 +478,17 @@ void tcg_jump2_drop_all(struct tcg_vcpu *v);
 void *tcg_resume(void *vcpu);
 const void *tcg_find(void *vcpu, u64 va);
 
+/* Whether what led to the block once may lead there again while the page it begins in is what it is. */
 static inline bool tcg_may_cache(const struct block *block)
 {
     return !block->next_page && !(block->mode & MODE_ONE_INSN) && !__atomic_load_n(&block->dead, __ATOMIC_ACQUIRE);
+}
+
+/* Whether a context's own jump cache may have it, which forgets it with either of its pages. tcg_block_get just found it. */
+static inline bool tcg_may_jump(const struct tcg_vcpu *v, const struct block *block)
+{
+    return tcg_may_cache(block) ||
+           (v->second_is_even && !(block->mode & MODE_ONE_INSN) && !__atomic_load_n(&block->dead, __ATOMIC_ACQUIRE));
 }
 
 /* describe.c */

@@ -221,6 +221,7 @@ static bool find_next_page(struct tcg_vcpu *v, struct site *site)
         return false;
     }
     site->there.host = walk.host;
+    v->second_is_even = !walk.page.uncached;
     site->next_ram = walk.ram;
     site->next_offset = walk.ram_offset;
     return true;

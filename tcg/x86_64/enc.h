@@ -335,6 +335,12 @@ static inline void x86_alu_mi(struct x86_code *c, enum x86_alu op, bool wide, st
     }
 }
 
+static inline void x86_cmp8_mi(struct x86_code *c, struct x86_mem a, s8 imm)
+{
+    x86_rm(c, 0x80, false, X86_CMP, a);
+    *c->p++ = (u8)imm;
+}
+
 static inline void x86_test_rr(struct x86_code *c, bool wide, enum host_reg a, enum host_reg b)
 {
     x86_rr(c, 0x85, wide, b, a);

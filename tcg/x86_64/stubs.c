@@ -164,7 +164,7 @@ static void emit_leave_saved(struct tcg_engine *e)
     emit_return(e, TCG_LEAVE_PC);
 }
 
-/* Called by an exit that is not linked; which link that is lies behind the call. */
+/* Called by an exit that is not linked; which link that is lies behind the call. Some of them go by the jump cache (tcg_link.probes). */
 static void emit_leave_link(struct tcg_engine *e, bool far)
 {
     struct x86_code *c = &e->code;
@@ -183,6 +183,8 @@ static void emit_leave_link(struct tcg_engine *e, bool far)
     }
     x86_extend_rm(c, 2, true, true, RAX, x86_mem(RCX, offsetof(struct tcg_link, pc)));
     x86_alu_rm(c, X86_ADD, true, RAX, x86_base(e->layout->pc_page));
+    x86_cmp8_mi(c, x86_mem(RCX, offsetof(struct tcg_link, probes)), 0);
+    x86_jcc_to(c, CC_NE, x86_at(e, e->stubs.probe));
     emit_leave_to(e, TCG_LEAVE_LINK, true);
 }
 

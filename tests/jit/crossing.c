@@ -1,4 +1,4 @@
-/* An instruction on two pages, of which the second alone is remapped or taken away. */
+/* An instruction on two pages, of which the second alone is remapped or taken away, or is another one in another space. Reached by a call, by a jump inside its page. */
 #include "tests/jit/lib.h"
 
 TRAP_HANDLER
@@ -12,35 +12,82 @@ static u64 run(u64 va)
     return fn();
 }
 
+enum { STEP = 6, CALLED = 4094, JUMPED_TO = CALLED - STEP };
+
+/* The second page is where the instruction's upper half and a return come from. */
+static void second_page(u64 *root, u64 va, int which)
+{
+    map(root, 3, va + 4096, (u64)code[1 + which], 0, PTE_RWX);
+}
+
+static void expect_fault(u64 entry, u64 va)
+{
+    in_mode(run, entry, S);
+    expect(trapped.cause, 12);
+    expect(trapped.epc, va + CALLED);
+    expect(trapped.tval, va + 4096);
+    trapped.cause = 0;
+}
+
+static void remapped(u64 *root, u64 va, u64 entry)
+{
+    for (int i = 0; i < 30; i++) {
+        second_page(root, va, i % 2);
+        fence_page(va + 4096);
+        for (int again = 0; again < 3; again++)
+            expect(in_mode(run, entry, S), i % 2 ? 0x222 : 0x111);
+    }
+    *pte_of(root, 3, va + 4096, 0) = 0;
+    fence_page(va + 4096);
+    expect_fault(entry, va);
+    expect_fault(entry, va);
+    second_page(root, va, 0);
+    fence_page(va + 4096);
+    for (int again = 0; again < 3; again++)
+        expect(in_mode(run, entry, S), 0x111);
+    *pte_of(root, 3, va + 4096, 0) &= ~(u64)PTE_X;
+    fence_all();
+    expect_fault(entry, va);
+    second_page(root, va, 1);
+    fence_all();
+}
+
+/* Another space has the same first page: without a fence. */
+static void in_two_spaces(u64 *const root[2], u64 va, u64 entry)
+{
+    second_page(root[1], va, 0);
+    fence_all();
+    for (int i = 0; i < 30; i++) {
+        csr_write(satp, satp_of(root[i % 2], 3, 1 + (u64)(i % 2)));
+        for (int again = 0; again < 3; again++)
+            expect(in_mode(run, entry, S), i % 2 ? 0x111 : 0x222);
+    }
+    csr_write(satp, satp_of(root[0], 3, 1));
+}
+
 void main(u64 hart)
 {
-    u64 *root = new_table(), va = 0x40000000;
+    u64 *root[2] = { new_table(), new_table() }, va = 0x40000000;
     u32 first = 0x00000513 | 0x111 << 20, second = 0x00000513 | 0x222 << 20; /* li a0, imm */
 
     if (hart)
         for (;;)
             ;
+    code[0][JUMPED_TO / 2] = 0xa001 | (STEP >> 1 & 7) << 3; /* c.j */
     code[0][2047] = (u16)first;
     code[1][0] = first >> 16;
     code[1][1] = 0x8082;
     code[2][0] = second >> 16;
     code[2][1] = 0x8082;
     fence_i();
-    map(root, 3, 0x80000000, 0x80000000, 2, PTE_RWX);
-    map(root, 3, va, (u64)code[0], 0, PTE_RWX);
-    map(root, 3, va + 4096, (u64)code[1], 0, PTE_RWX);
-    csr_write(satp, satp_of(root, 3, 1));
-    fence_all();
-    for (int i = 0; i < 30; i++) {
-        map(root, 3, va + 4096, (u64)code[1 + i % 2], 0, PTE_RWX);
-        fence_page(va + 4096);
-        expect(in_mode(run, va + 4094, S), i % 2 ? 0x222 : 0x111);
-        expect(in_mode(run, va + 4094, S), i % 2 ? 0x222 : 0x111);
+    for (int i = 0; i < 2; i++) {
+        map(root[i], 3, 0x80000000, 0x80000000, 2, PTE_RWX);
+        map(root[i], 3, va, (u64)code[0], 0, PTE_RWX);
     }
-    *pte_of(root, 3, va + 4096, 0) = 0;
-    fence_page(va + 4096);
-    in_mode(run, va + 4094, S);
-    expect(trapped.cause, 12);
-    expect(trapped.epc, va + 4094);
-    expect(trapped.tval, va + 4096);
+    csr_write(satp, satp_of(root[0], 3, 1));
+    fence_all();
+    remapped(root[0], va, va + CALLED);
+    remapped(root[0], va, va + JUMPED_TO);
+    in_two_spaces(root, va, va + JUMPED_TO);
+    in_two_spaces(root, va, va + CALLED);
 }
