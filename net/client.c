@@ -342,9 +342,11 @@ bool net_link_is_up(const struct net_client *client)
     return client->peer && !client->link_down && !client->peer->no_carrier;
 }
 
+/* A card that hears of it changes its registers, interrupts and, with another process at its queues, memory: not while the machine is stopped. */
 void net_tell_link(struct net_client *client)
 {
-    if (client->ops->link_changed)
+    client->link_news = client->object && !vm_running(client->set->vm);
+    if (client->ops->link_changed && !client->link_news)
         client->ops->link_changed(client->opaque, net_link_is_up(client));
 }
 

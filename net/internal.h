@@ -51,6 +51,7 @@ struct net_client {
     struct net_port *port;
     struct net_filter *filters;
     bool link_down;
+    bool link_news;   /* cards: the machine is stopped; they hear of their link when it goes on */
     bool no_carrier;  /* netdevs: nobody is at the other end */
     bool filter_told; /* RX_FILTER_CHANGED was emitted and nobody asked since */
 };
@@ -74,7 +75,7 @@ void net_disconnect(struct net_client *client);
 void net_announcements_free(void *data);
 /* The hub on whose port a netdev is; -1: none. */
 int net_hub_of(const struct net_client *client);
-/* link_changed, if it wants to know. */
+/* link_changed, if it wants to know; a card of a stopped machine hears of it when that goes on. */
 void net_tell_link(struct net_client *client);
 /* A netdev whose card's queues go to another process. */
 bool net_client_is_vhost(const struct net_client *client);

@@ -19,6 +19,8 @@ static void resume_all(const struct vm_event *event, void *opaque)
     for (guint i = 0; i < set->clients->len; i++) {
         struct net_client *client = set->clients->pdata[i];
 
+        if (client->link_news)
+            net_tell_link(client);
         for (u32 queue = 0; client->object && queue < client->queues; queue++)
             net_resume(client, queue);
     }

@@ -184,8 +184,7 @@ static void peer_changed(void *opaque, u32 accepts)
 
     if (!net->link.wire || net_client_wire(net->client))
         return;
-    vhost_link_pause(&net->link);
-    vhost_link_close(&net->link);
+    vhost_link_lose_wire(&net->link);
 }
 
 static void announce(void *opaque)

@@ -177,21 +177,62 @@ static bool is_to_be_filled(const struct virtio_request *request)
     return request->write_count && !request->read_count;
 }
 
-/* Takes back what the other process had. */
+static void publish(struct vhost_link *link, u32 index)
+{
+    virtio_queue_publish(virtio_queue_at(link->virtio, index));
+    virtio_queue_notify(virtio_queue_at(link->virtio, index));
+}
+
+/* The driver gets it back unused; not while the machine is stopped. */
+static void give_back(struct vhost_link *link, struct virtio_request *request)
+{
+    if (!link->still) {
+        virtio_request_finish(request, 0);
+        return;
+    }
+    if (!link->late)
+        link->late = g_ptr_array_new();
+    g_ptr_array_add(link->late, request);
+}
+
+static void give_back_late(struct vhost_link *link)
+{
+    g_autoptr(GPtrArray) late = g_steal_pointer(&link->late);
+
+    for (guint i = 0; late && i < late->len; i++) {
+        if (virtio_request_is_stale(late->pdata[i]))
+            virtio_request_drop(late->pdata[i]);
+        else
+            virtio_request_finish(late->pdata[i], 0);
+    }
+    for (u32 i = 0; late && i < link->count; i++)
+        publish(link, i);
+}
+
+static void drop_late(struct vhost_link *link)
+{
+    g_autoptr(GPtrArray) late = g_steal_pointer(&link->late);
+
+    for (guint i = 0; late && i < late->len; i++)
+        virtio_request_drop(late->pdata[i]);
+}
+
+/* Takes back what the other process had. What it had finished before the machine stopped was taken then (hold). */
 static void collect(struct vhost_link *link)
 {
     struct virtio_request *request;
 
     for (u32 i = 0; i < link->count; i++) {
-        take_finished(link, i);
+        if (!link->still)
+            take_finished(link, i);
         while ((request = vhost_ring_abandon(vhost_rings_at(link->rings, i)))) {
             if (is_to_be_filled(request))
                 g_ptr_array_add(link->kept, request);
             else
-                virtio_request_finish(request, 0);
+                give_back(link, request);
         }
-        virtio_queue_publish(virtio_queue_at(link->virtio, i));
-        virtio_queue_notify(virtio_queue_at(link->virtio, i));
+        if (!link->still)
+            publish(link, i);
     }
 }
 
@@ -466,10 +507,12 @@ static void on_vm_event(const struct vm_event *event, void *opaque)
 
     if ((event->kind != VM_EVENT_STILL && event->kind != VM_EVENT_RESUME) || !device_begin(link->virtio->device))
         return;
-    if (event->kind == VM_EVENT_STILL)
+    if (event->kind == VM_EVENT_STILL && link->wire)
         hold(link);
     link->still = event->kind == VM_EVENT_STILL;
     if (!link->still)
+        give_back_late(link);
+    if (!link->still && link->wire)
         unhold(link);
     device_end(link->virtio->device);
 }
@@ -487,6 +530,7 @@ void vhost_link_reset(struct vhost_link *link)
 {
     struct virtio_request *request;
 
+    drop_late(link);
     if (!link->wire)
         return;
     stop(link);
@@ -557,11 +601,8 @@ bool vhost_link_open(struct vhost_link *link, struct virtio_device *virtio, cons
     return attach(link, virtio, wire, count, error);
 }
 
-void vhost_link_close(struct vhost_link *link)
+static void drop_wire(struct vhost_link *link)
 {
-    if (!link->wire)
-        return;
-    vm_off_event(vm_of(link), on_vm_event, link);
     vm_memory_off_change(vm_of(link), on_memory, link);
     vhost_link_reset(link);
     for (u32 i = 0; i < link->count; i++)
@@ -571,4 +612,24 @@ void vhost_link_close(struct vhost_link *link)
     if (link->own_wire)
         vhost_wire_close(link->wire);
     link->wire = NULL;
+}
+
+void vhost_link_lose_wire(struct vhost_link *link)
+{
+    if (!link->wire)
+        return;
+    vhost_link_pause(link);
+
+    GPtrArray *late = g_steal_pointer(&link->late);
+    drop_wire(link);
+    link->late = late;
+}
+
+void vhost_link_close(struct vhost_link *link)
+{
+    if (link->wire)
+        drop_wire(link);
+    if (link->virtio)
+        vm_off_event(vm_of(link), on_vm_event, link);
+    drop_late(link);
 }

@@ -31,14 +31,17 @@ struct vhost_link {
     u16 mtu;           /* that the other process is told; 0: none */
     GSource *called[VHOST_LINK_QUEUES];
     GPtrArray *kept;   /* struct virtio_request: buffers to be filled, which the other process had when it was stopped */
+    GPtrArray *late;   /* likewise: to be given back to the driver when the machine goes on; NULL: none */
 };
 
 /* In realize, after the queues were added: connects to the chardev and says hello. On failure nothing is left. */
 bool vhost_link_open(struct vhost_link *link, struct virtio_device *virtio, const char *chardev, u32 count, GError **error);
 /* The same with a wire of somebody else, who also says when to pause and to resume. */
 bool vhost_link_open_wire(struct vhost_link *link, struct virtio_device *virtio, struct vhost_wire *wire, u32 count, GError **error);
-/* In unrealize, before virtio_device_finish; or when the wire is about to go. Twice is fine. */
+/* In unrealize, before virtio_device_finish. Twice is fine. */
 void vhost_link_close(struct vhost_link *link);
+/* The wire is about to go: pauses, and is closed. */
+void vhost_link_lose_wire(struct vhost_link *link);
 
 /* Hooks of the device. */
 void vhost_link_status(struct vhost_link *link, u8 status);
@@ -50,7 +53,10 @@ void vhost_link_handle(struct vhost_link *link, struct virtio_queue *queue);
  * machine does.
  */
 bool vhost_link_is_running(const struct vhost_link *link);
-/* Buffers that were to be filled are kept for vhost_link_resume; those that were to be read are given back to the driver. */
+/*
+ * Buffers that were to be filled are kept for vhost_link_resume; those that were to be read are given back to the driver,
+ * if the machine is stopped, when it goes on: nothing changes the guest's memory before.
+ */
 void vhost_link_pause(struct vhost_link *link);
 /* Starts, if the driver is ready. A process that fails is hung up on (vhost_wire_fail). */
 void vhost_link_resume(struct vhost_link *link);

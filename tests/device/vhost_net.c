@@ -5,6 +5,7 @@
 #include "tests/device/vhost_peer.h"
 #include "api/keyval.h"
 #include "hw/net/vhost_net.h"
+#include "net/internal.h"
 #include "net/net.h"
 
 enum { F_CSUM = 0, F_GUEST_CSUM = 1, F_MTU = 3, F_MRG_RXBUF = 15, F_STATUS = 16, F_CTRL_VQ = 17, F_MQ = 22, F_OFFLOADS = 2 };
@@ -248,6 +249,59 @@ static void stop_and_go(struct setup *s, gconstpointer data)
     end(s);
 }
 
+/* What happens to the other end while the machine is stopped changes none of its memory; it shows when the machine goes on. */
+enum happening { LINK_OFF, PROCESS_ENDS, NETDEV_GOES, LINK_OFF_AND_ON };
+
+static void nothing_while_stopped(struct setup *s, gconstpointer data)
+{
+    enum happening what = (enum happening)GPOINTER_TO_INT(data);
+    u32 id, written;
+
+    begin(s, PCI_MSIX, BIT64(F_MRG_RXBUF) | BIT64(F_STATUS), 1);
+    struct net_client *netdev = net_find(net_set_of(s->bench.vm), "n0");
+    struct driver_queue *rx = driver_queue(&s->driver, 0, 0), *tx = driver_queue(&s->driver, 1, 0);
+    driver_ok(&s->driver);
+    send_frame(s, tx, 1); /* waits there for a buffer */
+    vm_stop(s->bench.vm, VM_PAUSED);
+    g_autofree u8 *ram = g_memdup2(s->bench.ram->host, BENCH_RAM_SIZE), *other = g_memdup2(s->shared->host, SHARED_SIZE);
+    if (what == PROCESS_ENDS) {
+        shutdown(s->peer.socket, SHUT_RDWR);
+        WAIT_FOR(s, netdev->no_carrier);
+    } else if (what == NETDEV_GOES) {
+        g_assert_true(net_netdev_remove(net_set_of(s->bench.vm), "n0", NULL));
+    } else {
+        net_set_link(netdev, false);
+    }
+    if (what == LINK_OFF_AND_ON)
+        net_set_link(netdev, true);
+    driver_settle(&s->driver);
+    g_assert_cmpmem(s->bench.ram->host, BENCH_RAM_SIZE, ram, BENCH_RAM_SIZE);
+    g_assert_cmpmem(s->shared->host, SHARED_SIZE, other, SHARED_SIZE);
+    vm_cont(s->bench.vm);
+    if (what == LINK_OFF_AND_ON) {
+        offer_buffer(s, rx, 0);
+        comes_back(s, rx, tx, 0, 1);
+    } else {
+        g_assert_false(what != NETDEV_GOES && link_is_up(s));
+        WAIT_FOR(s, driver_take(&s->driver, tx, 3, &id, &written));
+    }
+    end(s);
+}
+
+/* The netdev goes while the machine is stopped, then the card: what it was to give back goes with it. */
+static void both_go_while_stopped(struct setup *s, gconstpointer data)
+{
+    begin(s, PCI_MSIX, BIT64(F_MRG_RXBUF), 1);
+    struct driver_queue *tx = driver_queue(&s->driver, 1, 0);
+    driver_ok(&s->driver);
+    send_frame(s, tx, 1);
+    vm_stop(s->bench.vm, VM_PAUSED);
+    g_assert_true(net_netdev_remove(net_set_of(s->bench.vm), "n0", NULL));
+    driver_write(&s->driver, DRIVER_STATUS, 0); /* reset */
+    vm_cont(s->bench.vm);
+    end(s);
+}
+
 /* netdev_del under a card at work; a reset and a new start afterwards are harmless. */
 static void netdev_goes(struct setup *s, gconstpointer data)
 {
@@ -334,6 +388,11 @@ int main(int argc, char **argv)
     g_test_add("/vhost-net/breaks-the-ring", struct setup, GINT_TO_POINTER(BAD_INDEX), set_up, gone_and_back, tear_down);
     SETUP_TEST("/vhost-net/cable-pulled", cable_pulled);
     SETUP_TEST("/vhost-net/stop-and-go", stop_and_go);
+    g_test_add("/vhost-net/while-stopped/link-off", struct setup, GINT_TO_POINTER(LINK_OFF), set_up, nothing_while_stopped, tear_down);
+    g_test_add("/vhost-net/while-stopped/link-off-and-on", struct setup, GINT_TO_POINTER(LINK_OFF_AND_ON), set_up, nothing_while_stopped, tear_down);
+    g_test_add("/vhost-net/while-stopped/process-ends", struct setup, GINT_TO_POINTER(PROCESS_ENDS), set_up, nothing_while_stopped, tear_down);
+    g_test_add("/vhost-net/while-stopped/netdev-goes", struct setup, GINT_TO_POINTER(NETDEV_GOES), set_up, nothing_while_stopped, tear_down);
+    SETUP_TEST("/vhost-net/while-stopped/both-go", both_go_while_stopped);
     SETUP_TEST("/vhost-net/netdev-goes", netdev_goes);
     SETUP_TEST("/vhost-net/two-cards", two_cards);
     SETUP_TEST("/vhost-net/refusals", refusals);
