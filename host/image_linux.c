@@ -37,24 +37,35 @@ static bool holds(const struct dl_phdr_info *image, u64 address)
     return false;
 }
 
+/* By what is in its notes; else by all that is not written: some megabytes. */
+static u64 id_of(const struct dl_phdr_info *image)
+{
+    u64 id = 0;
+
+    for (u32 i = 0; i < image->dlpi_phnum && !id; i++) {
+        const ElfW(Phdr) *segment = &image->dlpi_phdr[i];
+
+        if (segment->p_type == PT_NOTE)
+            id = build_id((const u8 *)(image->dlpi_addr + segment->p_vaddr), segment->p_memsz);
+    }
+    if (id)
+        return id;
+    for (u32 i = 0; i < image->dlpi_phnum; i++) {
+        const ElfW(Phdr) *segment = &image->dlpi_phdr[i];
+
+        if (segment->p_type == PT_LOAD && !(segment->p_flags & PF_W))
+            id = hash_bytes((const u8 *)(image->dlpi_addr + segment->p_vaddr), segment->p_filesz, id);
+    }
+    return id | 1;
+}
+
 static int look(struct dl_phdr_info *image, size_t size, void *opaque)
 {
     struct search *search = opaque;
-    u64 hash = 0;
 
     if (!holds(image, search->inside))
         return 0;
-    for (u32 i = 0; i < image->dlpi_phnum && !search->id; i++) {
-        const ElfW(Phdr) *segment = &image->dlpi_phdr[i];
-        const u8 *at = (const u8 *)(image->dlpi_addr + segment->p_vaddr);
-
-        if (segment->p_type == PT_NOTE)
-            search->id = build_id(at, segment->p_memsz);
-        else if (segment->p_type == PT_LOAD && !(segment->p_flags & PF_W))
-            hash = hash_bytes(at, segment->p_filesz, hash);
-    }
-    if (!search->id)
-        search->id = hash | 1;
+    search->id = id_of(image);
     return 1;
 }
 

@@ -425,7 +425,7 @@ void x86_emit_vector_transfer(struct tcg_engine *e, const struct ir_op *op)
     a = x86_take(e, op->arg[0]);
     cold->value = x86_take(e, op->arg[1]);
     cold->address = (u8)x86_address(e, a, 0);
-    if (op->aux & IR_VECTOR_PART && !x86_vec_may_move_part(e)) {
+    if (op->aux & IR_VECTOR_PART && !x86_vec_may_move_part(e, op)) {
         cold->check = NULL;
         cold->from = x86_jmp(&e->code);
         cold->back = e->code.p;

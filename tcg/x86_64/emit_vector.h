@@ -43,7 +43,7 @@ void x86_vec_done(struct vec *v);
 /* rax: a bit's number, or -1 when it is none of the length's. */
 void x86_vec_first_of_some(struct tcg_engine *e);
 /* vld and vst of IR_VECTOR_PART, at the host address in rcx, if the host can. */
-bool x86_vec_may_move_part(const struct tcg_engine *e);
+bool x86_vec_may_move_part(const struct tcg_engine *e, const struct ir_op *op);
 void x86_vec_move_part(struct tcg_engine *e, const struct ir_op *op);
 
 /* --- pieces --- */

@@ -1,6 +1,6 @@
 /*
  * tcg/x86_64/emit_vector_some.c - vector ops on as many lanes as the guest's length says, which is not known here, or on those of the guest's mask:
- * other lanes of a chunk are kept by a mask in k1 (AVX-512), bits by BZHI.
+ * other lanes of a chunk are kept by a mask in k1 (AVX-512), or by one in a register that is made of its bits (AVX2); bits by BZHI.
  */
 #include "tcg/x86_64/emit_vector.h"
 
@@ -44,16 +44,53 @@ static bool has_room(const struct vec *v, unsigned at)
     return at + ((v->at.bytes + v->width - 1) & ~(v->width - 1)) <= IR_VECTOR_FILE;
 }
 
+static void with_constant(const struct vec *v, u32 op, unsigned r, size_t constant)
+{
+    x86_sse_rc(v->c, true, op | v->wide, r, r, v->e->buffer->write + v->e->stubs.constants + constant);
+    x86_note(v->e);
+}
+
+/* Lanes of d become all ones where their bits in a general register are 1, else zeros. */
+static void spread_bits(const struct vec *v, unsigned d, enum host_reg bits)
+{
+    static const struct {
+        u32 broadcast, equal;
+        size_t lane_bits;
+    } rows[] = {
+        { SSE_PBROADCASTD, SSE_PCMPEQB, offsetof(struct x86_constants, lane_bit8) }, { SSE_PBROADCASTW, SSE_PCMPEQW, offsetof(struct x86_constants, lane_bit16) },
+        { SSE_PBROADCASTD, SSE_PCMPEQD, offsetof(struct x86_constants, lane_bit32) }, { SSE_PBROADCASTQ, SSE_PCMPEQQ, offsetof(struct x86_constants, lane_bit64) },
+    };
+
+    x86_sse_rr(v->c, true, SSE_MOVD, d, 0, bits);
+    x86_sse_rr(v->c, true, rows[v->lane].broadcast | v->wide, d, 0, d);
+    if (v->lane == 0)
+        with_constant(v, SSE_PSHUFB, d, offsetof(struct x86_constants, spread));
+    with_constant(v, SSE_PAND, d, rows[v->lane].lane_bits);
+    with_constant(v, rows[v->lane].equal, d, rows[v->lane].lane_bits);
+}
+
+/* d becomes `result` where the lanes that are taken are. */
+static void blend(const struct vec *v, unsigned d, unsigned result, unsigned temp, enum host_reg bits)
+{
+    if (v->e->features.masks) {
+        x86_move_k1_rr(v->c, v->wide, v->lane, d, result);
+        return;
+    }
+    spread_bits(v, temp, bits);
+    x86_sse_rr(v->c, true, SSE_PBLENDVB | v->wide, d, d, result);
+    x86_imm8(v->c, (u8)((temp & 15) << 4));
+}
+
 static void keep_rest(const struct vec *v, unsigned result)
 {
-    unsigned old = result == X3 ? X0 : X3;
+    unsigned old = result == X3 ? X0 : X3, temp = result == X2 ? X0 : X2;
 
     load(v, old, v->at.d);
-    x86_move_k1_rr(v->c, v->wide, v->lane, old, result);
+    blend(v, old, result, temp, RCX);
     x86_sse_rm(v->c, true, SSE_MOVDQU_STORE | v->wide, old, 0, file(v, v->at.d + v->off));
 }
 
-/* k1: the lanes of the chunk that are computed. */
+/* rcx, k1: the lanes of the chunk that are computed. */
 static void take_lanes(struct vec *v)
 {
     unsigned first = v->off >> v->lane, count = in_chunk(v, v->at.bytes) >> v->lane;
@@ -70,12 +107,13 @@ static void take_lanes(struct vec *v)
         x86_sse_rr(v->c, true, SSE_BZHI, RCX, RAX, RCX);
     else if (v->at.bytes < v->width)
         x86_alu_ri(v->c, X86_AND, false, RCX, (s32)((1u << count) - 1));
-    x86_sse_rr(v->c, true, SSE_KMOVD, 1, 0, RCX);
+    if (v->e->features.masks)
+        x86_sse_rr(v->c, true, SSE_KMOVD, 1, 0, RCX);
 }
 
 bool x86_vec_some_lanes(struct vec *v)
 {
-    if (!v->e->features.masks || (v->at.bytes > 16 && v->at.bytes % 16) || !has_room(v, v->at.d) || !has_room(v, v->at.s2) ||
+    if (!v->vex || (v->at.bytes > 16 && v->at.bytes % 16) || !has_room(v, v->at.d) || !has_room(v, v->at.s2) ||
         (!v->scalar && !has_room(v, v->at.s1)))
         return false;
     for (v->off = 0; v->off < v->at.bytes; v->off += v->width) {
@@ -117,12 +155,13 @@ void x86_vec_first_of_some(struct tcg_engine *e)
     x86_fix8(c, inside);
 }
 
-bool x86_vec_may_move_part(const struct tcg_engine *e)
+/* Without masks memory may be read behind the last element, where that was checked, but not be written. */
+bool x86_vec_may_move_part(const struct tcg_engine *e, const struct ir_op *op)
 {
-    return e->features.masks;
+    return e->features.masks || (e->features.vex && op->code == IR_VLD && ir_vector_bytes(op->aux) >= 16);
 }
 
-/* Guest bytes behind the last element are neither read nor written. */
+/* Guest bytes behind the last element are not written. */
 void x86_vec_move_part(struct tcg_engine *e, const struct ir_op *op)
 {
     unsigned bytes = ir_vector_bytes(op->aux), place = ir_vector_at(op->aux), width = bytes >= 32 ? 32 : 16;
@@ -135,9 +174,14 @@ void x86_vec_move_part(struct tcg_engine *e, const struct ir_op *op)
         count_left(&v, RAX, ir_vector_element(op->aux), v.off, in_chunk(&v, bytes));
         x86_sse_rc(v.c, true, SSE_BZHI, RAX, RAX, ones);
         x86_note(e);
-        x86_sse_rr(v.c, true, SSE_KMOVD, 1, 0, RAX);
         load(&v, X0, place);
-        x86_move_k1_rm(v.c, v.wide, 0, op->code == IR_VST, X0, memory);
+        if (e->features.masks) {
+            x86_sse_rr(v.c, true, SSE_KMOVD, 1, 0, RAX);
+            x86_move_k1_rm(v.c, v.wide, 0, op->code == IR_VST, X0, memory);
+        } else {
+            x86_sse_rm(v.c, true, SSE_MOVDQU | v.wide, X1, 0, memory);
+            blend(&v, X0, X1, X2, RAX);
+        }
         if (op->code == IR_VLD)
             x86_sse_rm(v.c, true, SSE_MOVDQU_STORE | v.wide, X0, 0, file(&v, place + v.off));
     }

@@ -103,6 +103,11 @@ struct x86_constants {
     _Alignas(16) u8 swap[4][16];   /* shuffles that reverse the bytes of lanes, by log2 of their bytes */
     u64 nans64[4];                 /* the default NaN in all lanes */
     u32 nans32[8];
+    u8 spread[32];                 /* a shuffle: byte i takes byte i / 8 of four that are there in each half */
+    u8 lane_bit8[32];              /* 1 << i % 8 for byte i; for larger lanes: 1 << i for lane i */
+    u16 lane_bit16[16];
+    u32 lane_bit32[8];
+    u64 lane_bit64[4];
     u64 links;                     /* what most links lie near */
     u64 layout;                    /* the engine's */
 };

@@ -52,6 +52,13 @@ static void place_constants(struct tcg_engine *e)
         k.nans32[i] = (u32)k.nan32;
         k.nans64[i / 2] = k.nan64;
     }
+    for (unsigned i = 0; i < 32; i++) {
+        k.spread[i] = (u8)(i / 8);
+        k.lane_bit8[i] = (u8)(1 << i % 8);
+        k.lane_bit16[i / 2] = (u16)(1 << i / 2);
+        k.lane_bit32[i / 4] = 1u << i / 4;
+        k.lane_bit64[i / 8] = UINT64_C(1) << i / 8;
+    }
     e->code.p = (u8 *)(((uintptr_t)e->code.p + 15) & ~(uintptr_t)15);
     e->stubs.constants = here(e);
     memcpy(e->code.p, &k, sizeof(k));
