@@ -1,16 +1,9 @@
-/* tests/device/nvme.c - NVMe by its specification (Base 1.4): enabling, queues, identify, features, logs, events, I/O, doorbells, resets. */
+/* tests/device/nvme.c - NVMe by its specification (Base 1.4): enabling, queues, I/O, doorbells, resets. */
 #include "tests/device/nvme_driver.h"
 
 enum { FLUSH = 0, WRITE = 1, READ = 2, COMPARE = 5, ZEROES = 8, MANAGE = 9, VERIFY = 12 };
 enum { DELETE_SQ = 0, CREATE_SQ = 1, GET_LOG = 2, DELETE_CQ = 4, CREATE_CQ = 5, IDENTIFY = 6, ABORT = 8, SET_FEATURE = 9, GET_FEATURE = 10, EVENT = 12,
        DOORBELL_BUFFER = 0x7c };
-
-static void on(struct nvme_driver *d, struct bench *bench, const char *properties)
-{
-    nvme_start(d, bench, properties, false);
-    nvme_enable(d);
-    g_assert_cmphex(nvme_create_pair(d, 1, 0), ==, 0);
-}
 
 static void registers(struct bench *bench, gconstpointer data)
 {
@@ -66,7 +59,7 @@ static void queues(struct bench *bench, gconstpointer data)
     };
     struct nvme_driver d;
 
-    on(&d, bench, NULL);
+    nvme_on(&d, bench, NULL);
     for (unsigned i = 0; i < ARRAY_SIZE(bad); i++) {
         struct nvme_sqe e = nvme_command(bad[i].opcode, 0, bad[i].address, 0);
 
@@ -90,142 +83,6 @@ static void queues(struct bench *bench, gconstpointer data)
     nvme_finish(&d);
 }
 
-static u16 identify(struct nvme_driver *d, u32 which, u32 space)
-{
-    struct nvme_sqe e = nvme_command(IDENTIFY, space, NVME_PAGE, 0);
-
-    memset(nvme_ram(d, NVME_PAGE), 0xee, 4096);
-    nvme_put(&e, 10, which);
-    return nvme_do(d, 0, e);
-}
-
-static void identifies(struct bench *bench, gconstpointer data)
-{
-    struct nvme_driver d;
-    const u8 *page;
-
-    on(&d, bench, "logical_block_size=4096;mdts=5");
-    page = nvme_ram(&d, NVME_PAGE);
-    g_assert_cmphex(identify(&d, 1, 0), ==, 0);
-    g_assert_cmpmem(page + 4, 20, "s1                  ", 20);
-    g_assert_cmpuint(page[77], ==, 5);
-    g_assert_cmphex(page[512], ==, 0x66);
-    g_assert_cmpuint(bits_load_le(page + 516, 4), ==, 256);
-    g_assert_cmpstr((const char *)page + 768, ==, "nqn.2019-08.org.qemu:s1");
-    g_assert_cmphex(identify(&d, 0, 1), ==, 0);
-    g_assert_cmpuint(bits_load_le(page, 8), ==, NVME_DISK / 4096);
-    g_assert_cmpuint(page[26], ==, 1);
-    g_assert_cmpuint(page[130], ==, 9);
-    g_assert_cmpuint(page[134], ==, 12);
-    g_assert_cmphex(identify(&d, 0, 2), ==, 0); /* not there: zeros */
-    g_assert_cmpuint(bits_load_le(page, 8), ==, 0);
-    g_assert_cmphex(identify(&d, 0, 0), ==, 0xb);
-    g_assert_cmphex(identify(&d, 0, 257), ==, 0xb);
-    g_assert_cmphex(identify(&d, 2, 0), ==, 0);
-    g_assert_cmpuint(bits_load_le(page, 8), ==, 1);
-    g_assert_cmphex(identify(&d, 2, 1), ==, 0);
-    g_assert_cmpuint(bits_load_le(page, 8), ==, 0);
-    g_assert_cmphex(identify(&d, 2, UINT32_MAX), ==, 0xb);
-    g_assert_cmphex(identify(&d, 3, 1), ==, 0);
-    g_assert_cmpuint(page[0], ==, 3);
-    g_assert_cmpuint(page[1], ==, 16);
-    g_assert_cmphex(page[10] >> 4, ==, 5); /* a UUID made of a name */
-    g_assert_cmphex(identify(&d, 0x77, 1), ==, 2);
-    nvme_finish(&d);
-}
-
-static u16 feature(struct nvme_driver *d, u8 opcode, u32 number, u32 value)
-{
-    struct nvme_sqe e = nvme_command(opcode, 0, NVME_PAGE, 0);
-
-    nvme_put(&e, 10, number);
-    nvme_put(&e, 11, value);
-    return nvme_do(d, 0, e);
-}
-
-static void features(struct bench *bench, gconstpointer data)
-{
-    struct nvme_driver d;
-
-    on(&d, bench, "max_ioqpairs=4");
-    g_assert_cmphex(feature(&d, SET_FEATURE, 7, 99 << 16 | 99), ==, 0);
-    g_assert_cmphex(d.result, ==, 3 << 16 | 3);
-    g_assert_cmphex(feature(&d, SET_FEATURE, 7, 0xffff), ==, 2);
-    g_assert_cmphex(feature(&d, GET_FEATURE, 6, 0), ==, 0);
-    g_assert_cmphex(d.result, ==, 1);
-    g_assert_cmphex(feature(&d, SET_FEATURE, 6, 0), ==, 0);
-    g_assert_cmphex(feature(&d, GET_FEATURE, 6, 0), ==, 0);
-    g_assert_cmphex(d.result, ==, 0);
-    g_assert_cmphex(feature(&d, GET_FEATURE, 1 << 8 | 6, 0), ==, 0); /* the default */
-    g_assert_cmphex(d.result, ==, 1);
-    g_assert_cmphex(feature(&d, GET_FEATURE, 3 << 8 | 6, 0), ==, 0); /* what can be done with it */
-    g_assert_cmphex(d.result, ==, 4);
-    g_assert_cmphex(feature(&d, SET_FEATURE, 1u << 31 | 6, 0), ==, 0x10d);
-    g_assert_cmphex(feature(&d, SET_FEATURE, 4, 300), ==, 0);
-    g_assert_cmphex(feature(&d, GET_FEATURE, 4, 0), ==, 0);
-    g_assert_cmphex(d.result, ==, 300);
-    g_assert_cmphex(feature(&d, GET_FEATURE, 0x55, 0), ==, 2);
-    bits_store_le(nvme_ram(&d, NVME_PAGE), 8, 1000);
-    g_assert_cmphex(feature(&d, SET_FEATURE, 0xe, 0), ==, 0);
-    vm_clock_advance(bench->vm, 5000000);
-    g_assert_cmphex(feature(&d, GET_FEATURE, 0xe, 0), ==, 0);
-    g_assert_cmphex(bits_load_le(nvme_ram(&d, NVME_PAGE), 8), ==, (UINT64_C(1) << 49) + 1005);
-    nvme_finish(&d);
-}
-
-static u16 get_log(struct nvme_driver *d, u32 page, u32 bytes, u32 offset)
-{
-    struct nvme_sqe e = nvme_command(GET_LOG, UINT32_MAX, NVME_PAGE, 0);
-
-    nvme_put(&e, 10, (bytes / 4 - 1) << 16 | page);
-    nvme_put(&e, 12, offset);
-    return nvme_do(d, 0, e);
-}
-
-static void ask_for_event(struct nvme_driver *d)
-{
-    nvme_queue(d, 0, nvme_command(EVENT, 0, 0, 0));
-    nvme_ring(d, 0);
-}
-
-static void logs_and_events(struct bench *bench, gconstpointer data)
-{
-    struct nvme_driver d;
-    const u8 *page;
-    u16 id, status;
-
-    on(&d, bench, NULL);
-    page = nvme_ram(&d, NVME_PAGE);
-    g_assert_cmphex(get_log(&d, 2, 512, 0), ==, 0);
-    g_assert_cmpuint(bits_load_le(page + 1, 2), ==, 323);
-    g_assert_cmphex(get_log(&d, 3, 512, 0), ==, 0);
-    g_assert_cmphex(get_log(&d, 1, 64, 0), ==, 0);
-    g_assert_cmphex(get_log(&d, 5, 4096, 0), ==, 0);
-    g_assert_cmphex(page[1024 + 4 * WRITE], ==, 3);
-    g_assert_cmphex(get_log(&d, 5, 8, 1024), ==, 0);
-    g_assert_cmphex(page[4], ==, 3);
-    g_assert_cmphex(get_log(&d, 5, 8, 8192), ==, 2);
-    g_assert_cmphex(get_log(&d, 0x70, 64, 0), ==, 0x109);
-    for (u32 i = 0; i < 4; i++)
-        ask_for_event(&d);
-    g_assert_false(nvme_take(&d, 0, &id, &status));
-    ask_for_event(&d);
-    g_assert_cmphex(nvme_wait(&d, 0, &id) & 0x3fff, ==, 0x105); /* one too many */
-    nvme_set(&d, DOORBELLS + 8 * 7, 1); /* a queue that is not there */
-    g_assert_cmphex(nvme_wait(&d, 0, &id), ==, 0);
-    g_assert_cmphex(d.result, ==, 1 << 16);
-    nvme_set(&d, DOORBELLS + 8, 4000); /* out of range: not told until the log has been read */
-    g_assert_false(nvme_take(&d, 0, &id, &status));
-    nvme_queue(&d, 0, nvme_command(GET_LOG, 0, NVME_PAGE, 0));
-    nvme_put((struct nvme_sqe *)(void *)(nvme_ram(&d, NVME_SQ(0)) + 64 * (d.pair[0].tail - 1)), 10, 15 << 16 | 1);
-    nvme_ring(&d, 0);
-    nvme_wait(&d, 0, &id);
-    g_assert_cmphex(d.result, ==, 1 << 16 | 1 << 8);
-    nvme_wait(&d, 0, &id);
-    g_assert_cmpuint(id, ==, d.last_id);
-    nvme_finish(&d);
-}
-
 static void fill(struct nvme_driver *d, u64 address, u32 size, u32 seed)
 {
     for (u32 i = 0; i < size; i++)
@@ -239,7 +96,7 @@ static void prps(struct bench *bench, gconstpointer data)
     struct nvme_driver d;
     u8 *list;
 
-    on(&d, bench, NULL);
+    nvme_on(&d, bench, NULL);
     fill(&d, NVME_DATA, 0x10000, 3);
     list = nvme_ram(&d, NVME_LISTS);
     for (u32 i = 0; i < 6; i++)
@@ -288,7 +145,7 @@ static void sgls(struct bench *bench, gconstpointer data)
     struct nvme_driver d;
     u8 *list;
 
-    on(&d, bench, NULL);
+    nvme_on(&d, bench, NULL);
     list = nvme_ram(&d, NVME_LISTS);
     fill(&d, NVME_DATA, 0x8000, 9);
     descriptor(list, NVME_DATA + 3, 509, 0); /* data anywhere */
@@ -331,7 +188,7 @@ static void commands(struct bench *bench, gconstpointer data)
     struct nvme_driver d;
     struct nvme_sqe e;
 
-    on(&d, bench, NULL);
+    nvme_on(&d, bench, NULL);
     fill(&d, NVME_DATA, 0x4000, 1);
     g_assert_cmphex(nvme_do(&d, 1, nvme_rw(WRITE, 16, 8, NVME_DATA, 0)), ==, 0);
     file_is(&d, 16 * 512, nvme_ram(&d, NVME_DATA), 4096);
@@ -377,7 +234,7 @@ static void pin(struct bench *bench, gconstpointer data)
     u16 id, status;
     u32 line = 1; /* slot 1, INTA: (1 + 0) mod 4 */
 
-    on(&d, bench, NULL);
+    nvme_on(&d, bench, NULL);
     g_assert_cmpuint(line_level(&bench->line[line]), ==, 0);
     nvme_queue(&d, 1, nvme_command(FLUSH, 1, 0, 0));
     nvme_ring(&d, 1);
@@ -427,7 +284,7 @@ static void doorbells_in_memory(struct bench *bench, gconstpointer data)
     struct nvme_driver d;
     u16 id;
 
-    on(&d, bench, NULL);
+    nvme_on(&d, bench, NULL);
     g_assert_cmphex(nvme_do(&d, 0, nvme_command(DOORBELL_BUFFER, 0, shadow + 8, index)), ==, 2);
     g_assert_cmphex(nvme_do(&d, 0, nvme_command(DOORBELL_BUFFER, 0, shadow, index)), ==, 0);
     nvme_queue(&d, 1, nvme_command(FLUSH, 1, 0, 0));
@@ -467,7 +324,7 @@ static void pin_and_doorbells_in_memory(struct bench *bench, gconstpointer data)
     const u64 shadow = NVME_LISTS, index = NVME_LISTS + 0x1000;
     struct nvme_driver d;
 
-    on(&d, bench, NULL);
+    nvme_on(&d, bench, NULL);
     g_assert_cmphex(nvme_do(&d, 0, nvme_command(DOORBELL_BUFFER, 0, shadow, index)), ==, 0);
     for (u32 round = 0; round < 20; round++) { /* the ring wraps */
         for (u32 i = 0; i < 3; i++)
@@ -501,7 +358,7 @@ static void full_queue(struct bench *bench, gconstpointer data)
     u32 seen = 0;
     u16 id, status;
 
-    on(&d, bench, NULL);
+    nvme_on(&d, bench, NULL);
     for (u32 round = 0; round < 3; round++) {
         for (u32 i = 0; i < NVME_ENTRIES - 1; i++)
             nvme_queue(&d, 1, nvme_rw(READ, i, 1, NVME_DATA + 512 * i, 0));
@@ -528,7 +385,7 @@ static void reset_in_mid_air(struct bench *bench, gconstpointer data)
     struct nvme_driver d;
     u16 id, status;
 
-    on(&d, bench, NULL);
+    nvme_on(&d, bench, NULL);
     for (u32 i = 0; i < 8; i++)
         nvme_queue(&d, 1, nvme_rw(READ, i, 1, NVME_DATA + 512 * i, 0));
     nvme_ring(&d, 1);
@@ -558,33 +415,6 @@ static void reset_in_mid_air(struct bench *bench, gconstpointer data)
     nvme_finish(&d);
 }
 
-/* Namespaces that come by nvme-ns, leave, and change their size. */
-static void namespaces(struct bench *bench, gconstpointer data)
-{
-    struct nvme_driver d;
-    struct device *ns;
-    u16 id;
-
-    nvme_start(&d, bench, NULL, false);
-    ns = bench_device(bench, "nvme-ns", "drive=e;nsid=7;eui64=0x1122334455667788");
-    nvme_enable(&d);
-    g_assert_cmphex(identify(&d, 2, 0), ==, 0);
-    g_assert_cmphex(bits_load_le(nvme_ram(&d, NVME_PAGE), 8), ==, UINT64_C(7) << 32 | 1);
-    g_assert_cmphex(identify(&d, 0, 7), ==, 0);
-    g_assert_cmpuint(bits_load_le(nvme_ram(&d, NVME_PAGE), 8), ==, 128);
-    g_assert_cmphex(nvme_ram(&d, NVME_PAGE)[120], ==, 0x11);
-    g_assert_cmphex(feature(&d, SET_FEATURE, 0xb, 1 << 8), ==, 0);
-    ask_for_event(&d);
-    vm_object_destroy(&ns->object);
-    g_assert_cmphex(nvme_wait(&d, 0, &id), ==, 0);
-    g_assert_cmphex(d.result, ==, 4 << 16 | 2);
-    g_assert_cmphex(get_log(&d, 4, 4096, 0), ==, 0);
-    g_assert_cmpuint(bits_load_le(nvme_ram(&d, NVME_PAGE), 8), ==, 7);
-    g_assert_cmphex(get_log(&d, 4, 4096, 0), ==, 0);
-    g_assert_cmpuint(bits_load_le(nvme_ram(&d, NVME_PAGE), 8), ==, 0);
-    nvme_finish(&d);
-}
-
 static void mistakes(struct bench *bench, gconstpointer data)
 {
     static const struct { const char *properties, *text; } bad[] = {
@@ -611,9 +441,6 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     BENCH_TEST("/nvme/registers", registers);
     BENCH_TEST("/nvme/queues", queues);
-    BENCH_TEST("/nvme/identify", identifies);
-    BENCH_TEST("/nvme/features", features);
-    BENCH_TEST("/nvme/logs-events", logs_and_events);
     BENCH_TEST("/nvme/pin-and-doorbells-in-memory", pin_and_doorbells_in_memory);
     BENCH_TEST("/nvme/prps", prps);
     BENCH_TEST("/nvme/sgls", sgls);
@@ -623,7 +450,6 @@ int main(int argc, char **argv)
     BENCH_TEST("/nvme/doorbells-in-memory", doorbells_in_memory);
     BENCH_TEST("/nvme/full-queue", full_queue);
     BENCH_TEST("/nvme/reset", reset_in_mid_air);
-    BENCH_TEST("/nvme/namespaces", namespaces);
     BENCH_TEST("/nvme/mistakes", mistakes);
     return g_test_run();
 }

@@ -236,4 +236,12 @@ static inline struct nvme_sqe nvme_rw(u8 opcode, u64 lba, u32 blocks, u64 prp1, 
     return e;
 }
 
+/* A controller that is on, with a pair of queues for I/O. */
+static inline void nvme_on(struct nvme_driver *d, struct bench *bench, const char *properties)
+{
+    nvme_start(d, bench, properties, false);
+    nvme_enable(d);
+    g_assert_cmphex(nvme_create_pair(d, 1, 0), ==, 0);
+}
+
 #endif
