@@ -52,9 +52,9 @@ static u32 count_readers(const struct ir_block *b, u32 value)
 
 static bool is_plain_exit(const struct ir_block *b, const struct ir_op *op)
 {
-    const struct ir_exit *exit = &b->exit[op->imm];
-
-    return op->code == IR_EXIT_IF && exit->kind == IR_EXIT_DIRECT && !exit->single && !ir_is_back_edge(b, op);
+    if (op->code != IR_EXIT_IF || ir_is_back_edge(b, op))
+        return false;
+    return b->exit[op->imm].kind == IR_EXIT_DIRECT && !b->exit[op->imm].single;
 }
 
 /*
