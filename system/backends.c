@@ -181,6 +181,8 @@ static bool add_debuggers(struct mynah_system *s, GError **error)
 
         if (!where)
             continue;
+        if (chardev_find(s->chardevs, "gdb") && !g_str_has_prefix(where, "chardev:"))
+            return error_set(error, "%s: there is a GDB server already (one of -s and -gdb is enough)", use->spelling);
         struct gdbstub *stub = start_debugger(s, where, error);
         if (!stub && error && *error)
             return error_prefix(error, "%s", use->spelling);

@@ -168,6 +168,7 @@ def test_human_monitor(tmp_path, none_exists):
 
 @pytest.mark.parametrize("arguments, text", [
     (["-krenel", "x"], "-krenel: no such option\ndid you mean -kernel?"),
+    (["-M", "virt", "-bios", "none", "-gdb", "tcp:127.0.0.1:0", "-s"], "-s: there is a GDB server already (one of -s and -gdb is enough)"),
     (["-vnc", ":1"], "-vnc: QEMU has -vnc; Mynah does not yet"),
     (["-smp", "cpu=2"], "-smp cpu=2: no such parameter: 'cpu'\ndid you mean 'cpus'?"),
     (["-M", "virt", "disk.img"], "-hda disk.img: Could not open 'disk.img'"),
