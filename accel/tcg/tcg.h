@@ -370,6 +370,14 @@ struct block *tcg_block_get(struct tcg_vcpu *v, u64 pc, u32 variant);
  */
 const struct code_page *tcg_code_known(struct tcg_vcpu *v, u64 pc, bool *global);
 void tcg_block_kill(struct tcg *tcg, struct block *block);
+/* What the front end makes of the code: fewer instructions until they fit (source->max_insns says how many). False: not even one. */
+bool tcg_front_end(struct tcg_vcpu *v, struct code_source *source, u32 variant);
+
+/* pair.c */
+/* Where in its page a block's call returns to, if the block that is there had better be emitted behind it; else TCG_PAGE_SIZE. */
+u32 tcg_pair_offset(const struct tcg *tcg, const struct ir_block *ir, const struct block *block);
+/* Emits v->ir, of `first`, and the block that its call returns to (`source`), or NULL in *second. False: nothing was emitted. */
+bool tcg_pair_emit(struct tcg_vcpu *v, struct block *first, struct block **second, struct code_source *source);
 
 /* count.c */
 /* Makes the counting flavour of a block of the front end. May set b->overflow. */

@@ -263,8 +263,7 @@ static void stopwatch_stop(struct tcg *tcg, const struct stopwatch *watch, u32 i
     tcg->sampled_insns += insns;
 }
 
-/* Shorter blocks until one fits. */
-static bool front_end(struct tcg_vcpu *v, struct code_source *source, u32 variant)
+bool tcg_front_end(struct tcg_vcpu *v, struct code_source *source, u32 variant)
 {
     for (; source->max_insns; source->max_insns /= 2) {
         ir_block_reset(v->ir, source->offset);
@@ -285,82 +284,6 @@ void tcg_block_describe(struct block *block, const struct ir_block *ir, struct c
     block->mode = mode;
     block->byte_count = (u16)ir->byte_count;
     block->insn_count = (u16)ir->insn_count;
-}
-
-enum {
-    PAIR_ROOM = 128 * 1024, /* bytes of code that two blocks take at most, more or less */
-    COPY_INSNS = 8,         /* in a block that had better be there twice, since a loop's first turn had it first */
-};
-
-/* Where in its page a block's call returns to, if the block that is there had better be emitted behind it; else TCG_PAGE_SIZE. */
-static u32 return_offset(const struct tcg *tcg, const struct ir_block *ir, const struct block *block)
-{
-    const struct ir_op *end = &ir->op[ir->count - 1];
-    const struct ir_exit *exit = &ir->exit[end->imm];
-
-    if (!tcg->backend->open || block->next_page || block->mode & (MODE_ONE_INSN | MODE_SINGLE) || tcg->one_insn_per_tb ||
-        (end->code != IR_EXIT && end->code != IR_EXIT_TO) || exit->hint != IR_HINT_CALL || (u32)exit->return_pc >= TCG_PAGE_SIZE)
-        return TCG_PAGE_SIZE;
-    if (tcg->chunk[tcg->current_chunk].limit - tcg->at < PAIR_ROOM || log_wants(vm_log(tcg->vm), LOG_NOCHAIN))
-        return TCG_PAGE_SIZE;
-    const struct block *there = tcg_page_find(block->page, (u32)exit->return_pc, block->mode);
-    if (there && there->insn_count > COPY_INSNS)
-        return TCG_PAGE_SIZE;
-    return (u32)exit->return_pc;
-}
-
-/* The second block of a pair: v->ir is its. NULL: it cannot be had. */
-static struct block *translate_second(struct tcg_vcpu *v, struct code_source *source, const struct block *first)
-{
-    struct code_page *page = first->page;
-    u64 lines = page->lines;
-    struct block *second;
-
-    tcg_page_protect(v, page, source->offset, MIN(4095, source->offset + source->max_insns * 16 - 1));
-    if (!front_end(v, source, first->mode & MODE_COUNT)) {
-        tcg_page_set_lines(page, lines, source->offset, source->offset);
-        return NULL;
-    }
-    tcg_run_passes(v->tcg, v->ir);
-    tcg_page_set_lines(page, lines, source->offset, MIN(4095, source->offset + v->ir->byte_count - 1));
-    second = tcg_block_new(v->tcg, v->ir);
-    tcg_block_describe(second, v->ir, page, source->offset, first->mode);
-    return second;
-}
-
-static void exchange_ir(struct tcg_vcpu *v)
-{
-    struct ir_block *ir = v->ir;
-
-    v->ir = v->second_ir;
-    v->second_ir = ir;
-}
-
-/* Emits a block that ends with a call together with the one that is returned to, so that a return runs on without a jump. False: nothing was emitted. */
-static bool emit_pair(struct tcg_vcpu *v, struct block *first, struct block **second, struct code_source *source)
-{
-    struct tcg *tcg = v->tcg;
-    struct chunk *chunk = &tcg->chunk[tcg->current_chunk];
-    u32 end;
-
-    if (!tcg->backend->open(tcg->engine, v->ir, &first->code, tcg->at, chunk->limit))
-        return false;
-    exchange_ir(v);
-    *second = translate_second(v, source, first);
-    end = tcg->backend->emit_behind(tcg->engine, *second ? v->ir : NULL, *second ? &(*second)->code : NULL);
-    exchange_ir(v);
-    if (!end) {
-        if (*second)
-            tcg_pool_give(&tcg->pool, *second);
-        return false;
-    }
-    chunk->used = true;
-    first->chunk = (u8)tcg->current_chunk;
-    tcg->host_bytes += end - tcg->at;
-    tcg->at = end;
-    if (*second)
-        (*second)->chunk = first->chunk;
-    return true;
 }
 
 /* Blocks, the second of them perhaps NULL, have their code. */
@@ -416,7 +339,7 @@ static struct block *translate_locked(struct tcg_vcpu *v, struct site *site)
         finish_blocks(v, site, &watch, &source, (struct block *[]){ block, NULL });
         return block;
     }
-    if (!front_end(v, &source, site->variant))
+    if (!tcg_front_end(v, &source, site->variant))
         return NULL;
     v->ir->single_memory = site->variant & MODE_SINGLE;
     tcg_run_passes(tcg, v->ir);
@@ -426,9 +349,9 @@ static struct block *translate_locked(struct tcg_vcpu *v, struct site *site)
     block->next_page = v->ir->byte_count + offset > 4096 ? next : NULL;
     struct block *second = NULL;
     struct code_source behind = source;
-    behind.offset = rule.first = return_offset(tcg, v->ir, block);
+    behind.offset = rule.first = tcg_pair_offset(tcg, v->ir, block);
     behind.max_insns = MAX_BLOCK_INSNS;
-    if ((behind.offset == TCG_PAGE_SIZE || !emit_pair(v, block, &second, &behind)) && !tcg_block_emit(tcg, v->ir, NULL, block)) {
+    if ((behind.offset == TCG_PAGE_SIZE || !tcg_pair_emit(v, block, &second, &behind)) && !tcg_block_emit(tcg, v->ir, NULL, block)) {
         tcg_pool_give(&tcg->pool, block);
         return NULL;
     }
@@ -511,7 +434,7 @@ static struct block *translate_uncached(struct tcg_vcpu *v, u64 pc, u32 variant)
         return NULL;
     tcg_translate_lock(v);
     struct block *block = NULL;
-    if (front_end(v, &source, variant)) {
+    if (tcg_front_end(v, &source, variant)) {
         tcg_run_passes(tcg, v->ir);
         block = tcg_block_new(tcg, v->ir);
         block->offset = offset;
