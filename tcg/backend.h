@@ -213,6 +213,7 @@ struct tcg_backend_options {
     u64 buffer_size;  /* bytes */
     bool split_wx;    /* two mappings instead of one (always used unless the host refuses) */
     unsigned host_isa; /* 1..4: x86-64-v1..v4 as an upper bound; 0: what the host has */
+    bool plain;       /* no instructions but those of the level: none for ciphers */
     const struct ir_helper *const *helpers; /* NULL-terminated: those of the guest that saved code may call; NULL: none */
 };
 

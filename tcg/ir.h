@@ -184,6 +184,22 @@ struct ir_helper {
     u8 arg_count;   /* 0..4, without the vCPU */
     u8 result;      /* enum ir_type; IR_VOID: none. With IR_HELPER_MAY_LEAVE: IR_VOID, and the C result is a bool "leave" */
     u8 effects;     /* enum ir_helper_effect */
+    u8 inlined;     /* enum ir_inline; only of pure ones */
+};
+
+/* What pure helpers compute that hosts have instructions for. Back ends may use these, and must come to the same results. */
+enum ir_inline {
+    IR_INLINE_NONE,
+    IR_INLINE_CLMUL,  /* polynomial product over GF(2) of two arguments: the low 64 bits */
+    IR_INLINE_CLMULH, /* the bits above */
+    IR_INLINE_CLMULR, /* bits 63 to 126 */
+    /* A round of AES (FIPS 197) without key; columns 0 and 1, and columns 2 and 3: columns 0 and 1 of the result. Row 0 is the low byte. */
+    IR_INLINE_AES_ENCRYPT,
+    IR_INLINE_AES_ENCRYPT_LAST, /* columns are not mixed */
+    IR_INLINE_AES_DECRYPT,
+    IR_INLINE_AES_DECRYPT_LAST,
+    IR_INLINE_AES_UNMIX, /* two columns: InvMixColumns */
+    IR_INLINE_AES_KEY,   /* the upper half of a, and a round of 0 to 10: bytes substituted, but in 10 rotated, constant added; in both halves */
 };
 
 enum ir_helper_effect {

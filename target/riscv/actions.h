@@ -40,6 +40,8 @@
 #define integer_helper1(h) translate_integer_helper(t, i, &riscv_ir_##h)
 #define integer_helper3(h) translate_integer_helper(t, i, &riscv_ir_##h)
 #define aes_key()          translate_aes_key(t, i)
+#define aes_key_next()     translate_aes_key_next(t, i)
+#define xor_rotated(type, a, b, c, last) translate_xor_rotated(t, i, IR_##type, a, b, c, IR_##last)
 #define pack(half)         translate_pack(t, i, IR_##half)
 
 /* memory */

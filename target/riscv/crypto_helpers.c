@@ -46,41 +46,6 @@ u64 riscv_helper_aes64ks1i(void *vcpu, u64 a, u64 round)
     return x | (u64)x << 32;
 }
 
-u64 riscv_helper_aes64ks2(void *vcpu, u64 a, u64 b)
-{
-    u32 low = (u32)(a >> 32) ^ (u32)b;
-
-    return low | (u64)(low ^ (u32)(b >> 32)) << 32;
-}
-
-/* --- hashes --- */
-
-#define SHA2(NAME, WIDE, CAPITAL, WHICH)                                                \
-    u64 riscv_helper_##NAME(void *vcpu, u64 a)                                          \
-    {                                                                                   \
-        u64 x = riscv_sha2_sigma(WIDE, CAPITAL, WHICH, a);                              \
-                                                                                        \
-        return WIDE ? x : (u64)(s64)(s32)x;                                             \
-    }
-SHA2(sha256sig0, false, false, 0)
-SHA2(sha256sig1, false, false, 1)
-SHA2(sha256sum0, false, true, 0)
-SHA2(sha256sum1, false, true, 1)
-SHA2(sha512sig0, true, false, 0)
-SHA2(sha512sig1, true, false, 1)
-SHA2(sha512sum0, true, true, 0)
-SHA2(sha512sum1, true, true, 1)
-
-u64 riscv_helper_sm3p0(void *vcpu, u64 a)
-{
-    return (u64)(s64)(s32)sm3_p0((u32)a);
-}
-
-u64 riscv_helper_sm3p1(void *vcpu, u64 a)
-{
-    return (u64)(s64)(s32)sm3_p1((u32)a);
-}
-
 /* --- SM4: one byte of b through the box, mixed (GB/T 32907, in the byte order of registers) --- */
 
 static u32 sm4_round_mix(u32 x)

@@ -10,14 +10,16 @@
 
 #define EFFECT_SWITCH (EFFECT_LEAVE | IR_HELPER_SWITCHES)
 
-#define HELPER(helper, arguments, value, effect)                                                   \
+#define HELPER_INLINE(helper, arguments, value, effect, what)                                      \
     const struct ir_helper riscv_ir_##helper = {                                                   \
         .name = #helper,                                                                           \
         .function = (void *)riscv_helper_##helper,                                                 \
         .arg_count = arguments,                                                                    \
         .result = IR_##value,                                                                      \
         .effects = EFFECT_##effect,                                                                \
+        .inlined = IR_INLINE_##what,                                                               \
     };
+#define HELPER(helper, arguments, value, effect) HELPER_INLINE(helper, arguments, value, effect, NONE)
 #include "target/riscv/helpers.def"
 #undef HELPER
 

@@ -83,6 +83,9 @@ void translate_czero(struct translation *t, const struct riscv_insn *i, enum ir_
 /* As many of rs1, rs2 and the immediate as it takes. */
 void translate_integer_helper(struct translation *t, const struct riscv_insn *i, const struct ir_helper *helper);
 void translate_aes_key(struct translation *t, const struct riscv_insn *i);
+void translate_aes_key_next(struct translation *t, const struct riscv_insn *i);
+/* x rotated right by a, and by b, and by c (or shifted: last), added without carries: the sums of hashes. */
+void translate_xor_rotated(struct translation *t, const struct riscv_insn *i, enum ir_type type, unsigned a, unsigned b, unsigned c, enum ir_opcode last);
 /* Low halves of rs1 and rs2 side by side; half is the type of one of them. */
 void translate_pack(struct translation *t, const struct riscv_insn *i, enum ir_type half);
 

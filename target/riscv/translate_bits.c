@@ -126,6 +126,35 @@ void translate_aes_key(struct translation *t, const struct riscv_insn *i)
         translate_set_x(t, i->rd, ir_call(t->b, &riscv_ir_aes64ks1i, translate_x(t, i->rs1), translate_const(t, i->imm), IR_NONE, IR_NONE));
 }
 
+/* w0 = rs1's upper word ^ rs2's lower; w1 = w0 ^ rs2's upper */
+void translate_aes_key_next(struct translation *t, const struct riscv_insn *i)
+{
+    ir_value low, key;
+
+    if (i->rd == 0)
+        return;
+    key = translate_x(t, i->rs2);
+    low = ir_binary_imm(t->b, IR_SHR, translate_x(t, i->rs1), 32);
+    low = ir_binary(t->b, IR_XOR, low, key);
+    key = ir_binary_imm(t->b, IR_SHL, low, 32);
+    translate_set_x(t, i->rd, ir_binary(t->b, IR_XOR, low, key));
+}
+
+void translate_xor_rotated(struct translation *t, const struct riscv_insn *i, enum ir_type type, unsigned a, unsigned b, unsigned c, enum ir_opcode last)
+{
+    ir_value x, sum;
+
+    if (i->rd == 0)
+        return;
+    x = type == IR_I32 ? translate_w(t, i->rs1) : translate_x(t, i->rs1);
+    sum = ir_binary(t->b, IR_XOR, ir_binary_imm(t->b, IR_ROR, x, a), ir_binary_imm(t->b, IR_ROR, x, b));
+    sum = ir_binary(t->b, IR_XOR, sum, c ? ir_binary_imm(t->b, last, x, c) : x);
+    if (type == IR_I32)
+        translate_set_w(t, i->rd, sum);
+    else
+        translate_set_x(t, i->rd, sum);
+}
+
 void translate_pack(struct translation *t, const struct riscv_insn *i, enum ir_type half)
 {
     unsigned bits = ir_type_bits(half);

@@ -428,6 +428,8 @@ void x86_emit_call(struct tcg_engine *e, const struct ir_op *op)
     struct x86_operand o[4];
     enum ir_type type[4];
 
+    if (helper->inlined && x86_emit_inlined(e, op))
+        return;
     if (helper->effects & ~(u32)IR_HELPER_FLAGS)
         x86_clean_pins(e);
     for (unsigned i = 0; i < count; i++) {

@@ -1,6 +1,7 @@
 /* tcg/x86_64/engine.c - the x86-64 back end: creation, running, patching. */
 #include "tcg/x86_64/emit.h"
 #include "base/error.h"
+#include <cpuid.h>
 
 /* Host registers for the guest's registers in order of preference: short encodings go to what computes most. */
 static const u8 pin_order[X86_PIN_COUNT] = {R14, R12, RDI, RSI, R8, R9, RDX, RBX, R11, R15, R10, R13};
@@ -12,8 +13,17 @@ static unsigned host_level(void)
     return __builtin_cpu_supports("popcnt") && __builtin_cpu_supports("sse4.2") ? 2 : 1;
 }
 
-static void choose_features(struct tcg_engine *e, unsigned host_isa)
+/* clang 14 has no word for all of them (Intel SDM, CPUID leaf 7). */
+static u32 more_features(bool ecx)
 {
+    unsigned a, b, c, d;
+
+    return __get_cpuid_count(7, 0, &a, &b, &c, &d) ? ecx ? c : b : 0;
+}
+
+static void choose_features(struct tcg_engine *e, unsigned host_isa, bool plain)
+{
+    enum { EBX_SHA = 1 << 29, ECX_VAES = 1 << 9 };
     unsigned level = host_level();
 
     if (host_isa && host_isa < level)
@@ -21,6 +31,12 @@ static void choose_features(struct tcg_engine *e, unsigned host_isa)
     e->features.popcnt = e->features.sse41 = level >= 2;
     e->features.bmi = e->features.vex = level >= 3;
     e->features.masks = level >= 4;
+    if (plain || level < 2)
+        return;
+    e->features.aes = __builtin_cpu_supports("aes");
+    e->features.clmul = __builtin_cpu_supports("pclmul");
+    e->features.sha = more_features(false) & EBX_SHA;
+    e->features.wide_aes = e->features.aes && e->features.vex && more_features(true) & ECX_VAES;
 }
 
 static void pin(struct tcg_engine *e, u16 guest, unsigned host)
@@ -86,7 +102,7 @@ static struct tcg_engine *engine_create(const struct code_layout *layout, const 
     e->loop.single = g_new(u16, IR_MAX_OPS);
     e->loop.near_of = g_new(u8, IR_MAX_OPS);
     e->slot_words = ARRAY_SIZE(e->slot_free);
-    choose_features(e, options->host_isa);
+    choose_features(e, options->host_isa, options->plain);
     assign_pins(e);
     e->buffer = tcg_buffer_create(MAX(options->buffer_size, MIB), options->split_wx, error);
     if (!e->buffer || !x86_stubs_emit(e, error)) {

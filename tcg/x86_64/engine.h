@@ -34,6 +34,8 @@ struct x86_features {
     bool bmi;         /* v3: BMI1, BMI2, LZCNT, MOVBE */
     bool vex;         /* v3: AVX, FMA */
     bool masks;       /* v4: AVX-512 of bytes, also on xmm and ymm */
+    bool aes, clmul, sha; /* from v2 on, where the host has them and nobody forbade it (tcg_backend_options.plain) */
+    bool wide_aes;    /* the same, on ymm */
 };
 
 /* Offsets of shared code in the buffer. */
@@ -517,6 +519,8 @@ x86_emit_fn x86_emit_load, x86_emit_store, x86_emit_amo, x86_emit_cas, x86_emit_
 x86_emit_fn x86_emit_vector, x86_emit_vector_number, x86_emit_vector_transfer;
 
 x86_emit_fn x86_emit_count, x86_emit_uncount;
+/* The call of a helper that hosts may have an instruction for. False: this one has not. */
+bool x86_emit_inlined(struct tcg_engine *e, const struct ir_op *op);
 x86_emit_fn x86_emit_call, x86_emit_label, x86_emit_exit_if, x86_emit_exit, x86_emit_exit_to, x86_emit_leave;
 x86_emit_fn x86_emit_fp_binary, x86_emit_fp_sqrt, x86_emit_fp_fma, x86_emit_fp_min_max, x86_emit_fp_compare, x86_emit_fp_to_integer;
 x86_emit_fn x86_emit_fp_from_integer, x86_emit_fp_convert, x86_emit_fp_round, x86_emit_fp_sign, x86_emit_fp_copy_sign, x86_emit_fp_bits;

@@ -33,6 +33,7 @@ struct runner {
     u32 at; /* in the code buffer */
     u32 misses;
     unsigned host_isa; /* struct tcg_backend_options */
+    bool plain;
     bool quick;        /* quick code where that can be */
     struct riscv_quick_memo memo;
     struct quick_insn list[QUICK_MAX];
@@ -188,7 +189,7 @@ static void empty_tables(struct runner *r)
 
 static void create_engine(struct runner *r)
 {
-    struct tcg_backend_options options = { .buffer_size = 4 * MIB, .split_wx = true, .host_isa = r->host_isa };
+    struct tcg_backend_options options = { .buffer_size = 4 * MIB, .split_wx = true, .host_isa = r->host_isa, .plain = r->plain };
     GError *error = NULL;
 
     if (r->engine)
@@ -328,6 +329,7 @@ int main(int argc, char **argv)
     r.quick = strcmp(argv[1], "quick") == 0;
     r.block = ir_block_create(4096);
     r.host_isa = argc > 4 ? (unsigned)atoi(argv[4]) : 0;
+    r.plain = argc > 4 && strchr(argv[4], '-'); /* 3-: level 3 and no more */
     create_cpu(&r, argc > 3 ? (unsigned)atoi(argv[3]) : 128);
     isa_describe_layout(&r.layout, r.reg);
     create_engine(&r);

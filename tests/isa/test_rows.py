@@ -116,7 +116,7 @@ def main():
     parser.add_argument('--seed', type=int, default=1)
     parser.add_argument('--rows', default='')
     parser.add_argument('--vlen', type=int, default=128)
-    parser.add_argument('--host-isa', type=int, default=0, help='x86-64-vN at most; 0: what the host has')
+    parser.add_argument('--host-isa', default='0', help='x86-64-vN at most, with - behind it no instructions beside the level; 0: what the host has')
     args = parser.parse_args()
     oracle = find_oracle(args.oracle)
     if not oracle:
