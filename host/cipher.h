@@ -1,6 +1,6 @@
 /*
  * host/cipher.h - what hosts have instructions for in ciphers and hashes. Where the host lacks one the function says so, and nothing has happened.
- * Pure functions of their arguments; any thread. Words of AES are columns with row 0 in the low byte (FIPS 197); those of SHA-256 as FIPS 180-4 names them.
+ * Pure functions of their arguments; any thread. Words of AES are columns with row 0 in the low byte (FIPS 197).
  */
 #ifndef HOST_CIPHER_H
 #define HOST_CIPHER_H
@@ -10,16 +10,14 @@
 /* Polynomial product over GF(2), 127 bits. On every host. */
 u128 host_carry_less(u64 a, u64 b);
 
+/* GHASH (NIST SP 800-38D, section 6.3): the product of two blocks as they lie in memory, to a. */
+bool host_ghash(u64 a[2], const u64 b[2]);
+
 /*
  * A round of AES: rows shifted, bytes substituted, columns mixed if `mix` is set, key added. Inverse (FIPS 197, section 5.3): the inverses, and the columns are
  * mixed last.
  */
 bool host_aes_round(u32 state[4], const u32 key[4], bool inverse, bool mix);
-
-/* Two rounds of SHA-256 (FIPS 180-4, section 6.2.2): hgdc (h, g, d, c) becomes the new f, e, b, a. wk: words plus constants. */
-bool host_sha256_rounds(u32 hgdc[4], const u32 feba[4], const u32 wk[2]);
-/* w: W0 to W3 become W16 to W19. w4: W4, W9, W10, W11; w12: W12 to W15. */
-bool host_sha256_schedule(u32 w[4], const u32 w4[4], const u32 w12[4]);
 
 /* For hosts without an instruction, and to compare with. */
 static inline u128 host_carry_less_slowly(u64 a, u64 b)

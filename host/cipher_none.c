@@ -11,12 +11,7 @@ bool host_aes_round(u32 state[4], const u32 key[4], bool inverse, bool mix)
     return false;
 }
 
-bool host_sha256_rounds(u32 hgdc[4], const u32 feba[4], const u32 wk[2])
-{
-    return false;
-}
-
-bool host_sha256_schedule(u32 w[4], const u32 w4[4], const u32 w12[4])
+bool host_ghash(u64 a[2], const u64 b[2])
 {
     return false;
 }

@@ -6,6 +6,7 @@
 #define LANES  IR_VECTOR_LANES
 #define BITS   IR_VECTOR_BITS
 #define FOLD   IR_VECTOR_FOLD
+#define GROUPS IR_VECTOR_GROUPS
 #define FLANES IR_VECTOR_FLANES
 #define FBITS  IR_VECTOR_FBITS
 const struct ir_vector_row ir_vector_rows[IR_VECTOR_KINDS] = {
@@ -16,6 +17,7 @@ const struct ir_vector_row ir_vector_rows[IR_VECTOR_KINDS] = {
 #undef LANES
 #undef BITS
 #undef FOLD
+#undef GROUPS
 #undef FLANES
 #undef FBITS
 
@@ -97,9 +99,15 @@ void ir_vector_run(const struct code_layout *layout, u8 *base, u64 word, u64 sca
     enum ir_type type = type_of(word);
     u8 *file = base + layout->vectors;
     bool is_scalar = word >> 48 & IR_VECTOR_SCALAR;
+    enum ir_vector_kind kind = (enum ir_vector_kind)(word >> 48 & IR_VECTOR_KIND);
+
+    if (ir_vector_is_group(kind)) {
+        ir_vector_groups(kind, type, file + p.d, file + p.s2, file + p.s1, scalar, p.bytes);
+        return;
+    }
     u32 lane = ir_vector_lane(type), lanes = (u32)limit(layout, base, word, p.bytes >> lane);
     struct work w = {
-        .kind = (enum ir_vector_kind)(word >> 48 & IR_VECTOR_KIND), .d = file + p.d, .s2 = file + p.s2, .s1 = is_scalar ? (const u8 *)&scalar : file + p.s1,
+        .kind = kind, .d = file + p.d, .s2 = file + p.s2, .s1 = is_scalar ? (const u8 *)&scalar : file + p.s1,
         .lanes = lanes, .step = is_scalar ? 0 : 1u << lane, .mask = word >> 48 & IR_VECTOR_MASKED ? file : NULL,
         .flags = base + layout->fp_flags, .rounding = base[layout->fp_rounding],
     };

@@ -17,7 +17,7 @@ enum ir_vector_kind {
     IR_VECTOR_KINDS
 };
 
-enum ir_vector_shape { IR_VECTOR_LANES, IR_VECTOR_BITS, IR_VECTOR_FOLD, IR_VECTOR_FLANES, IR_VECTOR_FBITS };
+enum ir_vector_shape { IR_VECTOR_LANES, IR_VECTOR_BITS, IR_VECTOR_FOLD, IR_VECTOR_GROUPS, IR_VECTOR_FLANES, IR_VECTOR_FBITS };
 
 /* The number that vec_to makes. */
 enum ir_vector_number { IR_VECTOR_FIRST, IR_VECTOR_COUNT, IR_VECTOR_LANE0, IR_VECTOR_NUMBERS };
@@ -90,6 +90,34 @@ static inline bool ir_vector_is_fp(enum ir_vector_kind kind)
 {
     return ir_vector_rows[kind].shape >= IR_VECTOR_FLANES;
 }
+
+/* --- GROUPS: ciphers and hashes, on lanes of 32 bits, of SHA-2 also 64; no mask, always all lanes --- */
+
+static inline bool ir_vector_is_group(enum ir_vector_kind kind)
+{
+    return ir_vector_rows[kind].shape == IR_VECTOR_GROUPS;
+}
+
+/* Whether one group of s2, which is apart from d, is there for all groups of d. */
+static inline bool ir_vector_has_one(enum ir_vector_kind kind)
+{
+    return kind >= IR_VECTOR_AESEM_ONE && kind <= IR_VECTOR_SM4R_ONE;
+}
+
+/* Whether the scalar operand is a number that the kind takes (always then, and never else). */
+static inline bool ir_vector_has_number(enum ir_vector_kind kind)
+{
+    return kind >= IR_VECTOR_AESKF1 && kind <= IR_VECTOR_SM3C;
+}
+
+/* Bytes of lanes that belong together. */
+static inline unsigned ir_vector_group(enum ir_vector_kind kind, enum ir_type type)
+{
+    return kind == IR_VECTOR_SM3ME || kind == IR_VECTOR_SM3C || type == IR_I64 ? 32 : 16;
+}
+
+/* The op on whole groups, `bytes` in all. s1 only matters to kinds that read it. */
+void ir_vector_groups(enum ir_vector_kind kind, enum ir_type type, u8 *d, const u8 *s2, const u8 *s1, u64 number, u32 bytes);
 
 /* Computes a vec in the state at base: the reference, and what back ends call for what they have no code for. */
 void ir_vector_run(const struct code_layout *layout, u8 *base, u64 word, u64 scalar);

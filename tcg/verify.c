@@ -205,7 +205,7 @@ static bool is_apart(unsigned a, unsigned a_bytes, unsigned b, unsigned b_bytes)
 static bool check_places(struct verifier *v, const struct ir_op *op, enum ir_vector_shape shape)
 {
     struct ir_vector_place p = ir_vector_unpack((u64)op->imm);
-    unsigned lane = 1u << ir_vector_lane((enum ir_type)op->type), written = p.bytes, read1 = p.bytes;
+    unsigned lane = 1u << ir_vector_lane((enum ir_type)op->type), written = p.bytes, read1 = p.bytes, read2 = p.bytes;
 
     if (!p.bytes || p.bytes & (lane - 1))
         return complain(v, "no whole number of lanes");
@@ -215,12 +215,28 @@ static bool check_places(struct verifier *v, const struct ir_op *op, enum ir_vec
         written = read1 = lane;
     if (op->aux & IR_VECTOR_SCALAR)
         read1 = 0;
-    if (p.d + written > IR_VECTOR_FILE || p.s2 + p.bytes > IR_VECTOR_FILE || p.s1 + read1 > IR_VECTOR_FILE)
+    if (ir_vector_has_one((enum ir_vector_kind)(op->aux & IR_VECTOR_KIND)))
+        read1 = read2 = 16; /* s1 is not read, and s2 again */
+    if (p.d + written > IR_VECTOR_FILE || p.s2 + read2 > IR_VECTOR_FILE || p.s1 + read1 > IR_VECTOR_FILE)
         return complain(v, "a place outside the vector file");
     if (shape == IR_VECTOR_FOLD)
         return true;
-    return ((p.d == p.s2 || is_apart(p.d, written, p.s2, p.bytes)) && (p.d == p.s1 || is_apart(p.d, written, p.s1, read1))) ||
+    return ((p.d == p.s2 || is_apart(p.d, written, p.s2, read2)) && (p.d == p.s1 || is_apart(p.d, written, p.s1, read1))) ||
            complain(v, "a source overlaps the destination");
+}
+
+static bool check_groups(struct verifier *v, const struct ir_op *op, enum ir_vector_kind kind)
+{
+    struct ir_vector_place p = ir_vector_unpack((u64)op->imm);
+    bool is_sha2 = kind >= IR_VECTOR_SHA2MS && kind <= IR_VECTOR_SHA2CL;
+
+    if (op->type != IR_I32 && !(is_sha2 && op->type == IR_I64))
+        return complain(v, "not lanes of the operation's type");
+    if (p.bytes % ir_vector_group(kind, (enum ir_type)op->type))
+        return complain(v, "no whole number of groups");
+    if (!(op->aux & IR_VECTOR_SCALAR) == ir_vector_has_number(kind))
+        return complain(v, "a number is missing, or one too many");
+    return !ir_vector_has_one(kind) || is_apart(p.d, p.bytes, p.s2, 16) || complain(v, "a source overlaps the destination");
 }
 
 static bool check_vector(struct verifier *v, const struct ir_op *op)
@@ -235,6 +251,8 @@ static bool check_vector(struct verifier *v, const struct ir_op *op)
     shape = (enum ir_vector_shape)ir_vector_rows[kind].shape;
     if (is_fp != (shape >= IR_VECTOR_FLANES))
         return complain(v, "not lanes of the operation's type");
+    if (shape == IR_VECTOR_GROUPS && !check_groups(v, op, (enum ir_vector_kind)kind))
+        return false;
     if (shape == IR_VECTOR_FOLD && scalar)
         return complain(v, "it has no scalar form");
     if (op->aux & IR_VECTOR_SOME && shape != IR_VECTOR_LANES && shape != IR_VECTOR_BITS)

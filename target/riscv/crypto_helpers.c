@@ -1,5 +1,5 @@
 /* target/riscv/crypto_helpers.c - scalar cryptography (Unprivileged manual, "Cryptography Extensions: Scalar"). */
-#include "target/riscv/crypto.h"
+#include "tcg/cipher.h"
 #include "target/riscv/helpers.h"
 
 /* --- AES: a is rs1, columns 0 and 1; b is rs2, columns 2 and 3 --- */
@@ -9,7 +9,7 @@ static u64 aes_round(u64 a, u64 b, bool inverse, bool mix)
     static const u32 no_key[4];
     u32 state[] = { (u32)a, (u32)(a >> 32), (u32)b, (u32)(b >> 32) };
 
-    riscv_aes_round(state, no_key, inverse, mix);
+    cipher_aes_round(state, no_key, inverse, mix);
     return state[0] | (u64)state[1] << 32;
 }
 
@@ -35,14 +35,14 @@ u64 riscv_helper_aes64dsm(void *vcpu, u64 a, u64 b)
 
 u64 riscv_helper_aes64im(void *vcpu, u64 a)
 {
-    return riscv_aes_mix_column((u32)a, true) | (u64)riscv_aes_mix_column((u32)(a >> 32), true) << 32;
+    return cipher_aes_mix_column((u32)a, true) | (u64)cipher_aes_mix_column((u32)(a >> 32), true) << 32;
 }
 
 u64 riscv_helper_aes64ks1i(void *vcpu, u64 a, u64 round)
 {
     u32 x = (u32)(a >> 32);
 
-    x = crypto_sub_word(riscv_aes_sbox, round == 10 ? x : rotate_right32(x, 8)) ^ riscv_aes_round_constant((unsigned)round);
+    x = cipher_sub_word(cipher_aes_sbox, round == 10 ? x : rotate_right32(x, 8)) ^ cipher_aes_round_constant((unsigned)round);
     return x | (u64)x << 32;
 }
 
@@ -60,7 +60,7 @@ static u32 sm4_key_mix(u32 x)
 
 static u64 sm4(u64 a, u64 b, u64 byte, u32 (*mix)(u32))
 {
-    u32 s = mix(riscv_sm4_sbox[b >> 8 * byte & 0xff]);
+    u32 s = mix(cipher_sm4_sbox[b >> 8 * byte & 0xff]);
 
     return (u64)(s64)(s32)((u32)a ^ rotate_left32(s, 8 * (unsigned)byte));
 }

@@ -205,6 +205,10 @@ static const u8 kinds[RISCV_V_OP_COUNT] = {
     SAME(FADD), SAME(FSUB), SAME(FRSUB), SAME(FMUL), SAME(FDIV), SAME(FRDIV), SAME(FSQRT), SAME(FMIN), SAME(FMAX), SAME(FSGNJ), SAME(FSGNJN),
     SAME(FSGNJX), SAME(FMACC), SAME(FNMACC), SAME(FMSAC), SAME(FNMSAC), SAME(FMADD), SAME(FNMADD), SAME(FMSUB), SAME(FNMSUB), SAME(MFEQ), SAME(MFNE),
     SAME(MFLT), SAME(MFLE), SAME(MFGT), SAME(MFGE),
+    SAME(AESEM), SAME(AESEF), SAME(AESDM), SAME(AESDF), SAME(AESKF1), SAME(AESKF2), SAME(GHSH), SAME(GMUL), SAME(SHA2MS), SAME(SHA2CH), SAME(SHA2CL),
+    SAME(SM4K), SAME(SM4R), SAME(SM3ME), SAME(SM3C),
+    [RISCV_V_AESEM_S] = IR_VECTOR_AESEM_ONE + 1, [RISCV_V_AESEF_S] = IR_VECTOR_AESEF_ONE + 1, [RISCV_V_AESDM_S] = IR_VECTOR_AESDM_ONE + 1,
+    [RISCV_V_AESDF_S] = IR_VECTOR_AESDF_ONE + 1, [RISCV_V_AESZ_S] = IR_VECTOR_AESZ_ONE + 1, [RISCV_V_SM4R_S] = IR_VECTOR_SM4R_ONE + 1,
     /* of whole bytes of masks */
     [RISCV_V_MAND] = IR_VECTOR_AND + 1, [RISCV_V_MANDN] = IR_VECTOR_ANDN + 1, [RISCV_V_MOR] = IR_VECTOR_OR + 1, [RISCV_V_MORN] = IR_VECTOR_ORN + 1,
     [RISCV_V_MXOR] = IR_VECTOR_XOR + 1, [RISCV_V_MNAND] = IR_VECTOR_NAND + 1, [RISCV_V_MNOR] = IR_VECTOR_NOR + 1, [RISCV_V_MXNOR] = IR_VECTOR_XNOR + 1,
@@ -313,8 +317,10 @@ static bool inline_op(struct translation *t, const struct riscv_insn *i, unsigne
         return inline_merge(t, i, form, lanes, some ? IR_VECTOR_SOME : 0);
     if (!kinds[op] || (is_masked(i) && ir_vector_rows[kind].shape != IR_VECTOR_LANES) || (is_mask && t->vl % 8) || (is_fp && (sew < 2 || t->mode & RISCV_MODE_FRM_AWAY)))
         return false;
-    if (some && (is_mask || is_fp || ir_vector_rows[kind].shape == IR_VECTOR_FOLD))
+    if (some && (is_mask || is_fp || ir_vector_rows[kind].shape == IR_VECTOR_FOLD || ir_vector_rows[kind].shape == IR_VECTOR_GROUPS))
         return false;
+    if (ir_vector_rows[kind].shape == IR_VECTOR_GROUPS && lanes % riscv_vector_together((enum riscv_vector_op)op))
+        return false; /* illegal */
     if (is_mask) {
         type = IR_I8;
         place.bytes = (u16)(t->vl / 8);

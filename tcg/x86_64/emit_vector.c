@@ -268,6 +268,8 @@ static bool emit_inline(struct vec *v, const struct ir_op *op)
     case IR_VECTOR_BITS:
     case IR_VECTOR_FBITS:
         return emit_bits(v);
+    case IR_VECTOR_GROUPS:
+        return x86_vec_groups(v);
     default:
         return false;
     }

@@ -33,6 +33,10 @@ unsigned x86_vec_floating(const struct vec *v);
 /* Lanes of X0 become all ones or zeros; *inverted: the other way. False: there is no code. */
 bool x86_vec_compare(const struct vec *v, bool *inverted);
 
+/* --- emit_vector_groups.c: all of an op on groups of lanes. False: there is no code. --- */
+
+bool x86_vec_groups(struct vec *v);
+
 /* --- emit_vector_some.c: as many lanes as the length says, or the mask; rax and rcx are clobbered --- */
 
 /* An op on integers, of some or masked. False: there is no code. */

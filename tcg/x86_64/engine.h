@@ -103,6 +103,8 @@ struct x86_constants {
     u32 mxcsr[8];                  /* by rounding mode */
     u8 flags[64];                  /* of softfloat, by MXCSR's */
     _Alignas(16) u8 swap[4][16];   /* shuffles that reverse the bytes of lanes, by log2 of their bytes */
+    _Alignas(16) u8 reversed[16];  /* a shuffle: all bytes from the other end */
+    u64 ghash_fold[2];             /* host/cipher_x86_64.c */
     u64 nans64[4];                 /* the default NaN in all lanes */
     u32 nans32[8];
     u8 spread[32];                 /* a shuffle: byte i takes byte i / 8 of four that are there in each half */

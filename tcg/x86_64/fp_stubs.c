@@ -39,7 +39,7 @@ static void place_constants(struct tcg_engine *e)
         .infinity64 = {UINT64_C(0x7ff0000000000000)}, .infinity32 = {UINT64_C(0x7f800000)},
         .nan64 = UINT64_C(0x7ff8000000000000), .nan32 = UINT64_C(0xffffffff7fc00000),
         .limit_u32_64 = UINT64_C(0x41efffffffe00000), .limit_u64_64 = UINT64_C(0x43e0000000000000),
-        .limit_u32_32 = 0x4f7fffff, .limit_u64_32 = 0x5f000000, .layout = (u64)(uintptr_t)e->layout,
+        .limit_u32_32 = 0x4f7fffff, .limit_u64_32 = 0x5f000000, .layout = (u64)(uintptr_t)e->layout, .ghash_fold = {UINT64_C(0xc200000000000000)},
     };
 
     for (unsigned i = 0; i < ARRAY_SIZE(k.mxcsr); i++)
@@ -54,6 +54,7 @@ static void place_constants(struct tcg_engine *e)
     }
     for (unsigned i = 0; i < 32; i++) {
         k.spread[i] = (u8)(i / 8);
+        k.reversed[i % 16] = (u8)(15 - i % 16);
         k.lane_bit8[i] = (u8)(1 << i % 8);
         k.lane_bit16[i / 2] = (u16)(1 << i / 2);
         k.lane_bit32[i / 4] = 1u << i / 4;

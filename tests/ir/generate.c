@@ -341,6 +341,17 @@ static void make_transfer(struct generator *g)
         (is_load ? ir_vector_load : ir_vector_store)(g->b, &machine_transfer, size, place, address, what);
 }
 
+static void make_groups(struct generator *g, enum ir_vector_kind kind, u16 d)
+{
+    enum ir_type type = kind >= IR_VECTOR_SHA2MS && kind <= IR_VECTOR_SHA2CL && pick(g, 2) ? IR_I64 : IR_I32;
+    bool number = ir_vector_has_number(kind);
+    struct ir_vector_place place = { d, pick_place(g) & ~255u, pick_place(g) & ~255u, (u16)(ir_vector_group(kind, type) << pick(g, 3)) };
+
+    if (ir_vector_has_one(kind) && place.s2 == d)
+        place.s2 = d ? 0 : 256;
+    ir_vector(g->b, type, kind | (number ? IR_VECTOR_SCALAR : 0), &place, number ? pick(g, 2) ? ir_const(g->b, IR_I64, pick(g, 32)) : pick_value(g, IR_I64) : IR_NONE);
+}
+
 static void make_vector(struct generator *g)
 {
     static const u16 sizes[] = { 16, 16, 32, 32, 64, 128, 256, 48, 8, 8, 16 };
@@ -353,6 +364,10 @@ static void make_vector(struct generator *g)
 
     if (is_fp && !g->floats)
         return;
+    if (ir_vector_is_group(kind)) {
+        make_groups(g, kind, d);
+        return;
+    }
     if (place.s2 / 256 == d / 256)
         place.s2 = d;
     if (place.s1 / 256 == d / 256)

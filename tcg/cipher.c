@@ -1,9 +1,9 @@
-/* target/riscv/crypto.c - boxes and rounds of ciphers and hashes. */
-#include "target/riscv/crypto.h"
+/* tcg/cipher.c - boxes and rounds of ciphers and hashes. */
+#include "tcg/cipher.h"
 #include "host/cipher.h"
 #include <string.h>
 
-const u8 riscv_aes_sbox[256] = {
+const u8 cipher_aes_sbox[256] = {
     0x63, 0x7c, 0x77, 0x7b, 0xf2, 0x6b, 0x6f, 0xc5, 0x30, 0x01, 0x67, 0x2b, 0xfe, 0xd7, 0xab, 0x76,
     0xca, 0x82, 0xc9, 0x7d, 0xfa, 0x59, 0x47, 0xf0, 0xad, 0xd4, 0xa2, 0xaf, 0x9c, 0xa4, 0x72, 0xc0,
     0xb7, 0xfd, 0x93, 0x26, 0x36, 0x3f, 0xf7, 0xcc, 0x34, 0xa5, 0xe5, 0xf1, 0x71, 0xd8, 0x31, 0x15,
@@ -22,7 +22,7 @@ const u8 riscv_aes_sbox[256] = {
     0x8c, 0xa1, 0x89, 0x0d, 0xbf, 0xe6, 0x42, 0x68, 0x41, 0x99, 0x2d, 0x0f, 0xb0, 0x54, 0xbb, 0x16,
 };
 
-const u8 riscv_aes_inverse_sbox[256] = {
+const u8 cipher_aes_inverse_sbox[256] = {
     0x52, 0x09, 0x6a, 0xd5, 0x30, 0x36, 0xa5, 0x38, 0xbf, 0x40, 0xa3, 0x9e, 0x81, 0xf3, 0xd7, 0xfb,
     0x7c, 0xe3, 0x39, 0x82, 0x9b, 0x2f, 0xff, 0x87, 0x34, 0x8e, 0x43, 0x44, 0xc4, 0xde, 0xe9, 0xcb,
     0x54, 0x7b, 0x94, 0x32, 0xa6, 0xc2, 0x23, 0x3d, 0xee, 0x4c, 0x95, 0x0b, 0x42, 0xfa, 0xc3, 0x4e,
@@ -41,7 +41,7 @@ const u8 riscv_aes_inverse_sbox[256] = {
     0x17, 0x2b, 0x04, 0x7e, 0xba, 0x77, 0xd6, 0x26, 0xe1, 0x69, 0x14, 0x63, 0x55, 0x21, 0x0c, 0x7d,
 };
 
-const u8 riscv_sm4_sbox[256] = {
+const u8 cipher_sm4_sbox[256] = {
     0xd6, 0x90, 0xe9, 0xfe, 0xcc, 0xe1, 0x3d, 0xb7, 0x16, 0xb6, 0x14, 0xc2, 0x28, 0xfb, 0x2c, 0x05,
     0x2b, 0x67, 0x9a, 0x76, 0x2a, 0xbe, 0x04, 0xc3, 0xaa, 0x44, 0x13, 0x26, 0x49, 0x86, 0x06, 0x99,
     0x9c, 0x42, 0x50, 0xf4, 0x91, 0xef, 0x98, 0x7a, 0x33, 0x54, 0x0b, 0x43, 0xed, 0xcf, 0xac, 0x62,
@@ -62,7 +62,7 @@ const u8 riscv_sm4_sbox[256] = {
 
 static void shift_sub(u32 state[4], bool inverse)
 {
-    const u8 *box = inverse ? riscv_aes_inverse_sbox : riscv_aes_sbox;
+    const u8 *box = inverse ? cipher_aes_inverse_sbox : cipher_aes_sbox;
     u32 out[4];
 
     for (unsigned column = 0; column < 4; column++) {
@@ -79,7 +79,7 @@ static u32 times_x(u32 a)
     return (a & 0x7f7f7f7f) << 1 ^ (a >> 7 & 0x01010101) * 0x1b;
 }
 
-u32 riscv_aes_mix_column(u32 c, bool inverse)
+u32 cipher_aes_mix_column(u32 c, bool inverse)
 {
     if (inverse) {
         u32 four = times_x(times_x(c));
@@ -94,10 +94,10 @@ u32 riscv_aes_mix_column(u32 c, bool inverse)
 static void mix_columns(u32 state[4], bool inverse)
 {
     for (unsigned i = 0; i < 4; i++)
-        state[i] = riscv_aes_mix_column(state[i], inverse);
+        state[i] = cipher_aes_mix_column(state[i], inverse);
 }
 
-void riscv_aes_round_by_tables(u32 state[4], const u32 key[4], bool inverse, bool mix)
+void cipher_aes_round_by_tables(u32 state[4], const u32 key[4], bool inverse, bool mix)
 {
     shift_sub(state, inverse);
     if (mix && !inverse)
@@ -108,10 +108,10 @@ void riscv_aes_round_by_tables(u32 state[4], const u32 key[4], bool inverse, boo
         mix_columns(state, true);
 }
 
-void riscv_aes_round(u32 state[4], const u32 key[4], bool inverse, bool mix)
+void cipher_aes_round(u32 state[4], const u32 key[4], bool inverse, bool mix)
 {
     if (!host_aes_round(state, key, inverse, mix))
-        riscv_aes_round_by_tables(state, key, inverse, mix);
+        cipher_aes_round_by_tables(state, key, inverse, mix);
 }
 
 /* Times x^128, which is x^7 + x^2 + x + 1; what goes beyond is in *over. */
@@ -121,7 +121,7 @@ static u128 fold(u128 a, u128 *over)
     return a ^ a << 1 ^ a << 2 ^ a << 7;
 }
 
-u128 riscv_ghash_multiply(u128 a, u128 b)
+u128 cipher_ghash_multiply(u128 a, u128 b)
 {
     u64 a0 = (u64)a, a1 = (u64)(a >> 64), b0 = (u64)b, b1 = (u64)(b >> 64);
     u128 middle = host_carry_less(a0, b1) ^ host_carry_less(a1, b0), over, none;
@@ -131,20 +131,9 @@ u128 riscv_ghash_multiply(u128 a, u128 b)
     return low ^ fold(over, &none);
 }
 
-u32 riscv_aes_round_constant(unsigned n)
+u32 cipher_aes_round_constant(unsigned n)
 {
     static const u8 constants[] = { 0x01, 0x02, 0x04, 0x08, 0x10, 0x20, 0x40, 0x80, 0x1b, 0x36 };
 
     return n < sizeof(constants) ? constants[n] : 0;
-}
-
-u64 riscv_sha2_sigma(bool wide, bool capital, unsigned which, u64 x)
-{
-    static const u8 counts[2][2][2][3] = { { { { 7, 18, 3 }, { 17, 19, 10 } }, { { 2, 13, 22 }, { 6, 11, 25 } } },
-                                           { { { 1, 8, 7 }, { 19, 61, 6 } }, { { 28, 34, 39 }, { 14, 18, 41 } } } };
-    const u8 *n = counts[wide][capital][which];
-
-    if (wide)
-        return rotate_right64(x, n[0]) ^ rotate_right64(x, n[1]) ^ (capital ? rotate_right64(x, n[2]) : x >> n[2]);
-    return rotate_right32((u32)x, n[0]) ^ rotate_right32((u32)x, n[1]) ^ (capital ? rotate_right32((u32)x, n[2]) : (u32)x >> n[2]);
 }

@@ -1,14 +1,14 @@
 /*
- * target/riscv/crypto.h - the pieces of ciphers and hashes that instructions compute (FIPS 197, FIPS 180-4, GB/T 32905, GB/T 32907).
+ * tcg/cipher.h - the pieces of ciphers and hashes that instructions compute (FIPS 197, FIPS 180-4, GB/T 32905, GB/T 32907).
  *
  * Columns of AES are u32 with row 0 in the low byte. Pure functions; any thread.
  */
-#ifndef TARGET_RISCV_CRYPTO_H
-#define TARGET_RISCV_CRYPTO_H
+#ifndef TCG_CIPHER_H
+#define TCG_CIPHER_H
 
 #include "base/types.h"
 
-extern const u8 riscv_aes_sbox[256], riscv_aes_inverse_sbox[256], riscv_sm4_sbox[256];
+extern const u8 cipher_aes_sbox[256], cipher_aes_inverse_sbox[256], cipher_sm4_sbox[256];
 
 static inline u32 rotate_left32(u32 x, unsigned by)
 {
@@ -26,23 +26,23 @@ static inline u64 rotate_right64(u64 x, unsigned by)
 }
 
 /* Each byte through a box. */
-static inline u32 crypto_sub_word(const u8 box[256], u32 x)
+static inline u32 cipher_sub_word(const u8 box[256], u32 x)
 {
     return box[x & 0xff] | (u32)box[x >> 8 & 0xff] << 8 | (u32)box[x >> 16 & 0xff] << 16 | (u32)box[x >> 24] << 24;
 }
 
 /* A round of AES as host_aes_round says, by the host's instructions or by tables. */
-void riscv_aes_round(u32 state[4], const u32 key[4], bool inverse, bool mix);
-void riscv_aes_round_by_tables(u32 state[4], const u32 key[4], bool inverse, bool mix);
-u32 riscv_aes_mix_column(u32 column, bool inverse);
+void cipher_aes_round(u32 state[4], const u32 key[4], bool inverse, bool mix);
+void cipher_aes_round_by_tables(u32 state[4], const u32 key[4], bool inverse, bool mix);
+u32 cipher_aes_mix_column(u32 column, bool inverse);
 /* Round constant n, 0..9; 0 beyond. */
-u32 riscv_aes_round_constant(unsigned n);
+u32 cipher_aes_round_constant(unsigned n);
 
 /* Product in GF(2^128) of GHASH: polynomials with the lowest power in bit 0 (NIST SP 800-38D, section 6.3, bits of bytes in reverse order). */
-u128 riscv_ghash_multiply(u128 a, u128 b);
+u128 cipher_ghash_multiply(u128 a, u128 b);
 
-/* FIPS 180-4, section 4.1: sigma and capital sigma of SHA-256 (wide: SHA-512). */
-u64 riscv_sha2_sigma(bool wide, bool capital, unsigned which, u64 x);
+/* The same of blocks as they lie in memory: d becomes d * s. */
+void cipher_ghash(u64 d[2], const u64 s[2]);
 
 /* GB/T 32905 */
 static inline u32 sm3_p0(u32 x)
