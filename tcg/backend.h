@@ -91,6 +91,12 @@ struct tcg_returns {
     u64 limit;       /* of the back end */
 };
 
+/*
+ * Guards of direct exits into other pages: entry n says where the page of code number n (from 1 on) is in this context, as the virtual address |
+ * TCG_GUARD_SET; 0: it is not known to be anywhere. Such an exit looks whether the page it leads to is the one it was linked to.
+ */
+enum { TCG_GUARDS = 1 << 15, TCG_GUARD_SET = 1 };
+
 enum { TCG_SPILL_NEAR = 3, TCG_SPILL_SLOTS = 1024 };
 
 enum { TCG_NEAR_AREAS = 16, TCG_NEAR_PLACES = 16 };
@@ -139,6 +145,7 @@ struct code_layout {
     s32 l1_read, l1_write; /* struct tcg_tlb_entry[1 << l1_bits] */
     s32 near;         /* struct tcg_near; 0: none */
     s32 jump_cache;   /* struct tcg_jump_entry[1 << jump_bits] */
+    s32 guards;       /* u64[TCG_GUARDS]; 0: none */
     s32 refill;       /* struct tcg_refill; 0: none */
     u8 l1_bits, jump_bits;
 };
@@ -178,7 +185,7 @@ enum tcg_leave {
 /*
  * A direct exit of a block: where it can be patched. Kept by accel/tcg with the block, one for every exit of kind direct in
  * exit order; it fills from, pc and same_page before emit and `to` itself; emit fills site and unlinked. An exit into another page
- * goes by the jump cache (TCG_LEAVE_MISS) or by a guard of the back end's own; set_link is called for same_page links only.
+ * goes by the jump cache (TCG_LEAVE_MISS), or has a guarded site; set_link is called for same_page links and for guarded ones.
  */
 struct tcg_link {
     struct tcg_code *from;
@@ -186,8 +193,10 @@ struct tcg_link {
     struct tcg_link *next_in;  /* list of links into `to` */
     u32 site;                  /* back end: offset in the buffer of the patchable field */
     u32 unlinked;              /* back end: offset of the stub that the field reaches when not linked */
+    u32 guarded;               /* back end: offset of the field that says which guard is compared; 0: none is. Not for same_page links */
+    u16 guard;                 /* of `to`'s page: by accel/tcg, before the first set_link, and the same from then on. 0: none yet */
     s32 pc;                    /* target less pc_page */
-    bool probes;               /* atomic: goes by the jump cache while it is not linked. By accel/tcg, at any time; the back end may ignore it */
+    bool probes;               /* atomic: goes by the jump cache while it is not linked, or the guard is another. By accel/tcg, at any time; the back end may ignore it */
     bool call : 1;             /* the guest's code calls: something comes back from there */
     bool single : 1;           /* wants the target's variant with ir_block.single_memory */
     bool continues : 1;        /* back end: comes back from a call, with the target's address at hand: reaches its indirect entry */

@@ -1,6 +1,6 @@
 /*
  * accel/tcg/context.c - translation contexts. The region of one context is
- *   [ host part and architectural state: an alias of the vCPU's arena slot | L1 read | L1 write | jump cache | refill | near ]
+ *   [ host part and architectural state: an alias of the vCPU's arena slot | L1 read | L1 write | jump cache | refill | near | guards ]
  * so that one base pointer reaches all, and another address space is another base pointer. Tables start as untouched zero
  * pages: a zero tag can be matched by page 0 alone, whose entry 0 gets a tag that indexes elsewhere.
  */
@@ -14,6 +14,7 @@ enum {
     JUMP_BYTES = (1 << JUMP_BITS) * sizeof(struct tcg_jump_entry),
     REFILL_BYTES = (sizeof(struct tcg_refill) + 4095) & ~4095,
     NEAR_BYTES = (sizeof(struct tcg_near) + 4095) & ~4095,
+    GUARD_BYTES = TCG_GUARDS * (sizeof(u64) + sizeof(u16)),
 };
 
 /*
@@ -39,7 +40,7 @@ bool tcg_layout_init(struct tcg *tcg, const struct cpu_class *cpu)
     s32 host = -(s32)sizeof(struct vcpu_host);
 
     tcg->state_size = VCPU_STATE_PREFIX + ((cpu->state_size + 4095) & ~UINT64_C(4095));
-    tcg->region_size = tcg->state_size + 2 * L1_BYTES + JUMP_BYTES + REFILL_BYTES + NEAR_BYTES;
+    tcg->region_size = tcg->state_size + 2 * L1_BYTES + JUMP_BYTES + REFILL_BYTES + NEAR_BYTES + GUARD_BYTES;
     *layout = (struct code_layout){
         .reg = tcg->regs,
         .reg_count = cpu->reg_count + 1,
@@ -70,6 +71,7 @@ bool tcg_layout_init(struct tcg *tcg, const struct cpu_class *cpu)
     layout->jump_cache = layout->l1_write + (s32)L1_BYTES;
     layout->refill = layout->jump_cache + (s32)JUMP_BYTES;
     layout->near = layout->refill + (s32)REFILL_BYTES;
+    layout->guards = layout->near + (s32)NEAR_BYTES;
     memcpy(tcg->regs, cpu->regs, cpu->reg_count * sizeof(tcg->regs[0]));
     tcg->regs[cpu->reg_count] = (struct ir_reg){ "icount", IR_I64, layout->icount };
     memcpy(layout->pinned, cpu->pinned, cpu->pinned_count * sizeof(cpu->pinned[0]));
@@ -105,6 +107,8 @@ static struct context *create(struct tcg_vcpu *v)
     context->jump = (struct tcg_jump_entry *)(context->base + tcg->layout.jump_cache);
     context->refill = (struct tcg_refill *)(context->base + tcg->layout.refill);
     context->near = (struct tcg_near *)(context->base + tcg->layout.near);
+    context->guard = (u64 *)(context->base + tcg->layout.guards);
+    context->guard_next = (u16 *)(context->guard + TCG_GUARDS);
     context->stale = true;
     context->index = v->context_count;
     return context;
@@ -175,6 +179,7 @@ static void clear(struct tcg_vcpu *v, struct context *context)
     clear_table(&context->refill->read_log, context->l1_read, 1 << L1_BITS);
     clear_table(&context->refill->write_log, context->l1_write, 1 << L1_BITS);
     clear_jumps(v->tcg, context);
+    tcg_guard_drop_all(context);
     drop_returns(v, true, 0);
     context->generation = ++v->last_number;
     context->stale = false;
@@ -296,6 +301,7 @@ void tcg_context_drop_page(struct tcg_vcpu *v, struct context *context, u64 va)
         itlb->generation = 0;
     flush_jump_page(v->tcg, context, page);
     flush_jumps_into(v->tcg, context, page);
+    tcg_guard_drop_page(context, page);
     drop_returns(v, false, page);
 }
 
@@ -311,7 +317,7 @@ void tcg_context_fill(struct context *context, u64 va, bool write, const u8 *hos
     entry->host = (u64)(uintptr_t)host;
 }
 
-void tcg_jump_fill(struct tcg_vcpu *v, u64 va, const void *entry)
+void tcg_jump_fill(struct tcg_vcpu *v, u64 va, const void *entry, u32 guard)
 {
     struct context *context = v->context;
     u32 index = tcg_jump_index(va, JUMP_BITS);
@@ -322,6 +328,7 @@ void tcg_jump_fill(struct tcg_vcpu *v, u64 va, const void *entry)
     context->jump[index].va = va;
     context->jump[index].code = (u64)(uintptr_t)entry;
     context->jump_pages[bit / 64] |= BIT64(bit % 64);
+    tcg_guard_fill(context, guard, va);
 }
 
 void tcg_jump_flush_all(struct tcg_vcpu *v)

@@ -55,8 +55,8 @@ char *tcg_describe(struct vm *vm)
     host_lock_take(&tcg->translate_lock);
     g_string_append_printf(text, "back end: %s\ncode buffer: %u of %u KiB in use\n", tcg->backend->name, tcg->at / 1024,
                            tcg->backend->code_limit(tcg->engine) / 1024);
-    g_string_append_printf(text, "blocks: %" G_GUINT64_FORMAT " translated, %" G_GUINT64_FORMAT " live; pages with code: %" G_GUINT64_FORMAT "\n",
-                           tcg->blocks, tcg->live_blocks, tcg->code_pages);
+    g_string_append_printf(text, "blocks: %" G_GUINT64_FORMAT " translated, %" G_GUINT64_FORMAT " live; pages with code: %" G_GUINT64_FORMAT " (%u guards)\n",
+                           tcg->blocks, tcg->live_blocks, tcg->code_pages, tcg->guards);
     g_string_append_printf(text, "guest instructions translated: %" G_GUINT64_FORMAT " (%" G_GUINT64_FORMAT " bytes -> %" G_GUINT64_FORMAT " bytes)\n",
                            tcg->insns, tcg->guest_bytes, tcg->host_bytes);
     if (tcg->tier2)

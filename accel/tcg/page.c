@@ -50,6 +50,7 @@ struct code_page *tcg_code_page(struct tcg *tcg, struct ram_block *ram, u64 offs
     page = tcg_pool_take_page(&tcg->pool);
     page->ram = ram;
     page->offset = offset & ~UINT64_C(4095);
+    page->guard = tcg->guards + 1 < TCG_GUARDS ? (u16)++tcg->guards : 0;
     page->next_in_ram = *list_of(ram, pages);
     *list_of(ram, pages) = page;
     tcg->code_pages++;

@@ -96,7 +96,7 @@ static bool alive(struct tcg_vcpu *v, const void *entry)
     return v->tcg->backend->alive(v->tcg->engine, entry);
 }
 
-static const void *remembered(struct tcg_vcpu *v, u64 va)
+static const void *remembered(struct tcg_vcpu *v, u64 va, u32 *guard)
 {
     const struct jump2 *jump = place_of(v, va);
     const struct tcg_refill *refill = v->context->refill;
@@ -104,17 +104,21 @@ static const void *remembered(struct tcg_vcpu *v, u64 va)
     if (jump->va != va || jump->mode != tcg_block_mode(v) || !v->context->space ||
         (jump->number != refill->space && jump->number != refill->shared))
         return NULL;
-    return alive(v, jump->entry) ? jump->entry : NULL;
+    if (!alive(v, jump->entry))
+        return NULL;
+    *guard = jump->guard;
+    return jump->entry;
 }
 
-static void remember(struct tcg_vcpu *v, u64 va, const void *entry, bool global)
+static void remember(struct tcg_vcpu *v, u64 va, const void *entry, bool global, u32 guard)
 {
     u32 bit = filter_bit(va);
 
     if (!v->context->space)
         return;
     *place_of(v, va) = (struct jump2){
-        .va = va, .number = global ? v->context->refill->shared : v->context->refill->space, .mode = tcg_block_mode(v), .entry = entry,
+        .va = va, .number = global ? v->context->refill->shared : v->context->refill->space, .mode = tcg_block_mode(v),
+        .guard = guard, .entry = entry,
     };
     v->jump2_pages[bit / 64] |= BIT64(bit % 64);
     v->jump2_used = true;
@@ -144,10 +148,11 @@ const void *tcg_find(void *vcpu, u64 va)
     struct tcg_vcpu *v = tcg_of(vcpu);
     struct vm *vm = v->vcpu->vm;
     const void *entry;
+    u32 guard;
 
     if (v->one_insn || vm_has_breakpoints(vm) || log_wants(vm_log(vm), LOG_EXEC | LOG_CPU))
         return NULL;
-    entry = remembered(v, va);
+    entry = remembered(v, va, &guard);
     if (entry) {
         v->finds2++;
     } else {
@@ -158,8 +163,9 @@ const void *tcg_find(void *vcpu, u64 va)
         if (!entry)
             return NULL;
         v->finds++;
-        remember(v, va, entry, global);
+        guard = page->guard;
+        remember(v, va, entry, global, guard);
     }
-    tcg_jump_fill(v, va, entry);
+    tcg_jump_fill(v, va, entry, guard);
     return entry;
 }

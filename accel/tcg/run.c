@@ -3,31 +3,58 @@
 #include "host/clock.h"
 #include "vm/icount.h"
 
+static void set_probes(struct tcg_link *link, bool probes)
+{
+    __atomic_store_n(&link->probes, probes, __ATOMIC_RELAXED);
+}
+
 /*
- * Links a direct exit inside its page to the block it wanted. One that crosses into the next page is where it is in this context alone: it is
- * found in the jump cache from now on.
+ * An exit into another page leads to the page of code that it met first, in contexts where that one is there. translate_lock held. False: to
+ * another one, or one that cannot be told.
+ */
+static bool guard_link(struct tcg_link *link, const struct block *to)
+{
+    if (!link->guarded || !to->page->guard || (link->guard && link->guard != to->page->guard))
+        return false;
+    link->guard = to->page->guard;
+    return true;
+}
+
+/* translate_lock held. */
+static void set_link(struct tcg_vcpu *v, struct tcg_link *link, struct block *to)
+{
+    link->to = &to->code;
+    link->next_in = to->incoming;
+    to->incoming = link;
+    v->tcg->backend->set_link(v->tcg->engine, link, &to->code);
+    v->links++;
+}
+
+/*
+ * Links a direct exit to the block it wanted. One that wants an instruction on two pages, which is where it is in this context alone, finds it in the
+ * jump cache from now on.
  */
 static void link_blocks(struct tcg_vcpu *v, struct tcg_link *link, struct block *to, u64 pc)
 {
     struct tcg *tcg = v->tcg;
     struct block *from = container_of(link->from, struct block, code);
 
-    if (!link->same_page || !tcg_may_cache(from) || from->page != to->page || log_wants(vm_log(tcg->vm), LOG_NOCHAIN))
+    if (from->mode & MODE_ONE_INSN || (link->same_page && (from->next_page || from->page != to->page)) || log_wants(vm_log(tcg->vm), LOG_NOCHAIN))
         return;
+    if (link->single ? !tcg_may_cache(to) : !tcg_may_jump(v, to))
+        return;
+    if (!link->same_page || !tcg_may_cache(to))
+        tcg_jump_fill(v, pc, to->code.indirect_entry, to->page->guard);
     if (!tcg_may_cache(to)) {
-        if (link->single || !tcg_may_jump(v, to))
-            return;
-        tcg_jump_fill(v, pc, to->code.indirect_entry);
-        __atomic_store_n(&link->probes, true, __ATOMIC_RELAXED);
+        set_probes(link, true);
         return;
     }
     tcg_translate_lock(v);
     if (!from->dead && !to->dead && !link->to) {
-        link->to = &to->code;
-        link->next_in = to->incoming;
-        to->incoming = link;
-        tcg->backend->set_link(tcg->engine, link, &to->code);
-        v->links++;
+        if (!link->same_page)
+            set_probes(link, true);
+        if (link->same_page || guard_link(link, to))
+            set_link(v, link, to);
     }
     tcg_translate_unlock(v);
 }
@@ -154,7 +181,7 @@ static void run(struct tcg_vcpu *v)
         if (link)
             link_blocks(v, link, block, pc);
         else if (left == TCG_LEAVE_MISS && tcg_may_jump(v, block))
-            tcg_jump_fill(v, pc, block->code.indirect_entry);
+            tcg_jump_fill(v, pc, block->code.indirect_entry, block->page->guard);
         if (log_wants(vm_log(tcg->vm), LOG_EXEC | LOG_CPU))
             log_entry(v, block, pc);
         bool watched = v->watch_off;

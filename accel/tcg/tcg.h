@@ -37,6 +37,7 @@ enum {
     MAX_LOOP_INSNS = 256, /* where they are not counted */
     MAX_INSN_BYTES = 16, /* of any guest */
     TIER2_NEVER = 255,
+    GUARD_BUCKETS = 256,
 };
 
 /* Why a hot loop stays ordinary code: it does not come back by ways inside its page; has another loop inside; is too large; does what
@@ -60,6 +61,7 @@ struct code_page {
     u64 offset;         /* of the page in the RAM block */
     u8 samples;         /* atomic: that found a vCPU in it: no quick code from quick_threshold on. Set under translate_lock */
     bool writable_tags; /* atomic: some vCPU may have a write tag for the page */
+    u16 guard;          /* its number among TCG_GUARDS, nobody else's ever; 0: none was left */
     u32 kept_group;     /* of the code cache, that its blocks came from or are kept in; 0: none yet */
     u64 starts[32];     /* atomic: bit per halfword at which some block begins; spares most searches */
     struct block *bucket[CODE_BUCKETS]; /* atomic heads; by page[0] */
@@ -147,6 +149,9 @@ struct context {
     struct tcg_jump_entry *jump;
     struct tcg_refill *refill;
     struct tcg_near *near;
+    u64 *guard;            /* TCG_GUARDS */
+    u16 *guard_next;       /* of each that is set: the next one of its bucket; 0: none */
+    u16 guard_bucket[GUARD_BUCKETS]; /* guards that are set, by page */
     struct tcg_fill_log jump_log;
     u64 jump_pages[64];    /* filter of code pages in the jump cache */
     struct itlb_entry itlb[ITLB_SIZE];
@@ -155,7 +160,8 @@ struct context {
 /* Where code is that other contexts found: what a new context's jump cache is filled from. */
 struct jump2 {
     u64 va, number;        /* number of the space or of all: as in the L2 TLB */
-    u64 mode;              /* of the code */
+    u32 mode;              /* of the code */
+    u32 guard;             /* of its page */
     const void *entry;
 };
 
@@ -260,6 +266,7 @@ struct tcg {
     bool turn_over; /* atomic: the holder has had its time and somebody waits */
     struct tier2 *tier2_state;
     /* statistics; translate_lock */
+    u32 guards;            /* given to pages of code */
     u64 loops, loops_dropped, loops_refused[TIER2_REFUSALS];
     u64 quick_blocks, quick_insns, hot_pages;
     u64 blocks, live_blocks, insns, guest_bytes, host_bytes, timed, sampled_ns, sampled_insns, invalidations, recycled, code_pages;
@@ -316,10 +323,18 @@ void tcg_context_drop(struct tcg_vcpu *v, struct context *context);
 /* What a context remembers of one page, and of no other. */
 void tcg_context_drop_page(struct tcg_vcpu *v, struct context *context, u64 va);
 void tcg_context_fill(struct context *context, u64 va, bool write, const u8 *host);
-void tcg_jump_fill(struct tcg_vcpu *v, u64 va, const void *entry);
+/* The code at va is what `entry` begins, in the page of code whose guard that is, all of which is executable here. */
+void tcg_jump_fill(struct tcg_vcpu *v, u64 va, const void *entry, u32 guard);
 void tcg_jump_flush_all(struct tcg_vcpu *v);
 /* Drops every write tag of this vCPU for a page of RAM. */
 void tcg_drop_write_tags(struct tcg_vcpu *v, const u8 *host_page);
+
+/* guard.c */
+/* The page of code with this guard (0: no page) is at va. */
+void tcg_guard_fill(struct context *context, u32 guard, u64 va);
+/* Nothing is known to be at this page's address. */
+void tcg_guard_drop_page(struct context *context, u64 page);
+void tcg_guard_drop_all(struct context *context);
 
 /* l2.c */
 bool tcg_l2_create(struct tcg_vcpu *v);

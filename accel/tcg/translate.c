@@ -569,6 +569,8 @@ void tcg_block_kill(struct tcg *tcg, struct block *block)
         block->incoming = link->next_in;
         tcg->backend->set_link(tcg->engine, link, NULL);
         link->to = NULL;
+        if (!link->same_page) /* what is there next may be linked again */
+            __atomic_store_n(&link->probes, false, __ATOMIC_RELAXED);
     }
     for (u32 i = 0; i < block->code.link_count; i++) {
         if (block->link[i].to)

@@ -367,7 +367,10 @@ void x86_cold_emit(struct tcg_engine *e, u32 first, u32 end)
             break;
         case COLD_CROSS:
             x86_fix(cold->from, e->code.p);
-            x86_emit_cross(e, &e->block->exit[cold->extra]);
+            x86_emit_cross(e, cold->extra);
+            break;
+        case COLD_GUARD:
+            x86_guard_cold(e, cold);
             break;
         case COLD_ROOM:
             emit_room(e, cold);

@@ -160,7 +160,7 @@ static void number_links(struct tcg_engine *e, struct tcg_code *out)
             continue;
         out->link[n].pc = exit->pc;
         out->link[n].continues = exit->continues;
-        out->link[n].site = out->link[n].unlinked = 0;
+        out->link[n].site = out->link[n].unlinked = out->link[n].guarded = 0;
         e->link_of[i] = (u16)n++;
     }
 }

@@ -45,12 +45,6 @@ static void load_target(struct tcg_engine *e, const struct ir_exit *exit)
     x86_alu_ri(&e->code, X86_ADD, true, RAX, exit->pc);
 }
 
-void x86_emit_cross(struct tcg_engine *e, const struct ir_exit *exit)
-{
-    load_target(e, exit);
-    x86_emit_probe(e);
-}
-
 static bool in_page(s32 pc)
 {
     return pc >= 0 && pc < TCG_PAGE_SIZE;
@@ -202,6 +196,91 @@ static void compare_and_branch(struct tcg_engine *e, const struct x86_compare *c
     cold->from = x86_jcc(&e->code, x86_cc_of(compare->cond));
 }
 
+/* --- exits into other pages: docs/decisions/cross-page-jumps.md --- */
+
+struct guard {
+    x86_fixup poll, other; /* jumps to where it is not taken */
+};
+
+/* rax becomes the address of the page that the exit leads to, when that is the one it was linked to. */
+static struct guard guard(struct tcg_engine *e, u32 exit)
+{
+    struct tcg_link *link = &e->out->link[e->link_of[exit]];
+    struct x86_code *c = &e->code;
+    struct guard g;
+
+    poll(e);
+    g.poll = x86_jcc(c, CC_NE);
+    x86_mov_rm(c, true, RAX, x86_base(e->layout->pc_page));
+    x86_alu_ri(c, X86_ADD, true, RAX, (e->block->exit[exit].pc & -TCG_PAGE_SIZE) + TCG_GUARD_SET);
+    pad(e, x86_padding(c->p, 3));
+    x86_alu_rm(c, X86_CMP, true, RAX, x86_base(e->layout->guards));
+    link->guarded = (u32)(c->p - 4 - e->buffer->write);
+    g.other = x86_jcc(c, CC_NE);
+    x86_alu_ri(c, X86_SUB, true, RAX, TCG_GUARD_SET);
+    return g;
+}
+
+void x86_emit_cross(struct tcg_engine *e, u32 exit)
+{
+    struct guard g;
+    x86_fixup site;
+
+    if (!e->layout->guards) {
+        load_target(e, &e->block->exit[exit]);
+        x86_emit_probe(e);
+        return;
+    }
+    g = guard(e, exit);
+    pad(e, x86_padding(e->code.p, 1));
+    site = x86_jmp(&e->code);
+    x86_fix(g.poll, e->code.p);
+    x86_fix(g.other, e->code.p);
+    x86_link_stub(e, exit, site);
+}
+
+/* The same in hot code; reg: as in x86_jump. */
+static void jump_guarded(struct tcg_engine *e, u32 exit, u16 reg)
+{
+    struct x86_cold *cold;
+    struct guard g;
+
+    if (reg != IR_NONE)
+        make_room(e);
+    g = guard(e, exit);
+    cold = x86_cold_add(e, COLD_GUARD);
+    cold->extra = exit;
+    cold->put = reg;
+    cold->from_unaligned = g.poll;
+    cold->check = g.other;
+    if (reg == IR_NONE) {
+        pad(e, x86_padding(e->code.p, 1));
+        cold->from = x86_jmp(&e->code);
+        return;
+    }
+    push_return(e, reg);
+    align_call(e, 5, 1);
+    cold->from = x86_call(&e->code);
+    cold->back = e->code.p;
+    go_on(e);
+}
+
+/* Into the page that is there in this context; a call comes back to where it would have. */
+void x86_guard_cold(struct tcg_engine *e, const struct x86_cold *cold)
+{
+    x86_fix(cold->check, e->code.p);
+    if (cold->put != IR_NONE) {
+        x86_fixup call;
+
+        push_return(e, cold->put);
+        call = x86_call(&e->code);
+        x86_jmp_to(&e->code, cold->back);
+        x86_fix(call, e->code.p);
+    }
+    x86_fix(cold->from_unaligned, e->code.p);
+    x86_link_stub(e, cold->extra, cold->from);
+}
+
 /* --- labels --- */
 
 static bool is_local(const struct tcg_engine *e, const struct ir_op *op)
@@ -297,6 +376,10 @@ void x86_jump(struct tcg_engine *e, u32 exit, u16 reg, bool polls)
 {
     struct x86_cold *cold;
 
+    if (!in_page(e->block->exit[exit].pc) && e->layout->guards) {
+        jump_guarded(e, exit, reg);
+        return;
+    }
     if (!in_page(e->block->exit[exit].pc)) {
         load_target(e, &e->block->exit[exit]);
         jump_or_call(e, reg, false);

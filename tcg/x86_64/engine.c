@@ -155,16 +155,20 @@ static enum tcg_leave engine_run(struct tcg_engine *e, void *base, const struct 
 /* --- patching: other threads may be running the code --- */
 
 /* The field lies inside one aligned 8-byte word (emit_control.c), so the store is seen whole. */
-static void store_rel32(struct tcg_engine *e, u32 site, u32 target)
+static void store_field(struct tcg_engine *e, u32 site, u32 content)
 {
-    u32 rel = target - (site + 4);
     u8 *field = e->buffer->write + site;
     u64 *word = (u64 *)((uintptr_t)field & ~(uintptr_t)7);
     u64 value = __atomic_load_n(word, __ATOMIC_RELAXED);
     unsigned shift = 8 * ((uintptr_t)field & 7);
 
-    value = (value & ~((u64)UINT32_MAX << shift)) | (u64)rel << shift;
+    value = (value & ~((u64)UINT32_MAX << shift)) | (u64)content << shift;
     __atomic_store_n(word, value, __ATOMIC_RELEASE);
+}
+
+static void store_rel32(struct tcg_engine *e, u32 site, u32 target)
+{
+    store_field(e, site, target - (site + 4));
 }
 
 static void engine_set_link(struct tcg_engine *e, struct tcg_link *link, const struct tcg_code *to)
@@ -175,7 +179,10 @@ static void engine_set_link(struct tcg_engine *e, struct tcg_link *link, const s
         return;
     if (to && link->continues)
         target = tcg_buffer_offset(e->buffer, to->indirect_entry);
-    else if (to)
+    else if (to && link->guarded) {
+        store_field(e, link->guarded, x86_guard(e, link->guard));
+        target = tcg_buffer_offset(e->buffer, to->indirect_entry) + X86_NOTE_PAGE;
+    } else if (to)
         target = tcg_buffer_offset(e->buffer, to->entry) + (link->from->fp_live ? to->fp_check : 0);
     store_rel32(e, link->site, target);
 }

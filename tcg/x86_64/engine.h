@@ -147,7 +147,7 @@ struct x86_operand {
 /* Code to be placed behind the block. */
 enum x86_cold_kind { COLD_LOAD, COLD_STORE, COLD_AMO, COLD_CAS, COLD_LINK, COLD_CROSS, COLD_POLL_IF,
                      COLD_COUNT, COLD_FP_LOAD, COLD_NAN, COLD_UNBOX, COLD_EXACT, COLD_MUTE, COLD_SILENT, COLD_TURN, COLD_INNER, COLD_STREAM, COLD_STREAM_END, COLD_NEAR,
-                     COLD_TRANSFER, COLD_VECTOR, COLD_ROOM, COLD_NOTHING };
+                     COLD_TRANSFER, COLD_VECTOR, COLD_ROOM, COLD_GUARD, COLD_NOTHING };
 
 struct x86_compare {
     struct x86_operand a, b;
@@ -216,13 +216,13 @@ struct x86_cold {
     u8 address;         /* host register that still holds the base address, or X86_NO_REG: undo the xor in rcx */
     u8 recheck_count;
     u16 mem;            /* enum ir_mem word */
-    u16 put;            /* guest register that gets the loaded value when the block is left behind this instruction, or IR_NONE */
+    u16 put;            /* guest register that gets the loaded value when the block is left behind this instruction, or IR_NONE; GUARD: of a call, that with the return address */
     u16 exit;           /* first of a group: its exit, or IR_NONE */
-    u32 extra;          /* AMO: the op; LINK, CROSS: the exit; EXACT: ir_fp_make_word; NAN, UNBOX: registers, one in 8 bits */
+    u32 extra;          /* AMO: the op; LINK, CROSS, GUARD: the exit; EXACT: ir_fp_make_word; NAN, UNBOX: registers, one in 8 bits */
     u16 nan32, nan64;   /* xmm registers that may hold NaNs of the host here */
     x86_fixup from;     /* the jump that leads here */
-    x86_fixup from_unaligned; /* a second one, taken while rcx still is the address; LINK: from a poll; or NULL */
-    u8 *check;          /* where the check begins, the address in rcx */
+    x86_fixup from_unaligned; /* a second one, taken while rcx still is the address; LINK, GUARD: from a poll; or NULL */
+    u8 *check;          /* where the check begins, the address in rcx; GUARD: a third jump that leads here */
     u8 *back;           /* where to go on */
     /* Up to here cleared at first. */
     u32 recheck;        /* first of recheck_count in the engine's list */
@@ -527,7 +527,8 @@ x86_emit_fn x86_emit_call, x86_emit_label, x86_emit_exit_if, x86_emit_exit, x86_
 x86_emit_fn x86_emit_fp_binary, x86_emit_fp_sqrt, x86_emit_fp_fma, x86_emit_fp_min_max, x86_emit_fp_compare, x86_emit_fp_to_integer;
 x86_emit_fn x86_emit_fp_from_integer, x86_emit_fp_convert, x86_emit_fp_round, x86_emit_fp_sign, x86_emit_fp_copy_sign, x86_emit_fp_bits;
 x86_emit_fn x86_emit_fp_from_bits, x86_emit_fp_unbox, x86_emit_fenv_get, x86_emit_fenv_set;
-void x86_emit_cross(struct tcg_engine *e, const struct ir_exit *exit); /* a direct exit to another page */
+void x86_emit_cross(struct tcg_engine *e, u32 exit); /* a direct exit to another page */
+void x86_guard_cold(struct tcg_engine *e, const struct x86_cold *cold);
 
 /* Calls a C function of up to two pure operands (already released) as a helper; the result is op's. */
 void x86_emit_pure_call(struct tcg_engine *e, const struct ir_helper *helper, struct x86_operand a,
@@ -606,9 +607,17 @@ static inline bool x86_is_entry(const u8 *p)
     return ((uintptr_t)p & 7) <= 3;
 }
 
+enum { X86_NOTE_PAGE = 6 }; /* from an indirect entry: the page's address is in rax, its low bits 0 */
+
 static inline struct x86_mem x86_base(s32 disp)
 {
     return x86_mem(RBP, disp);
+}
+
+/* The field of code that says which guard is compared. */
+static inline u32 x86_guard(const struct tcg_engine *e, u32 guard)
+{
+    return (u32)(e->layout->guards + (s32)(guard * sizeof(u64)));
 }
 
 /* A spill slot. */

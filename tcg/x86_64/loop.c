@@ -213,7 +213,7 @@ static void leave_by(struct tcg_engine *e, u32 i, bool backward)
     x86_loop_restore(e);
     x86_loop_late_flags(e, i);
     if (exit->pc < 0 || exit->pc >= TCG_PAGE_SIZE) {
-        x86_emit_cross(e, exit);
+        x86_emit_cross(e, i);
         return;
     }
     if (backward) {

@@ -28,7 +28,7 @@ struct saved_part {
 
 /* Offsets in the code; 0: none. */
 struct saved_link {
-    u16 site, unlinked;
+    u16 site, unlinked, guarded;
 };
 
 enum { PHASES = 8, CALL_BYTES = 5, NAME_BYTES = 4, FIELD = 4 };
@@ -125,7 +125,9 @@ static u8 *save_parts(const struct tcg_engine *e, const struct tcg_code *const *
         for (u32 k = 0; k < c->link_count; k++, link++) {
             const struct tcg_link *l = &c->link[k];
 
-            *link = (struct saved_link){l->site ? (u16)(l->site - start) : 0, l->unlinked ? (u16)(l->unlinked - start) : 0};
+            *link = (struct saved_link){
+                l->site ? (u16)(l->site - start) : 0, l->unlinked ? (u16)(l->unlinked - start) : 0, l->guarded ? (u16)(l->guarded - start) : 0,
+            };
         }
     }
     return (u8 *)link;
@@ -158,6 +160,8 @@ static void save_code(const struct tcg_engine *e, const struct tcg_code *const *
 
             if (link->site)
                 x86_put32(to + (link->site - start), link->unlinked - (link->site + FIELD));
+            if (link->guarded)
+                x86_put32(to + (link->guarded - start), x86_guard(e, 0));
         }
     }
 }
@@ -240,6 +244,9 @@ static bool restore_link(struct restoring *r, struct tcg_link *link, const struc
     link->site = saved->site ? r->start + saved->site : 0;
     link->unlinked = saved->unlinked ? r->start + saved->unlinked : 0;
     if (link->site && (!holds_field(r, saved->site) || x86_padding(r->code + saved->site, 0)))
+        return false;
+    link->guarded = saved->guarded ? r->start + saved->guarded : 0;
+    if (link->guarded && (!holds_field(r, saved->guarded) || x86_padding(r->code + saved->guarded, 0)))
         return false;
     if (!link->unlinked)
         return true;
