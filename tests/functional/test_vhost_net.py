@@ -16,17 +16,19 @@ CHARDEV = "socket,id=c0,path=net.sock,reconnect-ms=100"
 
 @pytest.fixture
 def backend(tmp_path):
-    """backend() starts one; its stop() ends it."""
+    """backend() starts one, which listens then: the emulator's patience with it (5 s) is not for the start of Python on a busy machine."""
     processes = []
 
     def run():
-        processes.append(subprocess.Popen([sys.executable, BACKEND, str(tmp_path / "net.sock")]))
+        processes.append(subprocess.Popen([sys.executable, BACKEND, str(tmp_path / "net.sock")], stdout=subprocess.PIPE))
+        assert processes[-1].stdout.readline() == b"listening\n"
         return processes[-1]
 
     yield run
     for process in processes:
         process.kill()
         process.wait()
+        process.stdout.close()
 
 
 @pytest.mark.parametrize("card, modules", [("virtio-net-pci", ["virtio_net"]), ("virtio-net-device", ["virtio_mmio", "virtio_net"])])

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # tests/functional/vhost_backend.py - a vhost-user network of one host: answers ARP and ICMP echo requests, from the protocol's specification.
-"""usage: vhost_backend.py SOCKET        (serves one connection, 10.0.0.2, and ends with it)"""
+"""usage: vhost_backend.py SOCKET        (says "listening", serves one connection, 10.0.0.2, and ends with it)"""
 import array
 import mmap
 import os
@@ -158,6 +158,7 @@ def main():
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(sys.argv[1])
     listener.listen(1)
+    print("listening", flush=True)
     connection, _ = listener.accept()
     os.unlink(sys.argv[1])
     Backend(connection).run()
