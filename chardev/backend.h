@@ -57,6 +57,7 @@ struct chardev_set {
     u8 escape;
     bool background; /* no terminal */
     struct host_fdsets *fdsets; /* for files named /dev/fdset/N; may be NULL */
+    GPtrArray *kept; /* notices of chardev_announce that wait for chardev_set_ready; NULL: they do not wait */
 };
 
 enum { CHARDEV_QUEUE_LIMIT = 64 * 1024 };
@@ -85,7 +86,10 @@ void chardev_tell_writable(struct chardev *chardev);
 /* Changes ->connected and sends the event. */
 void chardev_set_connected(struct chardev *chardev, bool connected);
 
+/* Tells the user at once, after what was announced before. */
 void chardev_notice(struct chardev_set *set, const char *format, ...) PRINTF_LIKE(2, 3);
+/* Tells the user when the machine is ready (chardev_set_starting). */
+void chardev_announce(struct chardev_set *set, const char *format, ...) PRINTF_LIKE(2, 3);
 /* Puts a chardev that wraps another one into the set (mux). Takes over `base`, which is in the set.
  */
 struct chardev *chardev_mux_create(struct chardev_set *set, const char *id, struct chardev *base,

@@ -55,6 +55,7 @@ void chardev_set_destroy(struct chardev_set *set)
         destroy_chardev(chardev);
     }
     g_ptr_array_unref(set->chardevs);
+    g_clear_pointer(&set->kept, g_ptr_array_unref);
     g_main_context_unref(set->context);
     g_free(set);
 }
@@ -160,6 +161,36 @@ bool chardev_change(struct chardev_set *set, const char *id, GHashTable *options
     return true;
 }
 
+static void say(struct chardev_set *set, const char *text)
+{
+    if (set->owner.notice) {
+        set->owner.notice(set->owner.opaque, text);
+    } else {
+        printf("%s\n", text);
+        fflush(stdout);
+    }
+}
+
+static void say_kept(struct chardev_set *set)
+{
+    for (guint i = 0; set->kept && i < set->kept->len; i++)
+        say(set, set->kept->pdata[i]);
+    if (set->kept)
+        g_ptr_array_set_size(set->kept, 0);
+}
+
+void chardev_set_starting(struct chardev_set *set)
+{
+    if (!set->kept)
+        set->kept = g_ptr_array_new_with_free_func(g_free);
+}
+
+void chardev_set_ready(struct chardev_set *set)
+{
+    say_kept(set);
+    g_clear_pointer(&set->kept, g_ptr_array_unref);
+}
+
 void chardev_notice(struct chardev_set *set, const char *format, ...)
 {
     va_list args;
@@ -167,12 +198,21 @@ void chardev_notice(struct chardev_set *set, const char *format, ...)
     va_start(args, format);
     g_autofree char *text = g_strdup_vprintf(format, args);
     va_end(args);
-    if (set->owner.notice) {
-        set->owner.notice(set->owner.opaque, text);
-    } else {
-        printf("%s\n", text);
-        fflush(stdout);
-    }
+    say_kept(set);
+    say(set, text);
+}
+
+void chardev_announce(struct chardev_set *set, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    g_autofree char *text = g_strdup_vprintf(format, args);
+    va_end(args);
+    if (set->kept)
+        g_ptr_array_add(set->kept, g_steal_pointer(&text));
+    else
+        say(set, text);
 }
 
 static bool open_log(struct chardev *chardev, GHashTable *options, GError **error)

@@ -67,6 +67,13 @@ void chardev_set_escape(struct chardev_set *set, u8 character);
 /* -daemonize: the process has no terminal, or will have none soon. stdio is refused. */
 void chardev_set_background(struct chardev_set *set, bool background);
 
+/*
+ * The machine is being made: what is said of new terminals is kept, so that a mistake found later is told alone. It is said by
+ * chardev_set_ready, or before something that cannot wait (a socket that waits for its client).
+ */
+void chardev_set_starting(struct chardev_set *set);
+void chardev_set_ready(struct chardev_set *set);
+
 /* Where files named /dev/fdset/N come from; the caller's, outlives the set. */
 struct host_fdsets;
 void chardev_set_fdsets(struct chardev_set *set, struct host_fdsets *fdsets);

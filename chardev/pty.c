@@ -110,7 +110,7 @@ static bool open_pty(struct chardev *chardev, GHashTable *options, GError **erro
     g_source_set_callback(pty->look, on_look, pty, NULL);
     look_again(pty);
     g_source_attach(pty->look, chardev->set->context);
-    chardev_notice(chardev->set, "char device redirected to %s (label %s)", pty->name, chardev->id);
+    chardev_announce(chardev->set, "char device redirected to %s (label %s)", pty->name, chardev->id);
     return true;
 }
 

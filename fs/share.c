@@ -163,14 +163,33 @@ char *fs_share_take_notice(struct fs_share *share)
     return g_steal_pointer(&share->notice);
 }
 
+/* A descriptor, or -1 with *error. */
+static int open_folder(const char *path, GError **error)
+{
+    int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+    if (fd < 0)
+        error_set(error, "cannot share '%s': %s", path, strerror(errno));
+    return fd;
+}
+
+bool fs_share_check(const char *path, GError **error)
+{
+    int fd = open_folder(path, error);
+
+    if (fd >= 0)
+        close(fd);
+    return fd >= 0;
+}
+
 static bool open_root(struct fs_share *share, GError **error)
 {
     const char *path = share->options.path;
     u64 unused;
-    int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    int fd = open_folder(path, error);
 
     if (fd < 0)
-        return error_set(error, "cannot share '%s': %s", path, strerror(errno));
+        return false;
     int result = adopt(share, fd, NULL, &share->root);
     if (result)
         return error_set(error, "cannot share '%s': %s", path, strerror(result));

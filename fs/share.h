@@ -41,6 +41,8 @@ struct fs_owner {
     u32 uid, gid;
 };
 
+/* Whether there is a folder to share now. */
+bool fs_share_check(const char *path, GError **error);
 /* Options are copied. NULL with *error: no such folder and so on. */
 struct fs_share *fs_share_open(const struct fs_options *options, GError **error);
 void fs_share_close(struct fs_share *share); /* all nodes must have been put; NULL is fine */

@@ -237,6 +237,7 @@ bool system_create_backends(struct mynah_system *s, GError **error)
     s->monitored_serials = g_ptr_array_new();
     s->chardevs = chardev_set_create(vm_context(s->vm), &owner);
     chardev_set_background(s->chardevs, s->daemon != NULL);
+    chardev_set_starting(s->chardevs);
     system_create_networks(s);
     s->monitors = monitor_set_create(s->vm, s->chardevs);
     monitor_set_hush(s->monitors, true);

@@ -50,7 +50,7 @@ static bool check(struct api_keyval *list, const struct fs_options *options, GEr
         return error_set(error, "writeout=%s: it is immediate", writeout);
     if (options->security < FS_MAPPED_XATTR && (api_keyval_get(list, "fmode") || api_keyval_get(list, "dmode")))
         return error_set(error, "fmode and dmode are for security_model=mapped-xattr and mapped-file");
-    return true;
+    return fs_share_check(options->path, error);
 }
 
 static bool fill(struct api_keyval *list, const char *id, struct fs_options *options, GError **error)

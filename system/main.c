@@ -135,6 +135,7 @@ int main(int argc, char **argv)
         status = fail(&s, error);
     } else {
         host_process_on_end(vm_context(s.vm), on_signal, &s);
+        chardev_set_ready(s.chardevs);
         host_daemon_ready(s.daemon);
         monitor_set_hush(s.monitors, false);
         start(&s);

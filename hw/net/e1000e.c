@@ -7,7 +7,7 @@
 #include "vm/clock.h"
 #include <string.h>
 
-enum { BAR_MMIO = 0, BAR_FLASH = 1, BAR_IO = 2, BAR_MSIX = 3 };
+enum { BAR_MMIO = 0, BAR_FLASH = 1, BAR_IO = 2, BAR_MSIX = 3, MSIX_SIZE = 16 << 10 };
 enum { CTRL_RST = 1 << 26 };
 enum { EEC_REQUEST = 1 << 6, EEC_GRANT = 1 << 7, EEC_FIXED = 0x300, NVM_START = 1, NVM_DONE = 2 };
 enum { STATUS_FULL = 1, STATUS_LINK = 2, STATUS_1000 = 0x2 << 6 | 0x2 << 8, STATUS_MASTER = 1 << 19 };
@@ -364,7 +364,7 @@ static bool add_capabilities(struct e1000e *e, GError **error)
     bool messages = pci_device_bus(&e->device, NULL)->msi;
 
     pci_function_next_capability(&e->pci, 0xa0);
-    if (messages && !pci_msix_init(&e->msix, &e->pci, e->state->msix_table, e->state->msix_pending, PCI_MSIX_VECTORS, BAR_MSIX, error))
+    if (messages && !pci_msix_init_sized(&e->msix, &e->pci, e->state->msix_table, e->state->msix_pending, PCI_MSIX_VECTORS, BAR_MSIX, MSIX_SIZE, error))
         return false;
     pci_function_next_capability(&e->pci, 0xc8);
     if (!pci_function_add_power(&e->pci) || (messages && !pci_msi_init(&e->msi, &e->pci, 1, false, error)))

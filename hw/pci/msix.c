@@ -153,7 +153,12 @@ static u64 bar_size(u32 vectors)
 
 bool pci_msix_init(struct pci_msix *msix, struct pci_function *function, u32 *table, u32 *pending, u32 vectors, u32 bar, GError **error)
 {
-    u64 size = bar_size(vectors);
+    return pci_msix_init_sized(msix, function, table, pending, vectors, bar, bar_size(vectors), error);
+}
+
+bool pci_msix_init_sized(struct pci_msix *msix, struct pci_function *function, u32 *table, u32 *pending, u32 vectors, u32 bar, u64 size,
+                         GError **error)
+{
     u32 at = pci_function_add_capability(function, CAPABILITY, SIZE);
 
     if (!at)

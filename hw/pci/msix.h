@@ -25,6 +25,9 @@ struct pci_msix {
 
 /* Adds the capability and a BAR with table and pending bits. vectors: 1 to what the rows have room for. */
 bool pci_msix_init(struct pci_msix *msix, struct pci_function *function, u32 *table, u32 *pending, u32 vectors, u32 bar, GError **error);
+/* The same with a BAR of a size that a manual says: a power of two from 4096 on; the pending bits begin in its middle. */
+bool pci_msix_init_sized(struct pci_msix *msix, struct pci_function *function, u32 *table, u32 *pending, u32 vectors, u32 bar, u64 size,
+                         GError **error);
 void pci_msix_finish(struct pci_msix *msix);
 /* The guest switched it on: then messages are sent instead of pulling the pin. Any thread. */
 bool pci_msix_is_on(const struct pci_msix *msix);

@@ -283,6 +283,10 @@ static void capabilities(struct bench *bench, gconstpointer data)
 
     start(&c, bench);
     g_assert_cmphex(bench_read(bench, ECAM + 0x34, 1), ==, EXPRESS_AT);
+    g_assert_cmphex(bench_read(bench, ECAM + MSIX_AT + 4, 4), ==, 3);
+    g_assert_cmphex(bench_read(bench, ECAM + MSIX_AT + 8, 4), ==, 0x2003);
+    bench_write(bench, ECAM + 0x1c, 4, UINT32_MAX);
+    g_assert_cmphex(bench_read(bench, ECAM + 0x1c, 4), ==, 0xffffc000); /* 9.3.1.11: 16 KiB */
     for (u32 turn = 0; turn < 2; turn++) {
         for (u32 i = 0; i < ARRAY_SIZE(rows); i++)
             g_assert_cmphex(bench_read(bench, ECAM + rows[i].offset, 4), ==, rows[i].value);

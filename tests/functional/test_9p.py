@@ -92,6 +92,8 @@ $b sync
     (["-fsdev", "proxy,id=a"], "'proxy' is no kind of shared folder\nwhat there is: local"),
     (["-fsdev", "local,id=a,path=.,security_model=none", "-fsdev", "local,id=a,path=.,security_model=none"], "there is already a shared folder 'a'"),
     (["-fsdev", "local,id=src,path=.,security_model=none", "-device", "virtio-9p-pci,fsdev=scr,mount_tag=t"], "did you mean 'src'?"),
+    (["-fsdev", "local,id=a,path=/nonexistent,security_model=none"], "cannot share '/nonexistent': No such file or directory"),  # and no device
+    (["-fsdev", "local,id=a,path=/etc/passwd,security_model=none"], "cannot share '/etc/passwd': Not a directory"),
     (["-virtfs", "local,path=.,security_model=none"], "mount_tag=NAME is missing"),
     (["-virtfs", "local,path=/nonexistent,mount_tag=a,security_model=none"], "cannot share '/nonexistent': No such file or directory"),
     (["-virtfs", "local,path=.,mount_tag=a,security_model=none,multidevs=x"], "it is one of: remap, forbid, warn"),

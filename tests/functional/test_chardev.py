@@ -213,3 +213,9 @@ def test_inherited_descriptor(tmp_path):
 def test_mistakes(arguments, text):
     done = subprocess.run([BINARY, "-M", "none", "-display", "none", *arguments], capture_output=True, timeout=60 * PATIENCE, check=False)
     assert done.returncode == 1 and text in done.stderr.decode()
+
+
+def test_a_mistake_behind_a_terminal():
+    """The line about a new terminal is not for machines that never come up."""
+    done = subprocess.run([BINARY, "-M", "virt", "-display", "none", "-serial", "pty", "-device", "virtio-blk-pci"], capture_output=True, timeout=60 * PATIENCE, check=False)
+    assert done.returncode == 1 and done.stdout == b"" and done.stderr.count(b"\n") == 1, done

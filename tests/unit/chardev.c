@@ -86,6 +86,24 @@ static void test_pty(struct bench *bench, gconstpointer data)
     user_finish(&user);
 }
 
+/* New terminals are told when the machine is ready, or before something that cannot wait. */
+static void test_announce(struct bench *bench, gconstpointer data)
+{
+    chardev_set_starting(bench->set);
+    g_autofree char *name = chardev_filename(make_legacy(bench, "pty"));
+    g_autofree char *notice = g_strdup_printf("char device redirected to %s (label legacy)", name + 4);
+
+    g_assert_cmpstr(bench->notices->str, ==, "");
+    chardev_notice(bench->set, "%s", ", now");
+    g_string_append(bench->notices, ".");
+    chardev_set_ready(bench->set);
+    g_autofree char *all = g_strconcat(notice, ", now.", NULL);
+    g_assert_cmpstr(bench->notices->str, ==, all);
+    chardev_set_ready(bench->set);
+    chardev_announce(bench->set, "%s", "!");
+    g_assert_true(g_str_has_suffix(bench->notices->str, ", now.!"));
+}
+
 static void test_ringbuf(struct bench *bench, gconstpointer data)
 {
     struct chardev *chardev = make(bench, "ringbuf,id=r,size=8");
@@ -251,6 +269,7 @@ int main(int argc, char **argv)
     ADD(file);
     ADD(pipe);
     ADD(pty);
+    ADD(announce);
     ADD(ringbuf);
     ADD(mux);
     ADD(stdio);
