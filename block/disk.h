@@ -33,7 +33,6 @@ struct disk_request {
     GList link;
 };
 
-/* Its loop is dispatched by the context, which the calling thread runs. NULL with *error set. */
 /* What becomes of requests that fail. AUTO leaves what there is; ENOSPC (writes): STOP for lack of room, otherwise REPORT. */
 enum disk_on_error { DISK_ON_ERROR_REPORT, DISK_ON_ERROR_IGNORE, DISK_ON_ERROR_ENOSPC, DISK_ON_ERROR_STOP, DISK_ON_ERROR_AUTO };
 enum disk_error_action { DISK_ERROR_IGNORE, DISK_ERROR_REPORT, DISK_ERROR_STOP };
@@ -41,6 +40,7 @@ enum disk_io_status { DISK_IO_OK, DISK_IO_FAILED, DISK_IO_NO_SPACE };
 /* A request of this disk failed with this error (-errno). In the loop's thread; the disk and its node stay until it returns. */
 typedef void disk_failed(void *opaque, struct disk *disk, bool read, enum disk_error_action action, int error);
 
+/* Its loop is dispatched by the context, which the calling thread runs. NULL with *error set. */
 struct disk_set *disk_set_create(GMainContext *context, GError **error);
 /* No device has a disk any more. Writes and closes everything. NULL is fine. */
 void disk_set_destroy(struct disk_set *set);

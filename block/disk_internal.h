@@ -42,6 +42,12 @@ struct disk {
     struct block_queue idle;
 };
 
+/* A disk of the set; node: its reference is the disk's, may be NULL. disk_free: nobody uses it, its node's reference is gone. */
+struct disk *disk_new(struct disk_set *set, const char *id, struct block_node *node, bool is_drive);
+void disk_free(struct disk *disk);
+/* The drive with this id, or NULL. */
+struct disk *disk_find_drive(struct disk_set *set, const char *id);
+
 /* The loop's thread: what a request comes to by the disk's policy. False: it is kept. */
 bool disk_settle_failure(struct disk *disk, struct disk_request *request, int *ret);
 /* Whoever sends requests without the machine lock stops, and goes on. */
