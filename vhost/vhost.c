@@ -9,11 +9,12 @@
 enum {
     GET_FEATURES = 1, SET_FEATURES = 2, SET_OWNER = 3, SET_MEM_TABLE = 5, SET_VRING_NUM = 8, SET_VRING_ADDR = 9, SET_VRING_BASE = 10,
     GET_VRING_BASE = 11, SET_VRING_KICK = 12, SET_VRING_CALL = 13, GET_PROTOCOL_FEATURES = 15, SET_PROTOCOL_FEATURES = 16, GET_QUEUE_NUM = 17,
-    SET_VRING_ENABLE = 18, NET_SET_MTU = 20, GET_CONFIG = 24,
+    SET_VRING_ENABLE = 18, NET_SET_MTU = 20, GET_CONFIG = 24, GET_MAX_MEM_SLOTS = 36, ADD_MEM_REG = 37, REM_MEM_REG = 38,
 };
 enum { VERSION = 1, REPLY = 4, NEED_REPLY = 8 };
 enum { F_PROTOCOL_FEATURES = 30 };
-enum { P_MQ = 0, P_REPLY_ACK = 3, P_NET_MTU = 4, P_CONFIG = 9 };
+enum { P_MQ = 0, P_REPLY_ACK = 3, P_NET_MTU = 4, P_CONFIG = 9, P_CONFIGURE_MEM_SLOTS = 15 };
+enum { TABLE_MAX = 8 }; /* regions of SET_MEM_TABLE */
 
 struct header {
     u32 request, flags, size;
@@ -23,6 +24,9 @@ struct vhost {
     int socket;
     u64 features, protocol;
     u32 max_queues;
+    u32 max_regions;
+    struct vhost_region told[VHOST_REGIONS_MAX]; /* with P_CONFIGURE_MEM_SLOTS */
+    u32 told_count;
     gint64 deadline; /* monotonic microseconds */
     bool broken;
 };
@@ -91,14 +95,14 @@ static bool command(struct vhost *vhost, u32 request, const void *payload, u32 s
 
 static bool say_hello(struct vhost *vhost, GError **error)
 {
-    u64 protocol = 0, queues = 1;
+    u64 protocol = 0, queues = 1, slots = TABLE_MAX;
 
     if (!get_number(vhost, GET_FEATURES, &vhost->features, error))
         return false;
     if (vhost->features & BIT64(F_PROTOCOL_FEATURES)) {
         if (!get_number(vhost, GET_PROTOCOL_FEATURES, &protocol, error))
             return false;
-        protocol &= BIT64(P_MQ) | BIT64(P_REPLY_ACK) | BIT64(P_NET_MTU) | BIT64(P_CONFIG);
+        protocol &= BIT64(P_MQ) | BIT64(P_REPLY_ACK) | BIT64(P_NET_MTU) | BIT64(P_CONFIG) | BIT64(P_CONFIGURE_MEM_SLOTS);
         if (!send_message(vhost, SET_PROTOCOL_FEATURES, 0, &protocol, sizeof(protocol), NULL, 0, error))
             return false;
         vhost->protocol = protocol;
@@ -107,7 +111,10 @@ static bool say_hello(struct vhost *vhost, GError **error)
         return false;
     if (protocol & BIT64(P_MQ) && !get_number(vhost, GET_QUEUE_NUM, &queues, error))
         return false;
+    if (protocol & BIT64(P_CONFIGURE_MEM_SLOTS) && !get_number(vhost, GET_MAX_MEM_SLOTS, &slots, error))
+        return false;
     vhost->max_queues = (u32)MIN(queues, 1024);
+    vhost->max_regions = (u32)MIN(slots, VHOST_REGIONS_MAX);
     return true;
 }
 
@@ -156,23 +163,73 @@ static int by_address(const void *a, const void *b)
     return x->host < y->host ? -1 : x->host > y->host;
 }
 
+/* Addresses of the guest and of this process are the same here. */
+static void describe(const struct vhost_region *region, u64 *entry)
+{
+    entry[0] = entry[2] = (uintptr_t)region->host;
+    entry[1] = region->size;
+    entry[3] = region->offset;
+}
+
+static bool has_region(const struct vhost_region *regions, u32 count, const struct vhost_region *region)
+{
+    u32 i = 0;
+
+    while (i < count && (regions[i].host != region->host || regions[i].size != region->size || regions[i].offset != region->offset || regions[i].fd != region->fd))
+        i++;
+    return i < count;
+}
+
+/* ADD_MEM_REG brings the descriptor, REM_MEM_REG none. */
+static bool change_slot(struct vhost *vhost, u32 request, const struct vhost_region *region, GError **error)
+{
+    u64 payload[5] = {0};
+
+    describe(region, payload + 1);
+    return command(vhost, request, payload, sizeof(payload), &region->fd, request == ADD_MEM_REG, error);
+}
+
+/* What went first: slots are few, and what came may lie in its place. */
+static bool set_slots(struct vhost *vhost, const struct vhost_region *regions, u32 count, GError **error)
+{
+    for (u32 i = vhost->told_count; i-- > 0;) {
+        if (has_region(regions, count, &vhost->told[i]))
+            continue;
+        if (!change_slot(vhost, REM_MEM_REG, &vhost->told[i], error))
+            return false;
+        vhost->told[i] = vhost->told[--vhost->told_count];
+    }
+    for (u32 i = 0; i < count; i++) {
+        if (has_region(vhost->told, vhost->told_count, &regions[i]))
+            continue;
+        if (!change_slot(vhost, ADD_MEM_REG, &regions[i], error))
+            return false;
+        vhost->told[vhost->told_count++] = regions[i];
+    }
+    return true;
+}
+
+bool vhost_drop_memory(struct vhost *vhost, GError **error)
+{
+    return set_slots(vhost, NULL, 0, error);
+}
+
 bool vhost_set_memory(struct vhost *vhost, const struct vhost_region *given, u32 count, GError **error)
 {
-    struct vhost_region regions[VHOST_REGIONS_MAX];
-    u64 payload[1 + 4 * VHOST_REGIONS_MAX];
-    int fds[VHOST_REGIONS_MAX];
+    struct vhost_region regions[TABLE_MAX];
+    u64 payload[1 + 4 * TABLE_MAX];
+    int fds[TABLE_MAX];
 
-    if (count > VHOST_REGIONS_MAX)
-        return error_set(error, "vhost-user: the machine has more than %d pieces of shared memory", VHOST_REGIONS_MAX - 1);
+    if (count > vhost->max_regions)
+        return error_set(error, "vhost-user: the machine has %u pieces of shared memory and the other process room for %u, with the rings", count,
+                         vhost->max_regions);
+    if (vhost->protocol & BIT64(P_CONFIGURE_MEM_SLOTS))
+        return set_slots(vhost, given, count, error);
     memcpy(regions, given, count * sizeof(*regions));
     qsort(regions, count, sizeof(*regions), by_address); /* some back ends (Rust's vm-memory) insist on it */
     payload[0] = count;
     for (u32 i = 0; i < count; i++) {
-        u64 *entry = payload + 1 + 4 * i;
-
-        entry[0] = entry[2] = (uintptr_t)regions[i].host;
-        entry[1] = regions[i].size;
-        entry[3] = regions[i].offset;
+        describe(&regions[i], payload + 1 + 4 * i);
         fds[i] = regions[i].fd;
     }
     return command(vhost, SET_MEM_TABLE, payload, 8 + 32 * count, fds, count, error);

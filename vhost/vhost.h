@@ -17,7 +17,7 @@
 #include "base/types.h"
 #include <glib.h>
 
-enum { VHOST_TIMEOUT_MS = 5000, VHOST_REGIONS_MAX = 8, VHOST_CONFIG_MAX = 256 };
+enum { VHOST_TIMEOUT_MS = 5000, VHOST_REGIONS_MAX = 64, VHOST_CONFIG_MAX = 256 };
 
 /* Memory that the other process maps; addresses that it is told are those of this process. */
 struct vhost_region {
@@ -37,7 +37,13 @@ void vhost_begin(struct vhost *vhost);
 u64 vhost_features(const struct vhost *vhost);   /* virtio features that the other process offers */
 u32 vhost_max_queues(const struct vhost *vhost); /* 1 when it does not say */
 bool vhost_set_features(struct vhost *vhost, u64 features, GError **error);
+/*
+ * All of it, whatever it was told before. A process that takes single regions hears of what came and went, and goes on with the rest; others map all of
+ * it anew, and have room for 8.
+ */
 bool vhost_set_memory(struct vhost *vhost, const struct vhost_region *regions, u32 count, GError **error);
+/* No ring runs: before memory that may look like what was there before (new rings at the same address) is told. */
+bool vhost_drop_memory(struct vhost *vhost, GError **error);
 /* Network cards: the largest packet that the driver was told. Without effect when the other process does not want to know. */
 bool vhost_set_mtu(struct vhost *vhost, u16 mtu, GError **error);
 /* Bytes of the device's configuration space. */

@@ -160,7 +160,7 @@ static bool start(struct vhost_link *link, GError **error)
         return error_set(error, "the other process is gone");
     link->generation = vhost_wire_generation(link->wire);
     return check_features(link, kinds, error) && vhost_set_features(vhost, (kinds & vhost_features(vhost)) | version, error) &&
-           vhost_link_tell_memory(link, vhost, error) && (!link->mtu || vhost_set_mtu(vhost, link->mtu, error)) &&
+           vhost_drop_memory(vhost, error) && vhost_link_tell_memory(link, vhost, error) && (!link->mtu || vhost_set_mtu(vhost, link->mtu, error)) &&
            start_rings(link, vhost, error);
 }
 

@@ -12,7 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { RINGS = 8, REGIONS = 8 };
+enum { RINGS = 8, REGIONS = 16 };
 
 /* What the back end does wrong. */
 enum fault { NONE, WRONG_ANSWER, HANGS_UP_AT_ONCE, OLD, REFUSES_MEMORY, BAD_ID, BAD_INDEX, TOO_LONG, HANGS_UP_LATER, KEEPS, SILENT };
@@ -32,18 +32,18 @@ struct ring {
 
 /*
  * features: of the kind of device. queues: as it says. loops: frames of odd rings come back in the ring before, instead of capitals in
- * the same ring. The rest is for the test to look at while the thread does not run, or when what it waits for has come.
+ * the same ring. slots: takes single regions, so many; 0: only tables of all. The rest is for the test to look at while the thread does not run, or when what it waits for has come.
  */
 struct peer {
     enum fault fault;
     u64 features;
-    u32 queues;
+    u32 queues, slots;
     bool loops;
     int socket;
     u64 negotiated;
     u32 mtu;
     struct mapping region[REGIONS];
-    u32 regions, tables; /* tables: memory was told so often */
+    u32 regions, tables, added, removed; /* tables: memory was told so often as a whole; single regions */
     u32 stops;           /* rings were taken away so often */
     struct ring ring[RINGS];
     GThread *thread;
@@ -78,6 +78,31 @@ static void map(struct peer *p, const u64 *payload, const int *fds)
         close(fds[i]);
         p->region[p->regions++] = (struct mapping){entry[0], entry[1], host};
     }
+}
+
+/* ADD_MEM_REG, REM_MEM_REG. */
+static void add_region(struct peer *p, const u64 *entry, int fd)
+{
+    void *host = mmap(NULL, entry[1], PROT_READ | PROT_WRITE, MAP_SHARED, fd, (off_t)entry[3]);
+
+    g_assert_true(host != MAP_FAILED);
+    close(fd);
+    g_assert_cmpuint(p->regions, <, p->slots);
+    p->region[p->regions++] = (struct mapping){entry[0], entry[1], host};
+    __atomic_add_fetch(&p->added, 1, __ATOMIC_RELEASE);
+}
+
+static void remove_region(struct peer *p, const u64 *entry, int fd)
+{
+    u32 i = 0;
+
+    g_assert_cmpint(fd, ==, -1);
+    while (i < p->regions && (p->region[i].address != entry[0] || p->region[i].size != entry[1]))
+        i++;
+    g_assert_cmpuint(i, <, p->regions);
+    munmap(p->region[i].host, p->region[i].size);
+    p->region[i] = p->region[--p->regions];
+    __atomic_add_fetch(&p->removed, 1, __ATOMIC_RELEASE);
 }
 
 /* Copies what is read to what is written, in capitals; gives back how much. */
@@ -240,7 +265,7 @@ static bool take(struct peer *p)
         r->enabled = number;
         break;
     case 15:
-        reply_number(p, 15, 1 | 8 | 0x10 | 0x200 | 0x8000);
+        reply_number(p, 15, 1 | 8 | 0x10 | 0x200 | (p->slots ? 0x8000 : 0) | 0x10000);
         return true;
     case 17:
         reply_number(p, 17, p->queues);
@@ -257,7 +282,18 @@ static bool take(struct peer *p)
         payload[0] = (payload[0] & UINT32_MAX) | (u64)r->next << 32;
         reply(p, 11, payload, 8);
         return true;
+    case 36:
+        reply_number(p, 36, p->slots);
+        return true;
+    case 37:
+        add_region(p, payload + 1, fds[0]);
+        failed = p->fault == REFUSES_MEMORY;
+        break;
+    case 38:
+        remove_region(p, payload + 1, fds[0]);
+        break;
     case 5:
+        g_assert_cmpuint(p->slots, ==, 0);
         map(p, payload, fds);
         __atomic_add_fetch(&p->tables, 1, __ATOMIC_RELEASE);
         failed = p->fault == REFUSES_MEMORY;

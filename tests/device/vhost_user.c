@@ -166,8 +166,15 @@ static void gone_while_stopped(struct setup *s, gconstpointer data)
     disconnect_peer(s);
 }
 
-/* Memory that comes and goes while the other process is at work. */
-static void more_memory(struct setup *s, gconstpointer data)
+/* How often memory was told, or a region came or went. */
+static u32 told(struct setup *s)
+{
+    return __atomic_load_n(&s->peer.tables, __ATOMIC_ACQUIRE) + __atomic_load_n(&s->peer.added, __ATOMIC_ACQUIRE) +
+           __atomic_load_n(&s->peer.removed, __ATOMIC_ACQUIRE);
+}
+
+/* Memory that comes and goes while the other process is at work. first: how often it is told of memory before. */
+static void memory_comes_and_goes(struct setup *s, u32 first)
 {
     enum { MORE = 0x91000000 };
     int fd = memfd_create("more", MFD_CLOEXEC);
@@ -190,14 +197,61 @@ static void more_memory(struct setup *s, gconstpointer data)
         g_assert_cmpmem(more->host + 0x1000, 4, "ABCD", 4);
         memset(more->host + 0x1000, 0, 4);
     }
-    g_assert_cmpuint(__atomic_load_n(&s->peer.tables, __ATOMIC_ACQUIRE), ==, 2);
+    g_assert_cmpuint(told(s), ==, first + 1);
     region_finish(&region);
-    while (__atomic_load_n(&s->peer.tables, __ATOMIC_ACQUIRE) != 3)
+    while (told(s) != first + 2)
         settle(s);
     g_assert_cmpuint(s->peer.regions, ==, 2);
     vm_ram_destroy(more);
     submit(s, q, SHARED);
     g_assert_true(answered(s, q, &written));
+    disconnect_peer(s);
+}
+
+static void more_memory(struct setup *s, gconstpointer data)
+{
+    memory_comes_and_goes(s, 1);
+}
+
+/* A process that takes single regions hears of what changes only (VHOST_USER_ADD_MEM_REG); of all of it anew when the driver starts anew. */
+static void single_regions(struct setup *s, gconstpointer data)
+{
+    u32 written;
+
+    s->peer.slots = 3;
+    memory_comes_and_goes(s, 2);
+    g_assert_cmpuint(s->peer.added, ==, 3);
+    g_assert_cmpuint(s->peer.removed, ==, 1);
+    s->peer.slots = 2;
+    s->driver.heap = BENCH_RAM + 0x20000;
+    connect_peer(s, NONE);
+    for (u32 turn = 1; turn <= 3; turn++) {
+        struct driver_queue *q = turn == 1 ? begin(s, PCI_MODERN) : NULL;
+
+        if (!q) {
+            g_assert_true(driver_negotiate(&s->driver, 0));
+            driver_queue(&s->driver, 0, 8);
+            q = driver_queue(&s->driver, 1, 64);
+            driver_ok(&s->driver);
+        }
+        submit(s, q, SHARED);
+        g_assert_true(answered(s, q, &written));
+        g_assert_cmpuint(s->peer.added, ==, 3 + 2 * turn);
+        g_assert_cmpuint(s->peer.removed, ==, 2 * turn - 1);
+    }
+    disconnect_peer(s);
+}
+
+/* More pieces of memory than there are slots: that device fails, and says why. */
+static void few_slots(struct setup *s, gconstpointer data)
+{
+    u32 written;
+
+    s->peer.slots = 1;
+    connect_peer(s, NONE);
+    struct driver_queue *q = begin(s, PCI_MODERN);
+    submit(s, q, SHARED);
+    g_assert_false(answered(s, q, &written));
     disconnect_peer(s);
 }
 
@@ -292,6 +346,8 @@ int main(int argc, char **argv)
     SETUP_TEST("/vhost-user/stop-and-go", stop_and_go);
     SETUP_TEST("/vhost-user/gone-while-stopped", gone_while_stopped);
     SETUP_TEST("/vhost-user/more-memory", more_memory);
+    SETUP_TEST("/vhost-user/single-regions", single_regions);
+    SETUP_TEST("/vhost-user/few-slots", few_slots);
     SETUP_TEST("/vhost-user/private-memory", private_memory);
     SETUP_TEST("/vhost-user/bad-peers", bad_peers);
     SETUP_TEST("/vhost-user/bad-greetings", bad_greetings);
