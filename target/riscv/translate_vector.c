@@ -85,6 +85,22 @@ static void assume(struct translation *t)
     t->vl = vl;
 }
 
+/*
+ * The careful variant of a block without vsetvli before its first op, which is a call and leaves behind itself when vtype is not what the hart has
+ * now: then the ops behind it know vtype, as behind a vsetvli. RISCV_VTYPE_ANY: it is not to be so.
+ */
+static u64 to_expect(struct translation *t)
+{
+    u64 vtype;
+
+    if (!t->careful || t->configured || !t->cpu || t->cpu->rvv_ta_all_1s || t->cpu->rvv_ma_all_1s)
+        return RISCV_VTYPE_ANY;
+    t->configured = true;
+    t->b->momentary = true;
+    vtype = ((const struct riscv_state *)t->cpu->vcpu.state)->vtype;
+    return riscv_vector_type_legal(t->cpu, vtype) ? vtype : RISCV_VTYPE_ANY;
+}
+
 static void configure(struct translation *t, const struct riscv_insn *i, ir_value vtype, ir_value avl, bool keep)
 {
     translate_set_x(t, i->rd, ir_call(t->b, &riscv_ir_vsetvl, vtype, avl, translate_const(t, keep), IR_NONE));
@@ -380,7 +396,7 @@ static bool may_run(const struct translation *t, unsigned op, unsigned form)
 /* The call; its result when vtype is known, IR_NONE when the helper wrote it or the instruction is illegal. */
 static ir_value call(struct translation *t, const struct riscv_insn *i, unsigned op, unsigned form)
 {
-    u64 together = riscv_vector_together(op);
+    u64 together = riscv_vector_together(op), vtype;
     ir_value what;
 
     if (!may_run(t, op, form) || (t->vtype_known && !riscv_vector_legal(t->cpu, op, form, i->raw, t->vtype)) || (t->vl_known && t->vl % together)) {
@@ -390,7 +406,10 @@ static ir_value call(struct translation *t, const struct riscv_insn *i, unsigned
     what = translate_const(t, (s64)(i->raw | (u64)op << 32 | (u64)form << 48));
     if (t->vtype_known && (together == 1 || t->vl_known))
         return ir_call(t->b, &riscv_ir_vector, what, scalar(t, i, form), IR_NONE, IR_NONE);
-    translate_call(t, &riscv_ir_vector_checked, what, scalar(t, i, form), IR_NONE, IR_NONE);
+    vtype = to_expect(t);
+    translate_call(t, &riscv_ir_vector_checked, what, scalar(t, i, form), translate_const(t, (s64)vtype), IR_NONE);
+    if (vtype != RISCV_VTYPE_ANY)
+        set_known(t, true, vtype);
     return IR_NONE;
 }
 

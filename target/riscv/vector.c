@@ -336,8 +336,11 @@ bool riscv_vector_start_legal(const struct riscv_state *state, enum riscv_vector
     return !((state->vl | state->vstart) & together) && (state->vstart == 0 || !(riscv_vector_info[op].rules & VECTOR_FROM_0));
 }
 
-/* Where vtype is not known to the translator. A result goes to x[rd] or f[rd]. */
-u64 riscv_helper_vector_checked(void *vcpu, u64 what, u64 x)
+/*
+ * Where vtype is not known to the translator. A result goes to x[rd] or f[rd]. What follows takes `expected` for the vtype, unless that is
+ * RISCV_VTYPE_ANY: with another one this leaves behind the instruction.
+ */
+u64 riscv_helper_vector_checked(void *vcpu, u64 what, u64 x, u64 expected)
 {
     struct riscv_cpu *cpu = riscv_cpu_of(vcpu);
     struct riscv_state *state = riscv_state_of(cpu);
@@ -355,5 +358,8 @@ u64 riscv_helper_vector_checked(void *vcpu, u64 what, u64 x)
     } else if (riscv_vector_info[op].d == VECTOR_NONE && op < RISCV_V_MV1R && rd) {
         state->x[rd] = result;
     }
-    return false;
+    if (likely(expected == state->vtype || expected == RISCV_VTYPE_ANY))
+        return false;
+    state->pc += 4;
+    return true;
 }

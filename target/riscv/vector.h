@@ -25,6 +25,8 @@ enum riscv_vector_access { RISCV_VMEM_UNIT, RISCV_VMEM_FIRST, RISCV_VMEM_STRIDED
 
 /* vtype (section 3.4). */
 #define VTYPE_VILL BIT64(63)
+/* What riscv_helper_vector_checked takes for no vtype. */
+#define RISCV_VTYPE_ANY UINT64_MAX
 enum { VTYPE_LMUL = 7, VTYPE_SEW_SHIFT = 3, VTYPE_TA = 1 << 6, VTYPE_MA = 1 << 7, VTYPE_DEFINED = 0xff };
 
 /* log2 of the bytes of an element. */

@@ -294,7 +294,7 @@ static void test_agnostic(void)
         start(&h, all ? "max,rvv_ta_all_1s=on,rvv_ma_all_1s=on" : "max");
         riscv_vector_configure(h.cpu, VTYPE_TA | VTYPE_MA, 3, false);
         h.state->v[0] = 5;
-        g_assert_false(riscv_helper_vector_checked(h.vcpu, raw | (u64)RISCV_V_ADD << 32 | (u64)RISCV_V_I << 48, 1));
+        g_assert_false(riscv_helper_vector_checked(h.vcpu, raw | (u64)RISCV_V_ADD << 32 | (u64)RISCV_V_I << 48, 1, RISCV_VTYPE_ANY));
         g_assert_cmpint(memcmp(h.state->v + 8 * 16, all ? ones : kept, 4), ==, 0);
         hart_stop(&h);
     }
