@@ -145,7 +145,7 @@ static bool emit_bits(struct vec *v)
     unsigned have = 0, bits, done = 0;
     bool inverted;
 
-    if (v->at.bytes % 16 || (v->some && !v->e->features.bmi))
+    if (v->at.bytes % 16)
         return false;
     if (v->lane == 1) {
         v->width = 16;
@@ -427,12 +427,6 @@ void x86_emit_vector_transfer(struct tcg_engine *e, const struct ir_op *op)
     a = x86_take(e, op->arg[0]);
     cold->value = x86_take(e, op->arg[1]);
     cold->address = (u8)x86_address(e, a, 0);
-    if (op->aux & IR_VECTOR_PART && !x86_vec_may_move_part(e, op)) {
-        cold->check = NULL;
-        cold->from = x86_jmp(&e->code);
-        cold->back = e->code.p;
-        return;
-    }
     cold->check = e->code.p;
     cold->from = x86_check(e, cold->table, ir_vector_bytes(op->aux));
     if (op->aux & IR_VECTOR_PART)
@@ -447,10 +441,7 @@ static void emit_transfer(struct tcg_engine *e, const struct x86_cold *cold)
     struct x86_code *c = &e->code;
     const struct ir_op *op = &e->block->op[cold->extra];
 
-    if (cold->check)
-        x86_begin_slow(e, cold, 0);
-    else /* nothing was checked: rcx is the address */
-        x86_fix(cold->from, c->p);
+    x86_begin_slow(e, cold, 0);
     x86_clean_cold(e, cold->nan32, cold->nan64);
     x86_mov_mi(c, 2, x86_base(e->layout->scratch + 16), cold->where);
     x86_mov_rr(c, true, RAX, RCX);

@@ -41,13 +41,12 @@ bool x86_vec_groups(struct vec *v);
 
 /* An op on integers, of some or masked. False: there is no code. */
 bool x86_vec_some_lanes(struct vec *v);
-/* Collected bits in rax, as put_bits; x86_vec_done must follow the last. Needs BMI. */
+/* Collected bits in rax, as put_bits; x86_vec_done must follow the last. */
 void x86_vec_put_some(struct vec *v, unsigned at, unsigned count);
 void x86_vec_done(struct vec *v);
 /* rax: a bit's number, or -1 when it is none of the length's. */
 void x86_vec_first_of_some(struct tcg_engine *e);
-/* vld and vst of IR_VECTOR_PART, at the host address in rcx, if the host can. */
-bool x86_vec_may_move_part(const struct tcg_engine *e, const struct ir_op *op);
+/* vld and vst of IR_VECTOR_PART, at the host address in rcx. */
 void x86_vec_move_part(struct tcg_engine *e, const struct ir_op *op);
 
 /* --- pieces --- */

@@ -31,6 +31,39 @@ static unsigned binary(const struct vec *v, const struct by_lane *rows)
     return op ? X0 : 0;
 }
 
+/* 1 << (bits - 1) in all lanes of two bytes and more. */
+static void sign_bits(const struct vec *v, unsigned d)
+{
+    ones(v, d);
+    shift_imm(v, 6, v->lane, d, d, (8u << v->lane) - 1);
+}
+
+/* The smaller or greater by a comparison, where the host lacks the one: x ^ ((x ^ y) & mask). Unsigned numbers are compared less half of their range. */
+static unsigned extreme(const struct vec *v, const struct by_lane *rows, bool is_max, bool is_unsigned)
+{
+    u32 greater = by_lane(v, &greaters);
+
+    if (by_lane(v, rows))
+        return binary(v, rows);
+    if (!greater)
+        return 0;
+    load_y(v, X3);
+    if (is_unsigned) {
+        sign_bits(v, X2);
+        rr(v, SSE_PXOR, X0, X0, X2);
+        rr(v, SSE_PXOR, X3, X3, X2);
+    }
+    rr(v, greater, X2, is_max ? X3 : X0, is_max ? X0 : X3);
+    rr(v, SSE_PXOR, X3, X3, X0);
+    rr(v, SSE_PAND, X3, X3, X2);
+    rr(v, SSE_PXOR, X0, X0, X3);
+    if (is_unsigned) {
+        sign_bits(v, X2);
+        rr(v, SSE_PXOR, X0, X0, X2);
+    }
+    return X0;
+}
+
 static unsigned inverted(const struct vec *v, const struct by_lane *rows)
 {
     binary(v, rows);
@@ -128,10 +161,10 @@ unsigned x86_vec_integer(const struct vec *v)
     case IR_VECTOR_AND: return binary(v, &ands);
     case IR_VECTOR_OR: return binary(v, &ors);
     case IR_VECTOR_XOR: return binary(v, &xors);
-    case IR_VECTOR_MINU: return binary(v, &minus);
-    case IR_VECTOR_MIN: return binary(v, &mins);
-    case IR_VECTOR_MAXU: return binary(v, &maxus);
-    case IR_VECTOR_MAX: return binary(v, &maxs);
+    case IR_VECTOR_MINU: return extreme(v, &minus, false, true);
+    case IR_VECTOR_MIN: return extreme(v, &mins, false, false);
+    case IR_VECTOR_MAXU: return extreme(v, &maxus, true, true);
+    case IR_VECTOR_MAX: return extreme(v, &maxs, true, false);
     case IR_VECTOR_MUL: return binary(v, &muls);
     case IR_VECTOR_NAND: return inverted(v, &ands);
     case IR_VECTOR_NOR: return inverted(v, &ors);

@@ -1,6 +1,6 @@
 /*
  * tcg/x86_64/emit_vector_some.c - vector ops on as many lanes as the guest's length says, which is not known here, or on those of the guest's mask:
- * other lanes of a chunk are kept by a mask in k1 (AVX-512), or by one in a register that is made of its bits (AVX2); bits by BZHI.
+ * other lanes of a chunk are kept by a mask in k1 (AVX-512), or by one in a register that is made of its bits (AVX2, SSE2); bits by BZHI or shifts.
  */
 #include "tcg/x86_64/emit_vector.h"
 
@@ -46,8 +46,26 @@ static bool has_room(const struct vec *v, unsigned at)
 
 static void with_constant(const struct vec *v, u32 op, unsigned r, size_t constant)
 {
-    x86_sse_rc(v->c, true, op | v->wide, r, r, v->e->buffer->write + v->e->stubs.constants + constant);
+    x86_sse_rc(v->c, v->vex, op | v->wide, r, r, v->e->buffer->write + v->e->stubs.constants + constant);
     x86_note(v->e);
+}
+
+/* Bits of a general register to all lanes, as far as their own ones are among them: SSE2. */
+static void spread_narrow(const struct vec *v, unsigned d, enum host_reg bits)
+{
+    x86_sse_rr(v->c, false, SSE_MOVD, d, 0, bits);
+    if (v->lane == 3) {
+        x86_sse_rr(v->c, false, SSE_PUNPCKLQDQ, d, 0, d);
+        return;
+    }
+    if (v->lane == 0)
+        x86_sse_rr(v->c, false, SSE_PUNPCKLBW, d, 0, d);
+    if (v->lane <= 1) {
+        x86_sse_rr(v->c, false, SSE_PSHUFLW, d, 0, d);
+        x86_imm8(v->c, v->lane ? 0 : 0x50); /* of bytes: four times the first, the second */
+    }
+    x86_sse_rr(v->c, false, SSE_PSHUFD, d, 0, d);
+    x86_imm8(v->c, v->lane ? 0 : 0x50);
 }
 
 /* Lanes of d become all ones where their bits in a general register are 1, else zeros. */
@@ -61,12 +79,22 @@ static void spread_bits(const struct vec *v, unsigned d, enum host_reg bits)
         { SSE_PBROADCASTD, SSE_PCMPEQD, offsetof(struct x86_constants, lane_bit32) }, { SSE_PBROADCASTQ, SSE_PCMPEQQ, offsetof(struct x86_constants, lane_bit64) },
     };
 
-    x86_sse_rr(v->c, true, SSE_MOVD, d, 0, bits);
-    x86_sse_rr(v->c, true, rows[v->lane].broadcast | v->wide, d, 0, d);
-    if (v->lane == 0)
-        with_constant(v, SSE_PSHUFB, d, offsetof(struct x86_constants, spread));
+    if (v->vex) {
+        x86_sse_rr(v->c, true, SSE_MOVD, d, 0, bits);
+        x86_sse_rr(v->c, true, rows[v->lane].broadcast | v->wide, d, 0, d);
+        if (v->lane == 0)
+            with_constant(v, SSE_PSHUFB, d, offsetof(struct x86_constants, spread));
+    } else {
+        spread_narrow(v, d, bits);
+    }
     with_constant(v, SSE_PAND, d, rows[v->lane].lane_bits);
-    with_constant(v, rows[v->lane].equal, d, rows[v->lane].lane_bits);
+    if (v->lane < 3 || v->vex) {
+        with_constant(v, rows[v->lane].equal, d, rows[v->lane].lane_bits);
+        return;
+    }
+    with_constant(v, SSE_PCMPEQD, d, rows[v->lane].lane_bits);
+    x86_sse_rr(v->c, false, SSE_PSHUFD, d, 0, d); /* the lower halves tell */
+    x86_imm8(v->c, 0xa0);
 }
 
 /* d becomes `result` where the lanes that are taken are. */
@@ -77,6 +105,13 @@ static void blend(const struct vec *v, unsigned d, unsigned result, unsigned tem
         return;
     }
     spread_bits(v, temp, bits);
+    if (!v->vex) { /* what differs and is not taken changes back */
+        rr(v, SSE_PXOR, d, d, result);
+        rr(v, SSE_PANDN, temp, temp, d);
+        rr(v, SSE_PXOR, temp, temp, result);
+        move(v, d, temp);
+        return;
+    }
     x86_sse_rr(v->c, true, SSE_PBLENDVB | v->wide, d, d, result);
     x86_imm8(v->c, (u8)((temp & 15) << 4));
 }
@@ -87,7 +122,33 @@ static void keep_rest(const struct vec *v, unsigned result)
 
     load(v, old, v->at.d);
     blend(v, old, result, temp, RCX);
-    x86_sse_rm(v->c, true, SSE_MOVDQU_STORE | v->wide, old, 0, file(v, v->at.d + v->off));
+    x86_sse_rm(v->c, v->vex, SSE_MOVDQU_STORE | v->wide, old, 0, file(v, v->at.d + v->off));
+}
+
+/* Of rax as many low bits stay as rcx says, 0 to 32. */
+static void keep_low(const struct vec *v)
+{
+    if (v->e->features.bmi) {
+        x86_sse_rr(v->c, true, SSE_BZHI, RAX, RCX, RAX);
+        return;
+    }
+    x86_alu_ri(v->c, X86_XOR, false, RCX, 63); /* 63 less that */
+    x86_shift_cl(v->c, X86_SHL, true, RAX);
+    x86_shift_ri(v->c, X86_SHL, true, RAX, 1);
+    x86_shift_ri(v->c, X86_SHR, true, RAX, 1);
+    x86_shift_cl(v->c, X86_SHR, true, RAX);
+}
+
+/* Of rcx as many as rax says. */
+static void keep_first(const struct vec *v)
+{
+    if (v->e->features.bmi) {
+        x86_sse_rr(v->c, true, SSE_BZHI, RCX, RAX, RCX);
+        return;
+    }
+    x86_xchg_rr(v->c, RAX, RCX);
+    keep_low(v);
+    x86_mov_rr(v->c, false, RCX, RAX);
 }
 
 /* rcx, k1: the lanes of the chunk that are computed. */
@@ -104,7 +165,7 @@ static void take_lanes(struct vec *v)
     if (v->masked && first % 8)
         x86_shift_ri(v->c, X86_SHR, false, RCX, first % 8);
     if (v->some)
-        x86_sse_rr(v->c, true, SSE_BZHI, RCX, RAX, RCX);
+        keep_first(v);
     else if (v->at.bytes < v->width)
         x86_alu_ri(v->c, X86_AND, false, RCX, (s32)((1u << count) - 1));
     if (v->e->features.masks)
@@ -113,7 +174,7 @@ static void take_lanes(struct vec *v)
 
 bool x86_vec_some_lanes(struct vec *v)
 {
-    if (!v->vex || (v->at.bytes > 16 && v->at.bytes % 16) || !has_room(v, v->at.d) || !has_room(v, v->at.s2) ||
+    if ((v->at.bytes > 16 && v->at.bytes % 16) || !has_room(v, v->at.d) || !has_room(v, v->at.s2) ||
         (!v->scalar && !has_room(v, v->at.s1)))
         return false;
     for (v->off = 0; v->off < v->at.bytes; v->off += v->width) {
@@ -139,7 +200,7 @@ void x86_vec_put_some(struct vec *v, unsigned at, unsigned count)
 
     x86_rm(v->c, is_wide ? 0x33 | prefix : 0x32 | X86_BYTE_REG, false, RAX, m); /* xor: what is going to change */
     count_left(v, RCX, 0, at, count);
-    x86_sse_rr(v->c, true, SSE_BZHI, RAX, RCX, RAX);
+    keep_low(v);
     x86_rm(v->c, is_wide ? 0x31 | prefix : 0x30 | X86_BYTE_REG, false, RAX, m);
 }
 
@@ -155,8 +216,107 @@ void x86_vec_first_of_some(struct tcg_engine *e)
     x86_fix8(c, inside);
 }
 
-/* Without masks memory may be read behind the last element, where that was checked, but not be written. */
-bool x86_vec_may_move_part(const struct tcg_engine *e, const struct ir_op *op)
+/* --- vld and vst of a part without masks: moves of 16, 8, 4, 2 bytes from the begin and, overlapping, up to the end --- */
+
+struct part {
+    struct tcg_engine *e;
+    bool is_load;
+    s32 place; /* from the base */
+    x86_fixup done[16];
+    u32 done_count;
+};
+
+/* rcx: the address; rax: bytes. */
+static struct x86_mem operand(const struct part *p, bool in_file, bool from_end, s32 off)
+{
+    s32 disp = in_file ? p->place + off : off;
+    enum host_reg base = in_file ? RBP : RCX;
+
+    return from_end ? x86_mem_index(base, RAX, 0, disp) : x86_mem(base, disp);
+}
+
+static void move_one(const struct part *p, unsigned width, bool from_end, s32 off)
+{
+    struct x86_mem from = operand(p, !p->is_load, from_end, off), to = operand(p, p->is_load, from_end, off);
+    struct x86_code *c = &p->e->code;
+    bool vex = p->e->features.vex;
+
+    if (width >= 4) {
+        x86_sse_rm(c, vex, width == 16 ? SSE_MOVDQU : width == 8 ? SSE_MOVQ_LOAD : SSE_MOVD, X0, 0, from);
+        x86_sse_rm(c, vex, width == 16 ? SSE_MOVDQU_STORE : width == 8 ? SSE_MOVQ_STORE : SSE_MOVD_STORE, X0, 0, to);
+        return;
+    }
+    x86_extend_rm(c, width - 1, false, false, RDX, from);
+    x86_mov_mr(c, width - 1, to, RDX);
+}
+
+static void leave_part(struct part *p)
+{
+    p->done[p->done_count++] = x86_jmp(&p->e->code);
+}
+
+/* 16 bytes and more, up to `most`. */
+static void move_long(struct part *p, unsigned most)
+{
+    struct x86_code *c = &p->e->code;
+    x86_fixup last[IR_VECTOR_FILE / 16], small;
+    u32 count = 0;
+
+    x86_alu_ri(c, X86_CMP, false, RAX, 16);
+    small = x86_jcc(c, CC_B);
+    for (unsigned off = 0; off < most; off += 16) {
+        if (off) {
+            x86_alu_ri(c, X86_CMP, false, RAX, (s32)off + 16);
+            last[count++] = x86_jcc(c, CC_B);
+        }
+        move_one(p, 16, false, (s32)off);
+    }
+    leave_part(p);
+    while (count)
+        x86_fix(last[--count], c->p);
+    move_one(p, 16, true, -16);
+    leave_part(p);
+    x86_fix(small, c->p);
+}
+
+/* `width` to 2 * `width` - 1 bytes. */
+static void move_short(struct part *p, unsigned width)
+{
+    struct x86_code *c = &p->e->code;
+    struct x86_mem aside = x86_base(p->e->layout->scratch);
+    x86_fixup less;
+
+    x86_alu_ri(c, X86_CMP, false, RAX, (s32)width);
+    less = x86_jcc(c, CC_B);
+    if (width < 4)
+        x86_mov_mr(c, 3, aside, RDX);
+    move_one(p, width, false, 0);
+    if (width > 1)
+        move_one(p, width, true, -(s32)width);
+    if (width < 4)
+        x86_mov_rm(c, true, RDX, aside);
+    leave_part(p);
+    x86_fix(less, c->p);
+}
+
+static void copy_part(struct tcg_engine *e, const struct ir_op *op)
+{
+    struct vec v = { .e = e, .c = &e->code };
+    unsigned bytes = ir_vector_bytes(op->aux), least = MIN(bytes, 1u << ir_vector_element(op->aux));
+    struct part p = { .e = e, .is_load = op->code == IR_VLD, .place = e->layout->vectors + (s32)ir_vector_at(op->aux) };
+
+    count_left(&v, RAX, ir_vector_element(op->aux), 0, bytes);
+    if (bytes >= 16)
+        move_long(&p, bytes);
+    for (unsigned width = 8; width >= least; width /= 2)
+        if (width <= bytes)
+            move_short(&p, width);
+    while (p.done_count)
+        x86_fix(p.done[--p.done_count], e->code.p);
+}
+
+/* With AVX2 memory may be read behind the last element, where that was checked, and loads make whole chunks of the file, which later loads like better. */
+static bool moves_chunks(const struct tcg_engine *e, const struct ir_op *op)
 {
     return e->features.masks || (e->features.vex && op->code == IR_VLD && ir_vector_bytes(op->aux) >= 16);
 }
@@ -168,6 +328,10 @@ void x86_vec_move_part(struct tcg_engine *e, const struct ir_op *op)
     struct vec v = { .e = e, .c = &e->code, .vex = true, .width = width, .wide = width == 32 ? SSE_256 : 0 };
     const u8 *ones = e->buffer->write + e->stubs.constants + offsetof(struct x86_constants, box) + 4;
 
+    if (!moves_chunks(e, op)) {
+        copy_part(e, op);
+        return;
+    }
     for (v.off = 0; v.off < bytes; v.off += width) {
         struct x86_mem memory = x86_mem(RCX, (s32)v.off);
 
