@@ -23,7 +23,7 @@ enum ir_vector_shape { IR_VECTOR_LANES, IR_VECTOR_BITS, IR_VECTOR_FOLD, IR_VECTO
 enum ir_vector_number { IR_VECTOR_FIRST, IR_VECTOR_COUNT, IR_VECTOR_LANE0, IR_VECTOR_NUMBERS };
 
 /*
- * The aux word of vec: kind; whether the second source is the scalar operand; and, of LANES and BITS, whether only as many lanes are computed as
+ * The aux word of vec: kind; whether the second source is the scalar operand; and, of LANES, BITS and FLANES, whether only as many lanes are computed as
  * code_layout.vector_length says, at most those of the place: the others stay; and, of LANES, whether lanes stay whose bit at
  * the file's begin is 0, where the destination is not.
  */

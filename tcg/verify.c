@@ -255,7 +255,7 @@ static bool check_vector(struct verifier *v, const struct ir_op *op)
         return false;
     if (shape == IR_VECTOR_FOLD && scalar)
         return complain(v, "it has no scalar form");
-    if (op->aux & IR_VECTOR_SOME && shape != IR_VECTOR_LANES && shape != IR_VECTOR_BITS)
+    if (op->aux & IR_VECTOR_SOME && shape != IR_VECTOR_LANES && shape != IR_VECTOR_BITS && shape != IR_VECTOR_FLANES)
         return complain(v, "it has no form of some lanes");
     if (op->aux & IR_VECTOR_MASKED && (shape != IR_VECTOR_LANES || at.d < ((at.bytes >> ir_vector_lane((enum ir_type)op->type)) + 7) / 8))
         return complain(v, "it has no masked form, or the mask is its destination");

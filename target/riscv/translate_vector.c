@@ -333,7 +333,7 @@ static bool inline_op(struct translation *t, const struct riscv_insn *i, unsigne
         return inline_merge(t, i, form, lanes, some ? IR_VECTOR_SOME : 0);
     if (!kinds[op] || (is_masked(i) && ir_vector_rows[kind].shape != IR_VECTOR_LANES) || (is_mask && t->vl % 8) || (is_fp && (sew < 2 || t->mode & RISCV_MODE_FRM_AWAY)))
         return false;
-    if (some && (is_mask || is_fp || ir_vector_rows[kind].shape == IR_VECTOR_FOLD || ir_vector_rows[kind].shape == IR_VECTOR_GROUPS))
+    if (some && (is_mask || ir_vector_rows[kind].shape == IR_VECTOR_FBITS || ir_vector_rows[kind].shape == IR_VECTOR_FOLD || ir_vector_rows[kind].shape == IR_VECTOR_GROUPS))
         return false;
     if (ir_vector_rows[kind].shape == IR_VECTOR_GROUPS && lanes % riscv_vector_together((enum riscv_vector_op)op))
         return false; /* illegal */

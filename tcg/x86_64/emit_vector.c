@@ -206,8 +206,7 @@ static bool needs_exact(const struct vec *v)
     return v->kind >= IR_VECTOR_FMACC && v->kind <= IR_VECTOR_FNMSUB;
 }
 
-/* A NaN in `sum`: C does this chunk. */
-static void check_exact(const struct vec *v, unsigned sum, const struct ir_op *op)
+struct x86_cold *x86_vec_check_exact(const struct vec *v, unsigned sum, const struct ir_op *op)
 {
     struct x86_cold *cold = x86_cold_add(v->e, COLD_VECTOR);
     struct ir_op chunk = *op;
@@ -227,6 +226,14 @@ static void check_exact(const struct vec *v, unsigned sum, const struct ir_op *o
     cold->extra = v->scalar;
     cold->low = (s32)v->lane;
     cold->high = (s32)v->wide;
+    cold->where = v->some ? (s32)(v->off >> v->lane) : -1; /* lanes before the chunk */
+    return cold;
+}
+
+static void store_exact(const struct vec *v, unsigned sum, const struct ir_op *op)
+{
+    struct x86_cold *cold = x86_vec_check_exact(v, sum, op);
+
     store(v, sum);
     cold->back = v->c->p;
 }
@@ -250,7 +257,7 @@ static bool emit_lanes(struct vec *v, const struct ir_op *op)
         if (!result)
             return false; /* at the first chunk */
         if (needs_exact(v))
-            check_exact(v, result, op);
+            store_exact(v, result, op);
         else
             store(v, result);
     }
@@ -261,6 +268,8 @@ static bool emit_inline(struct vec *v, const struct ir_op *op)
 {
     if ((v->some || v->masked) && ir_vector_rows[v->kind].shape == IR_VECTOR_LANES)
         return x86_vec_some_lanes(v);
+    if (v->some && ir_vector_rows[v->kind].shape == IR_VECTOR_FLANES)
+        return x86_vec_some_floats(v, op);
     switch (ir_vector_rows[v->kind].shape) {
     case IR_VECTOR_LANES:
     case IR_VECTOR_FLANES:
@@ -282,6 +291,7 @@ void x86_emit_vector(struct tcg_engine *e, const struct ir_op *op)
                      .vex = e->features.vex };
     ir_value a = x86_root(e, op->arg[0]);
     struct x86_operand o = x86_operand_of(e, a);
+    u32 noted;
     u8 *before;
 
     if (v.scalar && ir_type_is_fp(op->type))
@@ -294,11 +304,13 @@ void x86_emit_vector(struct tcg_engine *e, const struct ir_op *op)
     take_xmm(e);
     x86_flush_temps(e, X86_TEMPS);
     before = e->code.p;
+    noted = e->places.count;
     if (v.scalar)
         load_scalar(&v, o);
     if (emit_inline(&v, op))
         return;
-    e->code.p = before;
+    e->code.p = before; /* and what was noted of that code */
+    e->places.count = noted;
     run_in_c(&v, op, o);
 }
 
@@ -453,6 +465,18 @@ static void emit_transfer(struct tcg_engine *e, const struct x86_cold *cold)
     x86_jmp_to(c, cold->back);
 }
 
+/* The length counts from the chunk on while C computes that. */
+static void change_length(struct tcg_engine *e, s32 lanes)
+{
+    struct x86_mem m = x86_base(e->layout->vector_length);
+
+    if (!lanes)
+        return;
+    x86_mov_rm(&e->code, true, RAX, m);
+    x86_alu_ri(&e->code, X86_ADD, true, RAX, lanes);
+    x86_mov_mr(&e->code, 3, m, RAX);
+}
+
 /* C computes a chunk; of xmm0-3 only the low halves come back. */
 static void emit_exact(struct tcg_engine *e, const struct x86_cold *cold)
 {
@@ -461,9 +485,13 @@ static void emit_exact(struct tcg_engine *e, const struct x86_cold *cold)
     x86_fix(cold->from, e->code.p);
     if (cold->extra)
         x86_store64(e, x86_base(e->layout->scratch + 8), X1);
+    change_length(e, -MAX(cold->where, 0));
     call(e, &run_row, (u64)cold->value.imm);
+    change_length(e, MAX(cold->where, 0));
     if (cold->extra)
         broadcast(&v, X1);
+    if (cold->extra && cold->where >= 0)
+        x86_vec_keep_scalar(&v);
     x86_jmp_to(&e->code, cold->back);
 }
 

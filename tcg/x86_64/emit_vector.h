@@ -41,6 +41,12 @@ bool x86_vec_groups(struct vec *v);
 
 /* An op on integers, of some or masked. False: there is no code. */
 bool x86_vec_some_lanes(struct vec *v);
+/* An op on floating point, of some. False: there is no code. */
+bool x86_vec_some_floats(struct vec *v, const struct ir_op *op);
+/* X1, the scalar in all lanes, is kept for the chunks to come. */
+void x86_vec_keep_scalar(const struct vec *v);
+/* A NaN in `sum`: C does this chunk, and goes on at `back`, for the caller to fill in. emit_vector.c */
+struct x86_cold *x86_vec_check_exact(const struct vec *v, unsigned sum, const struct ir_op *op);
 /* Collected bits in rax, as put_bits; x86_vec_done must follow the last. */
 void x86_vec_put_some(struct vec *v, unsigned at, unsigned count);
 void x86_vec_done(struct vec *v);

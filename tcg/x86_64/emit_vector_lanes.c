@@ -258,7 +258,8 @@ static unsigned multiply_add_fp(const struct vec *v)
 
     if (!v->vex)
         return 0;
-    load(v, X2, v->at.d);
+    if (!v->some)
+        load(v, X2, v->at.d);
     with_y(v, op, sum, factor);
     return sum;
 }

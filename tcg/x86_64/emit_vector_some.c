@@ -193,6 +193,63 @@ bool x86_vec_some_lanes(struct vec *v)
     return true;
 }
 
+/* --- floating point: lanes that are not computed are zeros, which raise nothing --- */
+
+static struct x86_mem scalar_aside(const struct vec *v)
+{
+    return x86_base(v->e->layout->scratch);
+}
+
+void x86_vec_keep_scalar(const struct vec *v)
+{
+    x86_sse_rm(v->c, v->vex, SSE_MOVDQU_STORE | v->wide, X1, 0, scalar_aside(v));
+}
+
+static void load_zeroed(const struct vec *v, unsigned d, struct x86_mem from)
+{
+    x86_sse_rm(v->c, v->vex, SSE_MOVDQU | v->wide, d, 0, from);
+    rr(v, SSE_PAND, d, d, X3);
+}
+
+/* X0, X1, X2: the chunk's operands; X2 is the destination before, of multiply-adds. */
+static void load_operands(const struct vec *v, bool is_scalar)
+{
+    spread_bits(v, X3, RCX);
+    load_zeroed(v, X0, file(v, v->at.s2 + v->off));
+    load_zeroed(v, X1, is_scalar ? scalar_aside(v) : file(v, v->at.s1 + v->off));
+    if (v->kind >= IR_VECTOR_FMACC && v->kind <= IR_VECTOR_FNMSUB)
+        load_zeroed(v, X2, file(v, v->at.d + v->off));
+}
+
+bool x86_vec_some_floats(struct vec *v, const struct ir_op *op)
+{
+    bool is_scalar = v->scalar;
+
+    if (v->at.bytes % 16 || v->kind == IR_VECTOR_FDIV || v->kind == IR_VECTOR_FRDIV) /* zeros by zeros do raise something */
+        return false;
+    if (is_scalar)
+        x86_vec_keep_scalar(v);
+    for (v->off = 0; v->off < v->at.bytes; v->off += v->width) {
+        struct x86_cold *cold = NULL;
+        unsigned result;
+
+        take_lanes(v);
+        load_operands(v, is_scalar);
+        v->scalar = true; /* the second operand is in X1 */
+        result = x86_vec_floating(v);
+        v->scalar = is_scalar;
+        if (!result)
+            return false; /* at the first chunk */
+        if (v->kind >= IR_VECTOR_FMACC && v->kind <= IR_VECTOR_FNMSUB)
+            cold = x86_vec_check_exact(v, result, op);
+        keep_rest(v, result);
+        if (cold)
+            cold->back = v->c->p;
+    }
+    x86_vec_done(v);
+    return true;
+}
+
 void x86_vec_put_some(struct vec *v, unsigned at, unsigned count)
 {
     struct x86_mem m = file(v, v->at.d + at / 8);

@@ -87,6 +87,16 @@ SCALAR static u64 compare_scalar(u8 *d, const u8 *s, u64 n)
     }
 AXPY(float) AXPY(double)
 
+SCALAR static u64 dot_scalar(u8 *d, const u8 *s, u64 n)
+{
+    const float *x = (const float *)s, *y = (const float *)d;
+    float sum = 0;
+
+    for (n /= sizeof(float); n; n--)
+        sum += *x++ * *y++;
+    return (u64)sum;
+}
+
 SCALAR static u64 sum_scalar(u8 *d, const u8 *s, u64 n)
 {
     const u32 *x = (const u32 *)s;
@@ -138,6 +148,9 @@ __asm__(
     "axpy_double_vector: srli a2, a2, 3\n lui t1, 0x3ff00\n addi t1, t1, 0x400\n slli t1, t1, 32\n fmv.d.x fa0, t1\n1: vsetvli t0, a2, e64, m8, ta, ma\n"
     " vle64.v v0, (a1)\n sub a2, a2, t0\n slli t1, t0, 3\n add a1, a1, t1\n vle64.v v8, (a0)\n vfmacc.vf v8, fa0, v0\n vse64.v v8, (a0)\n"
     " add a0, a0, t1\n bnez a2, 1b\n ret\n"
+    "dot_vector: srli a2, a2, 2\n vsetvli t0, zero, e32, m4, ta, ma\n vmv.v.i v8, 0\n1: vsetvli t0, a2, e32, m4, tu, ma\n vle32.v v0, (a1)\n"
+    " sub a2, a2, t0\n slli t1, t0, 2\n add a1, a1, t1\n vle32.v v4, (a0)\n vfmacc.vv v8, v0, v4\n add a0, a0, t1\n bnez a2, 1b\n"
+    " vsetvli t0, zero, e32, m4, ta, ma\n vmv.s.x v16, zero\n vfredusum.vs v16, v8, v16\n vfmv.f.s fa0, v16\n fcvt.lu.s a0, fa0, rtz\n ret\n"
     "sum_vector: srli a2, a2, 2\n vsetvli t0, zero, e32, m4, ta, ma\n vmv.v.i v8, 0\n1: vsetvli t0, a2, e32, m4, tu, ma\n vle32.v v4, (a1)\n"
     " sub a2, a2, t0\n slli t1, t0, 2\n add a1, a1, t1\n vadd.vv v8, v8, v4\n bnez a2, 1b\n"
     " vsetvli t0, zero, e32, m4, ta, ma\n vmv.s.x v16, zero\n vredsum.vs v16, v8, v16\n vmv.x.s a0, v16\n slli a0, a0, 32\n srli a0, a0, 32\n ret\n"
@@ -149,7 +162,7 @@ __asm__(
     ".option pop\n");
 
 typedef u64 function(u8 *d, const u8 *s, u64 n);
-function copy_vector, copy_m1_vector, fill_vector, length_vector, compare_vector, axpy_float_vector, axpy_double_vector, sum_vector, min_vector,
+function copy_vector, copy_m1_vector, fill_vector, length_vector, compare_vector, axpy_float_vector, axpy_double_vector, dot_vector, sum_vector, min_vector,
     blend_vector;
 
 static const struct pair {
@@ -170,6 +183,9 @@ static const struct pair {
     { "memcmp, 30 bytes", compare_scalar, compare_vector, 30, 20000, 1 },
     { "axpy float, 16 KiB", axpy_float_scalar, axpy_float_vector, BYTES, 50, 0 },
     { "axpy double, 16 KiB", axpy_double_scalar, axpy_double_vector, BYTES, 100, 0 },
+    { "axpy float, 20 elements", axpy_float_scalar, axpy_float_vector, 80, 5000, 0 },
+    { "dot product float, 16 KiB", dot_scalar, dot_vector, BYTES, 50, 0 }, /* the orders of additions differ, and so may the last bit */
+    { "dot product float, 20 elements", dot_scalar, dot_vector, 80, 5000, 0 },
     { "int sum, 16 KiB", sum_scalar, sum_vector, BYTES, 100, 1 },
     { "int min, 16 KiB", min_scalar, min_vector, BYTES, 100, 1 },
     { "copy where greater, 16 KiB", blend_scalar, blend_vector, BYTES, 20, 0 },
