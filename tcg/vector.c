@@ -9,6 +9,7 @@
 #define GROUPS IR_VECTOR_GROUPS
 #define FLANES IR_VECTOR_FLANES
 #define FBITS  IR_VECTOR_FBITS
+#define FFOLD  IR_VECTOR_FFOLD
 const struct ir_vector_row ir_vector_rows[IR_VECTOR_KINDS] = {
 #define VECTOR(id, name, shape, value) [IR_VECTOR_##id] = { name, shape },
 #include "tcg/vector.def"
@@ -20,6 +21,7 @@ const struct ir_vector_row ir_vector_rows[IR_VECTOR_KINDS] = {
 #undef GROUPS
 #undef FLANES
 #undef FBITS
+#undef FFOLD
 
 const char *const ir_vector_number_names[IR_VECTOR_NUMBERS] = { "first", "count", "lane0" };
 

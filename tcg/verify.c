@@ -211,7 +211,7 @@ static bool check_places(struct verifier *v, const struct ir_op *op, enum ir_vec
         return complain(v, "no whole number of lanes");
     if (shape == IR_VECTOR_BITS || shape == IR_VECTOR_FBITS)
         written = (p.bytes / lane + 7) / 8;
-    else if (shape == IR_VECTOR_FOLD)
+    else if (shape == IR_VECTOR_FOLD || shape == IR_VECTOR_FFOLD)
         written = read1 = lane;
     if (op->aux & IR_VECTOR_SCALAR)
         read1 = 0;
@@ -219,7 +219,7 @@ static bool check_places(struct verifier *v, const struct ir_op *op, enum ir_vec
         read1 = read2 = 16; /* s1 is not read, and s2 again */
     if (p.d + written > IR_VECTOR_FILE || p.s2 + read2 > IR_VECTOR_FILE || p.s1 + read1 > IR_VECTOR_FILE)
         return complain(v, "a place outside the vector file");
-    if (shape == IR_VECTOR_FOLD)
+    if (shape == IR_VECTOR_FOLD || shape == IR_VECTOR_FFOLD)
         return true;
     return ((p.d == p.s2 || is_apart(p.d, written, p.s2, read2)) && (p.d == p.s1 || is_apart(p.d, written, p.s1, read1))) ||
            complain(v, "a source overlaps the destination");
@@ -253,7 +253,7 @@ static bool check_vector(struct verifier *v, const struct ir_op *op)
         return complain(v, "not lanes of the operation's type");
     if (shape == IR_VECTOR_GROUPS && !check_groups(v, op, (enum ir_vector_kind)kind))
         return false;
-    if (shape == IR_VECTOR_FOLD && scalar)
+    if ((shape == IR_VECTOR_FOLD || shape == IR_VECTOR_FFOLD) && scalar)
         return complain(v, "it has no scalar form");
     if (op->aux & IR_VECTOR_SOME && shape != IR_VECTOR_LANES && shape != IR_VECTOR_BITS && shape != IR_VECTOR_FLANES)
         return complain(v, "it has no form of some lanes");

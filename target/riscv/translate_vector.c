@@ -223,6 +223,7 @@ static const u8 kinds[RISCV_V_OP_COUNT] = {
     SAME(MFLT), SAME(MFLE), SAME(MFGT), SAME(MFGE),
     SAME(AESEM), SAME(AESEF), SAME(AESDM), SAME(AESDF), SAME(AESKF1), SAME(AESKF2), SAME(GHSH), SAME(GMUL), SAME(SHA2MS), SAME(SHA2CH), SAME(SHA2CL),
     SAME(SM4K), SAME(SM4R), SAME(SM3ME), SAME(SM3C),
+    [RISCV_V_FREDUSUM] = IR_VECTOR_FREDSUM + 1, [RISCV_V_FREDOSUM] = IR_VECTOR_FREDSUM + 1,
     [RISCV_V_AESEM_S] = IR_VECTOR_AESEM_ONE + 1, [RISCV_V_AESEF_S] = IR_VECTOR_AESEF_ONE + 1, [RISCV_V_AESDM_S] = IR_VECTOR_AESDM_ONE + 1,
     [RISCV_V_AESDF_S] = IR_VECTOR_AESDF_ONE + 1, [RISCV_V_AESZ_S] = IR_VECTOR_AESZ_ONE + 1, [RISCV_V_SM4R_S] = IR_VECTOR_SM4R_ONE + 1,
     /* of whole bytes of masks */
@@ -333,7 +334,7 @@ static bool inline_op(struct translation *t, const struct riscv_insn *i, unsigne
         return inline_merge(t, i, form, lanes, some ? IR_VECTOR_SOME : 0);
     if (!kinds[op] || (is_masked(i) && ir_vector_rows[kind].shape != IR_VECTOR_LANES) || (is_mask && t->vl % 8) || (is_fp && (sew < 2 || t->mode & RISCV_MODE_FRM_AWAY)))
         return false;
-    if (some && (is_mask || ir_vector_rows[kind].shape == IR_VECTOR_FBITS || ir_vector_rows[kind].shape == IR_VECTOR_FOLD || ir_vector_rows[kind].shape == IR_VECTOR_GROUPS))
+    if (some && (is_mask || ir_vector_rows[kind].shape >= IR_VECTOR_FBITS || ir_vector_rows[kind].shape == IR_VECTOR_FOLD || ir_vector_rows[kind].shape == IR_VECTOR_GROUPS))
         return false;
     if (ir_vector_rows[kind].shape == IR_VECTOR_GROUPS && lanes % riscv_vector_together((enum riscv_vector_op)op))
         return false; /* illegal */

@@ -277,6 +277,8 @@ static bool emit_inline(struct vec *v, const struct ir_op *op)
     case IR_VECTOR_BITS:
     case IR_VECTOR_FBITS:
         return emit_bits(v);
+    case IR_VECTOR_FFOLD:
+        return x86_vec_sum(v);
     case IR_VECTOR_GROUPS:
         return x86_vec_groups(v);
     default:

@@ -30,6 +30,8 @@ struct vec {
 /* The result's register; 0: there is no code. */
 unsigned x86_vec_integer(const struct vec *v);
 unsigned x86_vec_floating(const struct vec *v);
+/* All of a sum of floating-point lanes. False: there is no code. */
+bool x86_vec_sum(struct vec *v);
 /* Lanes of X0 become all ones or zeros; *inverted: the other way. False: there is no code. */
 bool x86_vec_compare(const struct vec *v, bool *inverted);
 

@@ -285,6 +285,24 @@ unsigned x86_vec_floating(const struct vec *v)
     }
 }
 
+/* One addition after the other, as the guest's ordered sum; what is above lane 0 is zeros. */
+bool x86_vec_sum(struct vec *v)
+{
+    enum { MOST = 64 };
+    bool is_double = v->type == IR_F64;
+    unsigned lanes = v->at.bytes >> v->lane;
+
+    if (lanes > MOST)
+        return false;
+    v->wide = 0;
+    x86_sse_rm(v->c, v->vex, x86_sse_scalar(SSE_MOVSD, is_double), X0, 0, file(v, v->at.s1));
+    for (unsigned i = 0; i < lanes; i++)
+        x86_sse_rm(v->c, v->vex, x86_sse_scalar(SSE_ADDSD, is_double), X0, X0, file(v, v->at.s2 + (i << v->lane)));
+    canonical(v, X0);
+    x86_sse_rm(v->c, v->vex, x86_sse_scalar(SSE_MOVSD_STORE, is_double), X0, 0, file(v, v->at.d));
+    return true;
+}
+
 /* --- comparisons: a bit a lane --- */
 
 /* Lanes of X0 become all ones or zeros; *inverted: the other way. False: no code. */

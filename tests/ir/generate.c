@@ -356,7 +356,7 @@ static void make_vector(struct generator *g)
 {
     static const u16 sizes[] = { 16, 16, 32, 32, 64, 128, 256, 48, 8, 8, 16 };
     enum ir_vector_kind kind = (enum ir_vector_kind)pick(g, IR_VECTOR_KINDS);
-    bool some, masked, is_fp = ir_vector_is_fp(kind), scalar = pick(g, 3) == 0 && ir_vector_rows[kind].shape != IR_VECTOR_FOLD;
+    bool some, masked, is_fp = ir_vector_is_fp(kind), scalar = pick(g, 3) == 0 && ir_vector_rows[kind].shape != IR_VECTOR_FOLD && ir_vector_rows[kind].shape != IR_VECTOR_FFOLD;
     enum ir_type type = (enum ir_type)(is_fp ? IR_F32 + pick(g, 2) : IR_I8 + pick(g, 4));
     u16 bytes = pick(g, 8) ? sizes[pick(g, ARRAY_SIZE(sizes))] : (u16)(1 << ir_vector_lane(type)) * (u16)(1 + pick(g, 5));
     u16 d = (u16)(pick(g, 8) * 256);
