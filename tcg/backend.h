@@ -102,10 +102,34 @@ enum { TCG_SPILL_NEAR = 3, TCG_SPILL_SLOTS = 1024 };
 enum { TCG_NEAR_AREAS = 16, TCG_NEAR_PLACES = 16 };
 
 /*
- * What loops (ir_block.loop) found last, kept from one entry to the next: an area is that of the loop that `owner` names (tcg_code.near), and
- * empty for others. Whoever takes away anything that an L1 says, or might have said, makes all owners 0.
+ * What accesses found last. Of loops (ir_block.loop) it is kept from one entry to the next: an area is that of the loop that `owner` names (tcg_code.near), and
+ * empty for others. Whoever takes away anything that an L1 says, or might have said, makes all owners 0,
+ * and the limits of all bases that are known.
  */
+enum { TCG_BASES = 32, TCG_REACHES = 3, TCG_BASE_MISSED = 16 };
+
+/* How many bytes an access, or a group of accesses, may cover at most to use struct tcg_base of that number. */
+static inline u32 tcg_reach(u32 number)
+{
+    return 8u << 2 * number; /* 8, 32, 128 */
+}
+
+/* The page that a base register led to last. */
+struct tcg_base {
+    u64 page, host;  /* guest address of the page; host address */
+    u64 limit;       /* offsets in the page below it are those of accesses that stay inside; 0: nothing is known */
+    u64 page_limit;  /* constant */
+};
+
 struct tcg_near {
+    struct tcg_base base[TCG_BASES][2][TCG_REACHES]; /* what is what is the back end's; [writes] */
+    u16 known[TCG_BASES * 2 * TCG_REACHES]; /* offsets in this structure of those with a limit */
+    u32 known_count;
+    u32 base_misses;   /* of accesses by base: other pages than last time, since somebody made it 0 */
+    struct {
+        u64 page;
+        s64 where;     /* page offset of the instruction in bits 16..31 (signed), the rest is the back end's */
+    } base_missed[TCG_BASE_MISSED]; /* where that was the last times */
     u32 owner[TCG_NEAR_AREAS];
     struct tcg_near_area {
         u32 misses;  /* other pages than last time, since somebody made it 0 */
@@ -117,11 +141,28 @@ struct tcg_near {
     } area[TCG_NEAR_AREAS];
 };
 
+static inline void tcg_near_init(struct tcg_near *near)
+{
+    for (u32 i = 0; i < 2 * TCG_BASES; i++)
+        for (u32 reach = 0; reach < TCG_REACHES; reach++)
+            near->base[i / 2][i % 2][reach].page_limit = TCG_PAGE_SIZE + 1 - tcg_reach(reach);
+}
+
+static inline void tcg_near_forget(struct tcg_near *near)
+{
+    for (u32 i = 0; i < TCG_NEAR_AREAS; i++)
+        near->owner[i] = 0;
+    for (u32 i = 0; i < near->known_count; i++)
+        ((struct tcg_base *)(void *)((u8 *)near + near->known[i]))->limit = 0;
+    near->known_count = 0;
+}
+
 struct code_layout {
     const struct ir_reg *reg; /* guest registers that get/put name */
     u32 reg_count;
     u16 pinned[TCG_MAX_PINNED]; /* registers (indices into reg, i64) in order of preference for host registers */
     u32 pinned_count;
+    u16 stack_pointer; /* that register, or IR_NONE: none */
     u16 pinned_fp[TCG_MAX_PINNED]; /* the same for registers of type f64 */
     u32 pinned_fp_count;
     /* Offsets from the base pointer. */

@@ -181,6 +181,7 @@ void ir_block_reset(struct ir_block *block, u32 first_pc)
     block->momentary = false;
     block->streams = false;
     block->far_count = 0;
+    memset(block->stays, 0, sizeof(block->stays));
     block->truncates = false;
     block->prepaid = false;
     block->overflow = false;

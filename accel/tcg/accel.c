@@ -28,6 +28,8 @@ static const struct vm_property properties[] = {
       .description = "hot loops are translated again, into code that checks memory once for many turns" },
     { .name = "quick", .type = VM_PROPERTY_BOOL, .offset = offsetof(struct tcg, quick), .default_text = "on",
       .description = "what runs for the first time is translated one instruction after another; needs tier2, which finds what is hot" },
+    { .name = "settle-threshold", .type = VM_PROPERTY_U32, .offset = offsetof(struct tcg, settle_threshold), .default_text = "64", .min = 1, .max = 255,
+      .description = "how often a page is seen running before its accesses ask first where their base register led last" },
     { .name = "quick-threshold", .type = VM_PROPERTY_U32, .offset = offsetof(struct tcg, quick_threshold), .default_text = "2", .min = 1, .max = 100,
       .description = "how often a page is seen running (once a millisecond) before it is translated with more thought" },
     { .name = "tier2-threshold", .type = VM_PROPERTY_U32, .offset = offsetof(struct tcg, tier2_threshold), .default_text = "3", .min = 1, .max = 100,

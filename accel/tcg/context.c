@@ -45,6 +45,7 @@ bool tcg_layout_init(struct tcg *tcg, const struct cpu_class *cpu)
         .reg = tcg->regs,
         .reg_count = cpu->reg_count + 1,
         .pinned_count = cpu->pinned_count,
+        .stack_pointer = cpu->stack_pointer,
         .vcpu = host + (s32)offsetof(struct vcpu_host, vcpu),
         .base = host + (s32)offsetof(struct vcpu_host, base),
         .pc = cpu->state_pc,
@@ -107,6 +108,7 @@ static struct context *create(struct tcg_vcpu *v)
     context->jump = (struct tcg_jump_entry *)(context->base + tcg->layout.jump_cache);
     context->refill = (struct tcg_refill *)(context->base + tcg->layout.refill);
     context->near = (struct tcg_near *)(context->base + tcg->layout.near);
+    tcg_near_init(context->near);
     context->guard = (u64 *)(context->base + tcg->layout.guards);
     context->guard_next = (u16 *)(context->guard + TCG_GUARDS);
     context->stale = true;
@@ -167,15 +169,9 @@ static void clear_jumps(struct tcg *tcg, struct context *context)
     seal(tcg, context);
 }
 
-/* What loops remember of the tables. */
-static void forget_near(struct context *context)
-{
-    memset(context->near->owner, 0, sizeof(context->near->owner));
-}
-
 static void clear(struct tcg_vcpu *v, struct context *context)
 {
-    forget_near(context);
+    tcg_near_forget(context->near);
     clear_table(&context->refill->read_log, context->l1_read, 1 << L1_BITS);
     clear_table(&context->refill->write_log, context->l1_write, 1 << L1_BITS);
     clear_jumps(v->tcg, context);
@@ -292,7 +288,7 @@ void tcg_context_drop_page(struct tcg_vcpu *v, struct context *context, u64 va)
     u32 index = (va >> 12) & ((1 << L1_BITS) - 1);
     struct itlb_entry *itlb = &context->itlb[(va >> 12) % ITLB_SIZE];
 
-    forget_near(context);
+    tcg_near_forget(context->near);
     if (context->l1_read[index].tag == page)
         context->l1_read[index].tag = index ? 0 : tcg_tlb_never(0);
     if (context->l1_write[index].tag == page)
@@ -348,7 +344,7 @@ void tcg_drop_write_tags(struct tcg_vcpu *v, const u8 *host_page)
 
         if (context->stale)
             continue;
-        forget_near(context);
+        tcg_near_forget(context->near);
         if (count > TCG_FILL_LOG) {
             /* Too many to know: drop them all, they come back one by one. */
             clear_table(&context->refill->write_log, table, 1 << L1_BITS);

@@ -24,6 +24,7 @@ static void describe_loops(GString *text, const struct tcg *tcg)
         refused += tcg->loops_refused[i];
     g_string_append_printf(text, "quick: %" G_GUINT64_FORMAT " blocks (%" G_GUINT64_FORMAT " guest instructions), %" G_GUINT64_FORMAT " pages hot\n",
                            tcg->quick_blocks, tcg->quick_insns, tcg->hot_pages);
+    g_string_append_printf(text, "base registers are asked first: %" G_GUINT64_FORMAT " pages, but for %" G_GUINT64_FORMAT " places\n", tcg->settled_pages, tcg->roaming);
     g_string_append_printf(text, "tier 2: %" G_GUINT64_FORMAT " loops made, %" G_GUINT64_FORMAT " refused, %" G_GUINT64_FORMAT " given up\n",
                            tcg->loops, refused, tcg->loops_dropped);
     for (u32 i = 0; i < TIER2_REFUSALS; i++)

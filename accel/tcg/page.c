@@ -181,6 +181,14 @@ u64 tcg_page_lines_of(const struct block *block, const struct code_page *page)
     return end > 4096 ? line_mask(0, end - 4096 - 1) : 0;
 }
 
+/* What comes next has nothing to do with what was there. */
+static void forget_code(struct code_page *page)
+{
+    page->kept_group = 0;
+    page->visits = 0;
+    memset(page->stays, 0, sizeof(page->stays));
+}
+
 /* Kills the blocks of a page that touch the lines; what remains decides which lines still count as code. */
 static void invalidate_lines(struct tcg *tcg, struct code_page *page, u64 mask)
 {
@@ -204,7 +212,7 @@ static void invalidate_lines(struct tcg *tcg, struct code_page *page, u64 mask)
     }
     __atomic_store_n(&page->lines, left, __ATOMIC_SEQ_CST);
     if (!left)
-        page->kept_group = 0; /* what comes next has nothing to do with what was there */
+        forget_code(page);
     tcg->invalidations++;
 }
 

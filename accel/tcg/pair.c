@@ -9,13 +9,26 @@ enum {
     COPY_INSNS = 8,         /* in a block that had better be there twice, since a loop's first turn had it first */
 };
 
-u32 tcg_pair_offset(const struct tcg *tcg, const struct ir_block *ir, const struct block *block)
+/* The exit at the end when it calls, or NULL. */
+static const struct ir_exit *call_of(const struct ir_block *ir)
 {
     const struct ir_op *end = &ir->op[ir->count - 1];
-    const struct ir_exit *exit = &ir->exit[end->imm];
+    bool leaves = ir->count && (end->code == IR_EXIT || end->code == IR_EXIT_TO);
 
-    if (!tcg->backend->open || block->next_page || block->mode & (MODE_ONE_INSN | MODE_SINGLE) || tcg->one_insn_per_tb ||
-        (end->code != IR_EXIT && end->code != IR_EXIT_TO) || exit->hint != IR_HINT_CALL || (u32)exit->return_pc >= TCG_PAGE_SIZE)
+    return leaves && ir->exit[end->imm].hint == IR_HINT_CALL ? &ir->exit[end->imm] : NULL;
+}
+
+bool tcg_pair_calls(const struct ir_block *ir)
+{
+    return call_of(ir);
+}
+
+u32 tcg_pair_offset(const struct tcg *tcg, const struct ir_block *ir, const struct block *block)
+{
+    const struct ir_exit *exit = call_of(ir);
+
+    if (!exit || !tcg->backend->open || block->next_page || block->mode & (MODE_ONE_INSN | MODE_SINGLE) || tcg->one_insn_per_tb ||
+        (u32)exit->return_pc >= TCG_PAGE_SIZE)
         return TCG_PAGE_SIZE;
     if (tcg->chunk[tcg->current_chunk].limit - tcg->at < PAIR_ROOM || log_wants(vm_log(tcg->vm), LOG_NOCHAIN))
         return TCG_PAGE_SIZE;
@@ -37,6 +50,7 @@ static struct block *translate_second(struct tcg_vcpu *v, struct code_source *so
         tcg_page_set_lines(page, lines, source->offset, source->offset);
         return NULL;
     }
+    memcpy(v->ir->stays, page->stays, sizeof(page->stays));
     tcg_run_passes(v->tcg, v->ir);
     tcg_page_set_lines(page, lines, source->offset, MIN(4095, source->offset + v->ir->byte_count - 1));
     second = tcg_block_new(v->tcg, v->ir);

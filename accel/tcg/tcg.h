@@ -63,6 +63,8 @@ struct code_page {
     bool writable_tags; /* atomic: some vCPU may have a write tag for the page */
     u16 guard;          /* its number among TCG_GUARDS, nobody else's ever; 0: none was left */
     u32 kept_group;     /* of the code cache, that its blocks came from or are kept in; 0: none yet */
+    u8 visits;          /* by settle.c; translate_lock */
+    u64 stays[4];       /* ir_block.stays; translate_lock */
     u64 starts[32];     /* atomic: bit per halfword at which some block begins; spares most searches */
     struct block *bucket[CODE_BUCKETS]; /* atomic heads; by page[0] */
     struct block *second; /* blocks of which this is the second page */
@@ -83,6 +85,7 @@ struct block {
     u8 tier;              /* 2: a loop by tier2.c, else 0 */
     bool quick;           /* of quick code */
     bool streams;         /* ir_block.streams */
+    bool calls;           /* ends with a call of the guest: the block behind it is best emitted together with it (pair.c) */
     u8 far_count;         /* of a loop, or what may become one again: ir_block.far */
     u16 far[IR_MAX_FAR];
     u8 heat;              /* atomic: how often it was seen running; TIER2_NEVER: it stays as it is. Any vCPU, roughly */
@@ -217,6 +220,7 @@ struct tcg_vcpu {
     bool second_is_even;  /* permissions do not change inside the second page of the block that was found last, if it has one */
     s64 sampled_at;       /* by tier2.c: when, and loop_entries then */
     u32 sampled_entries;
+    const struct context *sampled_context; /* that was active then */
     u32 sampled_near;     /* tcg_code.near of the loop that was left for the last sample, else 0 */
     struct quick_list quick; /* being made */
     struct ir_block *ir, *second_ir; /* the second: while a block and the one its call returns to are translated together */
@@ -238,7 +242,7 @@ struct tcg {
     bool one_insn_per_tb, split_wx, exact_exclusives, perfmap, jitdump;
     u32 thread, backend_choice, host_isa;
     bool tier2, quick;
-    u32 tier2_threshold, quick_threshold;
+    u32 tier2_threshold, quick_threshold, settle_threshold;
     char *cache_path;      /* NULL: no code is kept */
     u64 cache_size;
 
@@ -268,7 +272,7 @@ struct tcg {
     /* statistics; translate_lock */
     u32 guards;            /* given to pages of code */
     u64 loops, loops_dropped, loops_refused[TIER2_REFUSALS];
-    u64 quick_blocks, quick_insns, hot_pages;
+    u64 quick_blocks, quick_insns, hot_pages, settled_pages, roaming;
     u64 blocks, live_blocks, insns, guest_bytes, host_bytes, timed, sampled_ns, sampled_insns, invalidations, recycled, code_pages;
 };
 
@@ -389,6 +393,8 @@ void tcg_block_kill(struct tcg *tcg, struct block *block);
 bool tcg_front_end(struct tcg_vcpu *v, struct code_source *source, u32 variant);
 
 /* pair.c */
+/* Whether a block ends with a call of the guest. */
+bool tcg_pair_calls(const struct ir_block *ir);
 /* Where in its page a block's call returns to, if the block that is there had better be emitted behind it; else TCG_PAGE_SIZE. */
 u32 tcg_pair_offset(const struct tcg *tcg, const struct ir_block *ir, const struct block *block);
 /* Emits v->ir, of `first`, and the block that its call returns to (`source`), or NULL in *second. False: nothing was emitted. */
@@ -471,6 +477,10 @@ bool tcg_quick_may(const struct tcg *tcg, const struct code_page *page, u32 vari
 struct block *tcg_quick_translate(struct tcg_vcpu *v, const struct code_source *source, struct code_page *page, u64 lines, u32 mode);
 /* A sample met the vCPU, without translate_lock, at pc, which the block begins at. What to run there now; NULL: as tcg_block_get. */
 struct block *tcg_quick_sampled(struct tcg_vcpu *v, struct block *block, u64 pc);
+
+/* settle.c */
+/* A sample met the vCPU on its way to the block, `spent` ns after the last one. True: blocks were killed. */
+bool tcg_settle_sampled(struct tcg_vcpu *v, const struct block *block, s64 spent);
 
 /* tier2.c */
 void tcg_tier2_start(struct tcg *tcg);

@@ -491,8 +491,11 @@ struct block *tcg_tier2_note(struct tcg_vcpu *v, struct block *block, u64 pc, co
     s64 now = seen->sampled ? host_clock_monotonic() : 0, spent = now - v->sampled_at;
     bool were_short = seen->sampled && loops_were_short(v, spent);
 
+
     if (seen->sampled)
         v->sampled_at = now;
+    if (seen->sampled && tcg_settle_sampled(v, block, spent) && block->dead)
+        return tcg_block_get(v, pc, block->mode & (MODE_COUNT | MODE_SINGLE | MODE_ONE_INSN));
     if (seen->sampled && !(block = tcg_quick_sampled(v, block, pc)))
         return NULL;
     s32 missed = block->tier == 2 && seen->sampled ? finds_others(v, block, spent) : -1;

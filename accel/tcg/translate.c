@@ -284,6 +284,7 @@ void tcg_block_describe(struct block *block, const struct ir_block *ir, struct c
     block->mode = mode;
     block->byte_count = (u16)ir->byte_count;
     block->insn_count = (u16)ir->insn_count;
+    block->calls = tcg_pair_calls(ir);
 }
 
 /* Blocks, the second of them perhaps NULL, have their code. */
@@ -342,6 +343,7 @@ static struct block *translate_locked(struct tcg_vcpu *v, struct site *site)
     if (!tcg_front_end(v, &source, site->variant))
         return NULL;
     v->ir->single_memory = site->variant & MODE_SINGLE;
+    memcpy(v->ir->stays, page->stays, sizeof(page->stays));
     tcg_run_passes(tcg, v->ir);
     tcg_page_set_lines(page, lines, offset, MIN(4095, offset + v->ir->byte_count - 1));
     block = tcg_block_new(tcg, v->ir);

@@ -162,6 +162,7 @@ static const struct cpu_class cpu_class = {
     .pinned_count = ARRAY_SIZE(pinned),
     .pinned_fp = pinned_fp,
     .pinned_fp_count = ARRAY_SIZE(pinned_fp),
+    .stack_pointer = 2,
     .state_fp_rounding = offsetof(struct riscv_state, frm),
     .state_fp_flags = offsetof(struct riscv_state, fflags),
     .state_vectors = offsetof(struct riscv_state, v),

@@ -13,6 +13,7 @@ struct x86_cold *x86_cold_add(struct tcg_engine *e, enum x86_cold_kind kind)
     memset(cold, 0, offsetof(struct x86_cold, recheck));
     cold->compare.size = 0;
     cold->near_back = NULL;
+    cold->base = 0;
     cold->kind = (u8)kind;
     cold->result = cold->address = X86_NO_REG;
     cold->put = cold->exit = IR_NONE;
@@ -153,14 +154,21 @@ static bool fits_stub(const struct tcg_engine *e, const struct x86_cold *cold)
            (cold->put == IR_NONE || e->layout->reg[cold->put].offset == (s16)e->layout->reg[cold->put].offset);
 }
 
-static void begin_slow(struct tcg_engine *e, const struct x86_cold *cold, s32 disp)
+/* Here the check's jump leads. Returns where to go, with the address in rcx, for a new check. */
+static u8 *arrive(struct tcg_engine *e, const struct x86_cold *cold)
+{
+    x86_fix(cold->from, e->code.p);
+    return cold->base ? x86_base_cold(e, cold) : cold->check;
+}
+
+static void begin_slow(struct tcg_engine *e, const struct x86_cold *cold, s32 disp, u8 *check)
 {
     struct x86_code *c = &e->code;
     bool write = cold->table == e->layout->l1_write;
 
     if (e->layout->refill) {
         x86_call_stub(e, write ? e->stubs.refill_write : e->stubs.refill_read);
-        x86_jcc_to(c, CC_E, cold->check);
+        x86_jcc_to(c, CC_E, check);
     } else if (cold->address != X86_NO_REG) {
         x86_lea(c, true, RCX, x86_mem(cold->address, disp));
     } else {
@@ -170,8 +178,9 @@ static void begin_slow(struct tcg_engine *e, const struct x86_cold *cold, s32 di
 
 void x86_begin_slow(struct tcg_engine *e, const struct x86_cold *cold, s32 disp)
 {
-    x86_fix(cold->from, e->code.p);
-    begin_slow(e, cold, disp);
+    u8 *check = arrive(e, cold);
+
+    begin_slow(e, cold, disp, check);
 }
 
 static void jump_to_exit(struct tcg_engine *e, u32 exit)
@@ -187,9 +196,9 @@ static void jump_to_exit(struct tcg_engine *e, u32 exit)
  * Where a group's check failed, rcx being the address xor the tag. The jump is taken when the page was the right one, so that the group
  * reaches into the next: stack frames that lie so come here with each call.
  */
-static x86_fixup right_page(struct tcg_engine *e, const struct x86_cold *cold)
+static x86_fixup right_page(struct tcg_engine *e, const struct x86_cold *cold, u8 **check)
 {
-    x86_fix(cold->from, e->code.p);
+    *check = arrive(e, cold);
     x86_alu_ri(&e->code, X86_CMP, true, RCX, TCG_PAGE_SIZE - 1);
     return x86_jcc(&e->code, CC_BE);
 }
@@ -204,10 +213,11 @@ static void emit_group(struct tcg_engine *e, const struct x86_cold *cold)
         .bytes = (u16)(cold->high - cold->low), .put = put ? (s16)e->layout->reg[cold->put].offset : 0,
         .length = (u8)(cold->next - cold->where), .has_put = put,
     };
-    x86_fixup right = right_page(e, cold), crossing;
+    u8 *check;
+    x86_fixup right = right_page(e, cold, &check), crossing;
     unsigned pad;
 
-    begin_slow(e, cold, cold->low);
+    begin_slow(e, cold, cold->low, check);
     if (store)
         x86_push_operand(e, cold->value);
     x86_budget_give(e, cold->unretired);
@@ -233,14 +243,15 @@ static void emit_access(struct tcg_engine *e, const struct x86_cold *cold)
     struct x86_code *c = &e->code;
     bool group = cold->exit != IR_NONE;
     x86_fixup right = NULL, crossing = NULL;
+    u8 *check;
 
     if (fits_stub(e, cold)) {
         emit_group(e, cold);
         return;
     }
     if (group) {
-        right = right_page(e, cold);
-        begin_slow(e, cold, cold->low);
+        right = right_page(e, cold, &check);
+        begin_slow(e, cold, cold->low, check);
     } else if (cold->from) {
         x86_begin_slow(e, cold, cold->disp);
     }

@@ -169,7 +169,8 @@ static struct x86_mem checked(struct tcg_engine *e, struct x86_cold *cold, const
     }
     note_groups(e, cold, group);
     cold->address = (u8)x86_address(e, a, low);
-    check(e, cold, bytes, op->aux & IR_MEM_ALIGNED);
+    if (!x86_base_check(e, cold, op, a, bytes))
+        check(e, cold, bytes, op->aux & IR_MEM_ALIGNED);
     if (group != IR_NONE) {
         e->group[group].active = true;
         e->rcx_group = (u16)group;

@@ -54,6 +54,7 @@ struct x86_stubs {
     u32 leave_continuation, leave_far_continuation; /* the same; rax is the pc, in whatever page */
     u32 leave_saved;  /* pinned registers and pc are in the state: goes on where the runtime says, or leaves with TCG_LEAVE_PC */
     u32 refill_read, refill_write; /* refill.c; 0: none */
+    u32 base_read, base_write; /* base_page.c */
     u32 load, store, amo, cas; /* slow paths, see stubs.c */
     u32 fp_load, fp_save; /* called: floating-point registers and MXCSR from and to the state; preserve general registers */
     u32 fp_exact;     /* called: see x86_fp_exact_* */
@@ -232,6 +233,8 @@ struct x86_cold {
     s32 unretired;      /* instructions from this one on that the block has taken from the budget */
     s32 next;           /* pc behind the instruction, when there are rechecks */
     s32 low, high;      /* first of a group: displacements that must lie in one page */
+    s32 base;           /* displacement of the struct tcg_base of an access by one, or 0 */
+    u16 bytes;          /* that such an access covers, with its group */
     u8 *near_back;      /* in a loop: behind the comparison with the page found last, or NULL: there is none */
     u8 near;
     union {
@@ -435,6 +438,16 @@ static inline bool x86_loop_has(const struct tcg_engine *e)
 {
     return e->loop.on && e->loop.found.stream_of[e->index] != IR_NO_STREAM;
 }
+
+/* --- base_page.c --- */
+/* The check of `bytes` from the address in rcx, when the base register has a page of its own. False: it has none. */
+bool x86_base_check(struct tcg_engine *e, struct x86_cold *cold, const struct ir_op *op, struct x86_operand base, unsigned bytes);
+/*
+ * Where that failed. What follows is as if the tables had said no: in rcx the address xor the entry's tag, its index in rax. Returns where to
+ * ask again with the address in rcx.
+ */
+u8 *x86_base_cold(struct tcg_engine *e, const struct x86_cold *cold);
+void x86_base_stubs(struct tcg_engine *e);
 
 /* --- loop_near.c --- */
 struct x86_operand;

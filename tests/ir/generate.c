@@ -493,6 +493,7 @@ void generate_block(struct ir_block *block, u64 seed, u32 length, bool raw)
     g.floats = pick(&g, 2);
     g.vectors = pick(&g, 3) == 0;
     ir_block_reset(block, (u32)g.pc);
+    memset(block->stays, seed & 2 ? 0xff : 0, sizeof(block->stays));
     make_insn(&g);
     for (u32 i = 0; i < length; i++)
         make_op(&g);

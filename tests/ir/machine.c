@@ -24,6 +24,7 @@ const struct code_layout machine_layout = {
     .reg_count = MACHINE_REGS,
     .pinned = { 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11 },
     .pinned_count = 12,
+    .stack_pointer = 2,
     .pinned_fp = { MACHINE_REGS - 6, MACHINE_REGS - 5, MACHINE_REGS - 4, MACHINE_REGS - 3 },
     .pinned_fp_count = 4,
     .fp_rounding = STATE(fp_rounding),
@@ -126,6 +127,7 @@ struct machine *machine_create(void)
     for (unsigned i = 0; i < MACHINE_PAGES; i++)
         m->page[i] = m->memory + (i * 5 + 3) % MACHINE_PAGES * TCG_PAGE_SIZE;
     m->host.vcpu = m;
+    tcg_near_init(&m->near);
     return m;
 }
 
@@ -141,7 +143,7 @@ void machine_flush(struct machine *m, u64 jump_miss)
         m->l1_read[i].tag = m->l1_write[i].tag = tcg_tlb_never(i);
         m->l1_read[i].host = m->l1_write[i].host = 0xdead0000;
     }
-    memset(m->near.owner, 0, sizeof(m->near.owner));
+    tcg_near_forget(&m->near);
     for (u32 i = 0; i < ARRAY_SIZE(m->jump); i++)
         m->jump[i] = (struct tcg_jump_entry){ .va = UINT64_C(0x5555555555555555), .code = jump_miss };
 }

@@ -1,10 +1,11 @@
 /*
  * Loops whose accesses move by no constant remember the page that each found last, also from one entry to the next: what takes the page
- * away, or some of its rights, must be noticed all the same.
+ * away, or some of its rights, must be noticed all the same. So do base registers of code that is no loop, in hot pages, and the stack pointer
+ * everywhere.
  */
 #include "tests/jit/lib.h"
 
-enum { VA = 0x40000000, ROUNDS = 60, TURNS = 20000, FAULT_LOAD = 13, FAULT_STORE = 15 };
+enum { VA = 0x40000000, ROUNDS = 60, TURNS = 20000, CALLS = 12000, FAULT_LOAD = 13, FAULT_STORE = 15 };
 
 static u64 first[512] __attribute__((aligned(4096))), second[512] __attribute__((aligned(4096)));
 static u32 code[1024] __attribute__((aligned(4096)));
@@ -29,6 +30,54 @@ static u64 read_page(u64 count)
     __asm__ volatile("1: slli t0, %1, 3\n slli t1, t0, 1\n add t0, t0, t1\n and t0, t0, %3\n add t0, t0, %2\n ld t1, 0(t0)\n add %0, %0, t1\n"
                      "addi %1, %1, -1\n bnez %1, 1b\n"
                      : "+r"(sum), "+r"(count) : "r"(base), "r"(4088ul) : "t0", "t1", "memory");
+    return sum;
+}
+
+static __attribute__((noinline)) u64 load_at(u64 address)
+{
+    u64 value;
+
+    __asm__ volatile("ld %0, 0(%1)" : "=r"(value) : "r"(address) : "memory");
+    return value;
+}
+
+static __attribute__((noinline)) void add_at(u64 address)
+{
+    __asm__ volatile("ld t0, 0(%0)\n addi t0, t0, 1\n sd t0, 0(%0)" ::"r"(address) : "t0", "memory");
+}
+
+/* A frame of 32 bytes at the address. */
+static __attribute__((noinline)) u64 load_frame(u64 address)
+{
+    u64 value;
+
+    __asm__ volatile("mv t0, sp\n mv sp, %1\n ld %0, 0(sp)\n ld t1, 24(sp)\n mv sp, t0\n add %0, %0, t1" : "=&r"(value) : "r"(address) : "t0", "t1", "memory");
+    return value;
+}
+
+/* The same by calls, of which no loop is made. */
+static u64 read_by_calls(u64 count)
+{
+    u64 sum = 0;
+
+    while (count--)
+        sum += load_at(VA + (count * 24 & 4088));
+    return sum;
+}
+
+static u64 add_by_calls(u64 count)
+{
+    while (count--)
+        add_at(VA + (count * 24 & 4088));
+    return 0;
+}
+
+static u64 read_by_frames(u64 count)
+{
+    u64 sum = 0;
+
+    while (count--)
+        sum += load_frame(VA + (count * 32 & 4095));
     return sum;
 }
 
@@ -62,6 +111,16 @@ static u64 sum_of(const u64 *page)
     return sum;
 }
 
+/* What read_by_frames finds. */
+static u64 frames_of(const u64 *page, u64 count)
+{
+    u64 sum = 0;
+
+    while (count--)
+        sum += page[count * 4 & 511] + page[(count * 4 & 511) + 3];
+    return sum;
+}
+
 static void map_first(u64 rights)
 {
     map(root, 3, VA, (u64)first, 0, rights);
@@ -81,6 +140,57 @@ static void remapped(void)
             fence_page(VA);
         expect(in_mode(read_page, 512 * (n + 2), S), sum_of(page) * (n + 2));
     }
+}
+
+/* The same for code that is no loop. */
+static void remapped_calls(void)
+{
+    for (u64 n = 0; n < ROUNDS; n++) {
+        u64 *page = n & 1 ? second : first;
+
+        map(root, 3, VA, (u64)page, 0, PTE_RWX);
+        if (n & 2)
+            fence_all();
+        else
+            fence_page(VA);
+        expect(in_mode(read_by_calls, 512 * 3, S), sum_of(page) * 3);
+        expect(in_mode(read_by_frames, 300, S), frames_of(page, 300));
+    }
+}
+
+static u64 remap_calls_inside(u64 rounds)
+{
+    u64 wrong = 0, sums[2] = { sum_of(first), sum_of(second) };
+
+    for (u64 n = 0; n < rounds; n++) {
+        map(root, 3, VA, (u64)(n & 1 ? second : first), 0, PTE_RWX);
+        fence_page(VA);
+        wrong += read_by_calls(512 * 3) != sums[n & 1] * 3;
+        wrong += read_by_frames(300) != frames_of(n & 1 ? second : first, 300);
+    }
+    return wrong;
+}
+
+/* Each access faults without the right to write; what loads went before them had led their base to the page. */
+static void protected_calls(void)
+{
+    for (u64 n = 0; n < 6; n++) {
+        map_first(PTE_RWX);
+        in_mode(add_by_calls, 512, S);
+        u64 sum = sum_of(first);
+        map_first(PTE_RWX & ~PTE_W);
+        traps = 0;
+        in_mode(add_by_calls, 512, S);
+        expect(traps, 512);
+        expect(last_cause, FAULT_STORE);
+        expect(sum_of(first), sum);
+        map_first(0);
+        traps = 0;
+        in_mode(read_by_calls, 512, S);
+        expect(traps, 512);
+        expect(last_cause, FAULT_LOAD);
+    }
+    map_first(PTE_RWX);
 }
 
 /* In the mode of the loop itself: how often a sum was wrong. */
@@ -182,6 +292,11 @@ void main(u64 hart)
     fence_all();
     expect(in_mode(read_page, 512 * 2000, S), sum_of(first) * 2000); /* long enough to become one piece */
     in_mode(add_page, 512 * 2000, S);
+    expect(in_mode(read_by_calls, 512 * CALLS, S), sum_of(first) * CALLS); /* long enough to be hot, and then some */
+    in_mode(read_by_frames, 512 * CALLS, S);
+    remapped_calls();
+    expect(in_mode(remap_calls_inside, ROUNDS, S), 0);
+    protected_calls();
     remapped();
     expect(in_mode(remap_inside, ROUNDS, S), 0);
     protected();
