@@ -1,4 +1,5 @@
 /* tests/unit/chardev.c - every kind of chardev but sockets. */
+#include "chardev/backend.h"
 #include "tests/unit/chardev_bench.h"
 
 static void test_null(struct bench *bench, gconstpointer data)
