@@ -296,6 +296,7 @@ static void endless(u64 hart)
             u64 before = timers;
 
             cause_seen = 0;
+            csr_clear(mstatus, 0x88); /* MIE and MPIE: it must not come before the other mode is there */
             set_timer(hart, 5000);
             csr_write(mie, 1 << TIMER);
             by(way, CODE, S);
