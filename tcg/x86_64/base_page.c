@@ -45,12 +45,13 @@ static bool find_reach(unsigned bytes, u32 *reach)
 bool x86_base_check(struct tcg_engine *e, struct x86_cold *cold, const struct ir_op *op, struct x86_operand base, unsigned bytes)
 {
     struct x86_code *c = &e->code;
-    u32 number, reach;
+    u32 number, reach, entry;
 
     if (e->loop.on || e->block->single_memory || op->aux & IR_MEM_ALIGNED || !number_of(e, base, &number) || !stays(e, op, base) ||
         !find_reach(bytes, &reach))
         return false;
-    cold->base = e->layout->near + (s32)((u8 *)&((struct tcg_near *)NULL)->base[number][cold->table == e->layout->l1_write][reach] - (u8 *)NULL);
+    entry = (number * 2 + (cold->table == e->layout->l1_write)) * TCG_REACHES + reach;
+    cold->base = e->layout->near + (s32)(offsetof(struct tcg_near, base) + entry * sizeof(struct tcg_base));
     cold->bytes = (u16)bytes;
     x86_alu_rm(c, X86_XOR, true, RCX, x86_base(cold->base + FIELD(page)));
     x86_alu_rm(c, X86_CMP, true, RCX, x86_base(cold->base + FIELD(limit)));
