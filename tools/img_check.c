@@ -381,8 +381,9 @@ static int measure(struct img *img, struct block_node *node, u64 size, const cha
         return print_measure(json, size, size, -1);
     if (!img_fill_qcow2_options(o->options, "", &create, &error))
         return img_fail_error(g_steal_pointer(&error));
-    if (!bits_is_power_of_2(create.cluster_size) || create.cluster_size < 512 || create.cluster_size > 2 * MIB)
-        return img_fail("Cluster size must be a power of two between 512 and 2048k");
+    create.size = (size + 511) & ~UINT64_C(511);
+    if (!qcow2_create_check(&create, &error))
+        return img_fail_error(g_steal_pointer(&error));
     rounded = (size + create.cluster_size - 1) / create.cluster_size * create.cluster_size;
     if (node && (data = data_bytes(node, create.cluster_size)) < 0)
         return img_fail("Unable to get block status: %s", g_strerror((int)-data));

@@ -97,6 +97,19 @@ static int write_skeleton(struct qcow2 *s, u64 l1_clusters)
     return ret == 0 ? block_flush(s->file) : ret;
 }
 
+bool qcow2_create_check(const struct qcow2_create *o, GError **error)
+{
+    struct qcow2 s = { 0 };
+
+    if (!check_options(o, error))
+        return false;
+    describe(&s, o);
+    if (qcow2_l1_entries(&s, o->size) * 8 <= QCOW2_MAX_L1_BYTES && o->size <= INT64_MAX - o->cluster_size)
+        return true;
+    error_set(error, "Image size too large for this cluster size");
+    return error_hint(error, "Try using a larger cluster size");
+}
+
 bool qcow2_create(struct block_node *file, const struct qcow2_create *o, GError **error)
 {
     struct block_node disk = { .size = o->prealloc == BLOCK_PREALLOC_OFF ? o->size : 0 };
@@ -104,14 +117,10 @@ bool qcow2_create(struct block_node *file, const struct qcow2_create *o, GError 
     u64 entries;
     int ret;
 
-    if (!check_options(o, error))
+    if (!qcow2_create_check(o, error))
         return false;
     describe(&s, o);
     entries = qcow2_l1_entries(&s, o->size);
-    if (entries * 8 > QCOW2_MAX_L1_BYTES || o->size > INT64_MAX - o->cluster_size) {
-        error_set(error, "Image size too large for this cluster size");
-        return error_hint(error, "Try using a larger cluster size");
-    }
     if (!block_truncate(file, 0, BLOCK_PREALLOC_OFF, error))
         return false;
     s.l1_size = (u32)entries;

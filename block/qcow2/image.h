@@ -20,6 +20,8 @@ struct qcow2_create {
     const char *backing, *backing_format, *data_file; /* or NULL */
     enum block_prealloc prealloc;
 };
+/* Whether an image can be like this; any thread. */
+bool qcow2_create_check(const struct qcow2_create *options, GError **error);
 /*
  * Writes an empty image to the node below (which is emptied). With preallocation the disk has no size yet: opened, it is
  * enlarged by block_truncate.

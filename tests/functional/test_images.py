@@ -139,6 +139,26 @@ def test_images_both_ways(seed, tmp_path, monkeypatch):
             assert run(IMG, *command, path) == run(QEMU_IMG, *command, path), (command, path)
 
 
+@pytest.mark.parametrize("options, text", [
+    ("cluster_size=4k,extended_l2=on", "Extended L2 entries are only supported with cluster sizes of at least 16384 bytes"),
+    ("cluster_size=3k", "Cluster size must be a power of two between 512 and 2048k"),
+    ("refcount_bits=0", "Refcount width must be a power of two and may not exceed 64 bits"),
+    ("refcount_bits=128", "Refcount width must be a power of two and may not exceed 64 bits"),
+    ("compat=0.10,refcount_bits=8", "Different refcount widths than 16 bits require compatibility level 1.1 or above (use version=v3 or greater)"),
+    ("compat=0.10,lazy_refcounts=on", "Lazy refcounts only supported with compatibility level 1.1 and above (use version=v3 or greater)"),
+    ("compat=0.10,extended_l2=on", "Extended L2 entries are only supported with compatibility level 1.1 and above (use version=v3 or greater)"),
+    ("data_file_raw=on", "data-file-raw requires data-file"),
+    ("cluster_size=512", "Image size too large for this cluster size"),
+], ids=lambda text: text)
+def test_measure_refuses_what_create_refuses(options, text, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    size = "1T"  # too large for the smallest clusters
+    for command, prefix in ((["create", "-q", "-f", "qcow2", "-o", options, "a.qcow2", size], "a.qcow2: "),
+                            (["measure", "-O", "qcow2", "-o", options, "--size", size], "")):
+        done = subprocess.run([IMG, *command], capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 1 and done.stderr.splitlines()[0] == f"mynah-img: {prefix}{text}", done
+
+
 def forget(path, begin, end):
     """These bytes leave the host's page cache (where its file system has one)."""
     with open(path, "rb") as f:
