@@ -6,36 +6,44 @@
 #include "vm/clock.h"
 #include <string.h>
 
-static bool choose(const char *const *names, unsigned count, const char *text, const char *what, void *to, GError **error)
+/* `option` is what was written before the value, such as "-action reboot=". */
+static bool choose(const char *const *names, const char *text, const char *option, void *to, GError **error)
 {
-    for (unsigned i = 0; i < count; i++) {
+    const char *near;
+
+    for (int i = 0; names[i]; i++) {
         if (!strcmp(names[i], text)) {
-            *(int *)to = (int)i;
+            *(int *)to = i;
             return true;
         }
     }
     g_autofree char *all = g_strjoinv(", ", (char **)names);
-    error_set(error, "-action %s=%s: no such action", what, text);
-    return error_hint(error, "%s is one of: %s", what, all);
+    near = error_nearest_name(text, names);
+    error_set(error, "%s%s: no such action", option, text);
+    return error_hint(error, "%s%s%sit is one of: %s", near ? "did you mean '" : "", near ? near : "", near ? "'? " : "", all);
+}
+
+static bool choose_watchdog(struct mynah_system *s, const char *text, const char *option, GError **error)
+{
+    static const char *const names[] = { "reset", "shutdown", "poweroff", "pause", "debug", "none", "inject-nmi", NULL };
+
+    return choose(names, text, option, &vm_actions(s->vm)->watchdog, error);
 }
 
 static bool apply_action(struct mynah_system *s, struct api_keyval *list, GError **error)
 {
     static const char *const reboot[] = { "reset", "shutdown", NULL }, *const shutdown[] = { "poweroff", "pause", NULL };
     static const char *const panic[] = { "shutdown", "pause", "exit-failure", "none", NULL };
-    static const char *const watchdog[] = { "reset", "shutdown", "poweroff", "pause", "debug", "none", "inject-nmi", NULL };
     struct vm_actions *actions = vm_actions(s->vm);
     const char *text;
 
-    if ((text = api_keyval_get(list, "reboot")) && !choose(reboot, 2, text, "reboot", &actions->reboot, error))
+    if ((text = api_keyval_get(list, "reboot")) && !choose(reboot, text, "-action reboot=", &actions->reboot, error))
         return false;
-    if ((text = api_keyval_get(list, "shutdown")) && !choose(shutdown, 2, text, "shutdown", &actions->shutdown, error))
+    if ((text = api_keyval_get(list, "shutdown")) && !choose(shutdown, text, "-action shutdown=", &actions->shutdown, error))
         return false;
-    if ((text = api_keyval_get(list, "panic")) && !choose(panic, 4, text, "panic", &actions->panic, error))
+    if ((text = api_keyval_get(list, "panic")) && !choose(panic, text, "-action panic=", &actions->panic, error))
         return false;
-    if ((text = api_keyval_get(list, "watchdog")) && !choose(watchdog, 7, text, "watchdog", &actions->watchdog, error))
-        return false;
-    return true;
+    return !(text = api_keyval_get(list, "watchdog")) || choose_watchdog(s, text, "-action watchdog=", error);
 }
 
 static bool parse_date(const char *text, s64 *ns, GError **error)
@@ -182,6 +190,8 @@ static bool apply_one(struct mynah_system *s, struct api_option_use *use, GError
         return system_apply_seed(s, use->text, error);
     case API_OPTION_ACTION:
         return apply_action(s, use->keyval, error);
+    case API_OPTION_WATCHDOG_ACTION:
+        return choose_watchdog(s, use->text, "-watchdog-action ", error);
     case API_OPTION_NO_REBOOT:
         vm_actions(s->vm)->reboot = VM_REBOOT_SHUTDOWN;
         return true;

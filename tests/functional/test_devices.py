@@ -1,5 +1,6 @@
 # tests/functional/test_devices.py - the virt board's devices from outside: qtest, the monitor's pages, trace events.
 import re
+import socket
 
 import pytest
 
@@ -52,3 +53,20 @@ def test_trace_option(tmp_path):
         q.writel(0x101010, 1)
         q.readl(0x10001000)
     assert log.read_text() == "goldfish_rtc_irq_enabled_write offset 0x10 size 4 value 0x1\n"
+
+
+@pytest.mark.parametrize("option", [["-watchdog-action", "pause"], ["-action", "watchdog=pause"], ["-action", "watchdog=none", "-watchdog-action", "pause"]], ids=" ".join)
+def test_expired_watchdog_does_what_the_option_says(start, tmp_path, option):
+    path = tmp_path / "qtest"
+    machine = start("-M", "virt", "-bios", "none", "-accel", "qtest", "-qtest", f"unix:{path},server=on,wait=off", "-device", "i6300esb,addr=2", *option,
+                    qmp=True)
+    connection = socket.socket(socket.AF_UNIX)
+    connection.connect(str(path))
+    config, registers = 0x30010000, 0x40000000
+    with Qtest(connection) as qtest:
+        qtest.writel(config + 0x10, registers)
+        qtest.writew(config + 4, 2)
+        qtest.writeb(config + 0x68, 2)  # enabled, with two stages of 1040 seconds
+        qtest.clock_step(3000_000_000_000)
+        assert machine.qmp.event("WATCHDOG")["data"] == {"action": "pause"}
+        assert machine.qmp.command("query-status")["status"] == "paused"

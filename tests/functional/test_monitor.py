@@ -172,6 +172,7 @@ def test_human_monitor(tmp_path, none_exists):
     (["-vnc", ":1"], "-vnc: QEMU has -vnc; Mynah does not yet"),
     (["-smp", "cpu=2"], "-smp cpu=2: no such parameter: 'cpu'\ndid you mean 'cpus'?"),
     (["-M", "virt", "disk.img"], "-hda disk.img: Could not open 'disk.img'"),
+    (["-M", "virt", "-watchdog-action", "paus"], "-watchdog-action paus: no such action\ndid you mean 'pause'? it is one of: reset, "),
     (["-M", "vrit"], "did you mean 'virt'?"),
     (["-M", "virt,acip=off"], "has no property 'acip'\ndid you mean 'acpi'?"),
     (["-M", "virt", "-cpu", "rv63"], "unknown CPU model 'rv63'\ndid you mean 'rv64'?"),
