@@ -117,7 +117,9 @@ static u64 read_discard_sectors(void *device, u32 index)
 
 static u64 read_discard_alignment(void *device, u32 index)
 {
-    return block_bytes(device) / SECTOR;
+    struct virtio_blk *blk = device;
+
+    return (blk->discard_granularity == UINT32_MAX ? block_bytes(blk) : blk->discard_granularity) / SECTOR;
 }
 
 static u64 read_zeroes_sectors(void *device, u32 index)
@@ -424,6 +426,8 @@ static bool check(struct virtio_blk *blk, GError **error)
         return error_set(error, "logical_block_size and physical_block_size are powers of two from 512 on");
     if (blk->physical_block_size && blk->physical_block_size < block_bytes(blk))
         return error_set(error, "logical_block_size > physical_block_size not supported");
+    if (blk->discard_granularity != UINT32_MAX && blk->discard_granularity % block_bytes(blk))
+        return error_set(error, "discard_granularity must be a multiple of logical_block_size");
     if (!bits_is_power_of_2(blk->queue_size))
         return error_set(error, "queue-size must be a power of 2");
     if (blk->num_queues == 0 || (blk->num_queues != 65535 && blk->num_queues > VIRTIO_QUEUES))

@@ -56,7 +56,9 @@ static void describe_controller(struct nvme *n, u8 *page)
 static void describe_space(const struct nvme_namespace *space, u8 *page)
 {
     u64 blocks = nvme_space_blocks(space);
-    u32 physical = MAX(space->physical >> space->shift, 1u), granularity = MAX(physical, 4096u >> space->shift);
+    u32 physical = MAX(space->physical >> space->shift, 1u);
+    u32 bytes = space->granularity == UINT32_MAX ? MAX(space->physical, 4096u) : space->granularity;
+    u32 granularity = CLAMP(bytes >> space->shift, 1u, 65536u);
 
     bits_store_le(page + 0, 8, blocks);
     bits_store_le(page + 8, 8, blocks);

@@ -74,6 +74,8 @@ static bool check(const struct nvme_space_options *o, GError **error)
         return false;
     if (o->physical && o->physical < MAX(o->logical, 512))
         return error_set(error, "logical_block_size > physical_block_size not supported");
+    if (o->granularity != UINT32_MAX && o->granularity % MAX(o->logical, 512))
+        return error_set(error, "discard_granularity must be a multiple of logical_block_size");
     return (o->mcl && o->mssrl) || error_set(error, "mcl and mssrl must be 1 at least");
 }
 
@@ -140,6 +142,7 @@ struct nvme_namespace *nvme_space_add(struct vm_object *controller, struct vm_ob
     *space = (struct nvme_namespace){ .controller = n, .id = id, .disk = disk, .eui64 = o->eui64, .owner = owner };
     space->shift = (u32)__builtin_ctzll(o->logical ? o->logical : 512);
     space->physical = (u32)MAX(o->physical, BIT64(space->shift));
+    space->granularity = (u32)o->granularity;
     space->own_shift = space->shift;
     space->mcl = (u32)MIN(o->mcl, MAX(copy_bytes >> MAX(space->shift, 12u), 1));
     space->mssrl = (u16)MIN(o->mssrl, space->mcl);

@@ -282,7 +282,7 @@ static bool add_functions(struct nvme *n, GError **error)
 static bool add_own_space(struct nvme *n, GError **error)
 {
     const struct nvme_space_options options = { .drive = n->drive, .id = 1, .logical = n->logical_block_size, .physical = n->physical_block_size,
-                                                .share_rw = n->share_rw, .mcl = 128, .mssrl = 128, .msrc = 127 };
+                                                .granularity = n->discard_granularity, .share_rw = n->share_rw, .mcl = 128, .mssrl = 128, .msrc = 127 };
 
     if (!n->drive || !*n->drive)
         return true;

@@ -53,6 +53,7 @@ struct nvme_namespace {
     struct disk *disk;
     u32 shift;      /* log2 of a logical block's bytes */
     u32 physical;   /* bytes */
+    u32 granularity; /* of deallocating, bytes; UINT32_MAX: chosen */
     u32 own_shift;  /* as the user gave it */
     u32 mcl;        /* most blocks of a copy, of one of its ranges, most ranges less one */
     u16 mssrl;

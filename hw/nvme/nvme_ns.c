@@ -13,8 +13,8 @@ static bool realize(void *device, GError **error)
     struct nvme_ns *ns = device;
     struct bus *bus = bus_for(&ns->device, "nvme-bus", error);
     const struct nvme_space_options options = { .drive = ns->drive, .uuid = ns->uuid, .id = ns->nsid, .logical = ns->logical_block_size,
-                                                .physical = ns->physical_block_size, .eui64 = ns->eui64, .share_rw = ns->share_rw,
-                                                .mcl = ns->mcl, .mssrl = ns->mssrl, .msrc = ns->msrc };
+                                                .physical = ns->physical_block_size, .granularity = ns->discard_granularity,
+                                                .eui64 = ns->eui64, .share_rw = ns->share_rw, .mcl = ns->mcl, .mssrl = ns->mssrl, .msrc = ns->msrc };
 
     if (!bus)
         return false;

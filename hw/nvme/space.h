@@ -10,6 +10,7 @@ struct nvme_space_options {
     const char *drive, *uuid; /* uuid NULL: made of the controller's serial number and the namespace's number */
     u32 id;                   /* 0: the first that is free */
     u64 logical, physical;    /* bytes; 0: 512 */
+    u64 granularity;          /* of deallocating, bytes; UINT32_MAX: chosen */
     u64 eui64;                /* 0: none */
     u32 mcl;                  /* limits of Copy: blocks in all, of one range, ranges less one */
     u16 mssrl;

@@ -48,6 +48,24 @@ static void identifies(struct bench *bench, gconstpointer data)
     nvme_finish(&d);
 }
 
+struct granularity {
+    const char *properties;
+    u32 blocks;
+};
+
+/* Preferred granularity and alignment of deallocating, in blocks less one. */
+static void deallocates(struct bench *bench, gconstpointer data)
+{
+    const struct granularity *row = data;
+    struct nvme_driver d;
+
+    nvme_on(&d, bench, row->properties);
+    g_assert_cmphex(identify(&d, 0, 1), ==, 0);
+    g_assert_cmpuint(bits_load_le((u8 *)nvme_ram(&d, NVME_PAGE) + 68, 2), ==, row->blocks - 1);
+    g_assert_cmpuint(bits_load_le((u8 *)nvme_ram(&d, NVME_PAGE) + 70, 2), ==, row->blocks - 1);
+    nvme_finish(&d);
+}
+
 static u16 feature(struct nvme_driver *d, u8 opcode, u32 number, u32 value)
 {
     struct nvme_sqe e = nvme_command(opcode, 0, NVME_PAGE, 0);
@@ -169,8 +187,18 @@ static void namespaces(struct bench *bench, gconstpointer data)
 
 int main(int argc, char **argv)
 {
+    static const struct granularity rows[] = {
+        { "mdts=5", 8 }, { "physical_block_size=8192", 16 }, { "logical_block_size=4096", 1 }, { "discard_granularity=65536", 128 },
+        { "discard_granularity=512", 1 }, { "discard_granularity=0", 1 }, { "discard_granularity=2147483648", 65536 },
+    };
+
     g_test_init(&argc, &argv, NULL);
     BENCH_TEST("/nvme/identify", identifies);
+    for (u32 i = 0; i < ARRAY_SIZE(rows); i++) {
+        g_autofree char *name = g_strconcat("/nvme/deallocates/", rows[i].properties, NULL);
+
+        g_test_add(name, struct bench, &rows[i], bench_set_up, deallocates, bench_tear_down);
+    }
     BENCH_TEST("/nvme/features", features);
     BENCH_TEST("/nvme/logs-events", logs_and_events);
     BENCH_TEST("/nvme/namespaces", namespaces);

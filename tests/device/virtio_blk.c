@@ -34,6 +34,21 @@ static void transfers(struct desk *s, gconstpointer data)
     g_assert_cmpuint(request(s, DISCARD, 0, 16, false), ==, 0);
 }
 
+struct alignment {
+    const char *properties;
+    u32 sectors;
+};
+
+/* discard_sector_alignment of the configuration space. */
+static void discards(struct desk *s, gconstpointer data)
+{
+    const struct alignment *row = data;
+
+    open_disk(s, "{\"driver\":\"file\",\"filename\":\"%s\",\"node-name\":\"d\"}");
+    begin(s, PCI_MODERN, row->properties, BIT64(13));
+    g_assert_cmpuint(bench_read(&s->bench, driver_config_at(&s->driver, 44), 4), ==, row->sectors);
+}
+
 /* EDK2's legacy driver sets up its queue before it writes its features. */
 static void features_last(struct desk *s, gconstpointer data)
 {
@@ -175,6 +190,9 @@ static void write_cache(struct desk *s, gconstpointer data)
 int main(int argc, char **argv)
 {
     static const char *const transports[] = { "mmio-legacy", "mmio-modern", "pci-legacy", "pci-modern", "pci-msix" };
+    static const struct alignment alignments[] = {
+        { "drive=d", 1 }, { "drive=d;logical_block_size=4096", 8 }, { "drive=d;discard_granularity=65536", 128 }, { "drive=d;discard_granularity=0", 0 },
+    };
 
     g_test_init(&argc, &argv, NULL);
     for (unsigned i = 0; i < TRANSPORTS; i++) {
@@ -184,6 +202,11 @@ int main(int argc, char **argv)
     }
     g_test_add("/virtio-blk/features-last/mmio", struct desk, GUINT_TO_POINTER(MMIO_LEGACY), set_up, features_last, tear_down);
     g_test_add("/virtio-blk/features-last/pci", struct desk, GUINT_TO_POINTER(PCI_LEGACY), set_up, features_last, tear_down);
+    for (unsigned i = 0; i < ARRAY_SIZE(alignments); i++) {
+        g_autofree char *name = g_strconcat("/virtio-blk/discards/", alignments[i].properties, NULL);
+
+        g_test_add(name, struct desk, &alignments[i], set_up, discards, tear_down);
+    }
     g_test_add("/virtio-blk/mistakes", struct desk, NULL, set_up, mistakes, tear_down);
     g_test_add("/virtio-blk/read-only", struct desk, NULL, set_up, read_only, tear_down);
     g_test_add("/virtio-blk/reset", struct desk, NULL, set_up, reset_in_mid_air, tear_down);

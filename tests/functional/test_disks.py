@@ -60,9 +60,11 @@ def test_writethrough_is_told(start, tmp_path):
     assert [disk["removable"] for disk in disks] == [False, False, True]  # nobody has the last one
 
 
+NULL = ["-blockdev", "driver=null-co,node-name=n"]
+
+
 def mapping(entries, more=""):
-    return ["-object", "iothread,id=t0", "-blockdev", "driver=null-co,node-name=n",
-            "-device", '{"driver":"virtio-blk-pci","drive":"n","num-queues":2,%s"iothread-vq-mapping":[%s]}' % (more, entries)]
+    return ["-object", "iothread,id=t0", *NULL, "-device", '{"driver":"virtio-blk-pci","drive":"n","num-queues":2,%s"iothread-vq-mapping":[%s]}' % (more, entries)]
 
 
 @pytest.mark.parametrize("arguments,text", [
@@ -85,6 +87,8 @@ def mapping(entries, more=""):
     (["-device", "virtio-blk-pci,drive=nothing"], "can't find value 'nothing'"),
     (["-device", "virtio-blk-pci"], "drive property not set"),
     (["-drive", "file=x,if=none,bps=1,bps_rd=1"], "cannot be used at the same time"),
+    ([*NULL, "-device", "virtio-blk-pci,drive=n,discard_granularity=1000"], "discard_granularity must be a multiple of logical_block_size"),
+    ([*NULL, "-device", "nvme,serial=s,drive=n,discard_granularity=512,logical_block_size=4096"], "discard_granularity must be a multiple of logical_block_size"),
     (["-blockdev", "throttle,node-name=t,throttle-group=g,file.driver=null-co"], "Throttle group 'g' does not exist"),
     (["-drive", "file=x,if=none,werror=stopp"], "'stopp' invalid write error action"),
     (["-drive", "file=x,if=none,rerror=enospc"], "'enospc' invalid read error action"),
