@@ -27,8 +27,10 @@ static bool add_blockdev(struct mynah_system *s, struct api_option_use *use, GEr
     return ok;
 }
 
-static bool choose_cache(const char *mode, unsigned *flags, GError **error)
+/* What cache=MODE stands for; cache.direct, cache.no-flush and cache.writeback have the last word. */
+static bool choose_mode(const char *mode, unsigned *flags, bool *writeback, GError **error)
 {
+    *writeback = strcmp(mode, "writethrough") && strcmp(mode, "directsync");
     if (!strcmp(mode, "none") || !strcmp(mode, "directsync") || !strcmp(mode, "off"))
         *flags |= BLOCK_OPEN_DIRECT;
     else if (!strcmp(mode, "unsafe"))
@@ -40,9 +42,24 @@ static bool choose_cache(const char *mode, unsigned *flags, GError **error)
     return true;
 }
 
-static bool read_flags(struct api_keyval *list, unsigned *flags, GError **error)
+static bool choose_cache(struct api_keyval *list, unsigned *flags, bool *writeback, GError **error)
 {
-    const char *cache = api_keyval_get(list, "cache"), *discard = api_keyval_get(list, "discard");
+    const char *mode = api_keyval_get(list, "cache");
+
+    *writeback = true;
+    if (mode && !choose_mode(mode, flags, writeback, error))
+        return false;
+    bool direct = *flags & BLOCK_OPEN_DIRECT, no_flush = *flags & BLOCK_OPEN_NO_FLUSH;
+    if (!api_keyval_get_bool(list, "cache.direct", &direct, error) || !api_keyval_get_bool(list, "cache.no-flush", &no_flush, error) ||
+        !api_keyval_get_bool(list, "cache.writeback", writeback, error))
+        return false;
+    *flags = (*flags & ~(unsigned)(BLOCK_OPEN_DIRECT | BLOCK_OPEN_NO_FLUSH)) | (direct ? BLOCK_OPEN_DIRECT : 0) | (no_flush ? BLOCK_OPEN_NO_FLUSH : 0);
+    return true;
+}
+
+static bool read_flags(struct api_keyval *list, unsigned *flags, bool *writeback, GError **error)
+{
+    const char *discard = api_keyval_get(list, "discard");
     const char *media = api_keyval_get(list, "media");
     bool read_only = media && !strcmp(media, "cdrom");
 
@@ -50,7 +67,7 @@ static bool read_flags(struct api_keyval *list, unsigned *flags, GError **error)
         return error_set(error, "'%s' invalid media", media);
     if (!api_keyval_get_bool(list, "readonly", &read_only, error) || !api_keyval_get_bool(list, "read-only", &read_only, error))
         return false;
-    if (cache && !choose_cache(cache, flags, error))
+    if (!choose_cache(list, flags, writeback, error))
         return false;
     if (discard && (!strcmp(discard, "unmap") || !strcmp(discard, "on")))
         *flags |= BLOCK_OPEN_UNMAP;
@@ -103,7 +120,7 @@ static void set_text(struct json_object *options, const char *key, const char *v
 }
 
 /* NULL without *error: no medium. */
-static struct json_object *drive_options(struct api_keyval *list, GError **error)
+static struct json_object *drive_options(struct api_keyval *list, bool *writeback, GError **error)
 {
     const char *file = api_keyval_get(list, "file"), *format = api_keyval_get(list, "format"), *driver = api_keyval_get(list, "driver");
     struct json_object *options;
@@ -113,7 +130,7 @@ static struct json_object *drive_options(struct api_keyval *list, GError **error
         error_set(error, "Cannot specify both 'driver' and 'format'");
         return NULL;
     }
-    if (!read_flags(list, &flags, error))
+    if (!read_flags(list, &flags, writeback, error))
         return NULL;
     if (!file || !*file)
         return NULL;
@@ -128,6 +145,7 @@ static struct json_object *drive_options(struct api_keyval *list, GError **error
 }
 
 static const char *const drive_keys[] = { "file", "format", "driver", "if", "id", "index", "bus", "unit", "media", "cache", "aio", "readonly", "read-only",
+                                          "cache.direct", "cache.no-flush", "cache.writeback",
                                           "discard", "detect-zeroes", "node-name", "file.locking", "snapshot", "werror", "rerror", NULL };
 
 /* What the board or a device cannot do without. */
@@ -153,7 +171,7 @@ static bool add_drive(struct mynah_system *s, struct api_keyval *list, const cha
     struct system_drive *drive;
     GError *why = NULL;
     struct json_object *options;
-    const char *cache = api_keyval_get(list, "cache");
+    bool writeback = true;
     struct disk *disk = NULL;
     enum disk_on_error read, write;
     g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
@@ -163,7 +181,7 @@ static bool add_drive(struct mynah_system *s, struct api_keyval *list, const cha
     if (!api_keyval_get_bool(list, "snapshot", &overlay, error) || !(drive = system_place_drive(s, list, what, error)) ||
         !choose_on_errors(list, drive, &read, &write, error) || !system_drive_limits(list, &limits, &group, names, error))
         return false;
-    options = drive_options(list, &why);
+    options = drive_options(list, &writeback, &why);
     if (why) {
         g_propagate_error(error, why);
         return false;
@@ -171,7 +189,7 @@ static bool add_drive(struct mynah_system *s, struct api_keyval *list, const cha
     if (check_keys(list, names, error) && (options || needs_medium(drive, error)))
         disk = disk_add_drive(s->disks, drive->id, options, overlay && options, error);
     json_object_put(options);
-    if (disk && cache && (!strcmp(cache, "writethrough") || !strcmp(cache, "directsync")))
+    if (disk && !writeback)
         disk_set_writethrough(disk, true);
     if (disk)
         disk_set_on_error(disk, read, write);

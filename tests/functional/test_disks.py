@@ -90,6 +90,8 @@ def mapping(entries, more=""):
     ([*NULL, "-device", "virtio-blk-pci,drive=n,discard_granularity=1000"], "discard_granularity must be a multiple of logical_block_size"),
     ([*NULL, "-device", "nvme,serial=s,drive=n,discard_granularity=512,logical_block_size=4096"], "discard_granularity must be a multiple of logical_block_size"),
     (["-blockdev", "throttle,node-name=t,throttle-group=g,file.driver=null-co"], "Throttle group 'g' does not exist"),
+    (["-drive", "file=x,if=none,cache.direct=maybe"], "'cache.direct'"),
+    (["-drive", "file=x,if=none,cache.dirct=on"], "did you mean 'cache.direct'?"),
     (["-drive", "file=x,if=none,werror=stopp"], "'stopp' invalid write error action"),
     (["-drive", "file=x,if=none,rerror=enospc"], "'enospc' invalid read error action"),
 ])
@@ -97,6 +99,21 @@ def test_mistakes_get_one_clear_line(arguments, text, tmp_path):
     program = os.path.abspath(os.environ.get("MYNAH", "build/mynah-system-riscv64"))
     result = subprocess.run([program, *IDLE, *arguments], capture_output=True, text=True, timeout=60, cwd=tmp_path, check=False)
     assert result.returncode == 1 and text in result.stderr, result
+
+
+@pytest.mark.parametrize("options, direct, no_flush, writeback", [
+    ("cache.direct=on,cache.no-flush=on,cache.writeback=on", True, True, True),
+    ("cache.direct=on,aio=native", True, False, True),
+    ("cache=none,aio=native", True, False, True),
+    ("cache=directsync,cache.direct=off", False, False, False),
+    ("cache=unsafe,cache.no-flush=off,cache.writeback=off", False, False, False),
+    ("cache=writethrough,cache.writeback=on", False, False, True),
+])
+def test_cache_modes_in_parts(start, tmp_path, options, direct, no_flush, writeback):
+    """The parts have the last word over the mode."""
+    (tmp_path / "a").write_bytes(bytes(1 << 20))
+    machine = start(*IDLE, "-bios", "none", "-drive", f"file=a,if=virtio,format=raw,{options}", qmp=True)
+    assert machine.qmp.command("query-block")[0]["inserted"]["cache"] == {"direct": direct, "no-flush": no_flush, "writeback": writeback}
 
 
 def test_files_that_a_client_hands_over(start, tmp_path):
