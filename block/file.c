@@ -350,6 +350,8 @@ static bool open_file(struct block_node *node, const struct api_blockdev_options
     file->lock = !(options->has_locking && options->locking == API_ON_OFF_AUTO_OFF);
     file->lock_wanted = options->has_locking && options->locking == API_ON_OFF_AUTO_ON;
     file->threads = options->has_aio && options->aio == API_BLOCKDEV_AIO_OPTIONS_THREADS;
+    if (options->has_aio && options->aio == API_BLOCKDEV_AIO_OPTIONS_NATIVE && !node->cache_direct)
+        return error_set(error, "aio=native was specified, but it requires cache.direct=on, which was not specified");
     file->fd = open_fd(node, &auto_read_only);
     if (file->fd == -EINVAL && node->cache_direct) {
         error_set(error, "Could not open '%s': file system does not support O_DIRECT", node->filename);
