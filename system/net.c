@@ -110,6 +110,11 @@ static bool plan_card(struct mynah_system *s, const char *netdev, const char *mo
         api_keyval_destroy(card);
         return false;
     }
+    if (mac && address[0] & 1) {
+        api_keyval_destroy(card);
+        error_set(error, "NIC cannot have multicast MAC address '%s'", mac);
+        return error_hint(error, "the first byte is even, for example 52:54:00:12:34:56");
+    }
     api_keyval_set(card, "driver", model && strcmp(model, "virtio") ? model : "virtio-net-pci");
     if (id)
         api_keyval_set(card, "id", id);

@@ -192,6 +192,8 @@ def test_human_monitor(tmp_path, none_exists):
     (["-M", "none", "-global", "virtio-rng-pcii.x=1", "-gdb", "tcpp::1"],
      "note: -global virtio-rng-pcii.x=1: there is no type 'virtio-rng-pcii'; did you mean 'virtio-rng-pci'?"),
     (["-M", "virt", "-vga", "std"], "-vga std: Mynah does not have this yet\nwhat there is: none"),
+    (["-M", "virt", "-nic", "user,mac=01:00:00:00:00:01"], "NIC cannot have multicast MAC address '01:00:00:00:00:01'"),
+    (["-M", "virt", "-net", "nic,macaddr=33:33:00:00:00:01"], "NIC cannot have multicast MAC address '33:33:00:00:00:01'"),
     (["-M", "virt", "-m", "lots"], "parameter 'size' expects a size, not 'lots'"),
     (["-M", "virt", "-object", "monitor-qmp,id=m,chardev=no"], "there is no chardev 'no'"),
     (["-M", "virt", "-action", "reboot=foo"], "reboot is one of: reset, shutdown"),
