@@ -38,13 +38,28 @@ static bool add_subsystem(struct pci_function *function, GError **error)
     return true;
 }
 
+/* Chassis and slot together are a slot's name for the guest (PCI Express Base 5.0, 7.5.3.9). */
+static bool check_slot(const struct pcie_root_port *port, const struct pci_bus *bus, GError **error)
+{
+    for (u32 i = 0; i < PCI_FUNCTIONS; i++) {
+        struct device *device = bus->function[i] ? bus->function[i]->device : NULL;
+        const struct pcie_root_port *other = (struct pcie_root_port *)device;
+
+        if (!device || !vm_object_is_a(&device->object, "pcie-root-port") || other->chassis != port->chassis || other->slot_number != port->slot_number)
+            continue;
+        error_set(error, "chassis %u, slot %u is that of '%s'", port->chassis, port->slot_number, device->object.name);
+        return error_hint(error, "give each root port a slot of its own, for example slot=%u", port->slot_number + 1);
+    }
+    return true;
+}
+
 static bool realize(void *device, GError **error)
 {
     static const u8 widths[] = { 1, 2, 4, 8, 12, 16, 32 };
     struct pcie_root_port *port = device;
     struct pci_bus *above = pci_device_bus(&port->device, error);
 
-    if (!above)
+    if (!above || !check_slot(port, above, error))
         return false;
     pci_function_init(&port->pci, &port->device, port->state->config, PCI_CONFIG_BYTES, &identity);
     port->pci.written = written;

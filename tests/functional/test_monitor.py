@@ -197,6 +197,8 @@ def test_human_monitor(tmp_path, none_exists):
     (["-M", "virt", "-m", "lots"], "parameter 'size' expects a size, not 'lots'"),
     (["-M", "virt", "-object", "monitor-qmp,id=m,chardev=no"], "there is no chardev 'no'"),
     (["-M", "virt", "-action", "reboot=foo"], "reboot is one of: reset, shutdown"),
+    (["-M", "virt", "-device", "pcie-root-port,id=a", "-device", "pcie-root-port,id=b"], "chassis 0, slot 0 is that of 'a'\ngive each root port a slot of its own"),
+    (["-M", "virt", "-device", "pcie-root-port,id=a,chassis=2,slot=3", "-device", "pcie-root-port,id=b,chassis=2,slot=3"], "chassis 2, slot 3 is that of 'a'"),
     (["-M", "virt,memory-backend=x"], "there is no such memory backend\nmake it with -object memory-backend-ram,id=x"),
     (["-M", "virt,memory-backend=x", "-m", "1G", "-object", "memory-backend-ram,id=x,size=64M"],
      "memory-backend=x has 67108864 bytes, the machine 1073741824"),
