@@ -1,7 +1,9 @@
 /* system/help.c - "X help": lists of machines, CPUs, devices, accelerators, and properties of one of them. */
+#include "api/types.h"
 #include "base/log.h"
 #include "host/folders.h"
 #include "hw/core/trace.h"
+#include "net/net.h"
 #include "system/system.h"
 #include "vm/vcpu.h"
 #include <stdio.h>
@@ -139,6 +141,56 @@ static bool help_for(struct mynah_system *s, struct api_option_use *use)
     return false;
 }
 
+static void list_card(const struct vm_class *class, void *opaque)
+{
+    const struct listing *listing = opaque;
+
+    if (!class->abstract && class->user_creatable && vm_class_is_a(class, "device", listing->guest) && vm_class_property(class, listing->guest, "netdev"))
+        puts(class->name);
+}
+
+static void show_cards(struct mynah_system *s, const char *title)
+{
+    puts(title);
+    list(s, list_card, "device");
+}
+
+static void show_netdevs(void)
+{
+    g_autofree char *all = g_strjoinv("\n", (char **)net_kinds());
+
+    printf("Available netdev backend types:\n%s\n", all);
+}
+
+static bool is_help(const struct api_keyval *list, const char *key)
+{
+    const struct api_keyval_item *item = api_keyval_find(list, key);
+
+    return item && (!strcmp(item->value, "help") || !strcmp(item->value, "?"));
+}
+
+/* Of values: -nic model=help, -drive format=help; and -netdev help, -nic help. */
+static bool help_for_value(struct mynah_system *s, struct api_option_use *use)
+{
+    bool network = use->id == API_OPTION_NIC || use->id == API_OPTION_NET;
+
+    if (network && is_help(use->keyval, "model")) {
+        show_cards(s, "Available NIC models for this configuration:");
+    } else if (use->id == API_OPTION_NETDEV && api_keyval_wants_help(use->keyval)) {
+        show_netdevs();
+    } else if (use->id == API_OPTION_NIC && api_keyval_wants_help(use->keyval)) {
+        show_netdevs();
+        show_cards(s, "\nAvailable NIC models (use -nic model=help for a filtered list):");
+    } else if (use->id == API_OPTION_DRIVE && is_help(use->keyval, "format")) {
+        g_autofree char *all = g_strjoinv(" ", (char **)api_type_blockdev_driver.values);
+
+        printf("Supported formats: %s\nSupported formats (read-only): %s\n", all, all);
+    } else {
+        return false;
+    }
+    return true;
+}
+
 /* -L help */
 static char *list_firmware_folders(void)
 {
@@ -161,7 +213,7 @@ bool system_help(struct mynah_system *s)
         struct api_option_use *use = api_option_at(s->options, i);
         g_autofree char *text = NULL;
 
-        if (use->keyval && help_for(s, use))
+        if (use->keyval && (help_for(s, use) || help_for_value(s, use)))
             return true;
         if (use->id == API_OPTION_TRACE && api_keyval_wants_help(use->keyval)) {
             device_trace_events(s->guest, print_event, NULL);

@@ -254,6 +254,23 @@ def test_version_and_help():
     assert text.count("Example: ") >= 6 and "-kernel FILE" in text
 
 
+@pytest.mark.parametrize("arguments, lines", [
+    (["-netdev", "help"], ["Available netdev backend types:", "user", "tap"]),
+    (["-nic", "help"], ["Available netdev backend types:", "user", "", "virtio-net-pci"]),
+    (["-nic", "model=help"], ["Available NIC models for this configuration:", "virtio-net-pci", "virtio-net-device", "e1000e"]),
+    (["-nic", "user,model=?"], ["virtio-net-pci"]),
+    (["-net", "nic,model=help"], ["virtio-net-pci"]),
+    (["-drive", "format=help"], []),
+], ids=lambda arguments: " ".join(arguments) or None)
+def test_lists_instead_of_values(arguments, lines):
+    done = run(*arguments)
+    text = done.stdout.decode()
+    assert done.returncode == 0 and done.stderr == b"" and set(lines) <= set(text.split("\n")), done
+    assert "virtio-rng-pci" not in text and "scsi-hd" not in text
+    if not lines:
+        assert {"raw", "qcow2", "file"} < set(text.splitlines()[0].removeprefix("Supported formats: ").split())
+
+
 def test_json_forms(empty):
     """What a client may write where: single quotes, an id of any kind, unknown members."""
     empty.qmp.socket.sendall(b"{'execute': 'query-name', 'id': {'a': [1, null]}}\n")
