@@ -117,7 +117,7 @@ struct cpu_class {
     u32 pinned_count;
     const u16 *pinned_fp;    /* the same for registers of type f64 */
     u32 pinned_fp_count;
-    u16 stack_pointer; /* register (index into regs) that most code uses as such */
+    u16 stack_pointer; /* register (index into regs) that most code uses as such: its accesses ask first for its last page. IR_NONE: none */
     s32 state_fp_rounding, state_fp_flags; /* offsets of u8: code_layout.fp_rounding, fp_flags */
     const struct ir_helper *const *helpers; /* that translate makes calls of, NULL-terminated; may be NULL */
     s32 state_vectors, state_vector_length; /* of code_layout.vectors, vector_length; unused where no vector op is translated */

@@ -239,6 +239,21 @@ void x86_emit_cross(struct tcg_engine *e, u32 exit)
     x86_link_stub(e, exit, site);
 }
 
+/* By the field that the link fills; reg: as in x86_jump. */
+static void jump_by_link(struct tcg_engine *e, struct x86_cold *cold, u16 reg)
+{
+    if (reg == IR_NONE) {
+        pad(e, x86_padding(e->code.p, 1));
+        cold->from = x86_jmp(&e->code);
+        return;
+    }
+    push_return(e, reg);
+    align_call(e, 5, 1);
+    cold->from = x86_call(&e->code);
+    cold->back = e->code.p;
+    go_on(e);
+}
+
 /* The same in hot code; reg: as in x86_jump. */
 static void jump_guarded(struct tcg_engine *e, u32 exit, u16 reg)
 {
@@ -253,16 +268,7 @@ static void jump_guarded(struct tcg_engine *e, u32 exit, u16 reg)
     cold->put = reg;
     cold->from_unaligned = g.poll;
     cold->check = g.other;
-    if (reg == IR_NONE) {
-        pad(e, x86_padding(e->code.p, 1));
-        cold->from = x86_jmp(&e->code);
-        return;
-    }
-    push_return(e, reg);
-    align_call(e, 5, 1);
-    cold->from = x86_call(&e->code);
-    cold->back = e->code.p;
-    go_on(e);
+    jump_by_link(e, cold, reg);
 }
 
 /* Into the page that is there in this context; a call comes back to where it would have. */
@@ -392,15 +398,7 @@ void x86_jump(struct tcg_engine *e, u32 exit, u16 reg, bool polls)
         poll(e);
         cold->from_unaligned = x86_jcc(&e->code, CC_NE);
     }
-    if (reg == IR_NONE) {
-        pad(e, x86_padding(e->code.p, 1));
-        cold->from = x86_jmp(&e->code);
-        return;
-    }
-    push_return(e, reg);
-    align_call(e, 5, 1);
-    cold->from = x86_call(&e->code);
-    go_on(e);
+    jump_by_link(e, cold, reg);
 }
 
 void x86_emit_exit(struct tcg_engine *e, const struct ir_op *op)
