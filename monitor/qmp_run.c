@@ -25,7 +25,7 @@ bool qmp_cont(struct monitor *monitor, GError **error)
 {
     enum vm_run_state state = vm_run_state(monitor->set->vm);
 
-    if (state == VM_SHUTDOWN || state == VM_GUEST_PANICKED || state == VM_INTERNAL_ERROR)
+    if (state == VM_SHUTDOWN || state == VM_INTERNAL_ERROR)
         return error_set(error, "Resetting the Virtual Machine is required");
     vm_cont(monitor->set->vm);
     return true;

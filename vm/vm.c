@@ -376,6 +376,11 @@ static void shut_down(struct vm *vm, enum vm_cause cause, int exit_status)
 {
     bool forced = cause == VM_CAUSE_HOST_QMP_QUIT || cause == VM_CAUSE_HOST_SIGNAL || cause == VM_CAUSE_HOST_UI;
 
+    if (cause == VM_CAUSE_GUEST_PANIC) {
+        vm_stop(vm, VM_GUEST_PANICKED);
+        if (vm->actions.panic == VM_PANIC_SHUTDOWN && vm->actions.shutdown == VM_SHUTDOWN_PAUSE)
+            return; /* -no-shutdown keeps crashed guests, too, for who wants to look at them */
+    }
     emit(vm, &(struct vm_event){ .kind = VM_EVENT_SHUTDOWN, .cause = cause });
     if (vm->actions.shutdown == VM_SHUTDOWN_PAUSE && !forced) {
         vm_stop(vm, VM_SHUTDOWN);
@@ -389,6 +394,18 @@ static void shut_down(struct vm *vm, enum vm_cause cause, int exit_status)
     vm->exit_status = exit_status;
 }
 
+/* A machine that stands does so at its beginning afterwards: whatever stopped it is of no matter any more, and cont starts it. */
+static void serve_reset(struct vm *vm, enum vm_cause cause)
+{
+    if (vm->actions.reboot == VM_REBOOT_SHUTDOWN && vm_cause_is_guest(cause)) {
+        shut_down(vm, cause, 0);
+        return;
+    }
+    vm_reset(vm, cause);
+    if (!vm_running(vm))
+        set_state(vm, VM_PRELAUNCH);
+}
+
 static void serve_requests(struct vm *vm)
 {
     host_lock_take(&vm->request_lock);
@@ -399,12 +416,8 @@ static void serve_requests(struct vm *vm)
         emit(vm, &(struct vm_event){ .kind = VM_EVENT_DEBUG, .vcpu = request.debug_vcpu });
         vm_stop(vm, VM_DEBUG);
     }
-    if (request.reset) {
-        if (vm->actions.reboot == VM_REBOOT_SHUTDOWN && vm_cause_is_guest(request.reset_cause))
-            shut_down(vm, request.reset_cause, 0);
-        else
-            vm_reset(vm, request.reset_cause);
-    }
+    if (request.reset)
+        serve_reset(vm, request.reset_cause);
     if (request.powerdown)
         emit(vm, &(struct vm_event){ .kind = VM_EVENT_POWERDOWN });
     if (request.stop)

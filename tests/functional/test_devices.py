@@ -6,6 +6,8 @@ import pytest
 
 from qtest import Qtest
 
+CONFIG, REGISTERS = 0x30010000, 0x40000000  # of a function at addr=2, and where its BAR is put
+
 
 @pytest.fixture
 def board(tmp_path):
@@ -55,18 +57,56 @@ def test_trace_option(tmp_path):
     assert log.read_text() == "goldfish_rtc_irq_enabled_write offset 0x10 size 4 value 0x1\n"
 
 
-@pytest.mark.parametrize("option", [["-watchdog-action", "pause"], ["-action", "watchdog=pause"], ["-action", "watchdog=none", "-watchdog-action", "pause"]], ids=" ".join)
-def test_expired_watchdog_does_what_the_option_says(start, tmp_path, option):
-    path = tmp_path / "qtest"
-    machine = start("-M", "virt", "-bios", "none", "-accel", "qtest", "-qtest", f"unix:{path},server=on,wait=off", "-device", "i6300esb,addr=2", *option,
-                    qmp=True)
+def qtest_beside_qmp(start, folder, *arguments):
+    """A machine that a device test drives, and its client."""
+    path = folder / "qtest"
+    machine = start("-M", "virt", "-bios", "none", "-accel", "qtest", "-qtest", f"unix:{path},server=on,wait=off", *arguments, qmp=True)
     connection = socket.socket(socket.AF_UNIX)
     connection.connect(str(path))
-    config, registers = 0x30010000, 0x40000000
-    with Qtest(connection) as qtest:
-        qtest.writel(config + 0x10, registers)
-        qtest.writew(config + 4, 2)
-        qtest.writeb(config + 0x68, 2)  # enabled, with two stages of 1040 seconds
+    return machine, Qtest(connection)
+
+
+def panic(qtest):
+    qtest.writel(CONFIG + 0x10, REGISTERS)
+    qtest.writew(CONFIG + 4, 2)
+    qtest.writeb(REGISTERS, 1)
+
+
+@pytest.mark.parametrize("options", [["-action", "panic=pause"], ["-no-shutdown"]], ids=" ".join)
+def test_crashed_guest_may_go_on(start, tmp_path, options):
+    machine, qtest = qtest_beside_qmp(start, tmp_path, "-device", "pvpanic-pci,addr=2", *options)
+    with qtest:
+        for way in ("cont", "system_reset"):
+            panic(qtest)
+            machine.qmp.event("GUEST_PANICKED")
+            machine.qmp.event("STOP")
+            assert machine.qmp.command("query-status")["status"] == "guest-panicked"
+            if way == "system_reset":
+                machine.qmp.command(way)
+                machine.qmp.event("RESET")
+                assert machine.qmp.command("query-status")["status"] == "prelaunch"
+            machine.qmp.command("cont")
+            machine.qmp.event("RESUME")
+            assert machine.qmp.command("query-status")["running"]
+
+
+@pytest.mark.parametrize("option, status", [("panic=exit-failure", 1), ("panic=shutdown", 0)])
+def test_crashed_guest_ends(start, tmp_path, option, status):
+    machine, qtest = qtest_beside_qmp(start, tmp_path, "-device", "pvpanic-pci,addr=2", "-action", option)
+    with qtest:
+        panic(qtest)
+        for name in ("GUEST_PANICKED", "STOP", "SHUTDOWN"):
+            machine.qmp.event(name)
+        assert machine.wait_exit() == status
+
+
+@pytest.mark.parametrize("option", [["-watchdog-action", "pause"], ["-action", "watchdog=pause"], ["-action", "watchdog=none", "-watchdog-action", "pause"]], ids=" ".join)
+def test_expired_watchdog_does_what_the_option_says(start, tmp_path, option):
+    machine, qtest = qtest_beside_qmp(start, tmp_path, "-device", "i6300esb,addr=2", *option)
+    with qtest:
+        qtest.writel(CONFIG + 0x10, REGISTERS)
+        qtest.writew(CONFIG + 4, 2)
+        qtest.writeb(CONFIG + 0x68, 2)  # enabled, with two stages of 1040 seconds
         qtest.clock_step(3000_000_000_000)
         assert machine.qmp.event("WATCHDOG")["data"] == {"action": "pause"}
         assert machine.qmp.command("query-status")["status"] == "paused"

@@ -46,6 +46,14 @@ def test_no_shutdown_keeps_the_process(start, hello):
     machine.type("q")
     assert machine.qmp.event("SHUTDOWN")["data"] == {"guest": True, "reason": "guest-shutdown"}
     assert machine.qmp.command("query-status")["status"] == "shutdown"
+    with pytest.raises(RuntimeError, match="Resetting the Virtual Machine is required"):
+        machine.qmp.command("cont")
+    # Started again, as libvirt does for a reboot that it fakes.
+    machine.qmp.command("system_reset")
+    machine.qmp.event("RESET")
+    assert machine.qmp.command("query-status")["status"] == "prelaunch"
+    machine.qmp.command("cont")
+    machine.wait_for("Hello from", 20)
     machine.qmp.command("quit")
     assert machine.wait_exit() == 0
 
