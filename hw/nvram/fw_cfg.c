@@ -352,6 +352,37 @@ bool fw_cfg_add_writable_file(struct device *device, const char *name, void *dat
     return add_file((struct fw_cfg *)device, name, item, error);
 }
 
+static void keep_fw_cfg(struct vm_object *object, void *opaque)
+{
+    struct device **found = opaque;
+
+    if (vm_object_is_a(object, "fw_cfg_mem"))
+        *found = (struct device *)object;
+}
+
+struct device *fw_cfg_find(struct vm *vm)
+{
+    struct device *found = NULL;
+
+    vm_object_foreach(vm_root(vm), keep_fw_cfg, &found);
+    return found;
+}
+
+bool fw_cfg_has_dma(const struct device *device)
+{
+    return ((const struct fw_cfg *)device)->dma_enabled;
+}
+
+bool fw_cfg_has_file(const struct device *device, const char *name)
+{
+    const GPtrArray *files = ((const struct fw_cfg *)device)->files;
+    guint i = 0;
+
+    while (i < files->len && strcmp(((const struct fw_cfg_file *)files->pdata[i])->name, name) != 0)
+        i++;
+    return i < files->len;
+}
+
 static bool add_sized(struct device *device, u16 size_key, u16 data_key, GBytes *bytes, GError **error)
 {
     return !bytes || (fw_cfg_add_bytes(device, data_key, bytes, error) &&

@@ -19,6 +19,11 @@ enum fw_cfg_key {
     FW_CFG_ARCH_LOCAL = 0x8000, /* added to a key: the architecture's own items */
 };
 
+/* The machine's, or NULL. */
+struct device *fw_cfg_find(struct vm *vm);
+bool fw_cfg_has_dma(const struct device *device);
+bool fw_cfg_has_file(const struct device *device, const char *name);
+
 /* Sets or replaces a numbered item. Takes a reference to `bytes`. False with error: no such key, above 4 GiB. */
 bool fw_cfg_add_bytes(struct device *device, u16 key, GBytes *bytes, GError **error);
 bool fw_cfg_add_u16(struct device *device, u16 key, u16 value, GError **error);

@@ -248,6 +248,44 @@ static void kernel_items(struct bench *bench, gconstpointer data)
     g_assert_cmphex(read_key(bench, FW_CFG_CMDLINE_DATA, 8), ==, bits_load_le("quiet\0\0\0", 8));
 }
 
+/* The first file: 16 bytes that the guest writes; a reset brings the format back that the host understands. */
+static void crash_notes(struct bench *bench, gconstpointer data)
+{
+    enum { READ_FILE = FW_CFG_FILE_FIRST << 16 | SELECT | READ, WRITE_FILE = FW_CFG_FILE_FIRST << 16 | SELECT | WRITE };
+    static const u8 fresh[16] = { 1 }, said[16] = { 1, 0, 1, 0, 0x54, 2, 0, 0, 0x10, 0, 0x20, 0x80 };
+    u8 *buffer = bench->ram->host + (BUFFER - BENCH_RAM);
+    g_autoptr(GError) error = NULL;
+
+    make(bench, NULL);
+    bench_device(bench, "vmcoreinfo", NULL);
+    vm_reset(bench->vm, VM_CAUSE_SUBSYSTEM_RESET);
+    g_assert_cmphex(dma(bench, FW_CFG_FILE_DIR << 16 | SELECT | READ, 128, BUFFER), ==, 0);
+    g_assert_cmpuint(bits_load_be(buffer, 4), ==, 1);
+    g_assert_cmpstr((const char *)buffer + 12, ==, "etc/vmcoreinfo");
+    g_assert_cmphex(dma(bench, READ_FILE, 16, BUFFER), ==, 0);
+    g_assert_cmpmem(buffer, 16, fresh, 16);
+    memcpy(buffer, said, 16);
+    g_assert_cmphex(dma(bench, WRITE_FILE, 16, BUFFER), ==, 0);
+    g_assert_cmphex(dma(bench, WRITE_FILE, 17, BUFFER), ==, ERROR);
+    memset(buffer, 0, 16);
+    g_assert_cmphex(dma(bench, READ_FILE, 16, BUFFER), ==, 0);
+    g_assert_cmpmem(buffer, 16, said, 16);
+    vm_reset(bench->vm, VM_CAUSE_GUEST_RESET);
+    g_assert_cmphex(dma(bench, READ_FILE, 16, BUFFER), ==, 0);
+    g_assert_cmpmem(buffer, 16, fresh, 16);
+    g_assert_null(device_create(bench->vm, "vmcoreinfo", vm_root(bench->vm), "another", NULL, &error));
+    g_assert_cmpstr(error->message, ==, "vmcoreinfo: at most one is possible");
+}
+
+static void crash_notes_without_dma(struct bench *bench, gconstpointer data)
+{
+    g_autoptr(GError) error = NULL;
+
+    make(bench, "dma_enabled=off");
+    g_assert_null(device_create(bench->vm, "vmcoreinfo", vm_root(bench->vm), "notes", NULL, &error));
+    g_assert_cmpstr(error->message, ==, "vmcoreinfo: the machine has no fw_cfg with DMA");
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -262,5 +300,7 @@ int main(int argc, char **argv)
     BENCH_TEST("/fw-cfg/no-dma", without_dma);
     BENCH_TEST("/fw-cfg/odd-accesses", odd_accesses);
     BENCH_TEST("/fw-cfg/kernel", kernel_items);
+    BENCH_TEST("/fw-cfg/crash-notes", crash_notes);
+    BENCH_TEST("/fw-cfg/crash-notes-without-dma", crash_notes_without_dma);
     return g_test_run();
 }

@@ -1,6 +1,7 @@
 # tests/functional/test_devices.py - the virt board's devices from outside: qtest, the monitor's pages, trace events.
 import re
 import socket
+import struct
 
 import pytest
 
@@ -110,3 +111,15 @@ def test_expired_watchdog_does_what_the_option_says(start, tmp_path, option):
         qtest.clock_step(3000_000_000_000)
         assert machine.qmp.event("WATCHDOG")["data"] == {"action": "pause"}
         assert machine.qmp.command("query-status")["status"] == "paused"
+
+
+def test_linux_says_where_its_crash_notes_are(start, linux):
+    """The driver of fw_cfg writes format, size and address into the file; there is the note."""
+    machine = start("-M", "virt", "-device", "vmcoreinfo",
+                    *linux("hexdump -C /sys/firmware/qemu_fw_cfg/by_name/etc/vmcoreinfo/raw; sleep 1000", modules=["qemu_fw_cfg"]), qmp=True)
+    said = bytes.fromhex(machine.wait_for(r"\n00000000  ((?:[0-9a-f]{2} +){16})")[1].decode())
+    guest_format, size, address = struct.unpack("<2xHIQ", said)
+    assert guest_format == 1
+    assert 64 < size < 65536
+    note = machine.qmp.command("human-monitor-command", **{"command-line": f"xp /24c 0x{address:x}"})
+    assert "'V' 'M' 'C' 'O'" in note
