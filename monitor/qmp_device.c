@@ -23,6 +23,23 @@ static bool take_text(struct json_object *arguments, const char *name, const cha
     return true;
 }
 
+/* A name that getfd gave becomes a number, which the device owns from then on. */
+static bool take_descriptor(struct monitor *monitor, struct json_object *arguments, GError **error)
+{
+    const char *name;
+
+    if (!take_text(arguments, "vhostfd", &name, error))
+        return false;
+    if (!name || g_ascii_isdigit(*name))
+        return true;
+    int fd = monitor_take_named_fd(monitor, name, error);
+    if (fd < 0)
+        return false;
+    g_autofree char *number = g_strdup_printf("%d", fd);
+    json_object_object_add(arguments, "vhostfd", json_object_new_string(number));
+    return true;
+}
+
 bool qmp_device_add(struct monitor *monitor, struct json_object *arguments, GError **error)
 {
     const char *driver, *id;
@@ -33,6 +50,8 @@ bool qmp_device_add(struct monitor *monitor, struct json_object *arguments, GErr
         return error_set(error, "Parameter 'driver' is missing");
     if (!vm_machine(monitor->set->vm))
         return error_set(error, "there is no machine");
+    if (!take_descriptor(monitor, arguments, error))
+        return false;
     g_autoptr(GPtrArray) pairs = property_pairs(arguments, "driver", error);
     return pairs && device_add(monitor->set->vm, driver, id, (const char *const *)pairs->pdata, error);
 }

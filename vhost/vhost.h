@@ -1,13 +1,14 @@
 /*
- * vhost/vhost.h - the front end's side of the vhost-user protocol (qemu.org/docs/master/interop/vhost-user.html): another process
- * does the work of a virtio device. Knows no device.
+ * vhost/vhost.h - somebody else does the work of a virtio device: another process (the vhost-user protocol,
+ * qemu.org/docs/master/interop/vhost-user.html), or the host's kernel (linux/vhost.h). Knows no device.
  *
- * The other process never sees the guest's rings: a device hands over single requests, whose buffers are pieces of shared
- * memory; they go through a ring of our own (vhost/ring.h). So everything that a ring of the guest may be (packed, indirect, legacy) is dealt
+ * Whoever it is never sees the guest's rings: a device hands over single requests, whose buffers are pieces of memory
+ * that it can reach; they go through a ring of our own (vhost/ring.h). So everything that a ring of the guest may be (packed, indirect, legacy) is dealt
  * with in one place, and it is known which bytes of the guest's memory were written.
  *
- * The other process is trusted with the shared memory, not to keep the protocol: what it sends is checked, and waiting for it has
- * an end: VHOST_TIMEOUT_MS after vhost_create or the last vhost_begin. After the first failure the connection is broken for good.
+ * Another process is trusted with the shared memory, not to keep the protocol: what it sends is checked, and waiting for it has
+ * an end: VHOST_TIMEOUT_MS after vhost_create or the last vhost_begin. After the first failure the connection is broken for good. The kernel is
+ * trusted, and works in this process's memory.
  *
  * Thread: main loop.
  */
@@ -28,14 +29,21 @@ struct vhost_region {
 
 struct vhost;
 
-/* socket stays the caller's, and nobody else uses it. Says hello; NULL with *error. */
+/* Another process. socket stays the caller's, and nobody else uses it. Says hello; NULL with *error. */
 struct vhost *vhost_create(int socket, GError **error);
+/*
+ * The kernel's sockets between guests and the host, two rings (to the guest, from it). fd: of an open /dev/vhost-vsock, which is taken over, or -1:
+ * opens it. cid: the guest's address. NULL with *error.
+ */
+struct vhost *vhost_create_vsock(int fd, u64 cid, GError **error);
 void vhost_destroy(struct vhost *vhost); /* NULL is fine */
 /* What follows may take VHOST_TIMEOUT_MS as a whole. */
 void vhost_begin(struct vhost *vhost);
 
 u64 vhost_features(const struct vhost *vhost);   /* virtio features that the other process offers */
 u32 vhost_max_queues(const struct vhost *vhost); /* 1 when it does not say */
+/* It sees only memory that is shared with it; otherwise all of this process's. */
+bool vhost_needs_shared_memory(const struct vhost *vhost);
 bool vhost_set_features(struct vhost *vhost, u64 features, GError **error);
 /*
  * All of it, whatever it was told before. A process that takes single regions hears of what came and went, and goes on with the rest; others map all of

@@ -371,6 +371,14 @@ bool vhost_link_open(struct vhost_link *link, struct virtio_device *virtio, cons
     return attach(link, virtio, wire, count, error);
 }
 
+bool vhost_link_open_kernel(struct vhost_link *link, struct virtio_device *virtio, struct vhost *kernel, u32 count, GError **error)
+{
+    link->virtio = virtio;
+    link->own_wire = true;
+    link->in_place = !vhost_needs_shared_memory(kernel);
+    return attach(link, virtio, vhost_wire_own(vhost_link_vm(link), kernel), count, error);
+}
+
 static void drop_wire(struct vhost_link *link)
 {
     vm_memory_off_change(vhost_link_vm(link), on_memory, link);

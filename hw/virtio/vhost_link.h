@@ -1,5 +1,5 @@
 /*
- * hw/virtio/vhost_link.h - a virtio device whose requests another process carries out (vhost/vhost.h). Thread: as all hooks of a
+ * hw/virtio/vhost_link.h - a virtio device whose requests another process, or the host's kernel, carries out (vhost/vhost.h). Thread: as all hooks of a
  * device.
  */
 #ifndef HW_VIRTIO_VHOST_LINK_H
@@ -16,6 +16,7 @@ struct vhost_link {
     struct virtio_device *virtio;
     struct vhost_wire *wire; /* NULL: closed */
     bool own_wire;
+    bool in_place; /* it works in this process's memory, shared or not: the kernel */
     struct vhost_ring *rings;
     u32 count, active; /* active: queues that run, of those; all after opening */
     u32 generation;    /* of the wire, for which `running` holds */
@@ -36,6 +37,8 @@ struct vhost_link {
 
 /* In realize, after the queues were added: connects to the chardev and says hello. On failure nothing is left. */
 bool vhost_link_open(struct vhost_link *link, struct virtio_device *virtio, const char *chardev, u32 count, GError **error);
+/* The same with the kernel (vhost_create_vsock), which is taken over. */
+bool vhost_link_open_kernel(struct vhost_link *link, struct virtio_device *virtio, struct vhost *kernel, u32 count, GError **error);
 /* The same with a wire of somebody else, who also says when to pause and to resume. */
 bool vhost_link_open_wire(struct vhost_link *link, struct virtio_device *virtio, struct vhost_wire *wire, u32 count, GError **error);
 /* In unrealize, before virtio_device_finish. Twice is fine. */

@@ -8,7 +8,9 @@ struct vm *vhost_link_vm(const struct vhost_link *link);
 /* The other process did not do as it should: the end for a link with a wire of its own, another wire is hung up. Frees the error. */
 void vhost_link_fail(struct vhost_link *link, GError *error);
 
-/* --- memory: all that is shared and that the guest can reach, and the rings --- */
+/* --- memory: all that the guest and the other side can reach, and the rings --- */
+/* The other side does; offset: in its file, if it needs one. */
+bool vhost_link_reaches(const struct vhost_link *link, const struct ram_block *block, u64 *offset);
 bool vhost_link_has_shared_memory(struct vhost_link *link, GError **error);
 bool vhost_link_tell_memory(struct vhost_link *link, struct vhost *vhost, GError **error);
 /* It is not what the other process was told last. */

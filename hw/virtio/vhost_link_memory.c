@@ -20,7 +20,13 @@ static bool has_block(const struct ram_block *const *blocks, u32 count, const st
     return i < count;
 }
 
-/* Shared memory that the guest can reach, wherever it lies. */
+bool vhost_link_reaches(const struct vhost_link *link, const struct ram_block *block, u64 *offset)
+{
+    *offset = 0;
+    return link->in_place || vm_ram_is_shared(block, offset);
+}
+
+/* Memory that the guest can reach, wherever it lies, and the other side, too. */
 static void find_memory(struct vhost_link *link, struct regions *regions)
 {
     u64 at = 0, offset;
@@ -28,7 +34,7 @@ static void find_memory(struct vhost_link *link, struct regions *regions)
     do {
         struct space_hit hit = space_lookup(vm_memory(vhost_link_vm(link)), at);
 
-        if (hit.ram && hit.writable && vm_ram_is_shared(hit.ram, &offset) && !has_block(regions->block, regions->count, hit.ram) &&
+        if (hit.ram && hit.writable && vhost_link_reaches(link, hit.ram, &offset) && !has_block(regions->block, regions->count, hit.ram) &&
             regions->count <= VHOST_REGIONS_MAX) {
             regions->block[regions->count] = hit.ram;
             regions->region[regions->count++] = (struct vhost_region){hit.ram->host, hit.ram->size, offset, hit.ram->fd};

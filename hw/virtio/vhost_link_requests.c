@@ -15,13 +15,14 @@ static bool fill(struct vhost_link *link, struct virtio_request *request)
         bool write = i >= request->read_count;
         const struct virtio_piece *piece = write ? &request->write[i - request->read_count] : &request->read[i];
 
-        if (!vm_ram_is_shared(piece->ram, &offset)) {
+        bool reached = vhost_link_reaches(link, piece->ram, &offset);
+        if (reached && !vhost_link_knows(link, piece->ram) && !vhost_link_tell_again(link)) {
             virtio_request_complete(request, 0);
-            virtio_fail(link->virtio, "a buffer in memory that is not shared");
             return true;
         }
-        if (!vhost_link_knows(link, piece->ram) && !vhost_link_tell_again(link)) {
+        if (!reached || !vhost_link_knows(link, piece->ram)) {
             virtio_request_complete(request, 0);
+            virtio_fail(link->virtio, "a buffer in memory that is not shared");
             return true;
         }
         buffers[i] = (struct vhost_buffer){piece->data, piece->size, write};

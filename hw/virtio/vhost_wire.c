@@ -66,8 +66,10 @@ static void lost(struct vhost_wire *wire)
 {
     if (!wire->vhost)
         return;
-    g_source_destroy(wire->gone);
-    g_source_unref(g_steal_pointer(&wire->gone));
+    if (wire->gone) {
+        g_source_destroy(wire->gone);
+        g_source_unref(g_steal_pointer(&wire->gone));
+    }
     vhost_destroy(g_steal_pointer(&wire->vhost));
     tell(wire, false);
 }
@@ -129,6 +131,18 @@ struct vhost_wire *vhost_wire_open(struct vm *vm, const char *id, GError **error
         return wire;
     vhost_wire_close(wire);
     return NULL;
+}
+
+struct vhost_wire *vhost_wire_own(struct vm *vm, struct vhost *kernel)
+{
+    struct vhost_wire *wire = g_new0(struct vhost_wire, 1);
+
+    wire->vm = vm;
+    wire->vhost = kernel;
+    wire->generation = 1;
+    wire->features = vhost_features(kernel);
+    wire->max_queues = vhost_max_queues(kernel);
+    return wire;
 }
 
 void vhost_wire_close(struct vhost_wire *wire)

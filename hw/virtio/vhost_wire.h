@@ -23,6 +23,8 @@ struct vhost_wire;
  * or is back and has said hello; NULL until vhost_wire_watch. NULL with *error.
  */
 struct vhost_wire *vhost_wire_open(struct vm *vm, const char *id, GError **error);
+/* A wire that never breaks, to the kernel, which is taken over. */
+struct vhost_wire *vhost_wire_own(struct vm *vm, struct vhost *kernel);
 void vhost_wire_close(struct vhost_wire *wire); /* NULL is fine */
 void vhost_wire_watch(struct vhost_wire *wire, void (*changed)(void *opaque, bool there), void *opaque);
 

@@ -370,7 +370,7 @@ struct setup {
 enum { SHARED = 0x90000000, SHARED_SIZE = 1 << 16 };
 
 /* s->peer says which features and queues it has. */
-static void connect_peer(struct setup *s, enum fault fault)
+static inline void connect_peer(struct setup *s, enum fault fault)
 {
     int ends[2];
 
@@ -388,7 +388,7 @@ static void connect_peer(struct setup *s, enum fault fault)
     s->peer.thread = g_thread_new("peer", run, &s->peer);
 }
 
-static void disconnect_peer(struct setup *s)
+static inline void disconnect_peer(struct setup *s)
 {
     bench_empty(&s->bench);
     g_assert_true(chardev_remove(s->chardevs, "c", NULL));
@@ -418,6 +418,34 @@ static void tear_down(struct setup *s, gconstpointer data)
     region_finish(&s->shared_region);
     vm_ram_destroy(s->shared);
     bench_tear_down(&s->bench, NULL);
+}
+
+/* "abc" and "def" to be read at base, 4 and 64 bytes to be written behind: what `capitalise` makes of them. */
+static inline void submit(struct setup *s, struct driver_queue *q, u64 base)
+{
+    const struct driver_buffer buffers[] = {{base, 3, false}, {base + 100, 3, false}, {base + 0x1000, 4, true}, {base + 0x2000, 64, true}};
+    u8 *host = base >= SHARED ? s->shared->host + (base - SHARED) : s->bench.ram->host + (base - BENCH_RAM);
+
+    memcpy(host, "abc", 3);
+    memcpy(host + 100, "def", 3);
+    driver_submit(&s->driver, q, buffers, 4);
+    driver_kick(&s->driver, q);
+}
+
+/* False: the device needs a reset. */
+static inline bool answered(struct setup *s, struct driver_queue *q, u32 *written)
+{
+    u32 id;
+
+    for (unsigned i = 0; i < 4000; i++) {
+        if (driver_take(&s->driver, q, 4, &id, written))
+            return true;
+        if (driver_read(&s->driver, DRIVER_STATUS) & VIRTIO_NEEDS_RESET)
+            return false;
+        g_usleep(500);
+        driver_settle(&s->driver);
+    }
+    g_error("neither an answer nor a failure");
 }
 
 #define SETUP_TEST(path, fn) g_test_add(path, struct setup, NULL, set_up, fn, tear_down)

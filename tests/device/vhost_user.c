@@ -16,32 +16,6 @@ static struct driver_queue *begin(struct setup *s, enum driver_transport transpo
     return q;
 }
 
-static void submit(struct setup *s, struct driver_queue *q, u64 base)
-{
-    const struct driver_buffer buffers[] = {{base, 3, false}, {base + 100, 3, false}, {base + 0x1000, 4, true}, {base + 0x2000, 64, true}};
-    u8 *host = base >= SHARED ? s->shared->host + (base - SHARED) : s->bench.ram->host + (base - BENCH_RAM);
-
-    memcpy(host, "abc", 3);
-    memcpy(host + 100, "def", 3);
-    driver_submit(&s->driver, q, buffers, 4);
-    driver_kick(&s->driver, q);
-}
-
-static bool answered(struct setup *s, struct driver_queue *q, u32 *written)
-{
-    u32 id;
-
-    for (unsigned i = 0; i < 4000; i++) {
-        if (driver_take(&s->driver, q, 4, &id, written))
-            return true;
-        if (driver_read(&s->driver, DRIVER_STATUS) & VIRTIO_NEEDS_RESET)
-            return false;
-        g_usleep(500);
-        driver_settle(&s->driver);
-    }
-    g_error("neither an answer nor a failure");
-}
-
 static void there_and_back(struct setup *s, gconstpointer data)
 {
     static const enum driver_transport transports[] = {MMIO_MODERN, PCI_MODERN, PCI_MSIX};

@@ -219,3 +219,18 @@ def test_a_mistake_behind_a_terminal():
     """The line about a new terminal is not for machines that never come up."""
     done = subprocess.run([BINARY, "-M", "virt", "-display", "none", "-serial", "pty", "-device", "virtio-blk-pci"], capture_output=True, timeout=60 * PATIENCE, check=False)
     assert done.returncode == 1 and done.stdout == b"" and done.stderr.count(b"\n") == 1, done
+
+
+def test_descriptor_of_a_device(start):
+    """vhostfd= of device_add is a name that getfd took; the device owns it from then on."""
+    qmp = start("-M", "virt", "-device", "pcie-root-port,id=port", "-S", qmp=True).qmp
+
+    def refused(why):
+        with pytest.raises(RuntimeError, match=why):
+            qmp.command("device_add", driver="vhost-vsock-pci", bus="port", **{"guest-cid": 3, "vhostfd": "line"})
+
+    refused("File descriptor named 'line' has not been found")
+    with open("/dev/null", "rb") as null:
+        assert send_with_fd(qmp, null.fileno(), "getfd", fdname="line") == {}
+    refused("the kernel does not serve this process: Inappropriate ioctl for device")
+    refused("File descriptor named 'line' has not been found")
