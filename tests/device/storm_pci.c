@@ -298,7 +298,7 @@ static void storm(struct bench *bench, gconstpointer class_name)
 
 static void collect(const struct vm_class *class, void *opaque)
 {
-    if (g_str_has_prefix(class->name, "vhost-user-")) /* need another process: tests/device/vhost_user.c */
+    if (g_str_has_prefix(class->name, "vhost-")) /* need another process or the kernel: tests/device/vhost_{user,vsock}.c */
         return;
     if (!class->abstract && vm_class_is_a(class, "pci-device", VM_GUEST_RISCV64) && device_decl_of(class, VM_GUEST_RISCV64))
         g_ptr_array_add(opaque, (gpointer)class->name);
