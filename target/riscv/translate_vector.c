@@ -497,4 +497,6 @@ void translate_vector_memory(struct translation *t, const struct riscv_insn *i, 
     }
     translate_call(t, &riscv_ir_vector_memory, translate_const(t, (s64)what), translate_x(t, i->rs1),
                    access == RISCV_VMEM_STRIDED ? translate_x(t, i->rs2) : translate_const(t, 0), IR_NONE);
+    if (access == RISCV_VMEM_FIRST)
+        t->vl_known = false; /* this helper goes on, with the vl that it made (section 7.7) */
 }
