@@ -88,6 +88,7 @@ static bool readable(const struct transfer *t, u64 i)
 static bool left(const struct transfer *t, u64 i)
 {
     t->state->vstart = i;
+    t->state->vs_dirty = 1;
     vcpu_not_retired(&t->cpu->vcpu);
     return true;
 }
@@ -172,7 +173,7 @@ u64 riscv_helper_vector_memory(void *vcpu, u64 what, u64 base, u64 stride)
         }
         t.group_bytes = (u64)vlenb << MAX(lmul, 0);
     }
-    state->vs_dirty |= t.load;
+    state->vs_dirty |= t.load || state->vstart; /* which becomes 0 */
     if (!t.masked && t.fields == 1 && t.access != RISCV_VMEM_STRIDED && t.access != RISCV_VMEM_INDEXED)
         return transfer_run(&t, state->vstart);
     return transfer_elements(&t, state->vstart);

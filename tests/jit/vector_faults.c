@@ -1,10 +1,10 @@
 /*
  * tests/jit/vector_faults.c - vector loads and stores that meet the end of RAM: fault-only-first loads of all kinds shorten vl for what stands behind
- * them in the same block; others leave vstart at the element, go on from there.
+ * them in the same block; others leave vstart at the element, go on from there, and change VS.
  */
 #include "tests/jit/lib.h"
 
-enum { VL = 16 };
+enum { VL = 16, DIRTY = 3 };
 #define END ((const u8 *)0x84000000) /* of 64 MiB */
 
 TRAP_HANDLER
@@ -38,6 +38,12 @@ static void check_load(load *name, u64 bytes, u64 vl)
         expect(out[i], i < vl ? 8 : 7);
 }
 
+static u64 vs(void)
+{
+    return csr_read(mstatus) >> 9 & 3;
+}
+
+/* Clean before each: a store that changes vstart changes vectors (section 3.2 of "V": any change of vector state). */
 static void check_store(void)
 {
     u8 *end = (u8 *)END;
@@ -50,10 +56,12 @@ static void check_store(void)
     expect(trapped.epc, (u64)fault);
     expect(trapped.tval, (u64)end);
     expect(csr_read(vstart), 5);
+    expect(vs(), DIRTY);
     for (u64 i = 0; i < 5; i++)
         expect(end[(s64)i - 5], i + 1);
     go_on(out, 0, 0, 1 << 9);
     expect(csr_read(vstart), 0);
+    expect(vs(), DIRTY);
     for (u64 i = 0; i < VL; i++)
         expect(out[i], i < 5 ? 0 : i + 1);
     go_on(out, 0, 0, 1 << 9); /* this one changes nothing */
