@@ -68,13 +68,16 @@ class VectorCase:
 
     def __init__(self, table, row, rng, vlen):
         self.table, self.row, self.rng, self.vlen = table, row, rng, vlen
-        self.action, self.args = re.fullmatch(r'(\w+)\((.*)\)', row.action).groups()
-        self.args = [a.strip() for a in self.args.split(',')]
+        self.split_action()
         while True:
             self.vtype = self.choose_vtype()
             self.word = table.random_word(row, rng)
             if self.choose():
                 break
+
+    def split_action(self):
+        self.action, self.args = re.fullmatch(r'(\w+)\((.*)\)', self.row.action).groups()
+        self.args = [a.strip() for a in self.args.split(',')]
 
     def choose_vtype(self):
         while True:

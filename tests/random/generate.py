@@ -11,6 +11,7 @@ import sys
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "../isa"))
 import cases
+import vector_cases
 from rows import Table
 
 MASK = (1 << 64) - 1
@@ -63,6 +64,7 @@ class Rows:
         self.groups = groups
         groups["plain"] = [r for r in groups["integer"] if r.guard.startswith(("i", "m", "zb")) and self.action(r).split("_")[0] in (
             "arith", "compare", "lui", "auipc", "mul", "div", "rem", "shadd", "unary")]
+        groups["vector first"] = [r for r in groups["vector memory"] if r.name.endswith("ff.v")]
         groups["plain memory"] = [r for r in groups["memory"] if self.action(r) in ("load", "store", "fload", "fstore")]
 
     def action(self, row):
@@ -77,6 +79,14 @@ class Rows:
         if action.startswith("v"):
             return "vector memory" if row.value & 0x5f == 0x07 else "vector"
         return "floating" if any(o in ("fd", "fs1", "fs2", "fs3") for o in row.operands) else "integer"
+
+
+class Case(vector_cases.VectorCase):
+    """A word under a vtype: choose() says whether it is legal."""
+
+    def __init__(self, table, row, rng, vtype, word):
+        self.table, self.row, self.rng, self.vlen, self.vtype, self.word = table, row, rng, 128, vtype, word
+        self.split_action()
 
 
 class Generator:
@@ -159,6 +169,56 @@ class Generator:
             self.memory(1)
         else:
             self.emit(self.word(kind))
+
+    # --- vectors: what random words rarely are, legal and several under one vtype ---
+
+    def configure(self):
+        """vsetvli, vsetivli, vsetvl: a legal vtype and any length."""
+        r = self.rng
+        sew = r.randrange(3, 7)
+        vtype = vector_cases.Vtype(sew, r.choice((0, 0, 0, 1, 2, 3) + tuple(range(sew - 6, 0))))
+        bits, rd = vtype.bits(r), r.choice((0, self.writable()))
+        kind = r.randrange(6)
+        if kind <= 1:
+            self.emit(0xc0007057 | bits << 20 | r.choice((16, 8, 4, r.randrange(32))) << 15 | rd << 7)
+        elif kind == 2:
+            self.li(28, bits)
+            self.emit(0x80007057 | 28 << 20 | self.source() << 15 | rd << 7)
+        else:
+            avl = self.source()
+            if kind == 3:
+                avl = 28
+                self.li(28, r.randrange(140))
+            self.emit(0x00007057 | bits << 20 | avl << 15 | rd << 7)
+        return vtype
+
+    def vector_word(self, vtype):
+        """Legal under this vtype, mostly."""
+        r = self.rng
+        kind = r.choice(("vector", ) * 5 + ("vector memory", ) * 2 + ("vector first", ))
+        fields = {} if kind == "vector" else {"rs1": 28}
+        for _ in range(100):
+            word = self.word(kind, **fields)
+            row = next(row for row in self.rows.groups[kind] if row.matches(word))
+            if not row.name.startswith("vset") and (Case(self.rows.table, row, r, vtype, word).choose() or r.randrange(32) == 0):
+                break
+        return word
+
+    def vectors(self):
+        r = self.rng
+        for _ in range(r.randrange(1, 4)):
+            vtype = self.configure()
+            if r.randrange(2):
+                self.address()
+            else:       # elements on both sides of an edge
+                self.li(28, r.randrange(1, 8) * 4096 - r.randrange(80))
+                self.emit(28 << 20 | 31 << 15 | 28 << 7 | 0x33)
+            for _ in range(r.randrange(1, 9)):
+                self.emit(self.vector_word(vtype))
+                if r.randrange(4) == 0:
+                    self.emit(r.choice((0xc20, 0xc20, 0xc21, 0x008, 0x00f)) << 20 | 2 << 12 | self.writable() << 7 | 0x73)     # csrr vl ...
+            if r.randrange(8) == 0:
+                self.emit(0x008 << 20 | r.choice((0, 1, 4, 8, r.randrange(32))) << 15 | 5 << 12 | 0x73)                        # csrwi vstart
 
     # --- loops that tier 2 takes ---
 
@@ -261,7 +321,7 @@ class Generator:
     def body(self, depth):
         for _ in range(self.rng.randrange(1, 4)):
             self.rng.choice((self.straight, self.straight, self.forward, self.memory, self.stream) + ((self.call,) if depth else ()) +
-                            ((self.loop, ) if depth > 1 else ()))()
+                            ((self.loop, ) if depth > 1 else ()) + ((self.vectors, ) if self.weights["vector"] else ()))()
 
     def stream(self):
         """Accesses at an address that goes on: what tier 2 hoists checks of."""
@@ -384,7 +444,8 @@ class Generator:
 
     def program(self):
         chunks = {self.straight: 6, self.memory: 5, self.forward: 4, self.loop: 4, self.nest: 2, self.plain_loop: 6, self.call: 4, self.indirect: 2,
-                  self.nowhere: 1, self.modify: 1, self.change: 2, self.wait: 1, self.fence: 1}
+                  self.nowhere: 1, self.modify: 1, self.change: 2, self.wait: 1, self.fence: 1,
+                  self.vectors: self.weights["vector"]}
         self.functions, self.free = [], {27, 30}
         start = len(self.code)
         self.later()
@@ -392,7 +453,11 @@ class Generator:
             self.function()
         struct.pack_into("<I", self.code, start, cases.jump(len(self.code) - start))
         begin = len(self.code)
-        for _ in range(self.rng.randrange(8, 60)):
+        count = self.rng.randrange(8, 60)
+        if self.weights["vector"] > 1 and self.rng.randrange(2):    # a long one, of vectors above all
+            chunks = {self.vectors: 8, self.change: 1, self.forward: 1}
+            count *= 5
+        for _ in range(count):
             self.rng.choices(list(chunks), list(chunks.values()))[0]()
         self.change()
         self.auipc(26)

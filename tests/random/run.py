@@ -27,9 +27,9 @@ BYTES = generate.AT["IMAGE_END"] - generate.AT["KEEPER"]
 class Machine:
     """A Mynah that is spoken to by QMP on its standard streams."""
 
-    def __init__(self, mynah, image, *options):
+    def __init__(self, mynah, cpu, image, *options):
         self.process = subprocess.Popen(
-            [mynah, "-M", "virt", "-cpu", "max", "-m", "4M", "-nodefaults", "-display", "none", "-serial", "none", "-monitor", "none", "-qmp", "stdio", "-S", "-bios", image,
+            [mynah, "-M", "virt", "-cpu", cpu, "-m", "4M", "-nodefaults", "-display", "none", "-serial", "none", "-monitor", "none", "-qmp", "stdio", "-S", "-bios", image,
              "-action", "shutdown=pause", *options], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         self.events = []
         self.read()
@@ -68,9 +68,9 @@ class Machine:
         self.process.communicate()
 
 
-def counted(mynah, image, accel, counts):
+def counted(mynah, cpu, image, accel, counts):
     """Hashes at counts of instructions; of the last one what the console would tell, too."""
-    machine = Machine(mynah, image, "-accel", accel, "-icount", "shift=0,sleep=off", "-seed", "1", "-rtc", "clock=vm,base=2026-01-01")
+    machine = Machine(mynah, cpu, image, "-accel", accel, "-icount", "shift=0,sleep=off", "-seed", "1", "-rtc", "clock=vm,base=2026-01-01")
     try:
         hashes = []
         for count in counts:
@@ -85,9 +85,9 @@ def counted(mynah, image, accel, counts):
         machine.close()
 
 
-def uncounted(mynah, image, accel, folder, seconds):
+def uncounted(mynah, cpu, image, accel, folder, seconds):
     """Memory at the program's end; None: it has none in so many seconds of CPU time."""
-    machine = Machine(mynah, image, "-accel", accel)
+    machine = Machine(mynah, cpu, image, "-accel", accel)
     resource.prlimit(machine.process.pid, resource.RLIMIT_CPU, (seconds, seconds + 1))
     dump = os.path.join(folder, "ram." + accel.replace(",", "."))
     try:
@@ -105,23 +105,23 @@ def uncounted(mynah, image, accel, folder, seconds):
         machine.close()
 
 
-def first_difference(mynah, image, reference, accel, low, high):
+def first_difference(mynah, cpu, image, reference, accel, low, high):
     """The count of instructions behind which states differ first."""
     while high - low > 1:
         middle = (low + high) // 2
-        if counted(mynah, image, reference, [middle])[0] == counted(mynah, image, accel, [middle])[0]:
+        if counted(mynah, cpu, image, reference, [middle])[0] == counted(mynah, cpu, image, accel, [middle])[0]:
             low = middle
         else:
             high = middle
     return high
 
 
-def report_counted(args, image, accel, counts, expected, actual):
+def report_counted(args, cpu, image, accel, counts, expected, actual):
     at = next(i for i, pair in enumerate(zip(expected[0], actual[0])) if pair[0] != pair[1])
-    count = first_difference(args.mynah, image, args.accels[0], accel, counts[at - 1] if at else 0, counts[at])
-    ends = [counted(args.mynah, image, a, [count])[1] for a in (args.accels[0], accel)]
+    count = first_difference(args.mynah, cpu, image, args.accels[0], accel, counts[at - 1] if at else 0, counts[at])
+    ends = [counted(args.mynah, cpu, image, a, [count])[1] for a in (args.accels[0], accel)]
     lines = [(a, b) for a, b in zip(ends[0].splitlines(), ends[1].splitlines()) if a != b]
-    before = counted(args.mynah, image, args.accels[0], [count - 1])[1] if count > 1 else ""
+    before = counted(args.mynah, cpu, image, args.accels[0], [count - 1])[1] if count > 1 else ""
     pc = next((line for line in before.splitlines() if "pc" in line), "")
     return f"counted: differs behind instruction {count} ({pc.strip()})\n" + "\n".join(f"    {a}\n    {b}" for a, b in lines[:20])
 
@@ -137,24 +137,26 @@ def report_uncounted(expected, actual):
 def run_seed(args, rows, keeper, seed):
     """What differs, a text each."""
     found = []
+    accels = args.accels + (f"tcg,host-isa=v{2 + seed % 2}",)
     rng = random.Random(seed)
+    cpu = f"max,vlen={(128, 256, 512)[seed % 3]}"
     counts = sorted(rng.randrange(1, args.insns) for _ in range(3))
     with tempfile.TemporaryDirectory() as folder:
         image = os.path.join(folder, "counted.bin")
         with open(image, "wb") as f:
             f.write(generate.make(rows, keeper, seed, True, 0))
         expected = None
-        for accel in args.accels + args.counted_accels:
-            actual = counted(args.mynah, image, accel, counts)
+        for accel in accels + args.counted_accels:
+            actual = counted(args.mynah, cpu, image, accel, counts)
             expected = expected or actual
             if actual != expected:
-                found.append(f"seed {seed}, {accel}: " + report_counted(args, image, accel, counts, expected, actual))
+                found.append(f"seed {seed}, {accel}: " + report_counted(args, cpu, image, accel, counts, expected, actual))
         image = os.path.join(folder, "uncounted.bin")
         with open(image, "wb") as f:
             f.write(generate.make(rows, keeper, seed, False, rng.randrange(2, 40)))
         expected = None
-        for accel in args.accels:
-            actual = uncounted(args.mynah, image, accel, folder, OTHERS_END if expected else REFERENCE_ENDS)
+        for accel in accels:
+            actual = uncounted(args.mynah, cpu, image, accel, folder, OTHERS_END if expected else REFERENCE_ENDS)
             if actual is None and expected is None:
                 print(f"seed {seed}: without timer interrupts the program does not end: not compared", flush=True)
                 break
