@@ -8,10 +8,16 @@
 #include "target/riscv/vector.h"
 #include "tcg/vector.h"
 
-/* Agnostic elements stay as they are, and this variant may leave for the careful one. */
+/* Agnostic elements stay as they are, and registers lie where hosts want 16 bytes to lie. */
+static bool has_plain_vectors(const struct riscv_cpu *cpu)
+{
+    return cpu && !cpu->rvv_ta_all_1s && !cpu->rvv_ma_all_1s && cpu->vlen >= 128;
+}
+
+/* This variant may leave for the careful one, too. */
 static bool may_inline(const struct translation *t)
 {
-    return t->cpu && !t->careful && !t->cpu->rvv_ta_all_1s && !t->cpu->rvv_ma_all_1s;
+    return !t->careful && has_plain_vectors(t->cpu);
 }
 
 /*
@@ -20,7 +26,7 @@ static bool may_inline(const struct translation *t)
  */
 static bool may_do_some(const struct translation *t)
 {
-    return t->careful && t->vtype_known && !t->cpu->rvv_ta_all_1s && !t->cpu->rvv_ma_all_1s;
+    return t->careful && t->vtype_known && has_plain_vectors(t->cpu);
 }
 
 /* Lanes that an op is about, at most; some: how many there are is not known. 0: it is to be a call. */
@@ -93,7 +99,7 @@ static u64 to_expect(struct translation *t)
 {
     u64 vtype;
 
-    if (!t->careful || t->configured || !t->cpu || t->cpu->rvv_ta_all_1s || t->cpu->rvv_ma_all_1s)
+    if (!t->careful || t->configured || !has_plain_vectors(t->cpu))
         return RISCV_VTYPE_ANY;
     t->configured = true;
     t->b->momentary = true;
