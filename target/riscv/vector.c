@@ -281,13 +281,14 @@ static void fill_agnostic(const struct riscv_cpu *cpu, const struct riscv_state 
         memset(v->d + i * bytes, 0xff, bytes);
 }
 
-static void accrue(struct riscv_state *state, const struct vector *v)
+/* FS becomes Dirty whatever the flags, as inline code has it: which of both runs is a matter of what was assumed when. */
+static void accrue(struct riscv_state *state, const struct riscv_vector_info *info, const struct vector *v)
 {
     state->vs_dirty = 1;
     state->vstart = 0;
     if (unlikely(v->saturated))
         state->vxsat = 1;
-    if (v->env.flags & ~state->fflags) {
+    if (info->chapter == FLOAT) {
         state->fflags |= v->env.flags;
         state->fp_dirty = 1;
     }
@@ -320,7 +321,7 @@ static u64 run(struct riscv_cpu *cpu, u64 what, u64 x)
     find(op, what >> 48 != RISCV_V_V, sew)(&v);
     if (unlikely(cpu->rvv_ta_all_1s || cpu->rvv_ma_all_1s) && info->d != VECTOR_NONE && state->vstart < v.vl)
         fill_agnostic(cpu, state, info, &v, sew);
-    accrue(state, &v);
+    accrue(state, info, &v);
     return v.result;
 }
 
