@@ -32,6 +32,27 @@ static void copy_element(void *to, const void *from, unsigned bytes)
     }
 }
 
+/* To guest memory: each element by one store where the host can, and by no other one (memcpy may store bytes twice). */
+#define STORE_ELEMENTS(T)                                                                        \
+    for (u64 i = 0; i < size; i += sizeof(T)) {                                                  \
+        T element;                                                                               \
+                                                                                                 \
+        memcpy(&element, from + i, sizeof(T));                                                   \
+        if (likely(!((uintptr_t)to & (sizeof(T) - 1))))                                          \
+            __atomic_store_n((T *)(to + i), element, __ATOMIC_RELAXED);                          \
+        else                                                                                     \
+            memcpy(to + i, &element, sizeof(T));                                                 \
+    }
+static void store_elements(u8 *to, const u8 *from, u64 size, unsigned bytes)
+{
+    switch (bytes) {
+    case 1: STORE_ELEMENTS(u8) break;
+    case 2: STORE_ELEMENTS(u16) break;
+    case 4: STORE_ELEMENTS(u32) break;
+    default: STORE_ELEMENTS(u64)
+    }
+}
+
 /* False: left. */
 static bool slow_element(const struct transfer *t, u8 *element, u64 address)
 {
@@ -126,7 +147,7 @@ static bool transfer_run(const struct transfer *t, u64 i)
             if (t->load)
                 memcpy(t->group + at, place, size);
             else
-                memcpy(place, t->group + at, size);
+                store_elements(place, t->group + at, size, t->bytes);
             at += size;
         } else {
             if (t->access == RISCV_VMEM_FIRST && at > 0 && !readable(t, at / t->bytes)) {

@@ -273,13 +273,13 @@ void x86_vec_first_of_some(struct tcg_engine *e)
     x86_fix8(c, inside);
 }
 
-/* --- vld and vst of a part without masks: moves of 16, 8, 4, 2 bytes from the begin and, overlapping, up to the end --- */
+/* --- vld of a part without masks: moves of 16, 8, 4, 2 bytes from the begin and, overlapping, up to the end --- */
 
 struct part {
     struct tcg_engine *e;
     bool is_load;
     s32 place; /* from the base */
-    x86_fixup done[16];
+    x86_fixup done[IR_VECTOR_FILE / 16];
     u32 done_count;
 };
 
@@ -312,8 +312,20 @@ static void leave_part(struct part *p)
     p->done[p->done_count++] = x86_jmp(&p->e->code);
 }
 
+/* Of less than four bytes by way of rdx, which others need. */
+static void move_small(const struct part *p, unsigned width, bool from_end, s32 off)
+{
+    struct x86_mem aside = x86_base(p->e->layout->scratch);
+
+    if (width < 4)
+        x86_mov_mr(&p->e->code, 3, aside, RDX);
+    move_one(p, width, from_end, off);
+    if (width < 4)
+        x86_mov_rm(&p->e->code, true, RDX, aside);
+}
+
 /* 16 bytes and more, up to `most`. */
-static void move_long(struct part *p, unsigned most)
+static void load_long(struct part *p, unsigned most)
 {
     struct x86_code *c = &p->e->code;
     x86_fixup last[IR_VECTOR_FILE / 16], small;
@@ -337,23 +349,51 @@ static void move_long(struct part *p, unsigned most)
 }
 
 /* `width` to 2 * `width` - 1 bytes. */
-static void move_short(struct part *p, unsigned width)
+static void load_short(struct part *p, unsigned width)
 {
     struct x86_code *c = &p->e->code;
-    struct x86_mem aside = x86_base(p->e->layout->scratch);
     x86_fixup less;
 
     x86_alu_ri(c, X86_CMP, false, RAX, (s32)width);
     less = x86_jcc(c, CC_B);
-    if (width < 4)
-        x86_mov_mr(c, 3, aside, RDX);
-    move_one(p, width, false, 0);
+    move_small(p, width, false, 0);
     if (width > 1)
-        move_one(p, width, true, -(s32)width);
-    if (width < 4)
-        x86_mov_rm(c, true, RDX, aside);
+        move_small(p, width, true, -(s32)width);
     leave_part(p);
     x86_fix(less, c->p);
+}
+
+static void load_part(struct part *p, unsigned bytes, unsigned least)
+{
+    if (bytes >= 16)
+        load_long(p, bytes);
+    for (unsigned width = 8; width >= least; width /= 2)
+        if (width <= bytes)
+            load_short(p, width);
+}
+
+/*
+ * Guest memory gets each element once: a second store of the same value would undo what another hart or a device made of the first. So first what
+ * is over whole 16s, from the end, smallest first; elements are not split so.
+ */
+static void store_part(struct part *p, unsigned bytes, unsigned least)
+{
+    struct x86_code *c = &p->e->code;
+
+    for (unsigned width = least; width <= MIN(bytes, 8); width *= 2) {
+        u8 *none;
+
+        x86_test8_ri(c, RAX, (u8)width);
+        none = x86_jcc8(c, CC_E);
+        move_small(p, width, true, -(s32)width);
+        x86_alu_ri(c, X86_SUB, false, RAX, (s32)width);
+        x86_fix8(c, none);
+    }
+    for (unsigned off = 0; off + 16 <= bytes; off += 16) {
+        x86_alu_ri(c, X86_CMP, false, RAX, (s32)off + 16);
+        p->done[p->done_count++] = x86_jcc(c, CC_B);
+        move_one(p, 16, false, (s32)off);
+    }
 }
 
 static void copy_part(struct tcg_engine *e, const struct ir_op *op)
@@ -363,11 +403,7 @@ static void copy_part(struct tcg_engine *e, const struct ir_op *op)
     struct part p = { .e = e, .is_load = op->code == IR_VLD, .place = e->layout->vectors + (s32)ir_vector_at(op->aux) };
 
     count_left(&v, RAX, ir_vector_element(op->aux), 0, bytes);
-    if (bytes >= 16)
-        move_long(&p, bytes);
-    for (unsigned width = 8; width >= least; width /= 2)
-        if (width <= bytes)
-            move_short(&p, width);
+    (p.is_load ? load_part : store_part)(&p, bytes, least);
     while (p.done_count)
         x86_fix(p.done[--p.done_count], e->code.p);
 }
