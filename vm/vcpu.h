@@ -290,9 +290,7 @@ struct accel_class {
     /* What data addresses mean changed, and nothing else that code depends on (own thread, from a helper with IR_HELPER_SWITCHES).
        False: code must be left. */
     bool (*data_context_changed)(struct vcpu *vcpu);
-    /* instruction fence of the guest (FENCE.I, IC IVAU, serialising instruction) */
-    void (*instruction_fence)(struct vcpu *vcpu);
-    /* Bytes of RAM changed behind translations. Any thread. */
+    /* Bytes of RAM changed behind translations, which are void when this returns: an instruction fence has nothing to do. Any thread. */
     void (*ram_changed)(struct vm *vm, struct ram_block *block, u64 offset, u64 size);
     /* A block of RAM goes away; no view maps it any more. */
     void (*ram_removed)(struct vm *vm, struct ram_block *block);

@@ -164,11 +164,6 @@ static bool data_context_changed(struct vcpu *vcpu)
 }
 
 /* Stores invalidate as they happen, on every vCPU: nothing is left to do. */
-static void instruction_fence(struct vcpu *vcpu)
-{
-    (void)vcpu;
-}
-
 static void breakpoints_changed(struct vm *vm)
 {
     for (u32 i = 0; i < vm_vcpu_count(vm); i++) {
@@ -188,7 +183,6 @@ static const struct accel_class tcg_class = {
     .vcpu_state_changed = state_changed,
     .mmu_flush = mmu_flush,
     .data_context_changed = data_context_changed,
-    .instruction_fence = instruction_fence,
     .ram_changed = tcg_ram_changed,
     .ram_removed = tcg_ram_removed,
     .breakpoints_changed = breakpoints_changed,

@@ -130,6 +130,7 @@ void tcg_page_add(struct block *block)
     __atomic_store_n(head, block, __ATOMIC_RELEASE);
     u64 *starts = &block->page->starts[block->offset >> 7];
     __atomic_store_n(starts, *starts | start_bit(block->offset), __ATOMIC_RELEASE); /* others only read */
+    block->page->longest = MAX(block->page->longest, block->byte_count);
     if (block->next_page) {
         block->next_second = block->next_page->second;
         block->next_page->second = block;
@@ -186,30 +187,59 @@ static void forget_code(struct code_page *page)
 {
     page->kept_group = 0;
     page->visits = 0;
+    page->longest = 0;
     memset(page->stays, 0, sizeof(page->stays));
+}
+
+/* Of the blocks that touch the lines: kills them, or counts their lines. */
+struct sweep {
+    struct tcg *tcg; /* NULL: counts */
+    struct code_page *page;
+    u64 mask, lines;
+};
+
+static void visit(struct sweep *sweep, struct block *block)
+{
+    u64 lines = tcg_page_lines_of(block, sweep->page);
+
+    if (!(lines & sweep->mask))
+        return;
+    sweep->lines |= lines;
+    if (sweep->tcg)
+        tcg_block_kill(sweep->tcg, block);
+}
+
+static void visit_all_at(struct sweep *sweep, u32 offset)
+{
+    for (struct block *block = sweep->page->bucket[bucket_of(offset)], *next; block; block = next) {
+        next = block->next;
+        if (block->offset == offset)
+            visit(sweep, block);
+    }
+}
+
+/* Only where a block may begin that reaches the lines: pages of code generators have many blocks, and few are written at a time. */
+static u64 sweep_page(struct tcg *tcg, struct code_page *page, u64 mask)
+{
+    struct sweep sweep = { .tcg = tcg, .page = page, .mask = mask };
+    u32 first = (u32)__builtin_ctzll(mask) << LINE_SHIFT, last = (63 - (u32)__builtin_clzll(mask)) << LINE_SHIFT | 63;
+
+    for (u32 word = (first > page->longest ? first - page->longest : 0) >> 7; word <= last >> 7; word++) {
+        for (u64 starts = page->starts[word]; starts; starts &= starts - 1)
+            visit_all_at(&sweep, word << 7 | (u32)__builtin_ctzll(starts) << 1);
+    }
+    for (struct block *block = page->second, *next; block; block = next) {
+        next = block->next_second;
+        visit(&sweep, block);
+    }
+    return sweep.lines;
 }
 
 /* Kills the blocks of a page that touch the lines; what remains decides which lines still count as code. */
 static void invalidate_lines(struct tcg *tcg, struct code_page *page, u64 mask)
 {
-    u64 left = 0;
+    u64 gone = mask | sweep_page(tcg, page, mask), left = (page->lines & ~gone) | (sweep_page(NULL, page, gone) & gone);
 
-    for (u32 i = 0; i < CODE_BUCKETS; i++) {
-        for (struct block *block = page->bucket[i], *next; block; block = next) {
-            next = block->next;
-            if (tcg_page_lines_of(block, page) & mask)
-                tcg_block_kill(tcg, block);
-            else
-                left |= tcg_page_lines_of(block, page);
-        }
-    }
-    for (struct block *block = page->second, *next; block; block = next) {
-        next = block->next_second;
-        if (tcg_page_lines_of(block, page) & mask)
-            tcg_block_kill(tcg, block);
-        else
-            left |= tcg_page_lines_of(block, page);
-    }
     __atomic_store_n(&page->lines, left, __ATOMIC_SEQ_CST);
     if (!left)
         forget_code(page);

@@ -64,6 +64,7 @@ struct code_page {
     u16 guard;          /* its number among TCG_GUARDS, nobody else's ever; 0: none was left */
     u32 kept_group;     /* of the code cache, that its blocks came from or are kept in; 0: none yet */
     u8 visits;          /* by settle.c; translate_lock */
+    u16 longest;        /* bytes: no block that begins in it is longer; translate_lock */
     u64 stays[4];       /* ir_block.stays; translate_lock */
     u64 starts[32];     /* atomic: bit per halfword at which some block begins; spares most searches */
     struct block *bucket[CODE_BUCKETS]; /* atomic heads; by page[0] */

@@ -107,17 +107,6 @@ u64 riscv_helper_wrs(void *vcpu, u64 raw, u64 next)
     return STAYED;
 }
 
-u64 riscv_helper_fence_i(void *vcpu, u64 next)
-{
-    struct riscv_cpu *cpu = riscv_cpu_of(vcpu);
-    struct accel *accel = vm_accel(cpu->vcpu.vm);
-
-    riscv_state_of(cpu)->pc += next;
-    if (accel && cpu->vcpu.accel && accel->accel_class->instruction_fence)
-        accel->accel_class->instruction_fence(&cpu->vcpu);
-    return LEFT;
-}
-
 /* raw: rs2[24:20] asid, rs1[19:15] address; x0 means all. */
 u64 riscv_helper_sfence_vma(void *vcpu, u64 address, u64 asid, u64 raw, u64 next)
 {
