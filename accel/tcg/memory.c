@@ -219,25 +219,30 @@ static struct tcg_result tcg_load(void *vcpu, u64 va, u64 mem, s64 where)
 }
 
 /*
- * A store to a line with code: under the translation lock, so that no translator reads the bytes between the invalidation and the
- * store. Waiting for the lock is done outside; the map may be another one afterwards, so the caller resolves again.
+ * For a store to a line with code: the translation lock, so that no translator reads the bytes between the invalidation and the store. Waiting for it
+ * is done outside. False: the map changed meanwhile, so the place may be gone; this left before the instruction.
  */
-static bool store_to_code(struct tcg_vcpu *v, u64 va, unsigned size, u64 value, s64 where)
+static bool lock_code(struct tcg_vcpu *v, const struct part *part, unsigned size, s64 where)
 {
-    struct part part;
+    u64 generation = v->context->generation;
 
     tcg_translate_lock(v);
-    bool done = resolve(v, va, size, MMU_WRITE, where, &part);
-    if (done && part.host) {
-        tcg_invalidate_range(v->tcg, part.ram, part.ram_offset, size);
-        host_store(part.host, size, value);
-    }
-    tcg_translate_unlock(v);
-    if (done && !part.host && space_write(vm_memory(v->vcpu->vm), part.physical, size, value) != MEM_OK) {
-        bus_error(v, va, MMU_WRITE, where);
+    if (unlikely(v->context->generation != generation)) {
+        tcg_translate_unlock(v);
+        set_pc(v, where);
         return false;
     }
-    return done;
+    tcg_invalidate_range(v->tcg, part->ram, part->ram_offset, size);
+    return true;
+}
+
+static bool store_to_code(struct tcg_vcpu *v, const struct part *part, unsigned size, u64 value, s64 where)
+{
+    if (!lock_code(v, part, size, where))
+        return false;
+    host_store(part->host, size, value);
+    tcg_translate_unlock(v);
+    return true;
 }
 
 /*
@@ -251,9 +256,11 @@ static void check_code_again(struct tcg_vcpu *v, const struct part *part, unsign
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
     if (likely(!tcg_has_code(part->ram, part->ram_offset, size)))
         return;
+    vm_ram_pin(part->ram); /* it may be removed while this waits */
     tcg_translate_lock(v);
     tcg_invalidate_range(v->tcg, part->ram, part->ram_offset, size);
     tcg_translate_unlock(v);
+    vm_ram_unpin(part->ram);
 }
 
 static bool store_in_page(struct tcg_vcpu *v, u64 va, unsigned size, u64 value, s64 where)
@@ -270,7 +277,7 @@ static bool store_in_page(struct tcg_vcpu *v, u64 va, unsigned size, u64 value, 
         return false;
     }
     if (tcg_has_code(part.ram, part.ram_offset, size))
-        return store_to_code(v, va, size, value, where);
+        return store_to_code(v, &part, size, value, where);
     host_store(part.host, size, value);
     check_code_again(v, &part, size);
     return true;
@@ -391,14 +398,11 @@ static u64 exchange_if(void *host, unsigned size, u64 expected, u64 desired)
     }
 }
 
-/* Lines with code are invalidated first, and nobody translates meanwhile. */
-static bool lock_if_code(struct tcg_vcpu *v, const struct part *part, unsigned size)
+/* Lines with code are invalidated first, and nobody translates meanwhile: *locked. False: left. */
+static bool lock_if_code(struct tcg_vcpu *v, const struct part *part, unsigned size, s64 where, bool *locked)
 {
-    if (likely(!tcg_has_code(part->ram, part->ram_offset, size)))
-        return false;
-    tcg_translate_lock(v);
-    tcg_invalidate_range(v->tcg, part->ram, part->ram_offset, size);
-    return true;
+    *locked = tcg_has_code(part->ram, part->ram_offset, size);
+    return likely(!*locked) || lock_code(v, part, size, where);
 }
 
 /* Ends what lock_if_code began. */
@@ -419,9 +423,9 @@ static struct tcg_result tcg_amo(void *vcpu, u64 va, u64 value, u64 mem_and_op, 
     struct part part;
 
     v->slow_stores++;
-    if (!resolve_atomic(v, va, size, where, &part))
+    bool locked;
+    if (!resolve_atomic(v, va, size, where, &part) || !lock_if_code(v, &part, size, where, &locked))
         return (struct tcg_result){ 0, 1 };
-    bool locked = lock_if_code(v, &part, size);
     u64 old = host_load(part.host, size), seen;
     while ((seen = exchange_if(part.host, size, old, combine(old, value, op, 8 * size))) != old)
         old = seen;
@@ -438,9 +442,9 @@ static struct tcg_result tcg_cas(void *vcpu, u64 va, u64 expected, u64 desired, 
     struct part part;
 
     v->slow_stores++;
-    if (!resolve_atomic(v, va, size, where, &part))
+    bool locked;
+    if (!resolve_atomic(v, va, size, where, &part) || !lock_if_code(v, &part, size, where, &locked))
         return (struct tcg_result){ 0, 1 };
-    bool locked = lock_if_code(v, &part, size);
     u64 old = exchange_if(part.host, size, expected, desired);
     unlock_or_check(v, &part, size, locked);
     return (struct tcg_result){ (u64)bits_sign_extend(old, 8 * size), 0 };
@@ -488,9 +492,9 @@ static bool helper_cas128(struct vcpu *vcpu, u64 va, const u64 expected[2], cons
     struct part part;
 
     v->slow_stores++;
-    if (!resolve_atomic(v, va, 16, where_now(vcpu), &part))
+    bool locked;
+    if (!resolve_atomic(v, va, 16, where_now(vcpu), &part) || !lock_if_code(v, &part, 16, where_now(vcpu), &locked))
         return false;
-    bool locked = lock_if_code(v, &part, 16);
     host_exchange128(part.host, expected, desired, old);
     unlock_or_check(v, &part, 16, locked);
     return true;

@@ -270,12 +270,14 @@ void tcg_ram_changed(struct vm *vm, struct ram_block *ram, u64 offset, u64 size)
     if (!ram->accel_data || !tcg_has_code(ram, offset, size))
         return;
     struct vcpu *vcpu = vcpu_current();
+    vm_ram_pin(ram); /* it may be removed while this waits */
     if (vcpu && !vcpu->outside)
         tcg_translate_lock(tcg_of(vcpu)); /* a page-table walk that set A or D */
     else
         host_lock_take(&tcg->translate_lock);
     tcg_invalidate_range(tcg, ram, offset, size);
     host_lock_drop(&tcg->translate_lock);
+    vm_ram_unpin(ram);
 }
 
 static void give_back(void *opaque)

@@ -498,6 +498,11 @@ static struct block *get_at(struct tcg_vcpu *v, struct site *site)
             return block;
     }
     tcg_translate_lock(v);
+    if (unlikely(v->context->generation != site->here.generation)) {
+        /* The map changed while this waited outside, and what the site points to may be gone. */
+        tcg_translate_unlock(v);
+        return NULL;
+    }
     if (block) {
         /* The second page is another one now. */
         tcg_block_kill(v->tcg, block);
