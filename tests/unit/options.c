@@ -257,6 +257,7 @@ static void test_clients(void)
         g_autoptr(api_option_list) list = parse(lines[i], &error);
 
         g_assert_no_error(error);
+        g_assert_nonnull(list);
     }
 }
 

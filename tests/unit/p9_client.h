@@ -80,7 +80,6 @@ static inline int create(struct client *c, u32 fid, const char *name, u32 flags,
 
 static inline int write_text(struct client *c, u32 fid, u64 offset, const char *text)
 {
-    g_autofree char *format = g_strdup("wdw");
     struct p9_out out = {c->request, 1 << 20, false};
     u32 length = W(strlen(text));
 
