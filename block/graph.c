@@ -443,6 +443,15 @@ struct block_node *block_file(const struct block_node *node)
     return node->file ? node->file->node : NULL;
 }
 
+struct block_node *block_child(const struct block_node *node, unsigned index, const char **role)
+{
+    const struct block_edge *edge = index < node->children->len ? node->children->pdata[index] : NULL;
+
+    if (edge)
+        *role = edge->role;
+    return edge ? edge->node : NULL;
+}
+
 struct block_node *block_skip_filters(struct block_node *node)
 {
     while (node->driver->is_filter && node->file)

@@ -41,6 +41,7 @@ enum block_status_flags {
     BLOCK_IS_COMPRESSED = 16,
     BLOCK_EOF = 32,
     BLOCK_RECURSE = 64, /* of drivers: what is data here may be a hole in `file` */
+    BLOCK_BEHIND = 128, /* of block_status_above: the backing file that would be asked next ends before; depth is that of the image above it */
 };
 
 struct block_status {
@@ -131,6 +132,8 @@ u32 block_detect_zeroes(const struct block_node *node); /* enum api_blockdev_det
 void block_cache_mode(const struct block_node *node, bool *direct, bool *no_flush);
 struct block_node *block_backing(const struct block_node *node); /* NULL: none */
 struct block_node *block_file(const struct block_node *node);    /* NULL: none */
+/* The child of that number with its role ("file", "backing" ...; the node's), in the order of opening. NULL: there are no more. */
+struct block_node *block_child(const struct block_node *node, unsigned index, const char **role);
 /* Below filters and raw windows without offset: the node that has the data. */
 struct block_node *block_skip_filters(struct block_node *node);
 /* Bytes of storage that the image takes, -ENOTSUP when unknown. */

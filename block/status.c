@@ -56,7 +56,7 @@ int block_status_above(struct block_node *node, struct block_node *base, u64 off
         if (at == node)
             eof = out->flags & BLOCK_EOF;
         else if (offset >= block_size(at))
-            out->flags = BLOCK_ZERO | BLOCK_ALLOCATED; /* behind the end of a short backing file */
+            out->flags = BLOCK_ZERO | BLOCK_ALLOCATED | BLOCK_BEHIND;
         size = MIN(size, out->size);
         if ((out->flags & BLOCK_ALLOCATED) || !block_backing(at) || block_backing(at) == base) {
             out->size = size;
@@ -64,7 +64,7 @@ int block_status_above(struct block_node *node, struct block_node *base, u64 off
                 eof = false;
             out->flags = (out->flags & ~BLOCK_EOF) | (eof ? BLOCK_EOF : 0);
             if (depth)
-                *depth = n;
+                *depth = n - (out->flags & BLOCK_BEHIND ? 1 : 0);
             return 0;
         }
     }

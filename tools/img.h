@@ -3,6 +3,7 @@
 #define TOOLS_IMG_H
 
 #include "block/node.h"
+#include <getopt.h>
 #include <json-c/json.h>
 
 struct img {
@@ -10,7 +11,8 @@ struct img {
     struct block_loop *loop;
     int argc;
     char **argv;
-    bool quiet, image_opts, force_share, progress;
+    const char *format; /* -f */
+    bool quiet, image_opts, force_share, progress, json;
 };
 
 /* Each returns the exit status. */
@@ -39,6 +41,8 @@ int img_fail_error(GError *error);
 void img_say(struct img *img, const char *format, ...) PRINTF_LIKE(2, 3);
 void img_progress(struct img *img, u64 done, u64 total);
 void img_progress_end(struct img *img);
+/* Waits until `done` bytes since `start` (monotonic) are not more than `rate` a second; 0: any. Fiber. */
+void img_keep_rate(struct img *img, s64 start, u64 done, u64 rate);
 /* "1.5 GiB"; g_free. */
 char *img_size_text(u64 size);
 /* As QEMU lays it out: four spaces a level. Frees the object. */
@@ -46,18 +50,35 @@ void img_print_json(struct json_object *object);
 
 /* --- arguments --- */
 
+/* Long options that several commands have, and the first number that is left to a command. */
+enum { IMG_OPT_IMAGE_OPTS = 256, IMG_OPT_OUTPUT, IMG_OPT_OWN };
+#define IMG_FORMAT      { "format", required_argument, NULL, 'f' }
+#define IMG_FORCE_SHARE { "force-share", no_argument, NULL, 'U' }
+#define IMG_IMAGE_OPTS  { "image-opts", no_argument, NULL, IMG_OPT_IMAGE_OPTS }
+#define IMG_OUTPUT      { "output", required_argument, NULL, IMG_OPT_OUTPUT }
+#define IMG_PROGRESS    { "progress", no_argument, NULL, 'p' }
+#define IMG_QUIET       { "quiet", no_argument, NULL, 'q' }
+#define IMG_CACHE(name, letter) { name, required_argument, NULL, letter }
+
+/* As getopt_long; notes those of above by itself. '?' after a message. */
+int img_option(struct img *img, const char *letters, const struct option *options);
+/* "Try ... --help", below a message. Returns 1. */
+int img_try_help(struct img *img);
+
 /* A size with suffix; false with a message. */
 bool img_parse_size(const char *text, u64 *out);
 bool img_parse_number(const char *what, const char *text, u64 min, u64 max, u64 *out);
 /* none, writeback ... as flags of block_open_flags, *through: every write is flushed. */
+bool img_parse_rate(const char *text, u64 *out);
 bool img_parse_cache(const char *text, unsigned *flags);
-bool img_parse_output(const char *text, bool *json);
 /* How many operands there are after options; a message when there are too few or too many. */
 bool img_operands(struct img *img, int min, int max);
 
 /* --- images --- */
 
 /* NULL after a message. */
+bool img_is_qcow2(const struct block_node *node);
+void img_print_snapshots(struct block_node *node);
 struct block_node *img_open(struct img *img, const char *name, const char *format, unsigned flags);
 /* The same for writing by this program alone, with a hold. */
 struct img_disk {

@@ -1,11 +1,12 @@
 /* tools/img_chain.c - commit, rebase, amend: images and their backing files. */
 #include "api/number.h"
+#include "api/types.h"
 #include "base/bits.h"
 #include "base/error.h"
 #include "block/copy.h"
 #include "block/qcow2/image.h"
+#include "host/clock.h"
 #include "tools/img.h"
-#include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -15,22 +16,19 @@ enum { CHUNK = 1 << 20 };
 
 struct commit {
     struct img *img;
-    const char *name, *format, *base_name;
+    const char *name, *base_name;
     unsigned flags;
     bool keep; /* -d */
+    u64 rate;
+    s64 start;
     GPtrArray *names, *formats; /* from the image down to the base */
     GPtrArray *nodes;           /* the same, opened */
 };
 
-static bool is_qcow2(struct block_node *node)
-{
-    return !strcmp(block_driver_name(node), "qcow2");
-}
-
 /* The names from the image down to the base. */
 static bool find_chain(struct commit *c)
 {
-    g_autofree char *name = g_strdup(c->name), *format = g_strdup(c->format);
+    g_autofree char *name = g_strdup(c->name), *format = g_strdup(c->img->format);
 
     for (;;) {
         struct block_node *node = img_open(c->img, name, format, BLOCK_OPEN_NO_BACKING | BLOCK_OPEN_FORCE_SHARE);
@@ -40,7 +38,7 @@ static bool find_chain(struct commit *c)
             return false;
         bool top = c->names->len == 0, base = !top && (!c->base_name || !strcmp(c->base_name, name));
 
-        if (is_qcow2(node))
+        if (img_is_qcow2(node))
             info = qcow2_info(node);
         if (!base && c->base_name && !top && info.backing && !strcmp(c->base_name, info.backing))
             base = false;
@@ -85,7 +83,10 @@ static bool open_chain(struct commit *c)
 
 static void show_progress(void *opaque, u64 done, u64 total)
 {
-    img_progress(opaque, done, total);
+    struct commit *c = opaque;
+
+    img_progress(c->img, done, total);
+    img_keep_rate(c->img, c->start, done, c->rate);
 }
 
 static int commit_nodes(struct commit *c)
@@ -96,10 +97,11 @@ static int commit_nodes(struct commit *c)
 
     if (block_size(top) > block_size(base) && !block_truncate(base, block_size(top), BLOCK_PREALLOC_OFF, &error))
         return img_fail_error(g_steal_pointer(&error));
-    ret = block_commit(top, base, show_progress, c->img);
+    c->start = host_clock_monotonic();
+    ret = block_commit(top, base, show_progress, c);
     if (ret < 0)
         return img_fail("Error while committing: %s", g_strerror(-ret));
-    if (!c->keep && is_qcow2(top) && !qcow2_make_empty(top, &error))
+    if (!c->keep && img_is_qcow2(top) && !qcow2_make_empty(top, &error))
         return img_fail_error(g_steal_pointer(&error));
     img_progress_end(c->img);
     img_say(c->img, "Image committed.\n");
@@ -132,25 +134,24 @@ static int commit(struct commit *c)
 
 int img_commit(struct img *img)
 {
-    static const struct option options[] = { { "image-opts", no_argument, NULL, 256 }, { 0 } };
+    static const struct option options[] = {
+        { "drop", no_argument, NULL, 'd' }, { "base", required_argument, NULL, 'b' }, { "rate-limit", required_argument, NULL, 'r' }, IMG_CACHE("cache", 't'),
+        IMG_FORMAT, IMG_IMAGE_OPTS, IMG_PROGRESS, IMG_QUIET, { 0 },
+    };
     struct commit c = { .img = img, .flags = BLOCK_OPEN_UNMAP };
     int o, status;
 
-    while ((o = getopt_long(img->argc, img->argv, "f:t:b:dpqr:", options, NULL)) >= 0) {
-        if ((o == 't' && !img_parse_cache(optarg, &c.flags)) || o == '?')
+    while ((o = img_option(img, "f:t:b:dpqr:", options)) >= 0) {
+        if (o == '?' || (o == 't' && !img_parse_cache(optarg, &c.flags)) || (o == 'r' && !img_parse_rate(optarg, &c.rate)))
             return 1;
-        if (o == 256)
-            return img_fail("commit does not take --image-opts yet");
-        if (o == 'f')
-            c.format = optarg;
         if (o == 'b')
             c.base_name = optarg;
         c.keep |= o == 'd';
-        img->progress |= o == 'p';
-        img->quiet |= o == 'q';
     }
     if (!img_operands(img, 1, 1))
         return 1;
+    if (img->image_opts)
+        return img_fail("commit does not take --image-opts yet");
     c.name = img->argv[optind];
     c.names = g_ptr_array_new_with_free_func(g_free);
     c.formats = g_ptr_array_new_with_free_func(g_free);
@@ -166,9 +167,17 @@ int img_commit(struct img *img)
 
 /* --- rebase --- */
 
-/* Writes what old and new backing file do not have in common where the image itself has nothing. */
-static int move_differences(struct img *img, struct block_node *top, struct block_node *fresh)
+static int write_difference(struct block_node *top, u64 at, const u8 *data, u64 size, bool compress)
 {
+    struct iovec iov;
+
+    return block_write(top, at, block_data_one(&iov, (u8 *)data, size), compress ? BLOCK_COMPRESSED : 0);
+}
+
+/* Writes what old and new backing file do not have in common where the image itself has nothing. */
+static int move_differences(struct img *img, struct block_node *top, struct block_node *fresh, bool compress)
+{
+    u64 unit = compress ? qcow2_info(top).cluster_size : 512;
     g_autofree u8 *old_data = g_malloc(CHUNK), *new_data = g_malloc0(CHUNK);
     struct block_node *old = block_backing(top);
     u64 size = block_size(top);
@@ -185,12 +194,12 @@ static int move_differences(struct img *img, struct block_node *top, struct bloc
             if (ret == 0 && fresh)
                 ret = block_read_buffer(fresh, at, new_data, n);
             for (u64 k = 0, run; k < n && ret == 0; k += run) {
-                bool differs = memcmp(old_data + k, new_data + k, MIN(512, n - k)) != 0;
+                bool differs = memcmp(old_data + k, new_data + k, MIN(unit, n - k)) != 0;
 
-                for (run = MIN(512, n - k); k + run < n && (memcmp(old_data + k + run, new_data + k + run, MIN(512, n - k - run)) != 0) == differs;)
-                    run += MIN(512, n - k - run);
+                for (run = MIN(unit, n - k); !compress && k + run < n && (memcmp(old_data + k + run, new_data + k + run, MIN(unit, n - k - run)) != 0) == differs;)
+                    run += MIN(unit, n - k - run);
                 if (differs)
-                    ret = block_write_buffer(top, at + k, old_data + k, run);
+                    ret = write_difference(top, at + k, old_data + k, run, compress && (at + k) % unit == 0 && (run == unit || at + k + run == size));
             }
         }
         if (ret < 0)
@@ -203,9 +212,9 @@ static int move_differences(struct img *img, struct block_node *top, struct bloc
 
 struct rebase {
     struct img *img;
-    const char *backing, *format, *backing_format;
+    const char *backing, *backing_format;
     unsigned flags, source_flags;
-    bool unsafe;
+    bool unsafe, compress;
 };
 
 static int rebase(struct rebase *r, struct block_node *top)
@@ -216,19 +225,21 @@ static int rebase(struct rebase *r, struct block_node *top)
     struct block_node *fresh = NULL;
     int status = 0;
 
-    if (!is_qcow2(top))
+    if (!img_is_qcow2(top))
         return img_fail("Could not change the backing file to '%s': Operation not supported", r->backing);
-    if (path && !r->backing_format && !r->unsafe)
-        img_fail("warning: no format of the new backing file given; it will be guessed");
     if (!r->unsafe) {
         if (path) {
             fresh = block_open_name(r->img->graph, path, r->backing_format, r->source_flags, &error);
             if (!fresh)
                 return img_fail("Could not open new backing file '%s': %s", path, error->message);
         }
-        status = move_differences(r->img, top, fresh);
+        if (path && !r->backing_format) {
+            block_unref(fresh);
+            return img_fail("Could not change the backing file to '%s': backing format must be specified", r->backing);
+        }
+        status = move_differences(r->img, top, fresh, r->compress);
     }
-    if (!status && !qcow2_set_backing(top, *r->backing ? r->backing : NULL, *r->backing ? r->backing_format ? r->backing_format : fresh ? block_driver_name(fresh) : NULL : NULL, &error))
+    if (!status && !qcow2_set_backing(top, *r->backing ? r->backing : NULL, *r->backing ? r->backing_format : NULL, &error))
         status = img_fail_error(g_steal_pointer(&error));
     block_unref(fresh);
     return status;
@@ -236,31 +247,38 @@ static int rebase(struct rebase *r, struct block_node *top)
 
 int img_rebase(struct img *img)
 {
-    static const struct option options[] = { { "image-opts", no_argument, NULL, 256 }, { "force-share", no_argument, NULL, 'U' }, { 0 } };
+    static const struct option options[] = {
+        { "backing", required_argument, NULL, 'b' }, { "backing-format", required_argument, NULL, 'B' }, { "backing-unsafe", no_argument, NULL, 'u' },
+        { "compress", no_argument, NULL, 'c' }, IMG_CACHE("cache", 't'), IMG_CACHE("backing-cache", 'T'), IMG_FORMAT, IMG_FORCE_SHARE, IMG_IMAGE_OPTS, IMG_PROGRESS,
+        IMG_QUIET, { 0 },
+    };
     struct rebase r = { .img = img };
     struct img_disk disk = { 0 };
     int c, status;
 
-    while ((c = getopt_long(img->argc, img->argv, "f:F:b:upt:T:qU", options, NULL)) >= 0) {
-        if ((c == 't' && !img_parse_cache(optarg, &r.flags)) || (c == 'T' && !img_parse_cache(optarg, &r.source_flags)) || c == '?')
+    while ((c = img_option(img, "f:F:B:b:ucpt:T:qU", options)) >= 0) {
+        if (c == '?' || (c == 't' && !img_parse_cache(optarg, &r.flags)) || (c == 'T' && !img_parse_cache(optarg, &r.source_flags)))
             return 1;
-        if (c == 'f')
-            r.format = optarg;
-        if (c == 'F')
+        if (c == 'F' || c == 'B') /* -F is the old name */
             r.backing_format = optarg;
         if (c == 'b')
             r.backing = optarg;
         r.unsafe |= c == 'u';
-        img->progress |= c == 'p';
-        img->quiet |= c == 'q';
-        img->force_share |= c == 'U';
-        img->image_opts |= c == 256;
+        r.compress |= c == 'c';
     }
     if (!img_operands(img, 1, 1))
         return 1;
+    if (!r.backing && !r.unsafe) {
+        img_fail("Must specify backing file (-b) or use unsafe mode (-u)");
+        return img_try_help(img);
+    }
     if (!r.backing)
-        return img_fail("Must specify backing file (-b) or use simple rebase mode (-u)");
-    if (!img_open_disk(img, img->argv[optind], r.format, r.flags | BLOCK_OPEN_WRITE | (r.unsafe ? BLOCK_OPEN_NO_BACKING : 0), BLOCK_READ | BLOCK_WRITE, &disk))
+        r.backing = ""; /* none */
+    if (r.backing_format && api_enum_find(&api_type_blockdev_driver, r.backing_format) < 0)
+        return img_fail("Invalid format name: '%s'", r.backing_format);
+    if (*r.backing && !r.backing_format && r.unsafe)
+        return img_fail("Could not change the backing file to '%s': backing format must be specified", r.backing);
+    if (!img_open_disk(img, img->argv[optind], img->format, r.flags | BLOCK_OPEN_WRITE | (r.unsafe ? BLOCK_OPEN_NO_BACKING : 0), BLOCK_READ | BLOCK_WRITE, &disk))
         return 1;
     status = rebase(&r, disk.node);
     return img_close_disk(&disk, true) ? status : 1;
@@ -275,7 +293,7 @@ static int amend(struct block_node *node, GHashTable *options)
     GHashTableIter iter;
     gpointer name, value;
 
-    if (!is_qcow2(node))
+    if (!img_is_qcow2(node))
         return img_fail("Format driver '%s' does not support option amendment", block_driver_name(node));
     if (!img_fill_qcow2_options(options, "", &create, &error))
         return img_fail_error(g_steal_pointer(&error));
@@ -299,28 +317,25 @@ static int amend(struct block_node *node, GHashTable *options)
 
 int img_amend(struct img *img)
 {
-    static const struct option options[] = { { "image-opts", no_argument, NULL, 256 }, { "force", no_argument, NULL, 257 }, { 0 } };
+    enum { FORCE = IMG_OPT_OWN };
+    static const struct option options[] = {
+        { "options", required_argument, NULL, 'o' }, { "force", no_argument, NULL, FORCE }, IMG_CACHE("cache", 't'), IMG_FORMAT, IMG_IMAGE_OPTS, IMG_PROGRESS,
+        IMG_QUIET, { 0 },
+    };
     struct img_create_options create = { 0 };
     struct img_disk disk = { 0 };
-    const char *format = NULL;
     unsigned flags = 0;
     bool helped = false;
     int c, status = 1;
 
-    while ((c = getopt_long(img->argc, img->argv, "f:t:o:pq", options, NULL)) >= 0) {
-        if ((c == 't' && !img_parse_cache(optarg, &flags)) || c == '?' || (c == 'o' && !img_add_create_options(&create, optarg, "qcow2", &helped)))
+    while ((c = img_option(img, "f:t:o:pq", options)) >= 0)
+        if (c == '?' || (c == 't' && !img_parse_cache(optarg, &flags)) || (c == 'o' && !img_add_create_options(&create, optarg, "qcow2", &helped)))
             return 1;
-        if (c == 'f')
-            format = optarg;
-        img->progress |= c == 'p';
-        img->quiet |= c == 'q';
-        img->image_opts |= c == 256;
-    }
     if (helped)
         status = 0;
     else if (!create.options)
-        status = img_fail("Must specify options (-o)");
-    else if (img_operands(img, 1, 1) && img_open_disk(img, img->argv[optind], format, flags | BLOCK_OPEN_WRITE, BLOCK_READ | BLOCK_WRITE | BLOCK_RESIZE, &disk))
+        img_fail("Must specify options (-o)"), status = img_try_help(img);
+    else if (img_operands(img, 1, 1) && img_open_disk(img, img->argv[optind], img->format, flags | BLOCK_OPEN_WRITE, BLOCK_READ | BLOCK_WRITE | BLOCK_RESIZE, &disk))
         status = amend(disk.node, create.options);
     if (disk.node && !img_close_disk(&disk, true))
         status = 1;

@@ -1,17 +1,17 @@
 /* tools/img_check.c - check, resize, map, measure, amend. */
+#include "api/number.h"
 #include "base/bits.h"
 #include "base/error.h"
 #include "block/qcow2/image.h"
 #include "tools/img.h"
 #include <errno.h>
-#include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
 static void print_line(void *opaque, const char *text)
 {
-    fprintf(opaque, "%s\n", text);
+    fprintf(stderr, "%s\n", text);
 }
 
 static void check_json(const char *name, const struct qcow2_check *c, unsigned fix)
@@ -56,14 +56,14 @@ static void check_human(struct img *img, const struct qcow2_check *c)
 }
 
 /* After a repair: what was fixed, and a second look. */
-static int check_node(struct img *img, struct block_node *node, struct qcow2_check *check, bool json)
+static int check_node(struct img *img, struct block_node *node, struct qcow2_check *check)
 {
     struct qcow2_check second = { .report = check->report, .opaque = check->opaque };
     int ret = qcow2_check(node, check);
 
     if (ret < 0 || (!check->corruptions_fixed && !check->leaks_fixed))
         return ret;
-    if (!json)
+    if (!img->json)
         img_say(img, "The following inconsistencies were found and repaired:\n\n    %" PRIu64 " leaked clusters\n    %" PRIu64
                      " corruptions\n\nDouble checking the fixed image now...\n", check->leaks_fixed, check->corruptions_fixed);
     ret = qcow2_check(node, &second);
@@ -77,50 +77,41 @@ static bool parse_fix(const char *text, unsigned *fix)
 {
     *fix = !strcmp(text, "leaks") ? QCOW2_FIX_LEAKS : !strcmp(text, "all") ? QCOW2_FIX_ALL : 0;
     if (!*fix)
-        img_fail("--repair/-r expects 'leaks' or 'all' not '%s'", text);
+        img_fail("--repair (-r) expects 'leaks' or 'all', not '%s'", text);
     return *fix != 0;
 }
 
 int img_check(struct img *img)
 {
-    enum { OUTPUT = 256, OPTS };
     static const struct option options[] = {
-        { "output", required_argument, NULL, OUTPUT }, { "repair", required_argument, NULL, 'r' }, { "image-opts", no_argument, NULL, OPTS },
-        { "format", required_argument, NULL, 'f' }, { "force-share", no_argument, NULL, 'U' }, { 0 },
+        { "repair", required_argument, NULL, 'r' }, IMG_CACHE("cache", 'T'), IMG_FORMAT, IMG_FORCE_SHARE, IMG_IMAGE_OPTS, IMG_OUTPUT, IMG_QUIET, { 0 },
     };
     struct qcow2_check check = { .report = print_line };
     struct img_disk disk = { 0 };
-    const char *format = NULL;
     unsigned flags = BLOCK_OPEN_NO_BACKING;
-    bool json = false;
     int c, ret;
 
-    while ((c = getopt_long(img->argc, img->argv, "f:r:qUT:", options, NULL)) >= 0) {
-        if ((c == OUTPUT && !img_parse_output(optarg, &json)) || (c == 'r' && !parse_fix(optarg, &check.fix)) || (c == 'T' && !img_parse_cache(optarg, &flags)) || c == '?')
+    while ((c = img_option(img, "f:r:qUT:", options)) >= 0)
+        if (c == '?' || (c == 'T' && !img_parse_cache(optarg, &flags)))
             return 1;
-        img->image_opts |= c == OPTS;
-        img->force_share |= c == 'U';
-        img->quiet |= c == 'q';
-        if (c == 'f')
-            format = optarg;
-    }
+        else if (c == 'r' && !parse_fix(optarg, &check.fix))
+            return img_try_help(img);
     if (!img_operands(img, 1, 1))
         return 1;
-    check.opaque = json ? stderr : stdout;
-    if (img->quiet)
-        check.report = NULL;
+    if (check.fix && img->force_share)
+        return img_fail("Could not open '%s': force-share=on can only be used with read-only images", img->argv[optind]);
     block_graph_set_checking(img->graph, true);
-    if (!img_open_disk(img, img->argv[optind], format, flags | (check.fix ? BLOCK_OPEN_WRITE : 0), check.fix ? BLOCK_READ | BLOCK_WRITE : BLOCK_READ, &disk))
+    if (!img_open_disk(img, img->argv[optind], img->format, flags | (check.fix ? BLOCK_OPEN_WRITE : 0), check.fix ? BLOCK_READ | BLOCK_WRITE : BLOCK_READ, &disk))
         return 1;
     if (strcmp(block_driver_name(disk.node), "qcow2")) {
         img_fail("This image format does not support checks");
         img_close_disk(&disk, false);
         return 63;
     }
-    ret = check_node(img, disk.node, &check, json);
+    ret = check_node(img, disk.node, &check);
     if (ret < 0)
         img_fail("Check failed: %s", g_strerror(-ret));
-    else if (json)
+    else if (img->json)
         check_json(img->argv[optind], &check, check.fix);
     else
         check_human(img, &check);
@@ -167,32 +158,46 @@ static int do_resize(struct img *img, struct block_node *node, const char *text,
     return 0;
 }
 
+/* A size like -1G looks like options: it is taken out of the arguments before. NULL: there is none. */
+static const char *take_negative(struct img *img)
+{
+    for (int i = 1; i < img->argc; i++) {
+        const char *text = img->argv[i];
+
+        if (*text != '-' || !g_ascii_isdigit(text[1]))
+            continue;
+        memmove(img->argv + i, img->argv + i + 1, (size_t)(img->argc - i) * sizeof(*img->argv));
+        img->argc--;
+        return text;
+    }
+    return NULL;
+}
+
 int img_resize(struct img *img)
 {
-    enum { OPTS = 256, PREALLOC, SHRINK };
+    enum { PREALLOC = IMG_OPT_OWN, SHRINK };
     static const struct option options[] = {
-        { "image-opts", no_argument, NULL, OPTS }, { "preallocation", required_argument, NULL, PREALLOC }, { "shrink", no_argument, NULL, SHRINK }, { 0 },
+        { "preallocation", required_argument, NULL, PREALLOC }, { "shrink", no_argument, NULL, SHRINK }, IMG_FORMAT, IMG_IMAGE_OPTS, IMG_QUIET, { 0 },
     };
     enum block_prealloc prealloc = BLOCK_PREALLOC_OFF;
     struct img_disk disk = { 0 };
-    const char *format = NULL, *size;
+    const char *size;
     bool shrink = false;
     int c, status;
 
-    /* The size may begin with '-': it is the last argument whatever it looks like. */
-    if (img->argc < 3)
-        return img_fail("Not enough arguments");
-    size = img->argv[--img->argc];
-    while ((c = getopt_long(img->argc, img->argv, "f:q", options, NULL)) >= 0) {
-        if ((c == PREALLOC && !parse_prealloc(optarg, &prealloc)) || c == '?')
+    size = take_negative(img);
+    while ((c = img_option(img, "f:q", options)) >= 0) {
+        if (c == '?' || (c == PREALLOC && !parse_prealloc(optarg, &prealloc)))
             return 1;
-        img->image_opts |= c == OPTS;
         shrink |= c == SHRINK;
-        img->quiet |= c == 'q';
-        if (c == 'f')
-            format = optarg;
     }
-    if (!img_operands(img, 1, 1) || !img_open_disk(img, img->argv[optind], format, BLOCK_OPEN_WRITE, BLOCK_READ | BLOCK_WRITE | BLOCK_RESIZE, &disk))
+    if (!size && img->argc - optind > 1)
+        size = img->argv[--img->argc];
+    if (!size || img->argc == optind) {
+        img_fail("Expecting image file name and size");
+        return img_try_help(img);
+    }
+    if (!img_operands(img, 1, 1) || !img_open_disk(img, img->argv[optind], img->format, BLOCK_OPEN_WRITE, BLOCK_READ | BLOCK_WRITE | BLOCK_RESIZE, &disk))
         return 1;
     status = do_resize(img, disk.node, size, shrink, prealloc);
     return img_close_disk(&disk, true) ? status : 1;
@@ -219,19 +224,25 @@ static struct entry get_entry(struct block_node *node, u64 at, u64 length, int *
 
 static bool continues(const struct entry *a, const struct entry *b)
 {
-    u32 mask = BLOCK_DATA | BLOCK_ZERO | BLOCK_ALLOCATED | BLOCK_OFFSET | BLOCK_IS_COMPRESSED;
+    u32 mask = BLOCK_DATA | BLOCK_ZERO | BLOCK_ALLOCATED | BLOCK_OFFSET | BLOCK_IS_COMPRESSED | BLOCK_BEHIND;
 
     return (a->status.flags & mask) == (b->status.flags & mask) && a->depth == b->depth && a->name == b->name &&
            (!(a->status.flags & BLOCK_OFFSET) || a->status.map + a->length == b->status.map);
 }
 
-static int print_entry(const struct entry *e, bool json, bool last, unsigned *printed)
+static const char *yes(bool value)
+{
+    return value ? "true" : "false";
+}
+
+static int print_entry(const struct entry *e, bool json, unsigned *printed)
 {
     u32 f = e->status.flags;
 
     if (json) {
-        printf("%s{ \"start\": %" PRIu64 ", \"length\": %" PRIu64 ", \"depth\": %u, \"present\": %s, \"zero\": %s, \"data\": %s", (*printed)++ ? ",\n" : "[", e->start,
-               e->length, e->depth, (f & BLOCK_ALLOCATED) ? "true" : "false", (f & BLOCK_ZERO) ? "true" : "false", (f & BLOCK_DATA) ? "true" : "false");
+        printf("%s{ \"start\": %" PRIu64 ", \"length\": %" PRIu64 ", \"depth\": %u, \"present\": %s, \"zero\": %s, \"data\": %s, \"compressed\": %s",
+               (*printed)++ ? ",\n" : "[", e->start, e->length, e->depth, yes((f & BLOCK_ALLOCATED) && !(f & BLOCK_BEHIND)), yes(f & BLOCK_ZERO), yes(f & BLOCK_DATA),
+               yes(f & BLOCK_IS_COMPRESSED));
         if (f & BLOCK_OFFSET)
             printf(", \"offset\": %" PRIu64, e->status.map);
         putchar('}');
@@ -264,43 +275,41 @@ static int do_map(struct block_node *node, u64 from, u64 to, bool json)
             continue;
         }
         if (current.length)
-            status = print_entry(&current, json, false, &printed);
+            status = print_entry(&current, json, &printed);
         current = e;
     }
-    if (current.length && !status)
-        status = print_entry(&current, json, true, &printed);
+    if (current.length == 0)
+        current.start = from; /* one entry there is always, as in QEMU */
+    if (!status)
+        status = print_entry(&current, json, &printed);
     if (json && !status)
-        puts(printed ? "]" : "[]");
+        puts("]");
     return status;
+}
+
+static bool parse_place(const char *what, const char *text, u64 *out)
+{
+    return (api_parse_size("", text, 1, out, NULL) && *out <= INT64_MAX) || (img_fail("Invalid %s specified: '%s'", what, text), false);
 }
 
 int img_map(struct img *img)
 {
-    enum { OUTPUT = 256, OPTS, START, LENGTH };
     static const struct option options[] = {
-        { "output", required_argument, NULL, OUTPUT }, { "image-opts", no_argument, NULL, OPTS }, { "start-offset", required_argument, NULL, 's' },
-        { "max-length", required_argument, NULL, 'l' }, { "format", required_argument, NULL, 'f' }, { "force-share", no_argument, NULL, 'U' }, { 0 },
+        { "start-offset", required_argument, NULL, 's' }, { "max-length", required_argument, NULL, 'l' }, IMG_FORMAT, IMG_FORCE_SHARE, IMG_IMAGE_OPTS,
+        IMG_OUTPUT, { 0 },
     };
     struct img_disk disk = { 0 };
-    const char *format = NULL;
     u64 from = 0, length = UINT64_MAX;
-    bool json = false;
     int c, status;
 
-    while ((c = getopt_long(img->argc, img->argv, "f:s:l:U", options, NULL)) >= 0) {
-        if ((c == OUTPUT && !img_parse_output(optarg, &json)) || (c == 's' && !img_parse_size(optarg, &from)) || (c == 'l' && !img_parse_size(optarg, &length)) || c == '?')
+    while ((c = img_option(img, "f:s:l:U", options)) >= 0)
+        if (c == '?' || (c == 's' && !parse_place("start offset", optarg, &from)) || (c == 'l' && !parse_place("max length", optarg, &length)))
             return 1;
-        img->image_opts |= c == OPTS;
-        img->force_share |= c == 'U';
-        if (c == 'f')
-            format = optarg;
-    }
-    if (!img_operands(img, 1, 1) || !img_open_disk(img, img->argv[optind], format, 0, BLOCK_READ, &disk))
+    if (!img_operands(img, 1, 1) || !img_open_disk(img, img->argv[optind], img->format, 0, BLOCK_READ, &disk))
         return 1;
     u64 size = block_size(disk.node);
 
-    from = MIN(from, size);
-    status = do_map(disk.node, from, from + MIN(length, size - from), json);
+    status = do_map(disk.node, from, from < size ? from + MIN(length, size - from) : from, img->json);
     img_close_disk(&disk, false);
     return status;
 }
@@ -368,7 +377,7 @@ static int print_measure(bool json, u64 required, u64 full, s64 bitmaps)
     return 0;
 }
 
-static int measure(struct img *img, struct block_node *node, u64 size, const char *format, struct img_create_options *o, bool json)
+static int measure(struct img *img, struct block_node *node, u64 size, const char *format, struct img_create_options *o)
 {
     g_autoptr(GError) error = NULL;
     struct qcow2_create create;
@@ -378,7 +387,7 @@ static int measure(struct img *img, struct block_node *node, u64 size, const cha
     if (node)
         size = block_size(node);
     if (!strcmp(format, "raw"))
-        return print_measure(json, size, size, -1);
+        return print_measure(img->json, size, size, -1);
     if (!img_fill_qcow2_options(o->options, "", &create, &error))
         return img_fail_error(g_steal_pointer(&error));
     create.size = (size + 511) & ~UINT64_C(511);
@@ -389,32 +398,27 @@ static int measure(struct img *img, struct block_node *node, u64 size, const cha
         return img_fail("Unable to get block status: %s", g_strerror((int)-data));
     if (create.prealloc == BLOCK_PREALLOC_FULL || create.prealloc == BLOCK_PREALLOC_FALLOC)
         data = (s64)rounded;
-    return print_measure(json, qcow2_measure(size, (u64)data, &create), qcow2_measure(size, rounded, &create), create.version < 3 ? -1 : bitmap_bytes(node, create.cluster_size));
+    return print_measure(img->json, qcow2_measure(size, (u64)data, &create), qcow2_measure(size, rounded, &create), create.version < 3 ? -1 : bitmap_bytes(node, create.cluster_size));
 }
 
 int img_measure(struct img *img)
 {
-    enum { OUTPUT = 256, OPTS, SIZE };
     static const struct option options[] = {
-        { "output", required_argument, NULL, OUTPUT }, { "image-opts", no_argument, NULL, OPTS }, { "size", required_argument, NULL, SIZE },
-        { "force-share", no_argument, NULL, 'U' }, { 0 },
+        { "size", required_argument, NULL, 's' }, { "snapshot", required_argument, NULL, 'l' }, { "target-format", required_argument, NULL, 'O' }, IMG_FORMAT,
+        IMG_FORCE_SHARE, IMG_IMAGE_OPTS, IMG_OUTPUT, { 0 },
     };
     struct img_create_options create = { 0 };
     struct img_disk disk = { 0 };
     g_autoptr(GError) error = NULL;
-    const char *format = NULL, *out = "raw", *snapshot = NULL, *text = NULL;
-    bool json = false, helped = false, sized = false;
+    const char *out = "raw", *snapshot = NULL, *text = NULL;
+    bool helped = false, sized = false;
     u64 size = 0;
     int c, status = 1;
 
-    while ((c = getopt_long(img->argc, img->argv, "f:O:o:l:U", options, NULL)) >= 0) {
-        if ((c == OUTPUT && !img_parse_output(optarg, &json)) || (c == SIZE && !img_parse_size(optarg, &size)) || c == '?')
+    while ((c = img_option(img, "f:O:o:l:s:U", options)) >= 0) {
+        if (c == '?' || (c == 's' && !img_parse_size(optarg, &size)))
             return 1;
-        sized |= c == SIZE;
-        img->image_opts |= c == OPTS;
-        img->force_share |= c == 'U';
-        if (c == 'f')
-            format = optarg;
+        sized |= c == 's';
         if (c == 'O')
             out = optarg;
         if (c == 'o')
@@ -426,14 +430,18 @@ int img_measure(struct img *img)
         return img_fail("Unknown file format '%s'", out);
     if (text && (!img_add_create_options(&create, text, out, &helped) || helped))
         status = !helped;
-    else if (sized ? !img_operands(img, 0, 0) : !img_operands(img, 1, 1))
+    else if (sized && img->argc > optind)
+        status = img_fail("--size N cannot be used together with a filename.");
+    else if (!sized && img->argc - optind != 1)
+        status = img_fail("Either --size N or one filename must be specified.");
+    else if (!img_operands(img, 0, 1))
         status = 1;
-    else if (!sized && !img_open_disk(img, img->argv[optind], format, 0, BLOCK_READ, &disk))
+    else if (!sized && !img_open_disk(img, img->argv[optind], img->format, 0, BLOCK_READ, &disk))
         status = 1;
     else if (snapshot && !sized && (strcmp(block_driver_name(disk.node), "qcow2") || !qcow2_snapshot_load(disk.node, snapshot, &error)))
         status = img_fail("%s", error ? error->message : "the image has no snapshots");
     else
-        status = measure(img, disk.node, size, out, &create, json);
+        status = measure(img, disk.node, size, out, &create);
     if (disk.node)
         img_close_disk(&disk, false);
     g_clear_pointer(&create.options, g_hash_table_unref);

@@ -5,7 +5,6 @@
 #include "base/error.h"
 #include "host/clock.h"
 #include "tools/img.h"
-#include <getopt.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -67,6 +66,14 @@ char *img_size_text(u64 size)
     return g_strdup_printf("%0.3g %sB", (double)size / (double)BIT64(exponent * 10), units[exponent]);
 }
 
+void img_keep_rate(struct img *img, s64 start, u64 done, u64 rate)
+{
+    s64 due = rate ? start + (s64)((double)done / (double)rate * 1e9) : 0;
+
+    if (due > host_clock_monotonic())
+        block_fiber_sleep_until(img->loop, due);
+}
+
 static void print_value(GString *out, struct json_object *value, unsigned level)
 {
     bool first = true;
@@ -102,19 +109,25 @@ void img_print_json(struct json_object *object)
 
 bool img_parse_size(const char *text, u64 *out)
 {
-    if (api_parse_size("", text, 1, out, NULL) && *out <= INT64_MAX)
-        return true;
-    img_fail("Invalid image size specified. You may use k, M, G, T, P or E suffixes for");
-    img_fail("kilobytes, megabytes, gigabytes, terabytes, petabytes and exabytes.");
-    return false;
+    return img_parse_number("image size", text, 0, INT64_MAX, out);
 }
 
 bool img_parse_number(const char *what, const char *text, u64 min, u64 max, u64 *out)
 {
-    if (api_parse_size("", text, 1, out, NULL) && *out >= min && *out <= max)
+    bool number = api_parse_size("", text, 1, out, NULL), whole = *text && !text[strspn(text, "0123456789")];
+
+    if (number && *out >= min && *out <= max)
         return true;
-    img_fail("Invalid %s '%s': it is a number from %" G_GUINT64_FORMAT " to %" G_GUINT64_FORMAT, what, text, min, max);
+    if (number || whole || (g_ascii_isdigit(*text) && strchr("kKMGTPE", text[strlen(text) - 1]))) /* it is one, but too large or too small */
+        img_fail("Invalid %s specified. Must be between %" G_GUINT64_FORMAT " and %" G_GUINT64_FORMAT ".", what, min, max);
+    else
+        img_fail("Invalid %s specified: '%s'", what, text);
     return false;
+}
+
+bool img_parse_rate(const char *text, u64 *out)
+{
+    return (api_parse_size("", text, 1, out, NULL) && *out <= INT64_MAX) || (img_fail("Invalid rate limit specified: '%s'", text), false);
 }
 
 bool img_parse_cache(const char *text, unsigned *flags)
@@ -129,24 +142,65 @@ bool img_parse_cache(const char *text, unsigned *flags)
     return true;
 }
 
-bool img_parse_output(const char *text, bool *json)
+int img_try_help(struct img *img)
 {
-    *json = !strcmp(text, "json");
-    if (*json || !strcmp(text, "human"))
-        return true;
-    img_fail("--output must be used with human or json as argument.");
-    return false;
+    fprintf(stderr, "Try '%s --help' for more information\n", img->argv[0]);
+    return 1;
+}
+
+int img_option(struct img *img, const char *letters, const struct option *options)
+{
+    for (;;) {
+        int c = getopt_long(img->argc, img->argv, letters, options, NULL);
+
+        switch (c) {
+        case 'f':
+            img->format = optarg;
+            break;
+        case 'p':
+            img->progress = true;
+            break;
+        case 'q':
+            img->quiet = true;
+            break;
+        case 'U':
+            img->force_share = true;
+            break;
+        case IMG_OPT_IMAGE_OPTS:
+            img->image_opts = true;
+            break;
+        case IMG_OPT_OUTPUT:
+            img->json = !strcmp(optarg, "json");
+            if (img->json || !strcmp(optarg, "human"))
+                break;
+            img_fail("--output expects 'human' or 'json', not '%s'", optarg);
+            c = '?';
+            /* fall through */
+        default:
+            if (c == '?')
+                img_try_help(img);
+            return c;
+        }
+    }
 }
 
 bool img_operands(struct img *img, int min, int max)
 {
     int count = img->argc - optind;
 
+    if (img->image_opts && img->format)
+        return img_fail("--image-opts and --format are mutually exclusive"), false;
     if (count >= min && count <= max)
         return true;
-    img_fail("%s", count < min ? "Expecting a file name" : "Too many arguments");
-    fprintf(stderr, "Try 'mynah-img %s --help' for more information\n", img->argv[0]);
+    img_fail("%s", min == 1 && max == 1 ? "Expecting one image file name" : min == 2 && max == 2 ? "Expecting two image file names" :
+             count < min ? "Expecting an image file name" : "Too many arguments");
+    img_try_help(img);
     return false;
+}
+
+bool img_is_qcow2(const struct block_node *node)
+{
+    return !strcmp(block_driver_name(node), "qcow2");
 }
 
 static struct json_object *options_of_text(const char *text, GError **error)

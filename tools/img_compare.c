@@ -3,7 +3,6 @@
 #include "host/clock.h"
 #include "tools/img.h"
 #include <errno.h>
-#include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -137,27 +136,28 @@ static int compare(struct compare *c)
 
 int img_compare(struct img *img)
 {
-    static const struct option options[] = { { "image-opts", no_argument, NULL, 256 }, { "force-share", no_argument, NULL, 'U' }, { 0 } };
+    static const struct option options[] = {
+        { "a-format", required_argument, NULL, 'f' }, { "b-format", required_argument, NULL, 'F' }, { "strict", no_argument, NULL, 's' }, IMG_CACHE("cache", 'T'),
+        IMG_FORCE_SHARE, IMG_IMAGE_OPTS, IMG_PROGRESS, IMG_QUIET, { 0 },
+    };
     struct compare c = { .img = img };
-    const char *formats[2] = { 0 };
+    const char *second = NULL;
     unsigned flags = 0;
     int o, status = 2;
 
-    while ((o = getopt_long(img->argc, img->argv, "f:F:T:pqsU", options, NULL)) >= 0) {
-        if ((o == 'T' && !img_parse_cache(optarg, &flags)) || o == '?')
+    while ((o = img_option(img, "f:F:T:pqsU", options)) >= 0) {
+        if (o == '?')
+            return 1;
+        if (o == 'T' && !img_parse_cache(optarg, &flags))
             return 2;
-        if (o == 'f' || o == 'F')
-            formats[o == 'F'] = optarg;
-        img->progress |= o == 'p';
-        img->quiet |= o == 'q';
+        if (o == 'F')
+            second = optarg;
         c.strict |= o == 's';
-        img->force_share |= o == 'U';
-        img->image_opts |= o == 256;
     }
     if (!img_operands(img, 2, 2))
-        return 2;
-    if (img_open_disk(img, img->argv[optind], formats[0], flags, BLOCK_READ, &c.disks[0]) &&
-        img_open_disk(img, img->argv[optind + 1], formats[1], flags, BLOCK_READ, &c.disks[1])) {
+        return 1;
+    if (img_open_disk(img, img->argv[optind], img->format, flags, BLOCK_READ, &c.disks[0]) &&
+        img_open_disk(img, img->argv[optind + 1], second, flags, BLOCK_READ, &c.disks[1])) {
         c.buffers[0] = g_malloc(CHUNK);
         c.buffers[1] = g_malloc(CHUNK);
         status = compare(&c);
@@ -173,7 +173,7 @@ int img_compare(struct img *img)
 /* --- dd --- */
 
 struct dd {
-    const char *from, *to, *format, *out_format;
+    const char *from, *to, *out_format;
     u64 block, count, skip;
     bool counted;
 };
@@ -190,11 +190,11 @@ static bool parse_dd(struct dd *dd, char *text)
     else if (!strcmp(text, "of"))
         dd->to = value;
     else if (!strcmp(text, "bs"))
-        return img_parse_number("number", value, 1, INT32_MAX, &dd->block);
+        return img_parse_number("bs", value, 1, INT32_MAX, &dd->block);
     else if (!strcmp(text, "count"))
-        return (dd->counted = img_parse_number("number", value, 0, INT64_MAX, &dd->count));
+        return (dd->counted = img_parse_number("count", value, 0, INT64_MAX, &dd->count));
     else if (!strcmp(text, "skip"))
-        return img_parse_number("number", value, 0, INT64_MAX, &dd->skip);
+        return img_parse_number("skip", value, 0, INT64_MAX, &dd->skip);
     else
         return img_fail("unrecognized operand %s", text), false;
     return true;
@@ -225,7 +225,7 @@ static int run_dd(struct img *img, struct dd *dd, struct img_disk *in, struct im
     int status;
     bool ok;
 
-    if (!img_open_disk(img, dd->from, dd->format, 0, BLOCK_READ, in))
+    if (!img_open_disk(img, dd->from, img->format, 0, BLOCK_READ, in))
         return 1;
     size = block_size(in->node);
     start = dd->skip > size / dd->block + 1 ? UINT64_MAX : dd->skip * dd->block;
@@ -234,6 +234,7 @@ static int run_dd(struct img *img, struct dd *dd, struct img_disk *in, struct im
         img_fail("%s: cannot skip to specified offset", dd->from);
         start = end = size;
     }
+    img->image_opts = false; /* they are the input's */
     ok = img_create_image(img, dd->to, dd->out_format, &create, end > start ? end - start : 0, true) &&
          img_open_disk(img, dd->to, dd->out_format, BLOCK_OPEN_WRITE, BLOCK_READ | BLOCK_WRITE | BLOCK_RESIZE, out);
     g_clear_pointer(&create.options, g_hash_table_unref);
@@ -245,26 +246,22 @@ static int run_dd(struct img *img, struct dd *dd, struct img_disk *in, struct im
 
 int img_dd(struct img *img)
 {
-    static const struct option options[] = { { "image-opts", no_argument, NULL, 256 }, { "force-share", no_argument, NULL, 'U' }, { 0 } };
+    static const struct option options[] = { { "output-format", required_argument, NULL, 'O' }, IMG_FORMAT, IMG_FORCE_SHARE, IMG_IMAGE_OPTS, { 0 } };
     struct dd dd = { .out_format = "raw", .block = 512 };
     struct img_disk in = { 0 }, out = { 0 };
     int c, status;
 
-    while ((c = getopt_long(img->argc, img->argv, "f:O:U", options, NULL)) >= 0) {
+    while ((c = img_option(img, "f:O:U", options)) >= 0) {
         if (c == '?')
             return 1;
-        if (c == 'f')
-            dd.format = optarg;
         if (c == 'O')
             dd.out_format = optarg;
-        img->image_opts |= c == 256;
-        img->force_share |= c == 'U';
     }
     for (int i = optind; i < img->argc; i++)
         if (!parse_dd(&dd, img->argv[i]))
             return 1;
     if (!dd.from || !dd.to)
-        return img_fail("Must specify both input and output file names");
+        return img_fail("Must specify both input and output files");
     status = run_dd(img, &dd, &in, &out);
     if (out.node && !img_close_disk(&out, true))
         status = 1;
@@ -340,31 +337,30 @@ static int run_bench(struct bench *b)
 
 int img_bench(struct img *img)
 {
-    enum { FLUSH = 256, OPTS, PATTERN, NO_DRAIN };
+    enum { FLUSH = IMG_OPT_OWN, PATTERN, NO_DRAIN };
     static const struct option options[] = {
-        { "flush-interval", required_argument, NULL, FLUSH }, { "image-opts", no_argument, NULL, OPTS }, { "pattern", required_argument, NULL, PATTERN },
-        { "no-drain", no_argument, NULL, NO_DRAIN }, { "force-share", no_argument, NULL, 'U' }, { 0 },
+        { "flush-interval", required_argument, NULL, FLUSH }, { "pattern", required_argument, NULL, PATTERN }, { "no-drain", no_argument, NULL, NO_DRAIN },
+        { "count", required_argument, NULL, 'c' }, { "depth", required_argument, NULL, 'd' }, { "offset", required_argument, NULL, 'o' },
+        { "buffer-size", required_argument, NULL, 's' }, { "step-size", required_argument, NULL, 'S' }, { "write", no_argument, NULL, 'w' },
+        { "aio", required_argument, NULL, 'i' }, { "native", no_argument, NULL, 'n' }, IMG_CACHE("cache", 't'), IMG_FORMAT, IMG_FORCE_SHARE, IMG_IMAGE_OPTS,
+        IMG_QUIET, { 0 },
     };
     struct bench b = { .img = img, .count = 75000, .depth = 64, .size = 4096 };
     struct img_disk disk = { 0 };
-    const char *format = NULL;
     unsigned flags = 0;
     int c, status;
 
-    while ((c = getopt_long(img->argc, img->argv, "c:d:f:i:no:qs:S:t:wU", options, NULL)) >= 0) {
+    while ((c = img_option(img, "c:d:f:i:no:qs:S:t:wU", options)) >= 0) {
         if ((c == 'c' && !img_parse_number("request count", optarg, 1, INT32_MAX, &b.count)) || (c == 'd' && !img_parse_number("queue depth", optarg, 1, 4096, &b.depth)) ||
             (c == 's' && !img_parse_number("buffer size", optarg, 1, 64 << 20, &b.size)) || (c == 'S' && !img_parse_number("step size", optarg, 0, INT32_MAX, &b.step)) ||
             (c == 'o' && !img_parse_number("offset", optarg, 0, INT64_MAX, &b.offset)) || (c == FLUSH && !img_parse_number("flush interval", optarg, 0, INT32_MAX, &b.flush_interval)) ||
             (c == PATTERN && !img_parse_number("pattern byte", optarg, 0, 255, &b.pattern)) || (c == 't' && !img_parse_cache(optarg, &flags)) || c == '?')
             return 1;
-        if (c == 'f')
-            format = optarg;
         b.write |= c == 'w';
-        img->quiet |= c == 'q';
-        img->image_opts |= c == OPTS;
-        img->force_share |= c == 'U';
     }
-    if (!img_operands(img, 1, 1) || !img_open_disk(img, img->argv[optind], format, flags | (b.write ? BLOCK_OPEN_WRITE : 0), b.write ? BLOCK_READ | BLOCK_WRITE : BLOCK_READ, &disk))
+    if (b.flush_interval && !b.write)
+        return img_fail("--flush-interval is only available in write tests");
+    if (!img_operands(img, 1, 1) || !img_open_disk(img, img->argv[optind], img->format, flags | (b.write ? BLOCK_OPEN_WRITE : 0), b.write ? BLOCK_READ | BLOCK_WRITE : BLOCK_READ, &disk))
         return 1;
     b.node = disk.node;
     status = run_bench(&b);

@@ -1,14 +1,15 @@
 /* tools/img_convert.c - convert: several fibers read ahead of each other and write in turn. */
+#include "api/number.h"
 #include "base/bits.h"
 #include "base/error.h"
 #include "block/qcow2/image.h"
+#include "host/clock.h"
 #include "tools/img.h"
 #include <errno.h>
-#include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { CHUNK = 512 << 10 /* what was read is still in the processor's cache when it is written */, MAX_SOURCES = 256, NEAR = 1 << 20 };
+enum { CHUNK = 512 << 10 /* what was read is still in the processor's cache when it is written */, MAX_SOURCES = 256, NEAR = 1 << 20, MAX_SPARSE = 16 << 20 };
 
 enum piece_kind { PIECE_DATA, PIECE_ZERO, PIECE_BACKING };
 
@@ -22,6 +23,8 @@ struct convert {
     bool compress, target_zero, has_backing, out_of_order, salvage;
     u64 min_sparse; /* bytes; 0: write everything */
     u64 unit;       /* of compressed writes */
+    u64 rate; /* bytes a second at most; 0: any */
+    s64 start;
     u64 next, total;
     u64 write_turn; /* offset up to which writes have been done */
     struct block_mutex taking;
@@ -225,6 +228,7 @@ static void worker(void *opaque)
             c->ret = ret;
         c->write_turn = c->out_of_order ? c->write_turn + size : offset + size;
         img_progress(c->img, c->write_turn, c->total);
+        img_keep_rate(c->img, c->start, c->write_turn, c->rate);
         block_queue_wake_all(&c->turns);
     }
     free(buffer);
@@ -236,6 +240,7 @@ static void worker(void *opaque)
 static int copy(struct convert *c, unsigned workers)
 {
     c->running = workers;
+    c->start = host_clock_monotonic();
     for (unsigned i = 0; i < workers; i++)
         block_loop_spawn(c->loop, worker, c);
     while (c->running)
@@ -246,12 +251,12 @@ static int copy(struct convert *c, unsigned workers)
 /* --- the command --- */
 
 struct arguments {
-    const char *format, *out_format, *backing, *backing_format, *snapshot;
+    const char *out_format, *backing, *backing_format, *snapshot;
     struct img_create_options create;
     const char *texts[64];
     unsigned text_count;
     unsigned cache, source_cache;
-    bool no_create;
+    bool no_create, sparse_given, copy_range;
     u64 workers;
     bool target_opts;
 };
@@ -267,11 +272,11 @@ static bool open_sources(struct convert *c, struct arguments *a)
     for (int i = 0; i < count; i++) {
         struct img_disk *disk = &c->sources[i];
 
-        if (!img_open_disk(img, img->argv[optind + i], a->format, a->source_cache, BLOCK_READ, disk))
+        if (!img_open_disk(img, img->argv[optind + i], img->format, a->source_cache, BLOCK_READ, disk))
             return false;
         c->source_count++;
         if (a->snapshot && (strcmp(block_driver_name(disk->node), "qcow2") || !qcow2_snapshot_load(disk->node, a->snapshot, &error)))
-            return img_fail("%s", error ? error->message : "Failed to load snapshot: the image has none"), false;
+            return img_fail("%s", error ? error->message : "Failed to load snapshot: the format has none"), false;
         c->starts[i + 1] = c->starts[i] + block_size(disk->node);
     }
     c->total = c->starts[count];
@@ -300,7 +305,7 @@ static bool open_target(struct convert *c, struct arguments *a, const char *name
 
     c->img->image_opts = a->target_opts;
     c->img->force_share = false;
-    ok = img_open_disk(c->img, name, a->target_opts ? NULL : a->out_format, a->cache | BLOCK_OPEN_WRITE | BLOCK_OPEN_UNMAP | (a->backing ? 0 : 0),
+    ok = img_open_disk(c->img, name, a->target_opts ? NULL : a->out_format, a->cache | BLOCK_OPEN_WRITE | BLOCK_OPEN_UNMAP,
                        BLOCK_READ | BLOCK_WRITE | BLOCK_RESIZE, &c->target);
     c->img->image_opts = image_opts;
     c->img->force_share = share;
@@ -326,6 +331,8 @@ static int run(struct convert *c, struct arguments *a)
         ok = img_add_create_options(&a->create, a->texts[i], a->out_format, &helped);
     if (!ok || helped)
         return !ok;
+    if (c->img->argc - optind < 2)
+        return img_fail("Must specify image file name");
     if (!img_operands(c->img, 2, MAX_SOURCES + 1) || !open_sources(c, a) || !create_target(c, a, name) || !open_target(c, a, name))
         return 1;
     img_progress(c->img, 0, c->total);
@@ -337,28 +344,29 @@ static int run(struct convert *c, struct arguments *a)
 
 static bool parse(struct convert *c, struct arguments *a)
 {
-    enum { OPTS = 256, TARGET_OPTS, TARGET_ZERO, SALVAGE };
+    enum { TARGET_OPTS = IMG_OPT_OWN, TARGET_ZERO, SALVAGE };
     static const struct option options[] = {
-        { "image-opts", no_argument, NULL, OPTS }, { "target-image-opts", no_argument, NULL, TARGET_OPTS }, { "target-is-zero", no_argument, NULL, TARGET_ZERO },
-        { "salvage", no_argument, NULL, SALVAGE }, { "force-share", no_argument, NULL, 'U' }, { 0 },
+        { "source-format", required_argument, NULL, 'f' }, { "target-format", required_argument, NULL, 'O' }, { "target-format-options", required_argument, NULL, 'o' },
+        { "snapshot", required_argument, NULL, 'l' }, { "backing", required_argument, NULL, 'b' }, { "backing-format", required_argument, NULL, 'F' },
+        { "sparse-size", required_argument, NULL, 'S' }, { "no-create", no_argument, NULL, 'n' }, { "compress", no_argument, NULL, 'c' },
+        { "parallel", required_argument, NULL, 'm' }, { "rate-limit", required_argument, NULL, 'r' }, { "oob-writes", no_argument, NULL, 'W' },
+        { "copy-range-offloading", no_argument, NULL, 'C' }, { "target-image-opts", no_argument, NULL, TARGET_OPTS },
+        { "target-is-zero", no_argument, NULL, TARGET_ZERO }, { "salvage", no_argument, NULL, SALVAGE }, IMG_CACHE("source-cache", 'T'), IMG_CACHE("target-cache", 't'),
+        IMG_FORCE_SHARE, IMG_IMAGE_OPTS, IMG_PROGRESS, IMG_QUIET, { 0 },
     };
     int o;
 
-    while ((o = getopt_long(c->img->argc, c->img->argv, "f:O:B:F:cCo:l:S:pt:T:qnm:WU", options, NULL)) >= 0) {
+    while ((o = img_option(c->img, "f:O:b:B:F:cCo:l:S:pt:T:qnm:r:WU", options)) >= 0) {
         switch (o) {
-        case 'f': a->format = optarg; break;
         case 'O': a->out_format = optarg; break;
-        case 'B': a->backing = optarg; break;
+        case 'b':
+        case 'B': a->backing = optarg; break; /* -B is the old name */
         case 'F': a->backing_format = optarg; break;
         case 'c': c->compress = true; break;
-        case 'C': break; /* copying by the kernel is a hint that need not be taken */
+        case 'C': a->copy_range = true; break; /* copying by the kernel is a hint that need not be taken */
         case 'l': a->snapshot = g_str_has_prefix(optarg, "snapshot.id=") ? optarg + 12 : g_str_has_prefix(optarg, "snapshot.name=") ? optarg + 14 : optarg; break;
-        case 'p': c->img->progress = true; break;
-        case 'q': c->img->quiet = true; break;
         case 'n': a->no_create = true; break;
         case 'W': c->out_of_order = true; break;
-        case 'U': c->img->force_share = true; break;
-        case OPTS: c->img->image_opts = true; break;
         case TARGET_OPTS: a->target_opts = true; break;
         case TARGET_ZERO: c->target_zero = true; break;
         case SALVAGE: c->salvage = true; break;
@@ -367,10 +375,16 @@ static bool parse(struct convert *c, struct arguments *a)
                 a->texts[a->text_count++] = optarg;
             break;
         case 'S':
-            if (!img_parse_size(optarg, &c->min_sparse))
+            a->sparse_given = true;
+            if (!api_parse_size("", optarg, 1, &c->min_sparse, NULL))
+                return img_fail("Invalid buffer size for sparse output specified: '%s'", optarg), false;
+            if (c->min_sparse & 511 || c->min_sparse > MAX_SPARSE)
+                return img_fail("Invalid buffer size for sparse output specified. Valid sizes are multiples of 512 up to %d. Select 0 to disable sparse detection "
+                                "(fully allocates output).", MAX_SPARSE), false;
+            break;
+        case 'r':
+            if (!img_parse_rate(optarg, &c->rate))
                 return false;
-            if (c->min_sparse & 511)
-                return img_fail("Invalid buffer size for sparse output specified. Valid sizes are multiples of 512 up to %" G_GUINT64_FORMAT ". Select 0 to disable sparse detection (fully allocates output).", (u64)1 << 40), false;
             break;
         case 'm':
             if (!img_parse_number("number of coroutines", optarg, 1, 16, &a->workers))
@@ -388,10 +402,12 @@ static bool parse(struct convert *c, struct arguments *a)
             return false;
         }
     }
+    if (a->copy_range && a->sparse_given)
+        return img_fail("Cannot enable copy offloading when -S is used"), false;
     if (c->target_zero && !a->no_create)
         return img_fail("--target-is-zero requires use of -n flag"), false;
     if (a->no_create && a->text_count)
-        img_fail("warning: -o has no effect when skipping image creation");
+        return img_fail("-o has no effect when skipping image creation"), false;
     if (a->target_opts && !a->no_create)
         return img_fail("--target-image-opts requires use of -n flag"), false;
     return true;

@@ -5,7 +5,6 @@
 #include "block/qcow2/image.h"
 #include "host/file.h"
 #include "tools/img.h"
-#include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -193,7 +192,8 @@ static bool create_raw(struct img *img, struct img_disk *disk, GHashTable *optio
     if (!get_prealloc(options, &prealloc, error))
         return false;
     if (prealloc == BLOCK_PREALLOC_METADATA)
-        return error_set(error, "Unsupported preallocation mode 'metadata'");
+        return error_set(error, "Unsupported preallocation mode: metadata");
+    size = (size + 511) & ~UINT64_C(511);
     if (!strcmp(block_driver_name(disk->node), "host_device"))
         return size <= block_size(disk->node) || error_set(error, "The device is smaller than %" G_GUINT64_FORMAT " bytes", size);
     return block_truncate(disk->node, 0, BLOCK_PREALLOC_OFF, error) && block_truncate(disk->node, size, prealloc, error);
@@ -229,12 +229,17 @@ static bool look_at_backing(struct img *img, const char *name, struct img_create
     g_autoptr(GError) error = NULL;
     struct block_node *node;
 
-    if (!backing || !*backing || (o->unsafe && *size != UINT64_MAX))
+    if (format && (!backing || !*backing))
+        return img_fail("%s: Backing format cannot be used without backing file", name), false;
+    if (!backing || !*backing || o->unsafe)
         return true;
     path = block_path_beside(name, backing);
     node = block_open_name(img->graph, path, format, BLOCK_OPEN_FORCE_SHARE, &error);
     if (!node) {
-        img_fail("%s: Could not open '%s': %s\nCould not open backing image.", name, path, error->message);
+        if (g_str_has_prefix(error->message, "Could not open"))
+            img_fail("%s: %s\nCould not open backing image.", name, error->message);
+        else
+            img_fail("%s: Could not open '%s': %s\nCould not open backing image.", name, path, error->message);
         return false;
     }
     if (!format) {
@@ -332,22 +337,24 @@ bool img_create_image(struct img *img, const char *name, const char *format, str
 
 int img_create(struct img *img)
 {
+    static const struct option options[] = {
+        { "options", required_argument, NULL, 'o' }, { "backing", required_argument, NULL, 'b' }, { "backing-format", required_argument, NULL, 'B' },
+        { "backing-unsafe", no_argument, NULL, 'u' }, IMG_FORMAT, IMG_QUIET, { 0 },
+    };
     struct img_create_options o = { 0 };
-    const char *format = "raw", *texts[64];
+    const char *format, *texts[64];
     unsigned count = 0;
     bool helped = false, ok = true;
     u64 size = UINT64_MAX;
     int c;
 
-    while ((c = getopt(img->argc, img->argv, "f:b:F:o:uq")) >= 0) {
+    while ((c = img_option(img, "f:b:B:F:o:uq", options)) >= 0) {
         switch (c) {
-        case 'f':
-            format = optarg;
-            break;
         case 'b':
             o.backing = optarg;
             break;
-        case 'F':
+        case 'B':
+        case 'F': /* its old name */
             o.backing_format = optarg;
             break;
         case 'o':
@@ -357,13 +364,11 @@ int img_create(struct img *img)
         case 'u':
             o.unsafe = true;
             break;
-        case 'q':
-            img->quiet = true;
-            break;
         default:
             return 1;
         }
     }
+    format = img->format ? img->format : "raw";
     for (unsigned i = 0; i < count && ok && !helped; i++)
         ok = img_add_create_options(&o, texts[i], format, &helped);
     if (ok && !helped)

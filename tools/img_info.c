@@ -1,124 +1,136 @@
-/* tools/img_info.c - info and snapshot: what an image says about itself. */
+/* tools/img_info.c - info: what an image says about itself, and about the nodes that it is made of. */
 #include "base/error.h"
 #include "block/qcow2/image.h"
-#include "host/clock.h"
 #include "tools/img.h"
-#include <getopt.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
-
-static bool is_qcow2(struct block_node *node)
-{
-    return !strcmp(block_driver_name(node), "qcow2");
-}
-
-static void print_snapshot(const struct qcow2_snapshot_info *x)
-{
-    g_autofree char *size = img_size_text(x->vm_state_size);
-    char date[32] = "", clock[32], icount[24] = "";
-    time_t seconds = x->date_s;
-    struct tm tm;
-    u64 s = x->vm_clock_ns / 1000000000;
-
-    if (localtime_r(&seconds, &tm))
-        strftime(date, sizeof(date), "%Y-%m-%d %H:%M:%S", &tm);
-    g_snprintf(clock, sizeof(clock), "%02d:%02d:%02d.%03d", (int)(s / 3600), (int)(s / 60 % 60), (int)(s % 60), (int)(x->vm_clock_ns / 1000000 % 1000));
-    if (x->icount != UINT64_MAX)
-        g_snprintf(icount, sizeof(icount), "%" G_GUINT64_FORMAT, x->icount);
-    printf("%-9s %-16s %8s%20s%13s%11s\n", x->id, x->name, size, date, clock, icount);
-}
-
-static void print_snapshots(struct block_node *node)
-{
-    unsigned count = is_qcow2(node) ? qcow2_snapshot_count(node) : 0;
-
-    if (!count)
-        return;
-    printf("Snapshot list:\n%-9s %-16s %8s%20s%13s%11s\n", "ID", "TAG", "VM SIZE", "DATE", "VM CLOCK", "ICOUNT");
-    for (unsigned i = 0; i < count; i++) {
-        struct qcow2_snapshot_info info = qcow2_snapshot_info(node, i);
-
-        print_snapshot(&info);
-    }
-}
 
 static const char *yes(bool value)
 {
     return value ? "true" : "false";
 }
 
-static void print_bitmaps(struct block_node *node)
+/* A line, or several, at a level of four spaces. */
+static void put(unsigned level, const char *format, ...) PRINTF_LIKE(2, 3);
+static void put(unsigned level, const char *format, ...)
+{
+    va_list args;
+
+    printf("%*s", (int)level * 4, "");
+    va_start(args, format);
+    vprintf(format, args);
+    va_end(args);
+}
+
+static void print_bitmaps(struct block_node *node, unsigned level)
 {
     unsigned count;
     struct qcow2_bitmap_info *list = qcow2_bitmaps(node, &count);
 
     if (count)
-        printf("    bitmaps:\n");
+        put(level, "bitmaps:\n");
     for (unsigned i = 0; i < count; i++) {
         unsigned n = 0;
 
-        printf("        [%u]:\n            flags:%s\n", i, list[i].flags ? "" : "");
+        put(level + 1, "[%u]:\n", i);
+        put(level + 2, "flags:\n");
         if (list[i].flags & 1)
-            printf("                [%u]: in-use\n", n++);
+            put(level + 3, "[%u]: in-use\n", n++);
         if (list[i].flags & 2)
-            printf("                [%u]: auto\n", n++);
-        printf("            name: %s\n            granularity: %" G_GUINT64_FORMAT "\n", list[i].name, list[i].granularity);
+            put(level + 3, "[%u]: auto\n", n++);
+        put(level + 2, "name: %s\n", list[i].name);
+        put(level + 2, "granularity: %" G_GUINT64_FORMAT "\n", list[i].granularity);
         g_free(list[i].name);
     }
     g_free(list);
 }
 
-static void print_specific(struct block_node *node)
+static void print_specific(struct block_node *node, unsigned level)
 {
     struct qcow2_info i = qcow2_info(node);
 
-    printf("Format specific information:\n    compat: %s\n    compression type: %s\n", i.version == 2 ? "0.10" : "1.1", i.zstd ? "zstd" : "zlib");
-    if (i.version == 2) {
-        printf("    refcount bits: %u\n", i.refcount_bits);
-        return;
+    put(level++, "Format specific information:\n");
+    put(level, "compat: %s\n", i.version == 2 ? "0.10" : "1.1");
+    put(level, "compression type: %s\n", i.zstd ? "zstd" : "zlib");
+    if (i.version > 2) {
+        put(level, "lazy refcounts: %s\n", yes(i.lazy_refcounts));
+        print_bitmaps(node, level);
     }
-    printf("    lazy refcounts: %s\n", yes(i.lazy_refcounts));
-    print_bitmaps(node);
-    printf("    refcount bits: %u\n", i.refcount_bits);
-    if (i.data_file)
-        printf("    data file: %s\n    data file raw: %s\n", i.data_file, yes(i.data_file_raw));
-    printf("    corrupt: %s\n    extended l2: %s\n", yes(i.corrupt), yes(i.extended_l2));
+    put(level, "refcount bits: %u\n", i.refcount_bits);
+    if (i.data_file) {
+        put(level, "data file: %s\n", i.data_file);
+        put(level, "data file raw: %s\n", yes(i.data_file_raw));
+    }
+    if (i.version > 2) {
+        put(level, "corrupt: %s\n", yes(i.corrupt));
+        put(level, "extended l2: %s\n", yes(i.extended_l2));
+    }
 }
 
 /* QEMU shows the name as given, and how the backing file is found if that differs. */
-static void print_backing(struct block_node *node, const char *name)
+static void print_backing(struct block_node *node, const char *name, unsigned level)
 {
     struct qcow2_info i = qcow2_info(node);
     g_autofree char *path = i.backing ? block_path_beside(name, i.backing) : NULL;
 
     if (!i.backing)
         return;
-    printf("backing file: %s", i.backing);
+    put(level, "backing file: %s", i.backing);
     if (strcmp(path, i.backing))
         printf(" (actual path: %s)", path);
     putchar('\n');
     if (i.backing_format)
-        printf("backing file format: %s\n", i.backing_format);
+        put(level, "backing file format: %s\n", i.backing_format);
 }
 
-static void print_human(struct block_node *node, const char *name)
+static void print_format(struct block_node *node, const char *name, unsigned level)
+{
+    struct qcow2_info i = qcow2_info(node);
+
+    put(level, "cluster_size: %" G_GUINT64_FORMAT "\n", i.cluster_size);
+    if (i.dirty)
+        put(level, "cleanly shut down: no\n");
+    print_backing(node, name, level);
+    if (level == 0)
+        img_print_snapshots(node);
+    print_specific(node, level);
+}
+
+/* What a node stands on; other images have a place of their own. */
+static struct block_node *shown_child(struct block_node *node, unsigned *index, const char **role)
+{
+    struct block_node *child;
+
+    while ((child = block_child(node, (*index)++, role)))
+        if (strcmp(*role, "backing") && strcmp(*role, "data-file"))
+            return child;
+    return NULL;
+}
+
+/* Nodes without children are files, and called otherwise; `path` is the way of roles down to the node, "" for the image. */
+static void print_human(struct block_node *node, const char *name, const char *path, unsigned level)
 {
     g_autofree char *size = img_size_text(block_size(node)), *disk = NULL;
     s64 allocated = block_allocated_size(node);
+    unsigned index = 0;
+    const char *role;
+    struct block_node *child = shown_child(node, &index, &role);
+    bool file = !child && level;
 
     disk = allocated < 0 ? g_strdup("unavailable") : img_size_text((u64)allocated);
-    printf("image: %s\nfile format: %s\nvirtual size: %s (%" G_GUINT64_FORMAT " bytes)\ndisk size: %s\n", name, block_driver_name(node), size,
-           block_size(node), disk);
-    if (!is_qcow2(node))
-        return;
-    struct qcow2_info i = qcow2_info(node);
-    printf("cluster_size: %" G_GUINT64_FORMAT "\n", i.cluster_size);
-    if (i.dirty)
-        printf("cleanly shut down: no\n");
-    print_backing(node, name);
-    print_snapshots(node);
-    print_specific(node);
+    put(level, "%s: %s\n", file ? "filename" : "image", name);
+    put(level, "%s: %s\n", file ? "protocol type" : "file format", block_driver_name(node));
+    put(level, "%s: %s (%" G_GUINT64_FORMAT " bytes)\n", file ? "file length" : "virtual size", size, block_size(node));
+    put(level, "disk size: %s\n", disk);
+    if (img_is_qcow2(node))
+        print_format(node, name, level);
+    for (; child; child = shown_child(node, &index, &role)) {
+        g_autofree char *below = g_strdup_printf("%s/%s", path, role);
+
+        put(level, "Child node '%s':\n", below);
+        print_human(child, block_filename(child), below, level + 1);
+    }
 }
 
 static void add_string(struct json_object *o, const char *name, const char *text)
@@ -210,46 +222,74 @@ static struct json_object *json_snapshots(struct block_node *node)
     return out;
 }
 
-static struct json_object *json_info(struct block_node *node, const char *name)
+static struct json_object *json_info(struct block_node *node, const char *name);
+
+static struct json_object *json_children(struct block_node *node)
 {
-    struct json_object *out = json_object_new_object();
-    s64 allocated = block_allocated_size(node);
+    struct json_object *out = json_object_new_array();
+    struct block_node *child;
+    unsigned index = 0;
+    const char *role;
 
-    if (is_qcow2(node) && qcow2_info(node).backing_format)
-        add_string(out, "backing-filename-format", qcow2_info(node).backing_format);
-    if (is_qcow2(node) && qcow2_snapshot_count(node))
-        json_object_object_add(out, "snapshots", json_snapshots(node));
-    add_number(out, "virtual-size", block_size(node));
-    add_string(out, "filename", name);
-    if (is_qcow2(node))
-        add_number(out, "cluster-size", qcow2_info(node).cluster_size);
-    add_string(out, "format", block_driver_name(node));
-    if (allocated >= 0)
-        add_number(out, "actual-size", (u64)allocated);
-    if (is_qcow2(node)) {
-        struct qcow2_info i = qcow2_info(node);
-        g_autofree char *path = i.backing ? block_path_beside(name, i.backing) : NULL;
+    while ((child = shown_child(node, &index, &role))) {
+        struct json_object *one = json_object_new_object();
 
-        json_object_object_add(out, "format-specific", json_specific(node));
-        add_string(out, "full-backing-filename", path);
-        add_string(out, "backing-filename", i.backing);
-        add_bool(out, "dirty-flag", i.dirty);
-    } else {
-        add_bool(out, "dirty-flag", false);
+        add_string(one, "name", role);
+        json_object_object_add(one, "info", json_info(child, block_filename(child)));
+        json_object_array_add(out, one);
     }
     return out;
 }
 
+/* Of files there is nothing special to tell. */
+static struct json_object *json_file_specific(void)
+{
+    struct json_object *out = json_object_new_object();
+
+    add_string(out, "type", "file");
+    json_object_object_add(out, "data", json_object_new_object());
+    return out;
+}
+
+static struct json_object *json_info(struct block_node *node, const char *name)
+{
+    struct json_object *out = json_object_new_object();
+    struct qcow2_info i = img_is_qcow2(node) ? qcow2_info(node) : (struct qcow2_info){ 0 };
+    g_autofree char *path = i.backing ? block_path_beside(name, i.backing) : NULL;
+    s64 allocated = block_allocated_size(node);
+
+    json_object_object_add(out, "children", json_children(node));
+    add_string(out, "backing-filename-format", i.backing_format);
+    if (img_is_qcow2(node) && qcow2_snapshot_count(node))
+        json_object_object_add(out, "snapshots", json_snapshots(node));
+    add_number(out, "virtual-size", block_size(node));
+    add_string(out, "filename", name);
+    if (img_is_qcow2(node))
+        add_number(out, "cluster-size", i.cluster_size);
+    add_string(out, "format", block_driver_name(node));
+    if (allocated >= 0)
+        add_number(out, "actual-size", (u64)allocated);
+    if (img_is_qcow2(node))
+        json_object_object_add(out, "format-specific", json_specific(node));
+    else if (!strcmp(block_driver_name(node), "file"))
+        json_object_object_add(out, "format-specific", json_file_specific());
+    add_string(out, "full-backing-filename", path);
+    add_string(out, "backing-filename", i.backing);
+    add_bool(out, "dirty-flag", i.dirty);
+    return out;
+}
+
 struct chain {
-    bool json, all;
+    bool all;
+    unsigned flags;
     struct json_object *list;
     GHashTable *seen;
 };
 
 /* Each image by itself, so that a missing backing file spoils nothing but its own place. */
-static bool show(struct img *img, const char *name, const char *format, struct chain *chain)
+static bool show(struct img *img, const char *name, struct chain *chain)
 {
-    g_autofree char *file = g_strdup(name), *kind = g_strdup(format);
+    g_autofree char *file = g_strdup(name), *kind = g_strdup(img->format);
 
     for (bool first = true; file; first = false) {
         g_autofree char *next = NULL, *next_kind = NULL;
@@ -258,18 +298,20 @@ static bool show(struct img *img, const char *name, const char *format, struct c
         if (g_hash_table_contains(chain->seen, file))
             return img_fail("Backing file '%s' creates an infinite loop.", file), false;
         g_hash_table_add(chain->seen, g_strdup(file));
-        node = img_open(img, file, kind, BLOCK_OPEN_NO_BACKING);
+        node = img_open(img, file, kind, BLOCK_OPEN_NO_BACKING | chain->flags);
         if (!node)
             return false;
-        if (chain->json) {
-            json_object_array_add(chain->list, json_info(node, file));
+        const char *called = *block_filename(node) ? block_filename(node) : file;
+
+        if (img->json) {
+            json_object_array_add(chain->list, json_info(node, called));
         } else {
             if (!first)
                 putchar('\n');
-            print_human(node, file);
+            print_human(node, called, "", 0);
         }
-        if (chain->all && is_qcow2(node) && qcow2_info(node).backing) {
-            next = block_path_beside(file, qcow2_info(node).backing);
+        if (chain->all && img_is_qcow2(node) && qcow2_info(node).backing) {
+            next = block_path_beside(called, qcow2_info(node).backing);
             next_kind = g_strdup(qcow2_info(node).backing_format);
         }
         block_unref(node);
@@ -284,88 +326,27 @@ static bool show(struct img *img, const char *name, const char *format, struct c
 
 int img_info(struct img *img)
 {
-    enum { OUTPUT = 256, CHAIN, OPTS };
+    enum { CHAIN = IMG_OPT_OWN };
     static const struct option options[] = {
-        { "output", required_argument, NULL, OUTPUT }, { "backing-chain", no_argument, NULL, CHAIN }, { "image-opts", no_argument, NULL, OPTS },
-        { "force-share", no_argument, NULL, 'U' },     { "format", required_argument, NULL, 'f' },    { 0 },
+        { "backing-chain", no_argument, NULL, CHAIN }, IMG_CACHE("cache", 't'), IMG_FORMAT, IMG_FORCE_SHARE, IMG_IMAGE_OPTS, IMG_OUTPUT, { 0 },
     };
     struct chain chain = { 0 };
-    const char *format = NULL;
     bool ok;
     int c;
 
-    while ((c = getopt_long(img->argc, img->argv, "f:U", options, NULL)) >= 0) {
-        if (c == OUTPUT && !img_parse_output(optarg, &chain.json))
+    while ((c = img_option(img, "f:t:U", options)) >= 0) {
+        if (c == '?' || (c == 't' && !img_parse_cache(optarg, &chain.flags)))
             return 1;
         chain.all |= c == CHAIN;
-        img->image_opts |= c == OPTS;
-        img->force_share |= c == 'U';
-        if (c == 'f')
-            format = optarg;
-        if (c == '?')
-            return 1;
     }
     if (!img_operands(img, 1, 1))
         return 1;
     chain.list = json_object_new_array();
     chain.seen = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-    ok = show(img, img->argv[optind], format, &chain);
-    if (ok && chain.json)
+    ok = show(img, img->argv[optind], &chain);
+    if (ok && img->json)
         img_print_json(json_object_get(chain.all ? chain.list : json_object_array_get_idx(chain.list, 0)));
     json_object_put(chain.list);
     g_hash_table_unref(chain.seen);
     return !ok;
-}
-
-static bool do_snapshot(struct block_node *node, int action, const char *name, GError **error)
-{
-    s64 now = host_clock_realtime();
-
-    switch (action) {
-    case 'a':
-        return qcow2_snapshot_apply(node, name, error);
-    case 'c':
-        return qcow2_snapshot_create(node, name, (u32)(now / 1000000000), (u32)(now % 1000000000), error);
-    case 'd':
-        return qcow2_snapshot_delete(node, name, error);
-    }
-    print_snapshots(node);
-    return true;
-}
-
-int img_snapshot(struct img *img)
-{
-    static const struct option options[] = { { "image-opts", no_argument, NULL, 256 }, { "force-share", no_argument, NULL, 'U' }, { 0 } };
-    g_autoptr(GError) error = NULL;
-    struct img_disk disk = { 0 };
-    const char *name = NULL;
-    int c, action = 0;
-    bool ok;
-
-    while ((c = getopt_long(img->argc, img->argv, "la:c:d:qU", options, NULL)) >= 0) {
-        img->image_opts |= c == 256;
-        img->force_share |= c == 'U';
-        img->quiet |= c == 'q';
-        if (c == '?')
-            return 1;
-        if (!strchr("lacd", c))
-            continue;
-        if (action)
-            return img_fail("Cannot mix '-l', '-a', '-c', '-d'");
-        action = c;
-        name = optarg;
-    }
-    if (!img_operands(img, 1, 1))
-        return 1;
-    bool write = action && action != 'l';
-
-    if (!img_open_disk(img, img->argv[optind], NULL, write ? BLOCK_OPEN_WRITE : BLOCK_OPEN_NO_BACKING, write ? BLOCK_READ | BLOCK_WRITE | BLOCK_RESIZE : BLOCK_READ, &disk))
-        return 1;
-    if (is_qcow2(disk.node))
-        ok = do_snapshot(disk.node, action, name, &error);
-    else
-        ok = !write || error_set(&error, "Could not %s snapshot '%s': %s", action == 'c' ? "create" : action == 'a' ? "apply" : "delete", name, "the image format has none");
-    if (!ok)
-        img_fail("%s", error->message);
-    return !(img_close_disk(&disk, write) && ok);
 }

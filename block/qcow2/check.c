@@ -305,7 +305,7 @@ static int finish(struct qcow2_walk *walk)
     int ret = 0;
 
     check->total_clusters = qcow2_clusters(s, s->node->size);
-    if (!walk->rebuild)
+    if (!check->end_offset) /* unless counts were made anew */
         check->end_offset = end_of_image(walk);
     if (!check->fix)
         return 0;

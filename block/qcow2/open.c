@@ -314,7 +314,7 @@ static int qcow2_status(struct block_node *node, u64 offset, u64 size, struct bl
     *out = (struct block_status){ .size = map.size };
     switch (map.type) {
     case TYPE_DATA:
-        out->flags = BLOCK_DATA | BLOCK_ALLOCATED | BLOCK_OFFSET | (sparse ? BLOCK_RECURSE : 0);
+        out->flags = BLOCK_DATA | BLOCK_ALLOCATED | BLOCK_OFFSET | (sparse || s->data_name ? BLOCK_RECURSE : 0);
         break;
     case TYPE_COMPRESSED:
         out->flags = BLOCK_DATA | BLOCK_ALLOCATED | BLOCK_IS_COMPRESSED;

@@ -378,7 +378,7 @@ bool qcow2_snapshot_load(struct block_node *node, const char *name, GError **err
     u64 *l1 = NULL;
 
     if (index < 0)
-        return error_set(error, "Failed to load snapshot: %s", "snapshot not found");
+        return error_set(error, "Failed to load snapshot: Can't find snapshot");
     struct qcow2_snapshot *snapshot = &s->snapshots[index];
     u64 need = qcow2_l1_entries(s, snapshot->disk_size);
 
