@@ -51,7 +51,7 @@ struct block_edge {
     void *opaque;
 };
 
-/* A write or read-modify-write whose range others respect (nodes with an alignment above 1). */
+/* A write, read-modify-write or copy whose range others respect (nodes with an alignment above 1, and those that copy on read). */
 struct block_tracked {
     u64 start, end;
     bool serialising;
@@ -67,7 +67,8 @@ struct block_node {
     unsigned refs;
     struct json_object *options;
     char *filename;
-    bool read_only, discard_unmap, no_flush, force_share, cache_direct;
+    bool read_only, discard_unmap, no_flush, force_share, cache_direct, copy_on_read;
+    bool tracks_writes; /* all writes are in `tracked` */
     enum api_blockdev_detect_zeroes_options detect_zeroes;
     u64 size;          /* bytes */
     u32 alignment;     /* of requests; a power of two */
@@ -83,8 +84,8 @@ struct block_node {
     void *state; /* the driver's, driver->state_size bytes */
 };
 
-extern const struct block_driver block_driver_blkdebug, block_driver_file, block_driver_host_device, block_driver_null_co, block_driver_null_aio,
-    block_driver_raw, block_driver_qcow2, block_driver_throttle;
+extern const struct block_driver block_driver_blkdebug, block_driver_copy_on_read, block_driver_file, block_driver_host_device, block_driver_null_co,
+    block_driver_null_aio, block_driver_raw, block_driver_qcow2, block_driver_throttle;
 const struct block_driver *block_driver_find(const char *name);
 /* struct throttle_group, and their clock, for block/throttle_group.c. */
 GPtrArray *block_graph_throttle_groups(struct block_graph *graph);
@@ -110,6 +111,11 @@ void block_apply_common(struct block_node *node, const struct api_blockdev_optio
 struct json_object *block_inherit(struct json_object *above, struct json_object *child, const char *role);
 /* Recomputes what all users of the node need, and passes it down. */
 bool block_update_perms(struct block_node *node, GError **error);
+/* Waits for what overlaps: a serialising request for all, another for serialising ones; they wait for this one until block_untrack. Fiber. */
+void block_track(struct block_node *node, struct block_tracked *mine, u64 offset, u64 size, bool serialising);
+void block_untrack(struct block_node *node, struct block_tracked *mine);
+/* What lies in backing files only is written to the node, in whole clusters; whether that works or not. Fiber; the caller's own request is not begun. */
+void block_copy_up(struct block_node *node, u64 offset, u64 size);
 /* The size has changed: tells users. */
 void block_set_size(struct block_node *node, u64 size);
 

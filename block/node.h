@@ -157,6 +157,8 @@ int block_status_above(struct block_node *node, struct block_node *base, u64 off
 enum block_prealloc { BLOCK_PREALLOC_OFF, BLOCK_PREALLOC_METADATA, BLOCK_PREALLOC_FALLOC, BLOCK_PREALLOC_FULL };
 bool block_truncate(struct block_node *node, u64 size, enum block_prealloc prealloc, GError **error);
 
+/* Whether reads leave in the node what they got from its backing files. */
+void block_set_copy_on_read(struct block_node *node, bool on);
 /* Waits until no request is in flight in the node and its children. Fiber. */
 void block_drain(struct block_node *node);
 /* Somebody waits for the requests in flight: limits do not hold until the other call. Any thread. */

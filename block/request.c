@@ -48,8 +48,7 @@ static struct block_tracked *in_the_way(struct block_node *node, u64 start, u64 
     return NULL;
 }
 
-/* Waits for what overlaps: a serialising request for all, another for serialising ones. */
-static void track(struct block_node *node, struct block_tracked *mine, u64 offset, u64 size, bool serialising)
+void block_track(struct block_node *node, struct block_tracked *mine, u64 offset, u64 size, bool serialising)
 {
     struct block_tracked *other;
 
@@ -60,7 +59,7 @@ static void track(struct block_node *node, struct block_tracked *mine, u64 offse
     node->tracked = mine;
 }
 
-static void untrack(struct block_node *node, struct block_tracked *mine)
+void block_untrack(struct block_node *node, struct block_tracked *mine)
 {
     struct block_tracked **at = &node->tracked;
 
@@ -123,6 +122,8 @@ int block_read(struct block_node *node, u64 offset, struct block_data data)
         block_data_fill(block_data_slice(data, inside, data.size - inside), 0);
     if (!inside)
         return 0;
+    if (node->copy_on_read)
+        block_copy_up(node, offset, inside);
     begin(node);
     ret = read_in_pieces(node, offset, block_data_slice(data, 0, inside));
     end(node);
@@ -154,13 +155,13 @@ static int write_unaligned(struct block_node *node, u64 offset, struct block_dat
 
     if (!buffer)
         return -ENOMEM;
-    track(node, &tracked, start, stop - start, true);
+    block_track(node, &tracked, start, stop - start, true);
     ret = read_in_pieces(node, start, block_data_one(&iov, buffer, stop - start));
     if (ret == 0) {
         block_data_get(data, buffer + (offset - start));
         ret = write_pieces(node, start, block_data_one(&iov, buffer, stop - start), flags);
     }
-    untrack(node, &tracked);
+    block_untrack(node, &tracked);
     free(buffer);
     return ret;
 }
@@ -170,13 +171,13 @@ static int write_tracked(struct block_node *node, u64 offset, struct block_data 
     struct block_tracked tracked;
     int ret;
 
-    if (node->alignment == 1)
+    if (node->alignment == 1 && !node->tracks_writes)
         return write_pieces(node, offset, data, flags);
     if (!is_aligned(node, offset, data.size))
         return write_unaligned(node, offset, data, flags);
-    track(node, &tracked, offset, data.size, false);
+    block_track(node, &tracked, offset, data.size, false);
     ret = write_pieces(node, offset, data, flags);
-    untrack(node, &tracked);
+    block_untrack(node, &tracked);
     return ret;
 }
 
@@ -259,6 +260,7 @@ static int write_zero_buffer(struct block_node *node, u64 offset, u64 size, u32 
 static int zero_range(struct block_node *node, u64 offset, u64 size, u32 flags)
 {
     u64 align = MAX(node->zero_align, node->alignment), start = (offset + align - 1) / align * align, stop = (offset + size) / align * align;
+    struct block_tracked tracked;
     int ret = -ENOTSUP;
 
     /* The end of a node that is no multiple counts as aligned. */
@@ -270,7 +272,9 @@ static int zero_range(struct block_node *node, u64 offset, u64 size, u32 flags)
         return -ENOTSUP;
     if (start > offset && (ret = write_zero_buffer(node, offset, start - offset, flags)) < 0)
         return ret;
+    block_track(node, &tracked, start, stop - start, false);
     ret = node->driver->write_zeroes(node, start, stop - start, flags);
+    block_untrack(node, &tracked);
     if (ret == -ENOTSUP && !(flags & BLOCK_NO_FALLBACK))
         ret = write_zero_buffer(node, start, stop - start, flags);
     if (ret == 0 && offset + size > stop)
@@ -299,6 +303,7 @@ int block_write_zeroes(struct block_node *node, u64 offset, u64 size, u32 flags)
 int block_discard(struct block_node *node, u64 offset, u64 size)
 {
     u64 align = MAX(node->zero_align, node->alignment), start, stop;
+    struct block_tracked tracked;
     int ret = check_write(node, offset, size);
 
     if (ret < 0 || !node->discard_unmap || !node->driver->discard)
@@ -308,7 +313,9 @@ int block_discard(struct block_node *node, u64 offset, u64 size)
     if (start >= stop)
         return 0;
     begin(node);
+    block_track(node, &tracked, start, stop - start, false);
     ret = node->driver->discard(node, start, stop - start);
+    block_untrack(node, &tracked);
     end(node);
     return ret == -ENOTSUP ? 0 : ret;
 }

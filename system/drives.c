@@ -146,7 +146,7 @@ static struct json_object *drive_options(struct api_keyval *list, bool *writebac
 
 static const char *const drive_keys[] = { "file", "format", "driver", "if", "id", "index", "bus", "unit", "media", "cache", "aio", "readonly", "read-only",
                                           "cache.direct", "cache.no-flush", "cache.writeback",
-                                          "discard", "detect-zeroes", "node-name", "file.locking", "snapshot", "werror", "rerror", NULL };
+                                          "discard", "copy-on-read", "detect-zeroes", "node-name", "file.locking", "snapshot", "werror", "rerror", NULL };
 
 /* What the board or a device cannot do without. */
 static bool needs_medium(const struct system_drive *drive, GError **error)
@@ -165,9 +165,19 @@ static bool check_keys(struct api_keyval *list, GPtrArray *names, GError **error
     return api_keyval_check_used(list, (const char *const *)names->pdata, error);
 }
 
+static void start_copy_on_read(struct mynah_system *s, struct disk *disk, const char *what)
+{
+    struct block_node *node = disk_node(disk);
+
+    if (node && block_is_read_only(node))
+        system_print_message(s, "warning: %s: disabling copy-on-read on read-only drive", what);
+    else if (node)
+        block_set_copy_on_read(node, true);
+}
+
 static bool add_drive(struct mynah_system *s, struct api_keyval *list, const char *what, GError **error)
 {
-    bool overlay = api_option_last(s->options, API_OPTION_SNAPSHOT) != NULL;
+    bool overlay = api_option_last(s->options, API_OPTION_SNAPSHOT) != NULL, copy_on_read = false;
     struct system_drive *drive;
     GError *why = NULL;
     struct json_object *options;
@@ -178,7 +188,7 @@ static bool add_drive(struct mynah_system *s, struct api_keyval *list, const cha
     struct throttle_limits limits;
     const char *group;
 
-    if (!api_keyval_get_bool(list, "snapshot", &overlay, error) || !(drive = system_place_drive(s, list, what, error)) ||
+    if (!api_keyval_get_bool(list, "snapshot", &overlay, error) || !api_keyval_get_bool(list, "copy-on-read", &copy_on_read, error) || !(drive = system_place_drive(s, list, what, error)) ||
         !choose_on_errors(list, drive, &read, &write, error) || !system_drive_limits(list, &limits, &group, names, error))
         return false;
     options = drive_options(list, &writeback, &why);
@@ -193,6 +203,8 @@ static bool add_drive(struct mynah_system *s, struct api_keyval *list, const cha
         disk_set_writethrough(disk, true);
     if (disk)
         disk_set_on_error(disk, read, write);
+    if (disk && copy_on_read)
+        start_copy_on_read(s, disk, what);
     return disk && disk_set_limits(disk, group, drive->id, &limits, error);
 }
 

@@ -1,9 +1,8 @@
 /* tools/img_common.c - messages, arguments and opening, for all commands of mynah-img. */
-#include "api/keyval.h"
 #include "api/number.h"
-#include "api/types.h"
 #include "base/error.h"
 #include "host/clock.h"
+#include "tools/image_opts.h"
 #include "tools/img.h"
 #include <math.h>
 #include <stdarg.h>
@@ -203,54 +202,13 @@ bool img_is_qcow2(const struct block_node *node)
     return !strcmp(block_driver_name(node), "qcow2");
 }
 
-static struct json_object *options_of_text(const char *text, GError **error)
-{
-    static const struct api_keys keys = { .open = true, .json = true };
-    g_autoptr(api_keyval) list = api_keyval_parse(text, &keys, error);
-    struct json_object *nested, *out, *file;
-
-    if (!list || !(nested = api_keyval_nest(list, error)))
-        return NULL;
-    /* file.filename=x alone means a file; no driver at all: probed. */
-    if (json_object_object_get_ex(nested, "file", &file) && json_object_is_type(file, json_type_object) &&
-        !json_object_object_get_ex(file, "driver", NULL))
-        json_object_object_add(file, "driver", json_object_new_string("file"));
-    if (!json_object_object_get_ex(nested, "driver", NULL))
-        json_object_object_add(nested, "driver", NULL);
-    out = api_coerce(&api_type_blockdev_options, nested);
-    json_object_put(nested);
-    return out;
-}
-
-static void add_flag(struct json_object *options, const char *name, bool value)
-{
-    if (!json_object_object_get_ex(options, name, NULL))
-        json_object_object_add(options, name, json_object_new_boolean(value));
-}
-
-static struct block_node *open_options(struct img *img, const char *text, unsigned flags, GError **error)
-{
-    struct json_object *options = options_of_text(text, error);
-    struct block_node *node = NULL;
-
-    if (!options)
-        return NULL;
-    add_flag(options, "read-only", !(flags & BLOCK_OPEN_WRITE));
-    if (flags & BLOCK_OPEN_FORCE_SHARE)
-        add_flag(options, "force-share", true);
-    if (block_options_complete(img->graph, options, error))
-        node = block_open(img->graph, options, error);
-    json_object_put(options);
-    return node;
-}
-
 struct block_node *img_open(struct img *img, const char *name, const char *format, unsigned flags)
 {
     g_autoptr(GError) error = NULL;
     struct block_node *node;
 
     flags |= img->force_share ? BLOCK_OPEN_FORCE_SHARE : 0;
-    node = img->image_opts ? open_options(img, name, flags, &error) : block_open_name(img->graph, name, format, flags, &error);
+    node = img->image_opts ? tool_open_options(img->graph, name, flags, &error) : block_open_name(img->graph, name, format, flags, &error);
     if (!node)
         img_fail("Could not open '%s': %s", name, error->message);
     return node;

@@ -12,7 +12,7 @@ struct io {
     const char *format;
     char *path;
     unsigned flags; /* of block_open_flags */
-    bool read_only, force_share, image_opts, quit, failed;
+    bool read_only, force_share, image_opts, copy_on_read, quit, failed;
     unsigned in_flight; /* aio_read, aio_write */
     struct block_queue idle;
 };

@@ -1,6 +1,7 @@
 /* tools/io_main.c - mynah-io: single requests on disk images, typed or from -c. */
 #include "api/version.h"
 #include "base/error.h"
+#include "tools/image_opts.h"
 #include "tools/io.h"
 #include <getopt.h>
 #include <stdio.h>
@@ -12,7 +13,9 @@ static const char help[] =
     "Sends single requests to a disk image and shows what comes of them.\n\n"
     "  -c, --cmd COMMAND    run this command (may be repeated); without -c they are read from standard input\n"
     "  -f, --format FMT     raw or qcow2; guessed by default\n"
+    "      --image-opts     FILE is a list of options: driver=qcow2,file.filename=a.qcow2\n"
     "  -r, --read-only      do not write\n"
+    "  -C, --copy-on-read   what is read from backing files stays in the image\n"
     "  -n, --nocache        same as -t none\n"
     "  -t, --cache MODE     none, writeback, writethrough, directsync or unsafe\n"
     "  -d, --discard MODE   unmap or ignore\n"
@@ -30,7 +33,7 @@ bool io_open(struct io *io, const char *path)
     struct block_node *node;
 
     io_close(io);
-    node = block_open_name(io->graph, path, io->format, flags, &error);
+    node = io->image_opts ? tool_open_options(io->graph, path, flags, &error) : block_open_name(io->graph, path, io->format, flags, &error);
     if (node) {
         io->edge = block_attach(node, perm, io->force_share ? BLOCK_ALL : BLOCK_READ, "mynah-io", &error);
         block_unref(node);
@@ -41,6 +44,7 @@ bool io_open(struct io *io, const char *path)
         return false;
     }
     io->node = node;
+    block_set_copy_on_read(node, io->copy_on_read);
     io->path = g_strdup(path);
     return true;
 }
@@ -116,20 +120,24 @@ static bool set_cache(struct io *io, const char *mode)
 
 static int parse(struct run *r, int argc, char **argv)
 {
+    enum { IMAGE_OPTS = 256 };
     static const struct option options[] = {
         { "help", no_argument, NULL, 'h' },        { "version", no_argument, NULL, 'V' },   { "cmd", required_argument, NULL, 'c' },
         { "format", required_argument, NULL, 'f' }, { "read-only", no_argument, NULL, 'r' }, { "nocache", no_argument, NULL, 'n' },
-        { "cache", required_argument, NULL, 't' },  { "discard", required_argument, NULL, 'd' }, { "force-share", no_argument, NULL, 'U' }, { 0 },
+        { "cache", required_argument, NULL, 't' },  { "discard", required_argument, NULL, 'd' }, { "force-share", no_argument, NULL, 'U' },
+        { "image-opts", no_argument, NULL, IMAGE_OPTS }, { "copy-on-read", no_argument, NULL, 'C' }, { 0 },
     };
     int c;
 
-    while ((c = getopt_long(argc, argv, "hVc:d:f:rnt:U", options, NULL)) >= 0) {
+    while ((c = getopt_long(argc, argv, "hVc:Cd:f:rnt:U", options, NULL)) >= 0) {
         switch (c) {
         case 'c': g_ptr_array_add(r->commands, optarg); break;
         case 'f': r->io.format = optarg; break;
         case 'r': r->io.read_only = true; break;
         case 'n': r->io.flags |= BLOCK_OPEN_DIRECT; break;
         case 'U': r->io.force_share = true; break;
+        case 'C': r->io.copy_on_read = true; break;
+        case IMAGE_OPTS: r->io.image_opts = true; break;
         case 'd': r->io.flags |= !strcmp(optarg, "unmap") || !strcmp(optarg, "on") ? BLOCK_OPEN_UNMAP : 0; break;
         case 't':
             if (!set_cache(&r->io, optarg))

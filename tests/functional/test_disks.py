@@ -119,6 +119,22 @@ def test_cache_modes_in_parts(start, tmp_path, options, direct, no_flush, writeb
     assert machine.qmp.command("query-block")[0]["inserted"]["cache"] == {"direct": direct, "no-flush": no_flush, "writeback": writeback}
 
 
+@pytest.mark.parametrize("read_only", [False, True], ids=["written", "read-only"])
+def test_copy_on_read(start, tmp_path, read_only):
+    """The board reads flash when it starts: afterwards all of it is in the image, unless that cannot be written."""
+    base, top = tmp_path / "base.qcow2", tmp_path / "top.qcow2"
+    run(IMG, "create", "-q", "-f", "qcow2", str(base), "32M")
+    run(IMG, "create", "-q", "-f", "qcow2", "-b", str(base), "-F", "qcow2", str(top))
+    machine = start("-M", "virt", "-bios", "none", "-S", "-drive", f"if=pflash,format=qcow2,file={top},copy-on-read=on,readonly={'on' if read_only else 'off'}",
+                    qmp=True)
+    machine.qmp.command("quit")
+    assert machine.wait_exit() == 0
+    machine.pump(0.1)
+    assert (b"disabling copy-on-read on read-only drive" in machine.console) == read_only
+    entries = json.loads(run(IMG, "map", "--output=json", str(top)))
+    assert sum(e["length"] for e in entries if e["depth"] == 0 and e["present"]) == (0 if read_only else 32 << 20)
+
+
 def test_files_that_a_client_hands_over(start, tmp_path):
     """/dev/fdset/N, as libvirt passes images that the emulator could not open itself; access modes are those of the descriptors."""
     (tmp_path / "a.raw").write_bytes(bytes(1 << 20))

@@ -264,6 +264,48 @@ def test_rebase_compresses(tmp_path, monkeypatch):
     assert "backing file" not in run(IMG, "info", "top.qcow2")
 
 
+def allocated(path):
+    return [(e["start"], e["length"], e["zero"]) for e in json.loads(run(IMG, "map", "--output=json", path)) if e["depth"] == 0 and e["present"]]
+
+
+FILTER = "driver=copy-on-read,file.driver=qcow2,file.file.driver=file,file.file.filename=top.qcow2"
+
+
+@pytest.mark.parametrize("how", [["-C", "top.qcow2"], ["--image-opts", FILTER]], ids=["flag", "filter"])
+def test_what_is_read_stays(how, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run(IMG, "create", "-q", "-f", "qcow2", "base.qcow2", "1M")
+    run(IO, "-c", "write -q -P 7 0 256k", "base.qcow2")
+    run(IMG, "create", "-q", "-f", "qcow2", "-b", "base.qcow2", "-F", "qcow2", "top.qcow2", "1234k")
+    run(IO, "-c", "write -q -P 8 60k 1k", "-c", "flush", *how)
+    assert allocated("top.qcow2") == [(0, 65536, False)]
+    commands = ["read -q -P 7 0 60k", "read -q -P 8 60k 1k", "read -q -P 7 130k 3k", "read -q -P 0 600k 300", "read -q -P 0 1233k 1k"]
+    run(IO, *[word for command in commands for word in ("-c", command)], *how)
+    assert allocated("top.qcow2") == [(0, 65536, False), (131072, 65536, False), (589824, 65536, True), (1245184, 18432, True)]
+    run(IMG, "check", "top.qcow2")
+    run(IMG, "rebase", "-u", "-b", "", "top.qcow2")
+    run(IO, "-c", "read -q -P 7 128k 64k", "-c", "read -q -P 0 192k 64k", "top.qcow2")
+
+
+@pytest.mark.parametrize("write, pattern", [("aio_write -q -P 9 64k 4k", 9), ("aio_write -q -z 64k 64k", 0)])
+@pytest.mark.parametrize("node", ["", "file."], ids=["flag", "filter"])
+def test_writes_do_not_get_lost_behind_reads(node, write, pattern, tmp_path, monkeypatch):
+    """The backing file is slow: the write comes while what was read is on its way into the image."""
+    monkeypatch.chdir(tmp_path)
+    run(IMG, "create", "-q", "-f", "qcow2", "base.qcow2", "1M")
+    run(IO, "-c", "write -q -P 7 0 1M", "base.qcow2")
+    run(IMG, "create", "-q", "-f", "qcow2", "-b", "base.qcow2", "-F", "qcow2", "top.qcow2")
+    slow = "backing.inject-error.0."
+    options = ["driver=qcow2", "file.driver=file", "file.filename=top.qcow2", "backing.driver=blkdebug", "backing.image.driver=qcow2",
+               "backing.image.file.driver=file", "backing.image.file.filename=base.qcow2", f"{slow}event=none", f"{slow}iotype=read", f"{slow}errno=0",
+               f"{slow}delay-ns=100000000"]
+    text = ",".join((["driver=copy-on-read"] if node else []) + [node + option for option in options])
+    run(IO, *([] if node else ["-C"]), "-c", "aio_read -q 0 1M", "-c", "sleep 20", "-c", write, "-c", "aio_flush", "-c", f"read -q -P {pattern} 64k 4k",
+        "--image-opts", text)
+    run(IO, "-c", f"read -q -P {pattern} 64k 4k", "-c", "read -q -P 7 128k 64k", "top.qcow2")
+    assert allocated("top.qcow2")[0][0] == 0 and sum(length for _, length, _ in allocated("top.qcow2")) == 1 << 20
+
+
 @pytest.mark.parametrize("size, bytes_", [("+1M", 2 << 20), ("-512k", 512 << 10), ("3M", 3 << 20)])
 def test_sizes_may_stand_anywhere(size, bytes_, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
