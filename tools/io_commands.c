@@ -40,9 +40,15 @@ static bool truncate_image(struct io *io, int argc, char **argv)
     int c;
 
     optind = 0;
-    while ((c = getopt(argc, argv, "m:")) >= 0)
-        for (unsigned i = 0; c == 'm' && modes[i]; i++)
-            prealloc = !strcmp(modes[i], optarg) ? (enum block_prealloc)i : prealloc;
+    while ((c = getopt(argc, argv, "m:")) >= 0) {
+        unsigned i = 0;
+
+        while (c == 'm' && modes[i] && strcmp(modes[i], optarg))
+            i++;
+        if (!modes[i])
+            return fprintf(stderr, "mynah-io: Invalid preallocation mode '%s'\n", optarg), false;
+        prealloc = (enum block_prealloc)i;
+    }
     if (argc - optind != 1 || !io_parse_size(argv[optind], &size))
         return printf("truncate [-m MODE] SIZE\n"), false;
     return block_truncate(io->node, size, prealloc, &error) || (printf("%s\n", error->message), false);
@@ -50,12 +56,18 @@ static bool truncate_image(struct io *io, int argc, char **argv)
 
 static bool info(struct io *io, int argc, char **argv)
 {
-    printf("format name: %s\n", block_driver_name(io->node));
-    if (!strcmp(block_driver_name(io->node), "qcow2")) {
-        g_autofree char *cluster = io_size_text((double)qcow2_info(io->node).cluster_size);
+    struct qcow2_info i = { 0 };
+    u64 behind = 0;
 
-        printf("cluster size: %s\nvm state offset: 0 bytes\n", cluster);
+    if (!strcmp(block_driver_name(io->node), "qcow2")) {
+        i = qcow2_info(io->node);
+        u64 per_table = i.cluster_size / (i.extended_l2 ? 16 : 8) * i.cluster_size; /* the state of a machine begins at the next L2 table */
+
+        behind = (block_size(io->node) + per_table - 1) / per_table * per_table;
     }
+    g_autofree char *cluster = io_size_text((double)i.cluster_size), *state = io_size_text((double)behind);
+
+    printf("format name: %s\ncluster size: %s\nvm state offset: %s\n", block_driver_name(io->node), cluster, state);
     return true;
 }
 
@@ -66,6 +78,7 @@ static bool alloc(struct io *io, int argc, char **argv)
     if (argc < 2 || argc > 3 || !io_parse_size(argv[1], &offset) || (argc > 2 && !io_parse_size(argv[2], &size)))
         return printf("alloc OFFSET [COUNT]\n"), false;
     end = MIN(offset + size, block_size(io->node));
+    size = end > offset ? end - offset : 0;
     for (u64 at = offset; at < end;) {
         struct block_status status;
         int ret = block_status(io->node, at, end - at, &status);
@@ -77,10 +90,7 @@ static bool alloc(struct io *io, int argc, char **argv)
     }
     g_autofree char *text = io_size_text((double)offset);
 
-    if (argc > 2)
-        printf("%" PRIu64 "/%" PRIu64 " bytes allocated at offset %s\n", allocated, size, text);
-    else
-        printf("sector%s allocated at offset %s\n", allocated ? "" : " not", text);
+    printf("%" PRIu64 "/%" PRIu64 " bytes allocated at offset %s\n", allocated, size, text);
     return true;
 }
 
@@ -99,7 +109,7 @@ static bool map(struct io *io, int argc, char **argv)
             size += status.size;
         g_autofree char *long_text = io_size_text((double)size), *at_text = io_size_text((double)at);
 
-        printf("%s (0x%" PRIx64 ") bytes %s allocated at offset %s (0x%" PRIx64 ")\n", long_text, size, allocated ? "    " : "not", at_text, at);
+        printf("%s (0x%" PRIx64 ") bytes %s allocated at offset %s (0x%" PRIx64 ")\n", long_text, size, allocated ? "   " : "not", at_text, at);
     }
     return true;
 }
@@ -116,19 +126,24 @@ static bool sleep_ms(struct io *io, int argc, char **argv)
 
 static bool open_image(struct io *io, int argc, char **argv)
 {
+    const char *options = NULL;
     int c;
 
     optind = 0;
     while ((c = getopt(argc, argv, "snCrkt:d:o:U")) >= 0) {
         io->read_only |= c == 'r';
         io->force_share |= c == 'U';
+        if (c == 'o') {
+            options = optarg;
+            io->image_opts = true;
+        }
         io->flags |= c == 'n' ? BLOCK_OPEN_DIRECT : c == 'd' && !strcmp(optarg, "unmap") ? BLOCK_OPEN_UNMAP : 0;
     }
-    if (argc - optind != 1)
-        return printf("open [-rnU] [-d MODE] FILE\n"), false;
+    if (argc - optind != !options)
+        return printf("open [-rnU] [-d MODE] [-o OPTIONS | FILE]\n"), false;
     if (io->node)
-        return printf("file open already, try 'help close'\n"), false;
-    return io_open(io, argv[optind]);
+        return fprintf(stderr, "mynah-io: file open already, try 'help close'\n"), false;
+    return io_open(io, options ? options : argv[optind]);
 }
 
 static bool close_image(struct io *io, int argc, char **argv)
@@ -152,6 +167,7 @@ struct command {
 };
 
 static const struct command commands[] = {
+    { "aio_discard", "[-q] off len", "asynchronously discards a number of bytes", true, io_discard },
     { "aio_flush", "", "completes all outstanding aio requests", true, wait_all },
     { "aio_read", "[-qv] [-P pattern] off len [len..]", "asynchronously reads a number of bytes", true, io_read },
     { "aio_write", "[-fquz] [-P pattern] off len [len..]", "asynchronously writes a number of bytes", true, io_write },
@@ -163,7 +179,7 @@ static const struct command commands[] = {
     { "info", "", "prints information about the current file", true, info },
     { "length", "", "gets the length of the current file", true, length },
     { "map", "", "prints the allocated areas of a file", true, map },
-    { "open", "[-rnU] [-d mode] path", "open the file specified by path", false, open_image },
+    { "open", "[-rnU] [-d mode] [-o options | path]", "open the file specified by path", false, open_image },
     { "quit", "", "exit the program", false, quit },
     { "read", "[-qv] [-P pattern [-s off] [-l len]] off len", "reads a number of bytes at a specified offset", true, io_read },
     { "readv", "[-qv] [-P pattern] off len [len..]", "reads a number of bytes at a specified offset", true, io_read },
@@ -175,10 +191,12 @@ static const struct command commands[] = {
 
 static bool help(struct io *io, int argc, char **argv)
 {
+    bool found = argc < 2;
+
     for (unsigned i = 0; i < ARRAY_SIZE(commands); i++)
-        if (argc < 2 || !strcmp(argv[1], commands[i].name))
+        if (argc < 2 || (!strcmp(argv[1], commands[i].name) && (found = true)))
             printf("%s%s%s -- %s\n", commands[i].name, *commands[i].syntax ? " " : "", commands[i].syntax, commands[i].help);
-    return true;
+    return found || (printf("command %s not found\n", argv[1]), false);
 }
 
 static const char *short_name(const char *name)
@@ -200,9 +218,9 @@ bool io_run_words(struct io *io, int argc, char **argv)
         if (strcmp(commands[i].name, name))
             continue;
         if (commands[i].needs_image && !io->node)
-            return printf("no file open, try 'help open'\n"), false;
+            return fprintf(stderr, "no file open, try 'help open'\n"), false;
         return commands[i].run(io, argc, argv);
     }
-    printf("command \"%s\" not found\n", argv[0]);
+    fprintf(stderr, "command \"%s\" not found\n", argv[0]);
     return false;
 }

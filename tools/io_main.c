@@ -19,7 +19,8 @@ static const char help[] =
     "  -n, --nocache        same as -t none\n"
     "  -t, --cache MODE     none, writeback, writethrough, directsync or unsafe\n"
     "  -d, --discard MODE   unmap or ignore\n"
-    "  -U, --force-share    do not lock the image\n"
+    "  -i, --aio MODE       threads, native or io_uring\n"
+    "  -U, --force-share    do not lock the image; with -r\n"
     "  -h, --help           show this text\n"
     "  -V, --version        show the version\n\n"
     "'mynah-io -c help' lists the commands.\n"
@@ -30,10 +31,13 @@ bool io_open(struct io *io, const char *path)
     g_autoptr(GError) error = NULL;
     unsigned flags = io->flags | (io->read_only ? 0 : BLOCK_OPEN_WRITE) | (io->force_share ? BLOCK_OPEN_FORCE_SHARE : 0);
     u32 perm = BLOCK_READ | (io->read_only ? 0 : BLOCK_WRITE | BLOCK_RESIZE);
-    struct block_node *node;
+    struct block_node *node = NULL;
 
     io_close(io);
-    node = io->image_opts ? tool_open_options(io->graph, path, flags, &error) : block_open_name(io->graph, path, io->format, flags, &error);
+    if (io->force_share && !io->read_only)
+        error_set(&error, "force-share=on can only be used with read-only images");
+    else
+        node = io->image_opts ? tool_open_options(io->graph, path, flags, &error) : block_open_name(io->graph, path, io->format, flags, &error);
     if (node) {
         io->edge = block_attach(node, perm, io->force_share ? BLOCK_ALL : BLOCK_READ, "mynah-io", &error);
         block_unref(node);
@@ -114,8 +118,24 @@ static bool set_cache(struct io *io, const char *mode)
     else if (!strcmp(mode, "unsafe"))
         io->flags |= BLOCK_OPEN_NO_FLUSH;
     else if (strcmp(mode, "writeback") && strcmp(mode, "writethrough"))
-        return fprintf(stderr, "mynah-io: invalid cache option: %s\n", mode), false;
+        return fprintf(stderr, "mynah-io: Invalid cache option: %s\n", mode), false;
     return true;
+}
+
+static bool set_discard(struct io *io, const char *mode)
+{
+    if (!strcmp(mode, "unmap") || !strcmp(mode, "on"))
+        io->flags |= BLOCK_OPEN_UNMAP;
+    else if (strcmp(mode, "ignore") && strcmp(mode, "off"))
+        return fprintf(stderr, "mynah-io: Invalid discard option: %s\n", mode), false;
+    return true;
+}
+
+/* How a file is read is of no matter here: any known way will do. */
+static bool check_aio(const char *mode)
+{
+    return !strcmp(mode, "threads") || !strcmp(mode, "native") || !strcmp(mode, "io_uring") ||
+           (fprintf(stderr, "mynah-io: Invalid aio option: %s\n", mode), false);
 }
 
 static int parse(struct run *r, int argc, char **argv)
@@ -125,11 +145,12 @@ static int parse(struct run *r, int argc, char **argv)
         { "help", no_argument, NULL, 'h' },        { "version", no_argument, NULL, 'V' },   { "cmd", required_argument, NULL, 'c' },
         { "format", required_argument, NULL, 'f' }, { "read-only", no_argument, NULL, 'r' }, { "nocache", no_argument, NULL, 'n' },
         { "cache", required_argument, NULL, 't' },  { "discard", required_argument, NULL, 'd' }, { "force-share", no_argument, NULL, 'U' },
-        { "image-opts", no_argument, NULL, IMAGE_OPTS }, { "copy-on-read", no_argument, NULL, 'C' }, { 0 },
+        { "image-opts", no_argument, NULL, IMAGE_OPTS }, { "copy-on-read", no_argument, NULL, 'C' },
+        { "aio", required_argument, NULL, 'i' }, { "native-aio", no_argument, NULL, 'k' }, { "misalign", no_argument, NULL, 'm' }, { 0 },
     };
     int c;
 
-    while ((c = getopt_long(argc, argv, "hVc:Cd:f:rnt:U", options, NULL)) >= 0) {
+    while ((c = getopt_long(argc, argv, "hVc:Cd:f:i:kmrnt:U", options, NULL)) >= 0) {
         switch (c) {
         case 'c': g_ptr_array_add(r->commands, optarg); break;
         case 'f': r->io.format = optarg; break;
@@ -138,9 +159,18 @@ static int parse(struct run *r, int argc, char **argv)
         case 'U': r->io.force_share = true; break;
         case 'C': r->io.copy_on_read = true; break;
         case IMAGE_OPTS: r->io.image_opts = true; break;
-        case 'd': r->io.flags |= !strcmp(optarg, "unmap") || !strcmp(optarg, "on") ? BLOCK_OPEN_UNMAP : 0; break;
+        case 'd':
+            if (!set_discard(&r->io, optarg))
+                return 1;
+            break;
         case 't':
             if (!set_cache(&r->io, optarg))
+                return 1;
+            break;
+        case 'k':
+        case 'm': break;
+        case 'i':
+            if (!check_aio(optarg))
                 return 1;
             break;
         case 'V':

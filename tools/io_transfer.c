@@ -12,7 +12,7 @@
 struct transfer {
     struct io *io;
     const char *verb;
-    bool write, zeroes, unmap, fua, compressed, quiet, verbose, check, report_short;
+    bool pattern_given, write, zeroes, unmap, fua, compressed, quiet, verbose, check, no_fallback;
     u64 pattern, offset, size, check_from, check_size;
     bool checked_part;
     const char *source;
@@ -89,7 +89,7 @@ static bool verify(const struct transfer *t)
 static int perform(struct transfer *t)
 {
     struct block_node *node = t->io->node;
-    u32 flags = (t->fua ? BLOCK_FUA : 0) | (t->compressed ? BLOCK_COMPRESSED : 0) | (t->unmap ? BLOCK_MAY_UNMAP : 0);
+    u32 flags = (t->fua ? BLOCK_FUA : 0) | (t->compressed ? BLOCK_COMPRESSED : 0) | (t->unmap ? BLOCK_MAY_UNMAP : 0) | (t->no_fallback ? BLOCK_NO_FALLBACK : 0);
 
     if (t->offset > block_size(node) || t->size > block_size(node) - t->offset)
         return -EIO;
@@ -144,7 +144,7 @@ static bool fill(struct transfer *t)
         return true;
     file = fopen(t->source, "rb");
     if (!file)
-        return printf("%s: %s\n", t->source, g_strerror(errno)), false;
+        return fprintf(stderr, "%s: %s\n", t->source, g_strerror(errno)), false;
     size_t got = fread(t->buffer, 1, t->size, file);
 
     fclose(file);
@@ -174,6 +174,12 @@ static bool start(struct transfer *t)
     return ok;
 }
 
+static bool pattern(struct transfer *t, const char *text)
+{
+    t->pattern_given = io_parse_size(text, &t->pattern) && t->pattern <= 255;
+    return t->pattern_given || (printf("%s is not a valid pattern byte\n", text), false);
+}
+
 static bool number(const char *text, u64 *out)
 {
     if (io_parse_size(text, out))
@@ -188,7 +194,7 @@ static bool operands(struct transfer *t, int argc, char **argv, bool vector)
     u64 size;
 
     if (argc - optind < 2 || (argc - optind > 2 && !vector)) {
-        printf("bad argument count %d to %s, expected %s 2 arguments\n", argc - optind, argv[0], vector ? "at least" : "exactly");
+        fprintf(stderr, "bad argument count %d to %s, expected %s 2 arguments\n", argc - optind, argv[0], vector ? "at least" : "exactly");
         return false;
     }
     if (!number(argv[optind], &t->offset))
@@ -215,14 +221,16 @@ bool io_read(struct io *io, int argc, char **argv)
 
     *t = (struct transfer){ .io = io, .verb = "read", .async = g_str_has_prefix(argv[0], "aio_") };
     optind = 0;
-    while ((c = getopt(argc, argv, "abCil:pP:qs:v")) >= 0) {
-        if ((c == 'P' && !(t->check = number(optarg, &t->pattern))) || (c == 's' && !number(optarg, &t->check_from)) ||
+    while ((c = getopt(argc, argv, "abCil:pP:qrs:v")) >= 0) {
+        if ((c == 'P' && !(t->check = pattern(t, optarg))) || (c == 's' && !number(optarg, &t->check_from)) ||
             (c == 'l' && !(t->checked_part = number(optarg, &t->check_size))) || c == '?')
             break;
         t->quiet |= c == 'q';
         t->verbose |= c == 'v';
     }
-    if (c < 0 && operands(t, argc, argv, is_vector(argv[0])))
+    if (c < 0 && !t->check && (t->check_from || t->checked_part))
+        printf("-s and -l need -P\n");
+    else if (c < 0 && operands(t, argc, argv, is_vector(argv[0])))
         return start(t);
     free_transfer(t);
     return false;
@@ -231,12 +239,13 @@ bool io_read(struct io *io, int argc, char **argv)
 bool io_write(struct io *io, int argc, char **argv)
 {
     struct transfer *t = g_new0(struct transfer, 1);
+    bool quickly = false;
     int c;
 
     *t = (struct transfer){ .io = io, .verb = "wrote", .write = true, .pattern = 0xcd, .async = g_str_has_prefix(argv[0], "aio_") };
     optind = 0;
-    while ((c = getopt(argc, argv, "bcCfinpP:qs:uz")) >= 0) {
-        if ((c == 'P' && !number(optarg, &t->pattern)) || c == '?')
+    while ((c = getopt(argc, argv, "bcCfnpP:qrs:uz")) >= 0) {
+        if ((c == 'P' && !pattern(t, optarg)) || c == '?')
             break;
         if (c == 's')
             t->source = optarg;
@@ -245,11 +254,18 @@ bool io_write(struct io *io, int argc, char **argv)
         t->quiet |= c == 'q';
         t->unmap |= c == 'u';
         t->zeroes |= c == 'z';
+        quickly |= c == 'n';
     }
     if (c < 0 && t->unmap && !t->zeroes)
         printf("-u requires -z to be specified\n");
-    else if (c < 0 && operands(t, argc, argv, is_vector(argv[0])))
+    else if (c < 0 && quickly && !t->zeroes)
+        printf("-n requires -z to be specified\n");
+    else if (c < 0 && t->zeroes + t->pattern_given + (t->source != NULL) > 1)
+        printf("Only one of -z, -P, and -s can be specified at the same time\n");
+    else if (c < 0 && operands(t, argc, argv, is_vector(argv[0]))) {
+        t->no_fallback = quickly;
         return start(t);
+    }
     free_transfer(t);
     return false;
 }

@@ -480,6 +480,33 @@ def test_mistakes_get_a_clear_answer(arguments, status, text, tmp_path, monkeypa
     assert result.returncode == status and text in result.stdout + result.stderr, result
 
 
+@pytest.mark.parametrize("arguments,status,out,err", [
+    (["-c", "alloc 0", "a.qcow2"], 0, "512/512 bytes allocated at offset 0 bytes\n", ""),
+    (["-c", "alloc 900k 1M", "a.qcow2"], 0, "0/126976 bytes allocated at offset 900 KiB\n", ""),
+    (["-c", "map", "a.qcow2"], 0, "64 KiB (0x10000) bytes     allocated at offset 0 bytes (0x0)\n960 KiB (0xf0000) bytes not allocated at offset 64 KiB (0x10000)\n", ""),
+    (["-c", "info", "a.qcow2"], 0, "format name: qcow2\ncluster size: 64 KiB\nvm state offset: 512 MiB\n", ""),
+    (["-c", "write -P 256 0 4k", "a.qcow2"], 1, "256 is not a valid pattern byte\n", ""),
+    (["-c", "write -z -P 1 0 4k", "a.qcow2"], 1, "Only one of -z, -P, and -s can be specified at the same time\n", ""),
+    (["-c", "write -n 0 4k", "a.qcow2"], 1, "-n requires -z to be specified\n", ""),
+    (["-c", "write -q -z -n 0 64k", "a.qcow2"], 0, "", ""),
+    (["-c", "read 0", "a.qcow2"], 1, "", "bad argument count 1 to read, expected exactly 2 arguments\n"),
+    (["-c", "frobnicate", "a.qcow2"], 1, "", 'command "frobnicate" not found\n'),
+    (["-c", "truncate -m some 2M", "a.qcow2"], 1, "", "mynah-io: Invalid preallocation mode 'some'\n"),
+    (["-c", "open -o driver=qcow2,file.filename=a.qcow2", "-c", "read -q 0 4k"], 0, "", ""),
+    (["--image-opts", "-i", "threads", "-c", "read -q 0 4k", "driver=qcow2,file.filename=a.qcow2"], 0, "", ""),
+    (["-d", "some", "-c", "read 0 4k", "a.qcow2"], 1, "", "mynah-io: Invalid discard option: some\n"),
+    (["-U", "-c", "read 0 4k", "a.qcow2"], 1, "", "mynah-io: can't open device a.qcow2: force-share=on can only be used with read-only images\n"),
+    (["-U", "-r", "-c", "read -q 0 4k", "a.qcow2"], 0, "", ""),
+])
+def test_requests_and_their_mistakes(arguments, status, out, err, tmp_path, monkeypatch):
+    """As qemu-io 11.1 answers, word for word."""
+    monkeypatch.chdir(tmp_path)
+    run(IMG, "create", "-q", "-f", "qcow2", "a.qcow2", "1M")
+    run(IO, "-c", "write -q 0 64k", "a.qcow2")
+    result = subprocess.run([IO, *arguments], capture_output=True, text=True, timeout=60, check=False)
+    assert (result.returncode, result.stdout, result.stderr) == (status, out, err), result
+
+
 @needs_qemu
 def test_an_unknown_feature_is_refused_by_name(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
