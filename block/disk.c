@@ -155,7 +155,7 @@ bool disk_set_close(struct disk_set *set, const char *node_name, GError **error)
     if (!g_ptr_array_find(set->owned, node, NULL))
         return error_set(error, "Node %s is not owned by the monitor", node_name);
     if (block_is_used(node))
-        return error_set(error, "Block device %s is in use", node_name);
+        return error_set(error, "Node %s is in use", node_name);
     g_ptr_array_remove(set->owned, node);
     disk_set_unref_node(node);
     return true;

@@ -206,7 +206,7 @@ static struct block_node *find_node(struct monitor *monitor, const char *device,
             node = disk_node(at->data);
     g_list_free(list);
     if (!node)
-        error_set_class(error, ERROR_DEVICE_NOT_FOUND, "Cannot find device='%s' nor node-name='%s'", device ? device : "", name ? name : "");
+        error_set(error, "Cannot find device='%s' nor node-name='%s'", device ? device : "", name ? name : "");
     return node;
 }
 

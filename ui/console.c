@@ -77,6 +77,10 @@ struct console *ui_console(struct ui *ui, const char *device, u32 head, GError *
 {
     bool known = false;
 
+    if ((!ui || !ui->consoles->len) && device) {
+        error_set_class(error, ERROR_DEVICE_NOT_FOUND, "Device '%s' not found", device);
+        return NULL;
+    }
     if (!ui || !ui->consoles->len) {
         error_set(error, "There is no console to take a screendump from");
         return NULL;

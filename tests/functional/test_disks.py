@@ -36,6 +36,20 @@ def test_drives_and_nodes_are_shown(start, tmp_path):
     assert "n" not in [node["node-name"] for node in machine.qmp.command("query-named-block-nodes")]
 
 
+def test_nodes_that_are_not_there_or_in_use(start, tmp_path):
+    """Class and text are those of QEMU 11.1."""
+    (tmp_path / "a").write_bytes(bytes(1 << 20))
+    qmp = start(*IDLE, "-bios", "none", "-blockdev", "driver=file,filename=a,node-name=n", "-device", "virtio-blk-device,drive=n", qmp=True).qmp
+    for command, arguments, text in [
+            ("block_resize", {"node-name": "nobody", "size": 512}, "GenericError: Cannot find device='' nor node-name='nobody'"),
+            ("block_resize", {"device": "nobody", "size": 512}, "GenericError: Cannot find device='nobody' nor node-name=''"),
+            ("blockdev-del", {"node-name": "nobody"}, "GenericError: Failed to find node with node-name='nobody'"),
+            ("blockdev-del", {"node-name": "n"}, "GenericError: Node n is in use")]:
+        with pytest.raises(RuntimeError) as error:
+            qmp.command(command, **arguments)
+        assert str(error.value) == text
+
+
 def test_queues_are_given_to_iothreads(start):
     """As a JSON list, with keys that have dots, and by device_add."""
     machine = start(*IDLE, "-bios", "none", "-object", "iothread,id=t0", "-object", "iothread,id=t1", *(word for i in range(3) for word in ("-blockdev", f"driver=null-co,node-name=n{i}")),

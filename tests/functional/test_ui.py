@@ -115,6 +115,7 @@ def test_without_devices(start, tmp_path):
     qmp = start("-M", "virt", "-bios", "none", "-S", qmp=True).qmp
     for command, arguments, text in [
             ("screendump", {"filename": "x"}, "There is no console"),
+            ("screendump", {"filename": "x", "device": "nobody"}, "DeviceNotFound: Device 'nobody' not found"),
             ("screendump", {"filename": "x", "head": 1}, "'head' must be specified together with 'device'"),
             ("send-key", {"keys": [{"type": "qcode", "data": "a"}]}, "no keyboard"),
             ("send-key", {"keys": [{"type": "number", "data": 1 << 40}]}, "there is no key"),
