@@ -119,6 +119,12 @@ void block_copy_up(struct block_node *node, u64 offset, u64 size);
 /* The size has changed: tells users. */
 void block_set_size(struct block_node *node, u64 size);
 
+enum { BLOCK_PROBE_SIZE = 512 };
+/* As block_probe, of the first bytes. */
+const char *block_probe_head(const u8 *head, size_t size);
+/* Whether the options' driver was guessed from what the image holds. */
+bool block_options_guessed(struct json_object *options);
+
 /* Defaults for child_perm. */
 void block_perm_filter(struct block_node *node, struct block_node *child, u32 perm, u32 shared, u32 *child_perm, u32 *child_shared);
 void block_perm_format(struct block_node *node, struct block_node *child, u32 perm, u32 shared, u32 *child_perm, u32 *child_shared);

@@ -5,16 +5,23 @@
 #include "host/file.h"
 #include <string.h>
 
+/* Marks the name of a driver in options that was not given but found. */
+static const char guessed[] = "guessed";
+
 const char *block_probe(struct block_node *node)
 {
+    u8 head[BLOCK_PROBE_SIZE] = { 0 };
+
+    return block_read_buffer(node, 0, head, sizeof(head)) < 0 ? block_driver_raw.name : block_probe_head(head, sizeof(head));
+}
+
+const char *block_probe_head(const u8 *head, size_t size)
+{
     const struct block_driver *best = &block_driver_raw;
-    u8 head[512] = { 0 };
     int score = 0;
 
-    if (block_read_buffer(node, 0, head, sizeof(head)) < 0)
-        return best->name;
     for (unsigned i = 0; block_drivers[i]; i++) {
-        int mine = block_drivers[i]->probe ? block_drivers[i]->probe(head, sizeof(head)) : 0;
+        int mine = block_drivers[i]->probe ? block_drivers[i]->probe(head, size) : 0;
 
         if (mine > score) {
             score = mine;
@@ -107,7 +114,7 @@ struct json_object *block_name_options(const char *name, const char *format, uns
 /* Opens the node below, looks at it, and completes the options. */
 static bool fill_format(struct block_graph *graph, struct json_object *options, GError **error)
 {
-    struct json_object *below = json_object_object_get(options, "file"), *child = json_object_new_object();
+    struct json_object *below = json_object_object_get(options, "file"), *child = json_object_new_object(), *driver;
     struct block_node *node;
 
     if (!json_object_is_type(below, json_type_object))
@@ -120,9 +127,18 @@ static bool fill_format(struct block_graph *graph, struct json_object *options, 
     json_object_put(child);
     if (!node)
         return false;
-    json_object_object_add(options, "driver", json_object_new_string(block_probe(node)));
+    driver = json_object_new_string(block_probe(node));
+    json_object_set_userdata(driver, (void *)guessed, NULL);
+    json_object_object_add(options, "driver", driver);
     block_unref(node);
     return true;
+}
+
+bool block_options_guessed(struct json_object *options)
+{
+    struct json_object *driver = json_object_object_get(options, "driver");
+
+    return driver && json_object_get_userdata(driver) == guessed;
 }
 
 bool block_options_complete(struct block_graph *graph, struct json_object *options, GError **error)

@@ -1,10 +1,13 @@
 /* block/raw.c - raw images: the bytes of the node below, or a window of them. */
 #include "block/driver.h"
 #include "base/error.h"
+#include <errno.h>
+#include <string.h>
 
 struct raw {
     u64 offset;
-    bool window; /* has a size of its own */
+    bool window;  /* has a size of its own */
+    bool guessed; /* nobody has said that it is raw */
 };
 
 static bool check_window(struct block_node *node, const struct api_blockdev_options_raw *options, GError **error)
@@ -32,6 +35,7 @@ static bool raw_open(struct block_node *node, struct block_open_context *context
         return false;
     node->read_only |= node->file->node->read_only;
     node->alignment = node->file->node->alignment;
+    ((struct raw *)node->state)->guessed = block_options_guessed(context->json);
     return check_window(node, context->api->u.raw, error);
 }
 
@@ -50,8 +54,33 @@ static int raw_read(struct block_node *node, u64 offset, struct block_data data)
     return block_read(below(node), shift(node) + offset, data);
 }
 
+/*
+ * A guest must not be able to make of its disk what the next start takes for another format, one that names files of the host as its backing
+ * file: where raw was a guess the first sector goes on to look like it. Writes of zeros cannot change that.
+ */
+static int check_guess(struct block_node *node, u64 offset, struct block_data data)
+{
+    u8 head[BLOCK_PROBE_SIZE] = { 0 };
+    struct iovec iov;
+    int ret;
+
+    if (offset >= sizeof(head))
+        return 0;
+    ret = block_read(node->file->node, 0, block_data_one(&iov, head, sizeof(head)));
+    if (ret < 0)
+        return ret;
+    u64 n = MIN(data.size, sizeof(head) - offset);
+
+    block_data_get(block_data_slice(data, 0, n), head + offset);
+    return strcmp(block_probe_head(head, sizeof(head)), node->driver->name) ? -EPERM : 0;
+}
+
 static int raw_write(struct block_node *node, u64 offset, struct block_data data, u32 flags)
 {
+    int ret = ((struct raw *)node->state)->guessed ? check_guess(node, offset, data) : 0;
+
+    if (ret < 0)
+        return ret;
     return block_write(below(node), shift(node) + offset, data, flags);
 }
 

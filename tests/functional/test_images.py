@@ -264,6 +264,19 @@ def test_rebase_compresses(tmp_path, monkeypatch):
     assert "backing file" not in run(IMG, "info", "top.qcow2")
 
 
+def test_guests_cannot_change_what_is_guessed(tmp_path, monkeypatch):
+    """A raw disk whose format nobody gave does not become an image with a backing file of the guest's choice."""
+    monkeypatch.chdir(tmp_path)
+    run(IMG, "create", "-q", "-f", "qcow2", "-u", "-b", "/etc/hostname", "-F", "raw", "evil.qcow2", "1M")
+    for name, format, status in (("a.raw", [], 1), ("b.raw", ["-f", "raw"], 0)):
+        run(IMG, "create", "-q", name, "1M")
+        run(IO, *format, "-c", "write -q -P 7 0 64k", "-c", "write -q -z 0 4k", name)
+        for command in ("write -q -s evil.qcow2 0 64k", "write -q -s evil.qcow2 0 8"):
+            done = subprocess.run([IO, *format, "-c", command, name], capture_output=True, text=True, timeout=60, check=False)
+            assert (done.returncode, done.stdout) == (status, "" if not status else "write failed: Operation not permitted\n")
+        assert json.loads(run(IMG, "info", "-U", "--output=json", name))["format"] == ("raw" if status else "qcow2")
+
+
 def allocated(path):
     return [(e["start"], e["length"], e["zero"]) for e in json.loads(run(IMG, "map", "--output=json", path)) if e["depth"] == 0 and e["present"]]
 
