@@ -12,6 +12,7 @@ enum { ARENA_SIZE = 256 << 20 };
 static const char *const state_names[] = {
     [VM_PRELAUNCH] = "prelaunch", [VM_RUNNING] = "running", [VM_PAUSED] = "paused", [VM_SHUTDOWN] = "shutdown",
     [VM_GUEST_PANICKED] = "guest-panicked", [VM_INTERNAL_ERROR] = "internal-error", [VM_DEBUG] = "debug", [VM_IO_ERROR] = "io-error",
+    [VM_WATCHDOG] = "watchdog",
 };
 
 static const char *const cause_names[] = {
@@ -24,6 +25,13 @@ static const char *const cause_names[] = {
 const char *vm_run_state_name(enum vm_run_state state)
 {
     return state_names[state];
+}
+
+enum vm_panic vm_panic_action(const struct vm *vm)
+{
+    const struct vm_actions *actions = &vm->actions;
+
+    return actions->panic == VM_PANIC_SHUTDOWN && actions->shutdown == VM_SHUTDOWN_PAUSE ? VM_PANIC_PAUSE : actions->panic;
 }
 
 const char *vm_cause_name(enum vm_cause cause)
@@ -376,11 +384,8 @@ static void shut_down(struct vm *vm, enum vm_cause cause, int exit_status)
 {
     bool forced = cause == VM_CAUSE_HOST_QMP_QUIT || cause == VM_CAUSE_HOST_SIGNAL || cause == VM_CAUSE_HOST_UI;
 
-    if (cause == VM_CAUSE_GUEST_PANIC) {
+    if (cause == VM_CAUSE_GUEST_PANIC)
         vm_stop(vm, VM_GUEST_PANICKED);
-        if (vm->actions.panic == VM_PANIC_SHUTDOWN && vm->actions.shutdown == VM_SHUTDOWN_PAUSE)
-            return; /* -no-shutdown keeps crashed guests, too, for who wants to look at them */
-    }
     emit(vm, &(struct vm_event){ .kind = VM_EVENT_SHUTDOWN, .cause = cause });
     if (vm->actions.shutdown == VM_SHUTDOWN_PAUSE && !forced) {
         vm_stop(vm, VM_SHUTDOWN);

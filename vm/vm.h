@@ -19,7 +19,7 @@ struct accel;
 
 /* As QMP's RunState; vm_run_state_name spells them. */
 enum vm_run_state {
-    VM_PRELAUNCH, VM_RUNNING, VM_PAUSED, VM_SHUTDOWN, VM_GUEST_PANICKED, VM_INTERNAL_ERROR, VM_DEBUG, VM_IO_ERROR,
+    VM_PRELAUNCH, VM_RUNNING, VM_PAUSED, VM_SHUTDOWN, VM_GUEST_PANICKED, VM_INTERNAL_ERROR, VM_DEBUG, VM_IO_ERROR, VM_WATCHDOG,
     VM_RUN_STATE_COUNT
 };
 
@@ -37,7 +37,7 @@ const char *vm_run_state_name(enum vm_run_state state);
 struct vm_actions {
     enum { VM_REBOOT_RESET, VM_REBOOT_SHUTDOWN } reboot;
     enum { VM_SHUTDOWN_POWEROFF, VM_SHUTDOWN_PAUSE } shutdown;
-    enum { VM_PANIC_SHUTDOWN, VM_PANIC_PAUSE, VM_PANIC_EXIT_FAILURE, VM_PANIC_NONE } panic;
+    enum vm_panic { VM_PANIC_SHUTDOWN, VM_PANIC_PAUSE, VM_PANIC_EXIT_FAILURE, VM_PANIC_NONE } panic;
     enum { VM_WATCHDOG_RESET, VM_WATCHDOG_SHUTDOWN, VM_WATCHDOG_POWEROFF, VM_WATCHDOG_PAUSE, VM_WATCHDOG_DEBUG,
            VM_WATCHDOG_NONE, VM_WATCHDOG_INJECT_NMI } watchdog;
 };
@@ -64,6 +64,8 @@ struct epoch *vm_epoch(struct vm *vm);
 struct vm_arena *vm_arena(struct vm *vm);
 GMainContext *vm_context(struct vm *vm);
 struct vm_actions *vm_actions(struct vm *vm);
+/* What a crash of the guest leads to: actions.panic, but -no-shutdown keeps crashed guests, too, for who wants to look at them. */
+enum vm_panic vm_panic_action(const struct vm *vm);
 const char *vm_name(const struct vm *vm);
 void vm_set_name(struct vm *vm, const char *name); /* -name; NULL: none */
 const char *vm_uuid(const struct vm *vm);          /* text; NULL: none given */

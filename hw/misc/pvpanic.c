@@ -23,8 +23,8 @@ static void panicked(struct vm *vm)
     static const u8 actions[] = { [VM_PANIC_SHUTDOWN] = API_GUEST_PANIC_ACTION_POWEROFF, [VM_PANIC_PAUSE] = API_GUEST_PANIC_ACTION_PAUSE,
                                   [VM_PANIC_EXIT_FAILURE] = API_GUEST_PANIC_ACTION_POWEROFF, [VM_PANIC_NONE] = API_GUEST_PANIC_ACTION_RUN };
 
-    api_event_guest_panicked(vm_events(vm), actions[vm_actions(vm)->panic]);
-    switch (vm_actions(vm)->panic) {
+    api_event_guest_panicked(vm_events(vm), actions[vm_panic_action(vm)]);
+    switch (vm_panic_action(vm)) {
     case VM_PANIC_SHUTDOWN:
         vm_request_shutdown(vm, VM_CAUSE_GUEST_PANIC);
         break;
@@ -47,9 +47,10 @@ static void write_event(void *device, u32 index, u64 value)
         panicked(vm);
     else if (value & CRASH_LOADED)
         api_event_guest_crashloaded(vm_events(vm), API_GUEST_PANIC_ACTION_RUN);
-    else if (value & SHUTDOWN)
+    else if (value & SHUTDOWN) {
         api_event_guest_pvshutdown(vm_events(vm));
-    else
+        vm_request_shutdown(vm, VM_CAUSE_GUEST_SHUTDOWN);
+    } else
         device_guest_error(device, "pvpanic: event 0x%x means nothing", (u32)value);
 }
 

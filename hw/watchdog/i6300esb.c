@@ -51,7 +51,7 @@ static void act(struct i6300esb *w)
         vm_request_shutdown(vm, VM_CAUSE_GUEST_SHUTDOWN);
         break;
     case VM_WATCHDOG_PAUSE:
-        vm_request_stop(vm, VM_PAUSED);
+        vm_request_stop(vm, VM_WATCHDOG);
         break;
     default:
         log_line(vm_log(vm), LOG_GUEST_ERRORS, "i6300esb: the watchdog has expired");

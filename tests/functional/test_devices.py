@@ -67,10 +67,10 @@ def qtest_beside_qmp(start, folder, *arguments):
     return machine, Qtest(connection)
 
 
-def panic(qtest):
+def panic(qtest, event=1):
     qtest.writel(CONFIG + 0x10, REGISTERS)
     qtest.writew(CONFIG + 4, 2)
-    qtest.writeb(REGISTERS, 1)
+    qtest.writeb(REGISTERS, event)
 
 
 @pytest.mark.parametrize("options", [["-action", "panic=pause"], ["-no-shutdown"]], ids=" ".join)
@@ -79,7 +79,7 @@ def test_crashed_guest_may_go_on(start, tmp_path, options):
     with qtest:
         for way in ("cont", "system_reset"):
             panic(qtest)
-            machine.qmp.event("GUEST_PANICKED")
+            assert machine.qmp.event("GUEST_PANICKED")["data"] == {"action": "pause"}
             machine.qmp.event("STOP")
             assert machine.qmp.command("query-status")["status"] == "guest-panicked"
             if way == "system_reset":
@@ -101,6 +101,15 @@ def test_crashed_guest_ends(start, tmp_path, option, status):
         assert machine.wait_exit() == status
 
 
+def test_guest_that_says_it_shuts_down_does(start, tmp_path):
+    machine, qtest = qtest_beside_qmp(start, tmp_path, "-device", "pvpanic-pci,addr=2,events=7")
+    with qtest:
+        panic(qtest, 4)
+        machine.qmp.event("GUEST_PVSHUTDOWN")
+        assert machine.qmp.event("SHUTDOWN")["data"] == {"guest": True, "reason": "guest-shutdown"}
+        assert machine.wait_exit() == 0
+
+
 @pytest.mark.parametrize("option", [["-watchdog-action", "pause"], ["-action", "watchdog=pause"], ["-action", "watchdog=none", "-watchdog-action", "pause"]], ids=" ".join)
 def test_expired_watchdog_does_what_the_option_says(start, tmp_path, option):
     machine, qtest = qtest_beside_qmp(start, tmp_path, "-device", "i6300esb,addr=2", *option)
@@ -110,7 +119,11 @@ def test_expired_watchdog_does_what_the_option_says(start, tmp_path, option):
         qtest.writeb(CONFIG + 0x68, 2)  # enabled, with two stages of 1040 seconds
         qtest.clock_step(3000_000_000_000)
         assert machine.qmp.event("WATCHDOG")["data"] == {"action": "pause"}
-        assert machine.qmp.command("query-status")["status"] == "paused"
+        machine.qmp.event("STOP")
+        assert machine.qmp.command("query-status") == {"running": False, "status": "watchdog"}
+        assert "VM status: paused (watchdog)" in machine.qmp.command("human-monitor-command", **{"command-line": "info status"})
+        machine.qmp.command("cont")
+        machine.qmp.event("RESUME")
 
 
 def test_linux_says_where_its_crash_notes_are(start, linux):
