@@ -56,31 +56,34 @@ static int raw_read(struct block_node *node, u64 offset, struct block_data data)
 
 /*
  * A guest must not be able to make of its disk what the next start takes for another format, one that names files of the host as its backing
- * file: where raw was a guess the first sector goes on to look like it. Writes of zeros cannot change that.
+ * file: where raw was a guess the first sector goes on to look like it. Writes of zeros cannot change that. What was looked at is what is
+ * written: the guest's buffer may be another one a moment later.
  */
-static int check_guess(struct block_node *node, u64 offset, struct block_data data)
+static int write_guessed(struct block_node *node, u64 offset, struct block_data data, u32 flags)
 {
+    size_t n = MIN(data.size, BLOCK_PROBE_SIZE - offset), rest = data.size - n;
+    g_autofree struct iovec *list = g_new(struct iovec, data.count + 1);
     u8 head[BLOCK_PROBE_SIZE] = { 0 };
     struct iovec iov;
+    unsigned count = 1;
     int ret;
 
-    if (offset >= sizeof(head))
-        return 0;
     ret = block_read(node->file->node, 0, block_data_one(&iov, head, sizeof(head)));
     if (ret < 0)
         return ret;
-    u64 n = MIN(data.size, sizeof(head) - offset);
-
     block_data_get(block_data_slice(data, 0, n), head + offset);
-    return strcmp(block_probe_head(head, sizeof(head)), node->driver->name) ? -EPERM : 0;
+    if (strcmp(block_probe_head(head, sizeof(head)), node->driver->name) != 0)
+        return -EPERM;
+    list[0] = (struct iovec){ head + offset, n };
+    if (rest)
+        count += block_data_map(block_data_slice(data, n, rest), list + 1, data.count, &rest);
+    return block_write(node->file->node, offset, block_data_list(list, count), flags);
 }
 
 static int raw_write(struct block_node *node, u64 offset, struct block_data data, u32 flags)
 {
-    int ret = ((struct raw *)node->state)->guessed ? check_guess(node, offset, data) : 0;
-
-    if (ret < 0)
-        return ret;
+    if (unlikely(offset < BLOCK_PROBE_SIZE && ((struct raw *)node->state)->guessed))
+        return write_guessed(node, offset, data, flags);
     return block_write(below(node), shift(node) + offset, data, flags);
 }
 
