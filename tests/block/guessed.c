@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <glib/gstdio.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { SIZE = 1 << 20, ROUNDS = 3000, PIECES = 3 };
 
