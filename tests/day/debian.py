@@ -12,7 +12,7 @@ Stages, each of which continues what the one before left in FOLDER (default: day
   screens   the console on virtio-gpu and bochs-display, as screendump sees it
   installer debian-installer reaches its menu
 
-make check-long runs what was seen to its end: all but work, bytes and uefi.
+make check-long runs all of them.
 MYNAH names the emulator (QEMU has the same command lines), SOURCE the source package, HARTS says how many (default 4). Packages come from a cache on this
 machine's loopback (archive.py). The last line is "day: done".
 """

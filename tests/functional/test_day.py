@@ -73,7 +73,7 @@ def day(tmp_path_factory):
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("stage", ["install", "disks", "screens", "installer"])  # the others were not seen to their end yet
+@pytest.mark.parametrize("stage", ["install", "disks", "uefi", "work", "bytes", "screens", "installer"])
 def test_day_of(stage, day):
     if stage not in ("install", "installer") and not (day / "share" / "kernel").exists():
         pytest.skip("nothing is installed")
