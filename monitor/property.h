@@ -6,9 +6,9 @@
 
 struct json_object;
 
-/* Whether clients see it as a boolean. */
 /* Its text is JSON. */
 bool property_is_struct(const struct vm_property *property);
+/* Whether clients see it as a boolean. */
 bool property_is_bool(const struct vm_property *property);
 /* Text as the property's type has it; NULL text: the type's zero. The caller's. */
 struct json_object *property_json(const struct vm_property *property, const char *text);

@@ -420,6 +420,18 @@ static void tear_down(struct setup *s, gconstpointer data)
     bench_tear_down(&s->bench, NULL);
 }
 
+/* A driver with two or three queues: number 1, which is given back, has 64 entries, the others 8. */
+static inline struct driver_queue *make_ready(struct driver *d, u64 features, u32 queues)
+{
+    g_assert_true(driver_negotiate(d, features));
+    driver_queue(d, 0, 8);
+    struct driver_queue *q = driver_queue(d, 1, 64);
+    if (queues > 2)
+        driver_queue(d, 2, 8);
+    driver_ok(d);
+    return q;
+}
+
 /* "abc" and "def" to be read at base, 4 and 64 bytes to be written behind: what `capitalise` makes of them. */
 static inline void submit(struct setup *s, struct driver_queue *q, u64 base)
 {

@@ -9,11 +9,7 @@ static struct driver_queue *begin(struct setup *s, enum driver_transport transpo
     struct driver *d = &s->driver;
 
     driver_init(d, &s->bench, transport, "vhost-user-fs", "chardev=c;tag=files");
-    g_assert_true(driver_negotiate(d, 0));
-    driver_queue(d, 0, 8);
-    struct driver_queue *q = driver_queue(d, 1, 64);
-    driver_ok(d);
-    return q;
+    return make_ready(d, 0, 2);
 }
 
 static void there_and_back(struct setup *s, gconstpointer data)
@@ -301,11 +297,7 @@ static void sockets(struct setup *s, gconstpointer data)
     driver_init(d, &s->bench, PCI_MODERN, "vhost-user-vsock", "chardev=c");
     g_assert_cmpuint(bench_read(&s->bench, driver_config_at(d, 0), 8), ==, 42);
     g_assert_cmphex(driver_offered(d) & 3, ==, 2);
-    g_assert_true(driver_negotiate(d, 2));
-    driver_queue(d, 0, 8);
-    struct driver_queue *q = driver_queue(d, 1, 64);
-    driver_queue(d, 2, 8);
-    driver_ok(d);
+    struct driver_queue *q = make_ready(d, 2, 3);
     submit(s, q, SHARED);
     g_assert_true(answered(s, q, &written));
     g_assert_cmpmem(s->shared->host + 0x1000, 4, "ABCD", 4);

@@ -169,18 +169,6 @@ static void close_kernel(void)
     kernel.fd = -1;
 }
 
-static struct driver_queue *begin(struct setup *s)
-{
-    struct driver *d = &s->driver;
-
-    g_assert_true(driver_negotiate(d, 2));
-    driver_queue(d, 0, 8);
-    struct driver_queue *q = driver_queue(d, 1, 64);
-    driver_queue(d, 2, 8);
-    driver_ok(d);
-    return q;
-}
-
 /* From memory that is not shared; one of the transports is without MSI-X. */
 static void there_and_back(struct setup *s, gconstpointer data)
 {
@@ -194,7 +182,7 @@ static void there_and_back(struct setup *s, gconstpointer data)
         g_assert_cmpuint(kernel.cid, ==, 7);
         g_assert_cmpuint(bench_read(&s->bench, driver_config_at(&s->driver, 0), 8), ==, 7);
         g_assert_cmphex(driver_offered(&s->driver) & 3, ==, 2);
-        struct driver_queue *q = begin(s);
+        struct driver_queue *q = make_ready(&s->driver, 2, 3);
         g_assert_true(kernel.running);
         g_assert_cmphex(kernel.peer.negotiated, ==, BIT64(VIRTIO_F_VERSION_1) | 2);
         for (unsigned n = 0; n < 600; n++) { /* more than the other ring has entries */
@@ -219,7 +207,7 @@ static void stop_and_go(struct setup *s, gconstpointer data)
 
     driver_init(&s->driver, &s->bench, PCI_MODERN, "vhost-vsock", properties);
     vm_cont(s->bench.vm);
-    struct driver_queue *q = begin(s);
+    struct driver_queue *q = make_ready(&s->driver, 2, 3);
     for (u32 turn = 1; turn <= 3; turn++) {
         submit(s, q, SHARED);
         g_assert_true(answered(s, q, &written));
@@ -232,7 +220,7 @@ static void stop_and_go(struct setup *s, gconstpointer data)
     s->driver.heap = BENCH_RAM + 0x10000;
     driver_write(&s->driver, DRIVER_STATUS, 0);
     g_assert_false(kernel.running);
-    q = begin(s);
+    q = make_ready(&s->driver, 2, 3);
     submit(s, q, SHARED);
     g_assert_true(answered(s, q, &written));
     bench_empty(&s->bench);
@@ -280,7 +268,7 @@ static void refusals(struct setup *s, gconstpointer data)
         kernel.refused = late[i];
         kernel.why = EFAULT;
         driver_init(&s->driver, &s->bench, PCI_MODERN, "vhost-vsock", properties);
-        begin(s);
+        make_ready(&s->driver, 2, 3);
         g_assert_true(driver_read(&s->driver, DRIVER_STATUS) & VIRTIO_NEEDS_RESET);
         g_assert_false(kernel.running);
         bench_empty(&s->bench);

@@ -2,68 +2,25 @@
 """Seeded random walks; MYNAH_SEEDS=FIRST,COUNT chooses others. Without qemu-utils they are skipped.
 
 QEMU_IMG and QEMU_IO name the tools of another QEMU than this machine's: beside 11.1 listings are compared to the letter."""
-import functools
 import json
 import os
 import pathlib
 import random
 import re
 import resource
-import shutil
 import subprocess
 import time
 
 import pytest
 
-from conftest import wait_unlocked
+from images import IMG, IO, QEMU_IMG, QEMU_IO, answer, check, listing, needs_qemu, run
 
-TOOLS = os.path.join(os.path.dirname(os.path.abspath(os.environ.get("MYNAH", "build/mynah-system-riscv64"))), "tools")
-IMG, IO = os.path.join(TOOLS, "mynah-img"), os.path.join(TOOLS, "mynah-io")
-QEMU_IMG, QEMU_IO = os.environ.get("QEMU_IMG", shutil.which("qemu-img")), os.environ.get("QEMU_IO", shutil.which("qemu-io"))
 FIRST, COUNT = (int(n) for n in os.environ.get("MYNAH_SEEDS", "1,3").split(","))
 SEEDS = [*range(FIRST, FIRST + COUNT), *(pytest.param(seed, marks=pytest.mark.long) for seed in range(1000, 1060))]
-needs_qemu = pytest.mark.skipif(not QEMU_IMG or not QEMU_IO, reason="qemu-utils is not installed")
-
-
-def run(*command, ok=(0,)):
-    result = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
-    assert result.returncode in ok, f"{command}\n{result.stdout[-2000:]}\n{result.stderr[-2000:]}"
-    return result.stdout
-
-
-@functools.cache
-def before_11():
-    return int(re.search(r"version (\d+)", run(QEMU_IMG, "--version")).group(1)) < 11
-
-
-def listing(*command):
-    """What mynah-img prints, as 11.1 does; beside an older peer as that would: without child nodes and compression, with other columns."""
-    text = run(IMG, *command)
-    if not before_11():
-        return text
-    text = re.sub(r"(?m)^( *)Child node '.*\n(\1 +.*\n)*", "", text)
-    text = re.sub(r', "compressed": (true|false)', "", text)
-    text = text.replace("ID      TAG               VM_SIZE                DATE        VM_CLOCK     ICOUNT",
-                        "ID        TAG               VM SIZE                DATE     VM CLOCK     ICOUNT")
-    return re.sub(r"(?m)^(\d.{6} )(.* \d\d:\d\d:\d\d)  00(\d\d:\d\d:\d\d\.\d{3} +)(--|\d+)$",
-                  lambda m: f"{m[1]}  {m[2]} {m[3]}{m[4].replace('--', '  ')}", text)
-
-
-def answer(text):
-    """JSON of info or check of either program, to be compared."""
-    value = json.loads(text) if text else None
-    if value and before_11():
-        value.pop("children", None)
-    return value
 
 
 def same(one, two, one_format="qcow2", two_format="qcow2", tool=None):
     run(tool or QEMU_IMG, "compare", "-f", one_format, "-F", two_format, one, two)
-
-
-def check(path):
-    run(QEMU_IMG, "check", path)
-    run(IMG, "check", path)
 
 
 def random_options(rand, refcounts=(16, 32, 64)):
@@ -543,81 +500,3 @@ def test_a_cut_image_says_so(tmp_path, monkeypatch):
         info = subprocess.run([IMG, "info", "a.qcow2"], capture_output=True, text=True, check=True)
         wanted = [f"qcow2: Image 'a.qcow2' has been cut: it has {left} bytes"] if left < len(whole) else []
         assert len(info.stderr.splitlines()) == len(wanted) and all(text in info.stderr for text in wanted), info
-
-
-def read_bitmap(path, name):
-    """Flags and numbers of the bits that are set, read as the specification of the format says."""
-    image = pathlib.Path(path).read_bytes()
-    number = lambda at, size: int.from_bytes(image[at:at + size], "big")  # noqa: E731
-    cluster, at = 1 << number(20, 4), number(100, 4)
-    while number(at, 4) != 0x23852875:
-        at += 8 + (number(at + 4, 4) + 7) // 8 * 8
-    entry, end = number(at + 24, 8), number(at + 24, 8) + number(at + 16, 8)
-    while entry < end:
-        name_size, extra = number(entry + 18, 2), number(entry + 20, 4)
-        if image[entry + 24 + extra:entry + 24 + extra + name_size] == name.encode():
-            break
-        entry += (24 + extra + name_size + 7) // 8 * 8
-    bits = b"".join(image[where:where + cluster] if where > 1 else (b"\xff" if where else b"\0") * cluster
-                    for where in (number(number(entry, 8) + 8 * i, 8) for i in range(number(entry + 8, 4))))
-    return number(entry + 12, 4), {8 * i + k for i, byte in enumerate(bits) for k in range(8) if byte >> k & 1}
-
-
-@needs_qemu
-@pytest.mark.parametrize("cluster", [512, 65536])
-def test_bitmaps_are_kept_up_to_date(tmp_path, monkeypatch, cluster):
-    """The same walk with both programs, in turns, leaves the same bits; what nobody writes to does not change."""
-    monkeypatch.chdir(tmp_path)
-    rand = random.Random(cluster)
-    run(QEMU_IMG, "create", "-q", "-f", "qcow2", "-o", f"cluster_size={cluster}", "a.qcow2", "40M")
-    run(QEMU_IMG, "bitmap", "--add", "-g", "4096", "a.qcow2", "b0")
-    run(QEMU_IMG, "bitmap", "--add", "-g", "65536", "a.qcow2", "b1")
-    run(QEMU_IMG, "bitmap", "--add", "a.qcow2", "still", "--disable")
-    run(IMG, "snapshot", "-c", "s", "a.qcow2")
-    wanted = [set(), set()]
-    for turn in range(8):
-        commands = []
-        for _ in range(6):
-            size = rand.choice([512, 4096, 100 * 1024, 3 << 20])
-            offset = rand.randrange(0, (40 << 20) - size) // 512 * 512
-            kind = rand.choice(["write -q", "write -q -z", "discard -q"])
-            if kind == "discard -q":  # whole units: edges are kept as they are, or not
-                offset, size = offset & ~65535, max(size & ~65535, 65536)
-            commands += ["-c", f"{kind} {offset} {size}"]
-            for bits, granularity in zip(wanted, (4096, 65536)):
-                bits.update(range(offset // granularity, (offset + size - 1) // granularity + 1))
-        run(IO if turn % 2 else QEMU_IO, "-d", "unmap", *commands, "a.qcow2")
-        check("a.qcow2")
-        assert read_bitmap("a.qcow2", "b0") == (2, wanted[0]), turn
-        assert read_bitmap("a.qcow2", "b1") == (2, wanted[1]), turn
-        assert read_bitmap("a.qcow2", "still") == (0, set())
-    assert listing("info", "a.qcow2") == run(QEMU_IMG, "info", "a.qcow2")
-    run(QEMU_IMG, "bitmap", "--add", "a.qcow2", "sum", "--merge", "b0", "-g", "4096")
-    assert read_bitmap("a.qcow2", "sum")[1] == wanted[0]
-    run(IMG, "snapshot", "-a", "s", "a.qcow2")  # everything may be different
-    assert read_bitmap("a.qcow2", "b1")[1] >= set(range(640))
-    run(IMG, "resize", "-q", "a.qcow2", "48M")
-    check("a.qcow2")
-    assert "b1" in run(QEMU_IMG, "info", "a.qcow2")
-
-
-@needs_qemu
-def test_bitmaps_after_a_crash_are_outdated(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    run(QEMU_IMG, "create", "-q", "-f", "qcow2", "a.qcow2", "1M")
-    run(QEMU_IMG, "bitmap", "--add", "a.qcow2", "b0")
-    with subprocess.Popen([IO, "a.qcow2"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as process:
-        process.stdin.write("write 0 512\n")
-        process.stdin.flush()
-        end = time.monotonic() + 60
-        while read_bitmap("a.qcow2", "b0")[0] != 3:
-            assert process.poll() is None and time.monotonic() < end
-            time.sleep(0.01)
-        process.kill()
-    wait_unlocked("a.qcow2")
-    assert "in-use" in run(QEMU_IMG, "info", "a.qcow2")
-    run(IO, "-c", "write -q 0 512", "a.qcow2")
-    assert "in-use" in run(QEMU_IMG, "info", "a.qcow2") and "in-use" in run(IMG, "info", "a.qcow2")
-    check("a.qcow2")
-    run(QEMU_IMG, "bitmap", "--remove", "a.qcow2", "b0")
-    check("a.qcow2")
