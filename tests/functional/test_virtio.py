@@ -29,7 +29,8 @@ def test_linux_talks_through_a_port(start, linux, firmware, tmp_path, device):
     machine = start("-M", "virt", "-m", "512M", "-bios", firmware, "-device", device, "-chardev", f"socket,path={path},server=on,wait=off,id=c",
                     "-device", "virtserialport,bus=vs.0,chardev=c,name=org.mynah.test,id=port", "-chardev", "file,id=log,path=log",
                     "-device", "virtconsole,chardev=log",
-                    *linux("cat /sys/class/virtio-ports/*/name", "p=$(dirname $(grep -l org.mynah /sys/class/virtio-ports/*/name)); read word </dev/${p##*/}; "
+                    *linux("until grep -q org.mynah /sys/class/virtio-ports/*/name 2>/dev/null; do sleep 0.1; done",  # the kernel adds ports by a work queue
+                           "cat /sys/class/virtio-ports/*/name", "p=$(dirname $(grep -l org.mynah /sys/class/virtio-ports/*/name)); read word </dev/${p##*/}; "
                            "echo got $word; seq 1 20000 >/dev/${p##*/}", "echo to the console >/dev/hvc0", modules=["virtio_mmio"]), qmp=True)
     machine.wait_for(r"\r\norg\.mynah\.test\r\n", 60)
     with socket.socket(socket.AF_UNIX) as peer:
