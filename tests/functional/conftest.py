@@ -5,6 +5,7 @@ import re
 import selectors
 import socket
 import subprocess
+import sys
 import time
 
 import pytest
@@ -252,6 +253,16 @@ def linux(tmp_path_factory):
         return ["-kernel", kernel, "-initrd", initrd, "-append", f"console=ttyS0 quiet --{' ' if words else ''}{words}".removesuffix(" --")]
 
     return arguments
+
+
+@pytest.fixture
+def busy_host():
+    """Something else has every processor of the host for as long as the test runs: two processes for each."""
+    others = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(2 * os.cpu_count())]
+    yield
+    for other in others:
+        other.kill()
+        other.wait()
 
 
 @pytest.fixture(scope="session")

@@ -66,13 +66,16 @@ class Servers:
         return [f"wget -q -O - http://{host}:{self.url_port}/f | sha256sum",
                 f"head -c {upload} /dev/urandom >/tmp/u; sha256sum /tmp/u; nc {host} {self.sink_port} </tmp/u; echo sent"]
 
+    def wait_for_upload(self):
+        end = time.monotonic() + 10 * PATIENCE
+        while not self.sink.got and time.monotonic() < end:
+            time.sleep(0.01)
+
     def check(self, machine, upload):
         assert machine.wait_for(r"([0-9a-f]{64})  -\r").group(1).decode() == self.sum
         digest = machine.wait_for(r"([0-9a-f]{64})  /tmp/u").group(1).decode()
         machine.wait_for("\nsent")
-        end = time.monotonic() + 10 * PATIENCE
-        while not self.sink.got and time.monotonic() < end:
-            time.sleep(0.01)
+        self.wait_for_upload()
         assert self.sink.got == [(upload, digest)]
 
 

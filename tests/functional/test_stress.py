@@ -1,4 +1,4 @@
-# tests/functional/test_stress.py - Disks under load in a guest: all devices at once with verification; kill -9 in the middle of it.
+# tests/functional/test_stress.py - Disks under load in a guest: all disks, all cards at once with verification; kill -9 in the middle of it.
 """MYNAH_STRESS: seconds of load; MYNAH_KILLS: how often the emulator is killed."""
 import os
 import random
@@ -9,8 +9,10 @@ import pytest
 
 from conftest import ROOT, Machine, cached, wait_unlocked
 from test_images import IMG, run
+from test_network import Servers
 
 LONG = pytest.mark.long
+SECONDS = int(os.environ.get("MYNAH_STRESS", "120"))
 BLOCK, WORKERS, LOG_RUN, DISK = 4096, 4, 8, 64 << 20
 MASK = (1 << 64) - 1
 
@@ -28,8 +30,8 @@ def guest(tmp_path_factory):
     subprocess.run(["/usr/bin/python3", os.path.join(ROOT, "scripts", "make-initramfs"), busybox, initrd, "-m", modules, "virtio_mmio", "virtio_blk",
                     "virtio_scsi", "sd_mod", "nvme", f"bin/disk_verify={program}"], check=True)
 
-    def arguments(command):
-        return ["-M", "virt", "-m", "512M", "-smp", "2", "-kernel", kernel, "-initrd", initrd, "-append", f'console=ttyS0 quiet -- "{command}"']
+    def arguments(command, harts=2):
+        return ["-M", "virt", "-m", "512M", "-smp", str(harts), "-kernel", kernel, "-initrd", initrd, "-append", f'console=ttyS0 quiet -- "{command}"']
 
     return arguments
 
@@ -59,18 +61,77 @@ def disks(folder, size):
     return options, 2 * len(devices)
 
 
-@pytest.mark.parametrize("seconds", [3, pytest.param(int(os.environ.get("MYNAH_STRESS", "120")), marks=LONG)])
-def test_every_disk_under_load(start, guest, firmware, tmp_path, seconds):
-    options, count = disks(tmp_path, "8M" if seconds < 10 else "64M")
-    machine = start("-bios", firmware, *options, *guest(f"disk_verify stress {seconds} {seconds} /dev/vd? /dev/sd? $(ls /dev/nvme?n1 2>/dev/null)"))
+def every_disk(start, guest, firmware, folder, seconds, harts, size):
+    options, count = disks(folder, size)
+    machine = start("-bios", firmware, *options, *guest(f"disk_verify stress {seconds} {seconds} /dev/vd? /dev/sd? $(ls /dev/nvme?n1 2>/dev/null)", harts))
     machine.wait_for(r"guest# disk_verify", 120)
     machine.wait_for(r"verify: \w+\r\n", 120 + 20 * seconds)
     assert machine.console.count(b" steps\r\n") == 2 * count and b"verify: ok\r\n" in machine.console, machine.tail()
     machine.wait_for("guest: done", 30)
     assert machine.wait_exit() == 0
-    for name in sorted(os.listdir(tmp_path)):
+    for name in sorted(os.listdir(folder)):
         if name.startswith("qcow2"):
-            run(IMG, "check", str(tmp_path / name))
+            run(IMG, "check", str(folder / name))
+
+
+def test_every_disk_for_a_moment(start, guest, firmware, tmp_path):
+    every_disk(start, guest, firmware, tmp_path, 3, 2, "8M")
+
+
+@LONG
+def test_every_disk_under_load(start, guest, firmware, tmp_path):
+    every_disk(start, guest, firmware, tmp_path, SECONDS, 4, "64M")
+
+
+@LONG
+def test_every_disk_on_a_busy_host(start, guest, firmware, tmp_path, busy_host):
+    every_disk(start, guest, firmware, tmp_path, SECONDS, 4, "64M")
+
+
+# ---- every card at once ----
+
+CARDS = ["virtio-net-pci", "virtio-net-pci,packed=on", "virtio-net-pci,disable-modern=on,disable-legacy=off", "virtio-net-pci,mrg_rxbuf=off,indirect_desc=off,event_idx=off",
+         "virtio-net-device", "e1000e"]
+
+
+def every_card(start, linux, firmware, folder, size):
+    """Both ways at the same time on every card, each behind a user network of its own, checksums on both sides."""
+    made = [Servers(size) for _ in CARDS]
+    options = [word for i, card in enumerate(CARDS) for word in
+               ("-netdev", f"user,id=n{i},net=10.{i}.0.0/24", "-device", f"{card},netdev=n{i},mac=52:54:00:00:00:0{i}")]
+    transfer = ("i=0; for n in $(ls /sys/class/net | grep eth); do c=$(sed s/.*:0// /sys/class/net/$n/address); ip link set $n up; ip addr add 10.$c.0.15/24 dev $n; done; "
+                "head -c %d /dev/urandom >/tmp/u; sha256sum /tmp/u; " % size
+                + "".join(f"(echo d{i} $(wget -q -O - http://10.{i}.0.2:{server.url_port}/f | sha256sum)) & (nc 10.{i}.0.2 {server.sink_port} </tmp/u; echo u{i} sent) & "
+                          for i, server in enumerate(made)) + "wait; echo all done")
+    script = folder / "transfer"
+    script.write_text(transfer)
+    machine = start("-M", "virt", "-m", "1G", "-smp", "4", "-bios", firmware, *options,
+                    *linux("sh /transfer", modules=["virtio_mmio", "virtio_net", "e1000e", f"transfer={script}"]))
+    try:
+        machine.wait_for(r"all done\r\n", 120 + size // 1_000_000)
+        digest = re.search(rb"([0-9a-f]{64})  /tmp/u", machine.console).group(1).decode()
+        for i, server in enumerate(made):
+            assert re.search(rb"d%d ([0-9a-f]{64})" % i, machine.console).group(1).decode() == server.sum, CARDS[i]
+            server.wait_for_upload()
+            assert server.sink.got == [(size, digest)], CARDS[i]
+    finally:
+        for server in made:
+            server.close()
+    assert machine.wait_exit() == 0
+
+
+def test_every_card_for_a_moment(start, linux, firmware, tmp_path):
+    every_card(start, linux, firmware, tmp_path, 1_000_003)
+
+
+@LONG
+def test_every_card_under_load(start, linux, firmware, tmp_path):
+    every_card(start, linux, firmware, tmp_path, 200_000_003)
+
+
+@LONG
+def test_every_card_on_a_busy_host(start, linux, firmware, tmp_path, busy_host):
+    every_card(start, linux, firmware, tmp_path, 200_000_003)
 
 
 # ---- kill -9 ----
