@@ -292,6 +292,15 @@ static void forget_contexts(struct vcpu *vcpu, void *opaque)
         tcg_flush_all(vcpu->accel);
 }
 
+static void free_table(void *opaque)
+{
+    struct ram_block *ram = opaque;
+
+    host_map_free(ram->accel_data, table_bytes(ram));
+    ram->accel_data = NULL;
+    vm_ram_unpin(ram);
+}
+
 void tcg_ram_removed(struct vm *vm, struct ram_block *ram)
 {
     struct tcg *tcg = container_of(vm_accel(vm), struct tcg, accel);
@@ -306,10 +315,11 @@ void tcg_ram_removed(struct vm *vm, struct ram_block *ram)
     vm_handshake(vm, forget_contexts, NULL); /* instruction TLBs point to the pages */
     for (page = *list_of(ram, pages); page; page = next) {
         next = page->next_in_ram;
+        __atomic_store_n(&pages[page->offset >> 12], NULL, __ATOMIC_RELAXED);
         epoch_retire(tcg->code_epoch, page, give_back);
     }
-    ram->accel_data = NULL;
-    host_map_free(pages, table_bytes(ram));
+    vm_ram_pin(ram);
+    epoch_retire(vm_epoch(vm), ram, free_table); /* devices look into it from threads that only that epoch knows */
 }
 
 void tcg_pages_destroy(struct ram_block *ram)
