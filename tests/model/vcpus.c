@@ -370,7 +370,9 @@ static gboolean main_step(gpointer opaque)
     struct model *model = opaque;
     u64 choice = model->steps == STEPS ? next_random(&model->random) % 6 : 5;
 
-    if (__atomic_load_n(&model->finished, __ATOMIC_SEQ_CST) == HARTS) {
+    /* What was posted to a hart that had finished is still run there. */
+    if (__atomic_load_n(&model->finished, __ATOMIC_SEQ_CST) == HARTS &&
+        __atomic_load_n(&model->freed, __ATOMIC_SEQ_CST) == __atomic_load_n(&model->posted, __ATOMIC_SEQ_CST)) {
         vm_request_shutdown(model->vm, VM_CAUSE_HOST_QMP_QUIT);
         return G_SOURCE_REMOVE;
     }
