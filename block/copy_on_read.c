@@ -54,10 +54,6 @@ void block_copy_up(struct block_node *node, u64 offset, u64 size)
 
     if (!node->backing || node->read_only || offset >= node->size || !lacks(node, offset, size))
         return;
-    if (!node->tracks_writes) {
-        node->tracks_writes = true;
-        block_drain(node); /* writes from before are not in the list */
-    }
     stop = MIN((offset + size + unit - 1) / unit * unit, node->size);
     if (posix_memalign(&buffer, 4096, MIN(stop - start, CHUNK)))
         return;

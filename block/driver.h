@@ -68,7 +68,6 @@ struct block_node {
     struct json_object *options;
     char *filename;
     bool read_only, discard_unmap, no_flush, force_share, cache_direct, copy_on_read;
-    bool tracks_writes; /* all writes are in `tracked` */
     enum api_blockdev_detect_zeroes_options detect_zeroes;
     u64 size;          /* bytes */
     u32 alignment;     /* of requests; a power of two */
@@ -80,7 +79,7 @@ struct block_node {
     u32 perm, shared; /* of all users together */
     unsigned in_flight;
     struct block_queue idle; /* waits for in_flight == 0 */
-    struct block_tracked *tracked;
+    struct block_tracked *tracked; /* serialising requests; with an alignment or a backing file: all writes */
     void *state; /* the driver's, driver->state_size bytes */
 };
 

@@ -171,7 +171,7 @@ static int write_tracked(struct block_node *node, u64 offset, struct block_data 
     struct block_tracked tracked;
     int ret;
 
-    if (node->alignment == 1 && !node->tracks_writes)
+    if (node->alignment == 1 && !node->backing) /* nothing here is serialising */
         return write_pieces(node, offset, data, flags);
     if (!is_aligned(node, offset, data.size))
         return write_unaligned(node, offset, data, flags);
