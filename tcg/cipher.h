@@ -9,6 +9,8 @@
 #include "base/types.h"
 
 extern const u8 cipher_aes_sbox[256], cipher_aes_inverse_sbox[256], cipher_sm4_sbox[256];
+/* A round of SM4 for the lowest byte of a word: substituted and mixed. */
+extern const u32 cipher_sm4_mixed[256];
 
 static inline u32 rotate_left32(u32 x, unsigned by)
 {

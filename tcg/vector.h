@@ -3,7 +3,7 @@
  *
  * Vectors are not values of the IR: they lie in the state, in a vector file of code_layout.vectors (docs/decisions/vectors.md), and ops name
  * places in it, as many bytes as the guest's length says. Lanes are little-endian, one behind the other. A source is the destination, or apart
- * from it; bits (one a lane) may begin where a source does. Any thread.
+ * from it; bits (one a lane) may begin where a source does; what MV moves may lie higher than where it goes. Any thread.
  */
 #ifndef TCG_VECTOR_H
 #define TCG_VECTOR_H

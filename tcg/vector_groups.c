@@ -3,7 +3,7 @@
  * instructions where it has them (host/cipher.h), else by tables and bit by bit.
  */
 #include "host/cipher.h"
-#include "tcg/cipher.h"
+#include "tcg/hashes.h"
 #include "tcg/vector.h"
 #include <string.h>
 
@@ -137,187 +137,19 @@ static inline void ghash(const struct groups *g, bool adds)
 static void ghsh(const struct groups *g) { ghash(g, true); }
 static void gmul(const struct groups *g) { ghash(g, false); }
 
-/* --- SHA-2 --- */
+/* --- SHA-2, SM4, SM3: tcg/hashes.h --- */
 
-#define SIGMA_0_256(x) (rotate_right32(x, 7) ^ rotate_right32(x, 18) ^ (x) >> 3)
-#define SIGMA_1_256(x) (rotate_right32(x, 17) ^ rotate_right32(x, 19) ^ (x) >> 10)
-#define SUM_0_256(x)   (rotate_right32(x, 2) ^ rotate_right32(x, 13) ^ rotate_right32(x, 22))
-#define SUM_1_256(x)   (rotate_right32(x, 6) ^ rotate_right32(x, 11) ^ rotate_right32(x, 25))
-#define SIGMA_0_512(x) (rotate_right64(x, 1) ^ rotate_right64(x, 8) ^ (x) >> 7)
-#define SIGMA_1_512(x) (rotate_right64(x, 19) ^ rotate_right64(x, 61) ^ (x) >> 6)
-#define SUM_0_512(x)   (rotate_right64(x, 28) ^ rotate_right64(x, 34) ^ rotate_right64(x, 39))
-#define SUM_1_512(x)   (rotate_right64(x, 14) ^ rotate_right64(x, 18) ^ rotate_right64(x, 41))
-
-/* d: W0 to W3; s2: W4, W9, W10, W11; s1: W12 to W15. s2 of the rounds: f, e, b, a; d: h, g, d, c. */
-#define SHA2(T, BITS)                                                                            \
-    static void schedule##BITS(const struct groups *g)                                           \
-    {                                                                                            \
-        EACH_GROUP(g, 4 * sizeof(T)) {                                                           \
-            T w[4], w4[4], w12[4], out[4];                                                       \
-                                                                                                 \
-            memcpy(w, d, sizeof(w));                                                             \
-            memcpy(w4, SECOND(g), sizeof(w4));                                                   \
-            memcpy(w12, FIRST(g), sizeof(w12));                                                  \
-            out[0] = SIGMA_1_##BITS(w12[2]) + w4[1] + SIGMA_0_##BITS(w[1]) + w[0];               \
-            out[1] = SIGMA_1_##BITS(w12[3]) + w4[2] + SIGMA_0_##BITS(w[2]) + w[1];               \
-            out[2] = SIGMA_1_##BITS(out[0]) + w4[3] + SIGMA_0_##BITS(w[3]) + w[2];               \
-            out[3] = SIGMA_1_##BITS(out[1]) + w12[0] + SIGMA_0_##BITS(w4[0]) + w[3];             \
-            memcpy(d, out, sizeof(out));                                                         \
-        }                                                                                        \
-    }                                                                                            \
-    static inline void compress##BITS(const struct groups *g, unsigned from)                     \
-    {                                                                                            \
-        EACH_GROUP(g, 4 * sizeof(T)) {                                                           \
-            T x[4], y[4], w[4];                                                                  \
-                                                                                                 \
-            memcpy(x, d, sizeof(x));                                                             \
-            memcpy(y, SECOND(g), sizeof(y));                                                     \
-            memcpy(w, FIRST(g), sizeof(w));                                                      \
-            T a = y[3], b = y[2], c = x[3], dd = x[2], e = y[1], f = y[0], gg = x[1], h = x[0];  \
-            for (unsigned i = 0; i < 2; i++) {                                                   \
-                T t1 = h + SUM_1_##BITS(e) + ((e & f) ^ (~e & gg)) + w[from + i];                \
-                T t2 = SUM_0_##BITS(a) + ((a & b) ^ (a & c) ^ (b & c));                          \
-                                                                                                 \
-                h = gg, gg = f, f = e, e = dd + t1, dd = c, c = b, b = a, a = t1 + t2;           \
-            }                                                                                    \
-            x[3] = a, x[2] = b, x[1] = e, x[0] = f;                                              \
-            memcpy(d, x, sizeof(x));                                                             \
-        }                                                                                        \
-    }                                                                                            \
-    static void compress_low##BITS(const struct groups *g) { compress##BITS(g, 0); }             \
-    static void compress_high##BITS(const struct groups *g) { compress##BITS(g, 2); }
-SHA2(u32, 256)
-SHA2(u64, 512)
-
-/* --- SM4 --- */
-
-static u32 sm4_constant(unsigned n)
-{
-    u32 word = 0;
-
-    for (unsigned i = 0; i < 4; i++)
-        word = word << 8 | ((4 * n + i) * 7 & 0xff);
-    return word;
-}
-
-static u32 sm4_key(u32 x, u32 b)
-{
-    u32 s = cipher_sub_word(cipher_sm4_sbox, b);
-
-    return x ^ s ^ rotate_left32(s, 13) ^ rotate_left32(s, 23);
-}
-
-static u32 sm4_round(u32 x, u32 b)
-{
-    u32 s = cipher_sub_word(cipher_sm4_sbox, b);
-
-    return x ^ s ^ rotate_left32(s, 2) ^ rotate_left32(s, 10) ^ rotate_left32(s, 18) ^ rotate_left32(s, 24);
-}
-
-static void sm4k(const struct groups *g)
-{
-    unsigned round = g->number & 7;
-
-    EACH_GROUP(g, 16) {
-        u32 k[8];
-
-        memcpy(k, SECOND(g), 16);
-        for (unsigned i = 0; i < 4; i++)
-            k[4 + i] = sm4_key(k[i], k[i + 1] ^ k[i + 2] ^ k[i + 3] ^ sm4_constant(4 * round + i));
-        memcpy(d, k + 4, 16);
-    }
-}
-
-static inline void sm4(const struct groups *g, bool one)
-{
-    EACH_GROUP(g, 16) {
-        u32 x[8], key[4];
-
-        memcpy(x, d, 16);
-        memcpy(key, SHARED(g, one), 16);
-        for (unsigned i = 0; i < 4; i++)
-            x[4 + i] = sm4_round(x[i], x[i + 1] ^ x[i + 2] ^ x[i + 3] ^ key[i]);
-        memcpy(d, x + 4, 16);
-    }
-}
-static void sm4r(const struct groups *g) { sm4(g, false); }
-static void sm4r_one(const struct groups *g) { sm4(g, true); }
-
-/* --- SM3: words are big-endian --- */
-
-static void load_swapped(u32 *to, const u8 *from)
-{
-    memcpy(to, from, 32);
-    for (unsigned i = 0; i < 8; i++)
-        to[i] = __builtin_bswap32(to[i]);
-}
-
-static void store_swapped(u8 *to, u32 from[8])
-{
-    for (unsigned i = 0; i < 8; i++)
-        from[i] = __builtin_bswap32(from[i]);
-    memcpy(to, from, 32);
-}
-
-static void sm3me(const struct groups *g)
-{
-    EACH_GROUP(g, 32) {
-        u32 w[24];
-
-        load_swapped(w, FIRST(g));
-        load_swapped(w + 8, SECOND(g));
-        for (unsigned i = 16; i < 24; i++)
-            w[i] = sm3_p1(w[i - 16] ^ w[i - 9] ^ rotate_left32(w[i - 3], 15)) ^ rotate_left32(w[i - 13], 7) ^ w[i - 6];
-        store_swapped(d, w + 16);
-    }
-}
-
-static inline u32 sm3_ff(u32 x, u32 y, u32 z, bool late)
-{
-    return late ? (x & y) | (x & z) | (y & z) : x ^ y ^ z;
-}
-
-static inline u32 sm3_gg(u32 x, u32 y, u32 z, bool late)
-{
-    return late ? (x & y) | (~x & z) : x ^ y ^ z;
-}
-
-/* s: A to H. */
-static inline void sm3_round(u32 s[8], u32 w, u32 x, unsigned j, bool late)
-{
-    u32 a12 = rotate_left32(s[0], 12), ss1 = rotate_left32(a12 + s[4] + rotate_left32(late ? 0x7a879d8a : 0x79cc4519, j & 31), 7);
-    u32 tt1 = sm3_ff(s[0], s[1], s[2], late) + s[3] + (ss1 ^ a12) + x, tt2 = sm3_gg(s[4], s[5], s[6], late) + s[7] + ss1 + w;
-
-    s[3] = s[2], s[2] = rotate_left32(s[1], 9), s[1] = s[0], s[0] = tt1;
-    s[7] = s[6], s[6] = rotate_left32(s[5], 19), s[5] = s[4], s[4] = sm3_p0(tt2);
-}
-
-static inline void sm3_rounds(u8 *d, const u8 *words, unsigned j, bool late)
-{
-    u32 s[8], w[8], out[8];
-
-    load_swapped(s, d);
-    load_swapped(w, words);
-    sm3_round(s, w[0], w[0] ^ w[4], j, late);
-    for (unsigned i = 0; i < 4; i++)
-        out[2 * i + 1] = s[2 * i];
-    sm3_round(s, w[1], w[1] ^ w[5], j + 1, late);
-    for (unsigned i = 0; i < 4; i++)
-        out[2 * i] = s[2 * i];
-    store_swapped(d, out);
-}
-
-static void sm3c(const struct groups *g)
-{
-    unsigned j = 2 * (g->number & 31);
-
-    EACH_GROUP(g, 32) {
-        if (j < 16)
-            sm3_rounds(d, SECOND(g), j, false);
-        else
-            sm3_rounds(d, SECOND(g), j, true);
-    }
-}
+static void schedule256(const struct groups *g) { EACH_GROUP(g, 16) sha256_schedule(d, SECOND(g), FIRST(g)); }
+static void schedule512(const struct groups *g) { EACH_GROUP(g, 32) sha512_schedule(d, SECOND(g), FIRST(g)); }
+static void compress_low256(const struct groups *g) { EACH_GROUP(g, 16) sha256_rounds(d, SECOND(g), FIRST(g), 0); }
+static void compress_high256(const struct groups *g) { EACH_GROUP(g, 16) sha256_rounds(d, SECOND(g), FIRST(g), 2); }
+static void compress_low512(const struct groups *g) { EACH_GROUP(g, 32) sha512_rounds(d, SECOND(g), FIRST(g), 0); }
+static void compress_high512(const struct groups *g) { EACH_GROUP(g, 32) sha512_rounds(d, SECOND(g), FIRST(g), 2); }
+static void sm4k(const struct groups *g) { EACH_GROUP(g, 16) sm4_keys(d, SECOND(g), g->number & 7); }
+static void sm4r(const struct groups *g) { EACH_GROUP(g, 16) sm4_rounds(d, SECOND(g)); }
+static void sm4r_one(const struct groups *g) { EACH_GROUP(g, 16) sm4_rounds(d, g->s2); }
+static void sm3me(const struct groups *g) { EACH_GROUP(g, 32) sm3_schedule(d, SECOND(g), FIRST(g)); }
+static void sm3c(const struct groups *g) { EACH_GROUP(g, 32) sm3_rounds(d, SECOND(g), 2 * (g->number & 31)); }
 
 /* --- all of them --- */
 

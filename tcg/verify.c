@@ -201,7 +201,10 @@ static bool is_apart(unsigned a, unsigned a_bytes, unsigned b, unsigned b_bytes)
     return a + a_bytes <= b || b + b_bytes <= a;
 }
 
-/* What a kind writes and reads is in the file; a source of lanes is the destination or apart from it, bits may also begin where it does. */
+/*
+ * What a kind writes and reads is in the file; a source of lanes is the destination or apart from it, bits may also begin where it does, and
+ * what is moved may lie higher than where it goes.
+ */
 static bool check_places(struct verifier *v, const struct ir_op *op, enum ir_vector_shape shape)
 {
     struct ir_vector_place p = ir_vector_unpack((u64)op->imm);
@@ -220,6 +223,8 @@ static bool check_places(struct verifier *v, const struct ir_op *op, enum ir_vec
     if (p.d + written > IR_VECTOR_FILE || p.s2 + read2 > IR_VECTOR_FILE || p.s1 + read1 > IR_VECTOR_FILE)
         return complain(v, "a place outside the vector file");
     if (shape == IR_VECTOR_FOLD || shape == IR_VECTOR_FFOLD)
+        return true;
+    if ((op->aux & IR_VECTOR_KIND) == IR_VECTOR_MV && p.d < p.s1)
         return true;
     return ((p.d == p.s2 || is_apart(p.d, written, p.s2, read2)) && (p.d == p.s1 || is_apart(p.d, written, p.s1, read1))) ||
            complain(v, "a source overlaps the destination");

@@ -319,6 +319,62 @@ static bool inline_merge(struct translation *t, const struct riscv_insn *i, unsi
     return true;
 }
 
+/* Bytes of the vector file, from the lowest on: what is behind d may be read after that was written. */
+static void move_bytes(struct translation *t, u64 d, u64 s, u64 bytes)
+{
+    for (u64 width = 32; bytes; width = MIN(width, UINT64_C(1) << (63 - __builtin_clzll(bytes)))) {
+        struct ir_vector_place place = { (u16)d, (u16)d, (u16)s, (u16)width };
+
+        if (width > bytes)
+            continue;
+        ir_vector(t->b, IR_I8, IR_VECTOR_MV, &place, IR_NONE);
+        d += width, s += width, bytes -= width;
+    }
+}
+
+static void fill_lanes(struct translation *t, u64 d, u64 bytes, unsigned sew, ir_value scalar)
+{
+    struct ir_vector_place place = { (u16)d, (u16)d, (u16)d, (u16)bytes };
+
+    if (bytes)
+        ir_vector(t->b, (enum ir_type)(IR_I8 + sew), IR_VECTOR_MV | IR_VECTOR_SCALAR, &place, scalar);
+}
+
+/* Slides by an immediate, and by one (section 16.3), of all elements that vl is known to be. False: it is to be a call. */
+static bool inline_slide(struct translation *t, const struct riscv_insn *i, unsigned op, unsigned form)
+{
+    unsigned sew = riscv_vector_sew(t->vtype), d = place_of(t, i->raw >> 7 & 31), s = place_of(t, i->raw >> 20 & 31);
+    u64 bytes = t->vl << sew, all = riscv_vector_max(t->cpu, t->vtype) << sew, by = UINT64_C(1) << sew, moved;
+
+    if (is_masked(i) || (form == RISCV_V_F && sew < 2))
+        return false;
+    if (op == RISCV_V_SLIDE1UP || op == RISCV_V_SLIDE1DOWN) {
+        ir_value x = scalar_for(t, i, form, false);
+        bool up = op == RISCV_V_SLIDE1UP;
+
+        move_bytes(t, up ? d + by : d, up ? s : s + by, bytes - by);
+        fill_lanes(t, up ? d : d + bytes - by, by, sew, x);
+        return true;
+    }
+    if (form != RISCV_V_I)
+        return false;
+    by = (u64)i->imm << sew;
+    if (op == RISCV_V_SLIDEUP) {
+        if (by < bytes)
+            move_bytes(t, d + by, s, bytes - by);
+        return true;
+    }
+    moved = by < all ? MIN(bytes, all - by) : 0; /* from VLMAX on elements are zeros */
+    move_bytes(t, d, s + by, moved);
+    fill_lanes(t, d + moved, bytes - moved, sew, translate_const(t, 0));
+    return true;
+}
+
+static bool is_slide(unsigned op)
+{
+    return op >= RISCV_V_SLIDEUP && op <= RISCV_V_SLIDE1DOWN;
+}
+
 /* False: it is to be a call. */
 static bool inline_op(struct translation *t, const struct riscv_insn *i, unsigned op, unsigned form)
 {
@@ -334,6 +390,12 @@ static bool inline_op(struct translation *t, const struct riscv_insn *i, unsigne
         if (form == RISCV_V_F && sew < 2)
             return false;
         inline_move(t, i, op, form, lanes, some);
+        return true;
+    }
+    if (is_slide(op)) {
+        if (some || !inline_slide(t, i, op, form))
+            return false;
+        mark_dirty(t);
         return true;
     }
     if (op == RISCV_V_MERGE)

@@ -73,7 +73,7 @@ const struct ir_helper *x86_vector_helper(u32 i)
 {
     static const struct ir_helper *const all[] = {&run_row, &to_row};
 
-    return i < ARRAY_SIZE(all) ? all[i] : NULL;
+    return i < ARRAY_SIZE(all) ? all[i] : x86_vec_leaf_helper(i - (u32)ARRAY_SIZE(all));
 }
 
 /* The temporaries rax and rcx are free; a scalar is in scratch[1]. */
@@ -280,7 +280,7 @@ static bool emit_inline(struct vec *v, const struct ir_op *op)
     case IR_VECTOR_FFOLD:
         return x86_vec_sum(v);
     case IR_VECTOR_GROUPS:
-        return x86_vec_groups(v);
+        return x86_vec_groups(v) || x86_vec_leaf(v);
     default:
         return false;
     }
@@ -307,7 +307,7 @@ void x86_emit_vector(struct tcg_engine *e, const struct ir_op *op)
     x86_flush_temps(e, X86_TEMPS);
     before = e->code.p;
     noted = e->places.count;
-    if (v.scalar)
+    if (v.scalar && !ir_vector_has_number(v.kind))
         load_scalar(&v, o);
     if (emit_inline(&v, op))
         return;

@@ -38,6 +38,9 @@ bool x86_vec_compare(const struct vec *v, bool *inverted);
 /* --- emit_vector_groups.c: all of an op on groups of lanes. False: there is no code. --- */
 
 bool x86_vec_groups(struct vec *v);
+/* By a leaf (leaf.h): rax is clobbered. False: there is none. */
+bool x86_vec_leaf(const struct vec *v);
+const struct ir_helper *x86_vec_leaf_helper(u32 i); /* NULL behind the last */
 
 /* --- emit_vector_some.c: as many lanes as the length says, or the mask; rax and rcx are clobbered --- */
 

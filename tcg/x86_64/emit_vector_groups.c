@@ -1,5 +1,6 @@
-/* tcg/x86_64/emit_vector_groups.c - vector ops on groups of lanes: AES by AES-NI (32 bytes at a time with VAES), SHA-256 by SHA, GHASH by PCLMULQDQ. */
+/* tcg/x86_64/emit_vector_groups.c - vector ops on groups of lanes: AES by AES-NI (32 bytes at a time with VAES), SHA-256 by SHA, GHASH by PCLMULQDQ; leaves for the others. */
 #include "tcg/x86_64/emit_vector.h"
+#include "tcg/x86_64/leaf.h"
 
 static void load_at(const struct vec *v, unsigned d, unsigned place)
 {
@@ -209,4 +210,37 @@ bool x86_vec_groups(struct vec *v)
     case IR_VECTOR_GMUL: return emit_ghash(v, false);
     default: return false;
     }
+}
+
+/* --- leaves --- */
+
+#define LEAF(function) { #function, (void *)function, 1, IR_VOID, X86_HELPER_LEAF, IR_INLINE_NONE }
+static const struct leaf_row {
+    struct ir_helper helper;
+    u8 kind, type;
+} leaves[] = {
+    { LEAF(x86_leaf_sha256_schedule), IR_VECTOR_SHA2MS, IR_I32 }, { LEAF(x86_leaf_sha256_high), IR_VECTOR_SHA2CH, IR_I32 },
+    { LEAF(x86_leaf_sha256_low), IR_VECTOR_SHA2CL, IR_I32 }, { LEAF(x86_leaf_sha512_schedule), IR_VECTOR_SHA2MS, IR_I64 },
+    { LEAF(x86_leaf_sha512_high), IR_VECTOR_SHA2CH, IR_I64 }, { LEAF(x86_leaf_sha512_low), IR_VECTOR_SHA2CL, IR_I64 },
+    { LEAF(x86_leaf_sm3_schedule), IR_VECTOR_SM3ME, IR_I32 }, { LEAF(x86_leaf_sm3_rounds), IR_VECTOR_SM3C, IR_I32 },
+    { LEAF(x86_leaf_sm4_keys), IR_VECTOR_SM4K, IR_I32 }, { LEAF(x86_leaf_sm4_rounds), IR_VECTOR_SM4R, IR_I32 },
+    { LEAF(x86_leaf_sm4_rounds_one), IR_VECTOR_SM4R_ONE, IR_I32 },
+};
+
+const struct ir_helper *x86_vec_leaf_helper(u32 i)
+{
+    return i < ARRAY_SIZE(leaves) ? &leaves[i].helper : NULL;
+}
+
+bool x86_vec_leaf(const struct vec *v)
+{
+    if (v->scalar && !v->known)
+        return false;
+    for (u32 i = 0; i < ARRAY_SIZE(leaves); i++)
+        if (leaves[i].kind == v->kind && leaves[i].type == v->type) {
+            x86_mov_ri(v->c, RAX, ir_vector_pack(v->at) | (u64)(v->known ? v->imm & 31 : 0) << X86_LEAF_NUMBER_SHIFT);
+            x86_call_helper(v->e, &leaves[i].helper);
+            return true;
+        }
+    return false;
 }

@@ -377,6 +377,8 @@ struct tcg_engine {
 
 /* --- stubs.c --- */
 bool x86_stubs_emit(struct tcg_engine *e, GError **error);
+/* The effect of helpers that are leaves (leaf.h), which only vector ops call: their one argument is in rax. */
+enum { X86_HELPER_LEAF = 1 << 7 };
 /* Offset of code that calls a helper with arguments from rax, rcx, scratch[0], scratch[1]; result in rax. 0: no room. */
 u32 x86_thunk_for(struct tcg_engine *e, const struct ir_helper *helper);
 /* Emits the call of it. */

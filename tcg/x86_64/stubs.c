@@ -471,6 +471,22 @@ static void thunk_arguments(struct tcg_engine *e, const struct ir_helper *helper
     x86_mov_rm(c, true, RDI, x86_base(e->layout->vcpu));
 }
 
+/* leaf.h: rax is the word. */
+static void emit_leaf_thunk(struct tcg_engine *e, const struct ir_helper *helper)
+{
+    struct x86_code *c = &e->code;
+
+    x86_push_r(c, RDI);
+    x86_push_r(c, RSI);
+    x86_lea(c, true, RDI, x86_base(e->layout->vectors));
+    x86_mov_rr(c, true, RSI, RAX);
+    x86_mov_ri(c, RAX, (u64)(uintptr_t)helper->function);
+    x86_call_r(c, RAX);
+    x86_pop_r(c, RSI);
+    x86_pop_r(c, RDI);
+    x86_ret(c);
+}
+
 static void emit_thunk(struct tcg_engine *e, const struct ir_helper *helper)
 {
     struct x86_code *c = &e->code;
@@ -479,6 +495,10 @@ static void emit_thunk(struct tcg_engine *e, const struct ir_helper *helper)
     bool reads = writes || helper->effects & IR_HELPER_READS;
     u8 *leaves = NULL;
 
+    if (helper->effects == X86_HELPER_LEAF) {
+        emit_leaf_thunk(e, helper);
+        return;
+    }
     store_pinned(e, reads ? ~0u : CALLER_SAVED);
     x86_fp_flush(e);
     if (helper->effects)

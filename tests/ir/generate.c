@@ -375,6 +375,8 @@ static void make_vector(struct generator *g)
     if (place.s2 + bytes > IR_VECTOR_FILE || place.s1 + bytes > IR_VECTOR_FILE || (place.s2 != d && place.s2 < d && place.s2 + bytes > d) ||
         (place.s1 != d && place.s1 < d && place.s1 + bytes > d))
         place.s2 = place.s1 = d;
+    if (kind == IR_VECTOR_MV && place.s1 == d && d + bytes + 40 <= IR_VECTOR_FILE && pick(g, 2))
+        place.s1 += (u16)(1 + pick(g, 40));
     some = (ir_vector_rows[kind].shape <= IR_VECTOR_BITS || ir_vector_rows[kind].shape == IR_VECTOR_FLANES) && pick(g, 2);
     masked = ir_vector_rows[kind].shape == IR_VECTOR_LANES && d && pick(g, 2);
     ir_vector(g->b, type, kind | (scalar ? IR_VECTOR_SCALAR : 0) | (some ? IR_VECTOR_SOME : 0) | (masked ? IR_VECTOR_MASKED : 0), &place, scalar ? is_fp ? pick_float(g, type) : pick_value(g, IR_I64) : IR_NONE);

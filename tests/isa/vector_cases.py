@@ -71,9 +71,15 @@ class VectorCase:
         self.split_action()
         while True:
             self.vtype = self.choose_vtype()
-            self.word = table.random_word(row, rng)
+            self.word = self.overlapping(table.random_word(row, rng))
             if self.choose():
                 break
+
+    def overlapping(self, word):
+        """Now and then the second source is the destination, where that matters most."""
+        if {'rd', 'rs2'} <= set(self.row.fields) and self.rng.randrange(4) == 0:
+            return word & ~(31 << 20) | (word >> 7 & 31) << 20
+        return word
 
     def split_action(self):
         self.action, self.args = re.fullmatch(r'(\w+)\((.*)\)', self.row.action).groups()
