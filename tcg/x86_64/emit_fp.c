@@ -219,16 +219,29 @@ static bool is_away(const struct ir_op *op)
     return (op->aux & IR_FP_ROUNDING) == SOFTFLOAT_RMM;
 }
 
+/* Code generators write "to the nearest" into every instruction: mostly that is what MXCSR has. */
+static void unless_dynamic_is(struct tcg_engine *e, unsigned rounding, u32 stub)
+{
+    u8 *same;
+
+    x86_cmp8_mi(&e->code, x86_base(e->layout->fp_rounding), (s8)rounding);
+    same = x86_jcc8(&e->code, CC_E);
+    x86_call_stub(e, stub);
+    x86_fix8(&e->code, same);
+}
+
 static void begin_rounding(struct tcg_engine *e, const struct ir_op *op)
 {
+    unsigned rounding = op->aux & IR_FP_ROUNDING;
+
     if (is_static(op))
-        x86_call_stub(e, e->stubs.fp_round[op->aux & IR_FP_ROUNDING]);
+        unless_dynamic_is(e, rounding, e->stubs.fp_round[rounding]);
 }
 
 static void end_rounding(struct tcg_engine *e, const struct ir_op *op)
 {
     if (is_static(op))
-        x86_call_stub(e, e->stubs.fp_round_end);
+        unless_dynamic_is(e, op->aux & IR_FP_ROUNDING, e->stubs.fp_round_end);
 }
 
 /* --- arithmetic --- */
