@@ -114,16 +114,20 @@ static inline u32 tcg_reach(u32 number)
     return 8u << 2 * number; /* 8, 32, 128 */
 }
 
-/* The page that a base register led to last. */
+/* The page that a base register led to last. An address that no guest has, so that nothing is in that page: not one that is translated, not one of RAM. */
+#define TCG_BASE_NOWHERE (UINT64_C(1) << 63)
+
 struct tcg_base {
     u64 page, host;  /* guest address of the page; host address */
-    u64 limit;       /* offsets in the page below it are those of accesses that stay inside; 0: nothing is known */
+    u64 limit;       /* offsets in the page below it are those of accesses that stay inside; 0: nothing is known, and the page is TCG_BASE_NOWHERE */
     u64 page_limit;  /* constant */
 };
 
 struct tcg_near {
     struct tcg_base base[TCG_BASES][2][TCG_REACHES]; /* what is what is the back end's; [writes] */
-    u16 known[TCG_BASES * 2 * TCG_REACHES]; /* offsets in this structure of those with a limit */
+    struct tcg_base before[2][TCG_REACHES];          /* of the stack pointer: the page before that one */
+    s32 before_left;                                 /* how often that is taken until it becomes the last one again */
+    u16 known[(TCG_BASES + 1) * 2 * TCG_REACHES];    /* offsets in this structure of those with a limit */
     u32 known_count;
     u32 base_misses;   /* of accesses by base: other pages than last time, since somebody made it 0 */
     struct {
@@ -141,11 +145,27 @@ struct tcg_near {
     } area[TCG_NEAR_AREAS];
 };
 
+static inline void tcg_base_forget(struct tcg_base *base)
+{
+    base->limit = 0;
+    base->page = TCG_BASE_NOWHERE;
+}
+
+static inline void tcg_base_init(struct tcg_base *base, u32 reach)
+{
+    base->page_limit = TCG_PAGE_SIZE + 1 - tcg_reach(reach);
+    tcg_base_forget(base);
+}
+
 static inline void tcg_near_init(struct tcg_near *near)
 {
-    for (u32 i = 0; i < 2 * TCG_BASES; i++)
-        for (u32 reach = 0; reach < TCG_REACHES; reach++)
-            near->base[i / 2][i % 2][reach].page_limit = TCG_PAGE_SIZE + 1 - tcg_reach(reach);
+    for (u32 writes = 0; writes < 2; writes++) {
+        for (u32 reach = 0; reach < TCG_REACHES; reach++) {
+            tcg_base_init(&near->before[writes][reach], reach);
+            for (u32 i = 0; i < TCG_BASES; i++)
+                tcg_base_init(&near->base[i][writes][reach], reach);
+        }
+    }
 }
 
 static inline void tcg_near_forget(struct tcg_near *near)
@@ -153,7 +173,7 @@ static inline void tcg_near_forget(struct tcg_near *near)
     for (u32 i = 0; i < TCG_NEAR_AREAS; i++)
         near->owner[i] = 0;
     for (u32 i = 0; i < near->known_count; i++)
-        ((struct tcg_base *)(void *)((u8 *)near + near->known[i]))->limit = 0;
+        tcg_base_forget((struct tcg_base *)(void *)((u8 *)near + near->known[i]));
     near->known_count = 0;
 }
 

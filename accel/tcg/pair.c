@@ -5,7 +5,7 @@
 #include "accel/tcg/tcg.h"
 
 enum {
-    PAIR_ROOM = 128 * 1024, /* bytes of code that two blocks take at most, more or less */
+    PAIR_ROOM = 8 * 1024, /* bytes of code that nearly all pairs fit in; one that does not is no pair */
     COPY_INSNS = 8,         /* in a block that had better be there twice, since a loop's first turn had it first */
 };
 

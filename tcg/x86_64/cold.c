@@ -158,7 +158,7 @@ static bool fits_stub(const struct tcg_engine *e, const struct x86_cold *cold)
 static u8 *arrive(struct tcg_engine *e, const struct x86_cold *cold)
 {
     x86_fix(cold->from, e->code.p);
-    return cold->base ? x86_base_cold(e, cold) : cold->check;
+    return cold->base ? x86_base_cold(e, cold, NULL) : cold->check;
 }
 
 static void begin_slow(struct tcg_engine *e, const struct x86_cold *cold, s32 disp, u8 *check)
@@ -192,15 +192,22 @@ static void jump_to_exit(struct tcg_engine *e, u32 exit)
     x86_link_stub(e, exit, x86_jmp(&e->code));
 }
 
-/*
- * Where a group's check failed, rcx being the address xor the tag. The jump is taken when the page was the right one, so that the group
- * reaches into the next: stack frames that lie so come here with each call.
- */
-static x86_fixup right_page(struct tcg_engine *e, const struct x86_cold *cold, u8 **check)
+/* Where a group's check failed. The jumps in `right` are taken when its page was the right one: stack frames that reach into the next page come here with each call. */
+static u8 *arrive_group(struct tcg_engine *e, const struct x86_cold *cold, struct x86_right *right)
 {
-    *check = arrive(e, cold);
-    x86_alu_ri(&e->code, X86_CMP, true, RCX, TCG_PAGE_SIZE - 1);
-    return x86_jcc(&e->code, CC_BE);
+    u8 *check = cold->check;
+
+    x86_fix(cold->from, e->code.p);
+    if (cold->base)
+        check = x86_base_cold(e, cold, right);
+    x86_right_ask(e, right);
+    return check;
+}
+
+static void fix_right(struct tcg_engine *e, const struct x86_right *right)
+{
+    for (u32 i = 0; i < right->count; i++)
+        x86_fix(right->jump[i], e->code.p);
 }
 
 static void emit_group(struct tcg_engine *e, const struct x86_cold *cold)
@@ -213,8 +220,9 @@ static void emit_group(struct tcg_engine *e, const struct x86_cold *cold)
         .bytes = (u16)(cold->high - cold->low), .put = put ? (s16)e->layout->reg[cold->put].offset : 0,
         .length = (u8)(cold->next - cold->where), .has_put = put,
     };
-    u8 *check;
-    x86_fixup right = right_page(e, cold, &check), crossing;
+    struct x86_right right = { .count = 0 };
+    u8 *check = arrive_group(e, cold, &right);
+    x86_fixup crossing;
     unsigned pad;
 
     begin_slow(e, cold, cold->low, check);
@@ -232,7 +240,7 @@ static void emit_group(struct tcg_engine *e, const struct x86_cold *cold)
     if (cold->result != X86_NO_REG && cold->result != RAX)
         x86_mov_rr(c, true, cold->result, RAX);
     x86_jmp_to(c, cold->back);
-    x86_fix(right, c->p);
+    fix_right(e, &right);
     x86_budget_give(e, cold->unretired);
     x86_fix(crossing, c->p);
     jump_to_exit(e, cold->exit);
@@ -242,16 +250,15 @@ static void emit_access(struct tcg_engine *e, const struct x86_cold *cold)
 {
     struct x86_code *c = &e->code;
     bool group = cold->exit != IR_NONE;
-    x86_fixup right = NULL, crossing = NULL;
-    u8 *check;
+    struct x86_right right = { .count = 0 };
+    x86_fixup crossing = NULL;
 
     if (fits_stub(e, cold)) {
         emit_group(e, cold);
         return;
     }
     if (group) {
-        right = right_page(e, cold, &check);
-        begin_slow(e, cold, cold->low, check);
+        begin_slow(e, cold, cold->low, arrive_group(e, cold, &right));
     } else if (cold->from) {
         x86_begin_slow(e, cold, cold->disp);
     }
@@ -273,7 +280,7 @@ static void emit_access(struct tcg_engine *e, const struct x86_cold *cold)
     }
     if (!group)
         return;
-    x86_fix(right, c->p);
+    fix_right(e, &right);
     x86_clean_cold(e, cold->nan32, cold->nan64);
     x86_fix(crossing, c->p);
     x86_budget_give(e, cold->unretired); /* the instruction is done elsewhere */

@@ -54,7 +54,7 @@ struct x86_stubs {
     u32 leave_continuation, leave_far_continuation; /* the same; rax is the pc, in whatever page */
     u32 leave_saved;  /* pinned registers and pc are in the state: goes on where the runtime says, or leaves with TCG_LEAVE_PC */
     u32 refill_read, refill_write; /* refill.c; 0: none */
-    u32 base_read, base_write; /* base_page.c */
+    u32 base_read, base_write, stack_read, stack_write; /* base_page.c */
     u32 load, store, amo, cas; /* slow paths, see stubs.c */
     u32 fp_load, fp_save; /* called: floating-point registers and MXCSR from and to the state; preserve general registers */
     u32 fp_exact;     /* called: see x86_fp_exact_* */
@@ -444,11 +444,18 @@ static inline bool x86_loop_has(const struct tcg_engine *e)
 /* --- base_page.c --- */
 /* The check of `bytes` from the address in rcx, when the base register has a page of its own. False: it has none. */
 bool x86_base_check(struct tcg_engine *e, struct x86_cold *cold, const struct ir_op *op, struct x86_operand base, unsigned bytes);
+/* Jumps that are taken where a group's check failed although the page was the right one: the group reaches into the next. */
+struct x86_right {
+    x86_fixup jump[3];
+    u32 count;
+};
+/* rcx: an address xor that of a page which it was compared with. NULL: nobody wants to know. */
+void x86_right_ask(struct tcg_engine *e, struct x86_right *right);
 /*
  * Where that failed. What follows is as if the tables had said no: in rcx the address xor the entry's tag, its index in rax. Returns where to
  * ask again with the address in rcx.
  */
-u8 *x86_base_cold(struct tcg_engine *e, const struct x86_cold *cold);
+u8 *x86_base_cold(struct tcg_engine *e, const struct x86_cold *cold, struct x86_right *right);
 void x86_base_stubs(struct tcg_engine *e);
 
 /* --- loop_near.c --- */

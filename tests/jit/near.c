@@ -8,6 +8,7 @@
 enum { VA = 0x40000000, ROUNDS = 60, TURNS = 20000, CALLS = 12000, FAULT_LOAD = 13, FAULT_STORE = 15 };
 
 static u64 first[512] __attribute__((aligned(4096))), second[512] __attribute__((aligned(4096)));
+static u64 zeros[512] __attribute__((aligned(4096)));
 static u32 code[1024] __attribute__((aligned(4096)));
 static u64 *root;
 static volatile u64 traps, last_cause, last_tval;
@@ -46,12 +47,12 @@ static __attribute__((noinline)) void add_at(u64 address)
     __asm__ volatile("ld t0, 0(%0)\n addi t0, t0, 1\n sd t0, 0(%0)" ::"r"(address) : "t0", "memory");
 }
 
-/* A frame of 32 bytes at the address. */
+/* A frame of 32 bytes at the address; in a block of its own, which knows the stack pointer by that name alone. */
 static __attribute__((noinline)) u64 load_frame(u64 address)
 {
     u64 value;
 
-    __asm__ volatile("mv t0, sp\n mv sp, %1\n ld %0, 0(sp)\n ld t1, 24(sp)\n mv sp, t0\n add %0, %0, t1" : "=&r"(value) : "r"(address) : "t0", "t1", "memory");
+    __asm__ volatile("mv t0, sp\n mv sp, %1\n bnez sp, 1f\n 1: ld %0, 0(sp)\n ld t1, 24(sp)\n mv sp, t0\n add %0, %0, t1" : "=&r"(value) : "r"(address) : "t0", "t1", "memory");
     return value;
 }
 
@@ -72,12 +73,15 @@ static u64 add_by_calls(u64 count)
     return 0;
 }
 
+/* In two pages in turn, of which one has zeros: the page before the last is known as well. */
 static u64 read_by_frames(u64 count)
 {
     u64 sum = 0;
 
-    while (count--)
+    while (count--) {
         sum += load_frame(VA + (count * 32 & 4095));
+        sum += load_frame((u64)zeros + (count * 32 & 4095));
+    }
     return sum;
 }
 
