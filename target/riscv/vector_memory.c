@@ -20,7 +20,11 @@ struct transfer {
     u64 group_bytes;   /* from one field's group to the next */
     const u8 *index;
     unsigned index_bytes;
+    u64 page;          /* whose host address is `host`, while nothing but elements are moved; NO_PAGE: none */
+    u8 *host;
 };
+
+enum { NO_PAGE = 1 }; /* not the address of any */
 
 static void copy_element(void *to, const void *from, unsigned bytes)
 {
@@ -69,17 +73,49 @@ static bool slow_element(const struct transfer *t, u8 *element, u64 address)
     return vcpu->memory->store(vcpu, address, t->bytes, value);
 }
 
-static bool move_element(const struct transfer *t, u8 *element, u64 address)
+/* Host bytes at address, of a page that is looked up once for elements that follow each other in it. NULL: not to be had. */
+static u8 *place_of(struct transfer *t, u64 address, u64 bytes)
 {
     struct vcpu *vcpu = &t->cpu->vcpu;
-    u8 *place = vcpu->memory->direct(vcpu, address, t->bytes, !t->load);
+    u64 page = address & -(u64)PAGE;
 
-    if (unlikely(!place))
-        return slow_element(t, element, address);
-    if (t->load)
-        copy_element(element, place, t->bytes);
-    else
-        copy_element(place, element, t->bytes);
+    if (address - page > PAGE - bytes)
+        return NULL;
+    if (unlikely(page != t->page)) {
+        t->host = vcpu->memory->direct(vcpu, page, PAGE, !t->load);
+        t->page = t->host ? page : NO_PAGE;
+    }
+    return likely(t->host) ? t->host + (address - page) : NULL;
+}
+
+/* Of one element all fields, which lie one behind the other in memory, and group_bytes apart in the file. */
+#define MOVE_FIELDS(T)                                                              \
+    for (unsigned field = 0; field < t->fields; field++, element += t->group_bytes) \
+        t->load ? copy_element(element, place + field * sizeof(T), sizeof(T)) : copy_element(place + field * sizeof(T), element, sizeof(T));
+static void move_fields(const struct transfer *t, u8 *element, u8 *place)
+{
+    switch (t->bytes) {
+    case 1: MOVE_FIELDS(u8) break;
+    case 2: MOVE_FIELDS(u16) break;
+    case 4: MOVE_FIELDS(u32) break;
+    default: MOVE_FIELDS(u64)
+    }
+}
+
+/* Field by field, each in the memory that it lies in. False: left. */
+static bool move_slowly(struct transfer *t, u8 *element, u64 address)
+{
+    struct vcpu *vcpu = &t->cpu->vcpu;
+
+    for (unsigned field = 0; field < t->fields; field++, element += t->group_bytes, address += t->bytes) {
+        u8 *place = vcpu->memory->direct(vcpu, address, t->bytes, !t->load);
+
+        if (place)
+            t->load ? copy_element(element, place, t->bytes) : copy_element(place, element, t->bytes);
+        else if (!slow_element(t, element, address))
+            return false;
+    }
+    t->page = NO_PAGE; /* what came in between may have changed translations */
     return true;
 }
 
@@ -115,9 +151,11 @@ static bool left(const struct transfer *t, u64 i)
 }
 
 /* Element by element. True: left. */
-static bool transfer_elements(const struct transfer *t, u64 i)
+static bool transfer_elements(struct transfer *t, u64 i)
 {
     for (; i < t->count; i++) {
+        u8 *element = t->group + i * t->bytes, *place;
+
         if (t->masked && !vector_bit(t->state->v, i))
             continue;
         if (t->access == RISCV_VMEM_FIRST && i > 0 && !readable(t, i)) {
@@ -125,9 +163,11 @@ static bool transfer_elements(const struct transfer *t, u64 i)
             break;
         }
         u64 address = element_address(t, i);
-        for (unsigned field = 0; field < t->fields; field++)
-            if (!move_element(t, t->group + field * t->group_bytes + i * t->bytes, address + field * t->bytes))
-                return left(t, i);
+        place = place_of(t, address, (u64)t->fields * t->bytes);
+        if (likely(place))
+            move_fields(t, element, place);
+        else if (!move_slowly(t, element, address))
+            return left(t, i);
     }
     t->state->vstart = 0;
     return false;
@@ -171,7 +211,7 @@ u64 riscv_helper_vector_memory(void *vcpu, u64 what, u64 base, u64 stride)
     u32 raw = (u32)what, vlenb = cpu->vlen / 8;
     unsigned width = what >> 40 & 0xff, sew = riscv_vector_sew(state->vtype);
     struct transfer t = { .cpu = cpu, .state = state, .access = what >> 32 & 0xff, .load = what >> 48 & 1, .masked = !(raw >> 25 & 1), .base = base,
-                          .stride = stride, .count = state->vl, .bytes = width / 8, .fields = (raw >> 29) + 1, .group = state->v + (raw >> 7 & 31) * vlenb };
+                          .stride = stride, .count = state->vl, .bytes = width / 8, .fields = (raw >> 29) + 1, .group = state->v + (raw >> 7 & 31) * vlenb, .page = NO_PAGE };
 
     if (!(what >> 49 & 1) && !riscv_vector_memory_legal(cpu, t.access, width, t.load, raw, state->vtype)) {
         riscv_trap(cpu, RISCV_ILLEGAL_INSTRUCTION, raw);

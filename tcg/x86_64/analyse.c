@@ -229,7 +229,7 @@ static void name_values(struct tcg_engine *e)
     u32 live = b->live_count ? b->live_count : list_live(b);
     const u16 *at = b->live + (b->count - live), *end = b->live + b->count;
     u16 *work = e->work;
-    u32 fp = 0, names = b->tracking ? NAMES : NAMES | CURRENT;
+    u32 fp = 0, vectors = 0, names = b->tracking ? NAMES : NAMES | CURRENT;
 
     for (; at < end; at++) {
         u32 i = *at;
@@ -240,6 +240,7 @@ static void name_values(struct tcg_engine *e)
         value[i].root = (u16)i;
         value[i].imm = op->imm;
         fp |= (kind & IS_FP) | ir_type_is_fp(op->type);
+        vectors += op->code == IR_VEC;
         if (kind & names && !name_op(e, i, op))
             continue;
         if (kind & CONSTANT)
@@ -248,6 +249,7 @@ static void name_values(struct tcg_engine *e)
         count_readers(value, op, i, kind);
     }
     e->uses_fp = fp != 0;
+    e->vector_count = vectors;
     e->work_count = (u32)(work - e->work);
 }
 

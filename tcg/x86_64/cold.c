@@ -338,6 +338,9 @@ static void emit_fp(struct tcg_engine *e, const struct x86_cold *cold)
     case COLD_FP_LOAD:
         x86_fp_reload(e);
         break;
+    case COLD_FP_SAVE:
+        x86_call_stub(e, e->stubs.fp_save);
+        break;
     case COLD_NAN:
         emit_nan(e, cold);
         break;
@@ -359,7 +362,7 @@ static void emit_fp(struct tcg_engine *e, const struct x86_cold *cold)
 
 static bool is_fp(unsigned kind)
 {
-    return kind == COLD_FP_LOAD || kind == COLD_NAN || kind == COLD_UNBOX || kind == COLD_EXACT || kind == COLD_MUTE || kind == COLD_SILENT;
+    return kind == COLD_FP_LOAD || kind == COLD_FP_SAVE || kind == COLD_NAN || kind == COLD_UNBOX || kind == COLD_EXACT || kind == COLD_MUTE || kind == COLD_SILENT;
 }
 
 /* The oldest frames are far away: all are forgotten. */
@@ -399,6 +402,7 @@ void x86_cold_emit(struct tcg_engine *e, u32 first, u32 end)
             x86_count_cold(e, cold);
             break;
         case COLD_FP_LOAD:
+        case COLD_FP_SAVE:
         case COLD_NAN:
         case COLD_UNBOX:
         case COLD_EXACT:

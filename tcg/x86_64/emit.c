@@ -1,11 +1,13 @@
 /* tcg/x86_64/emit.c - a block of IR to host code: one row per op, one pass forward. */
 #include "tcg/x86_64/emit.h"
+#include "tcg/x86_64/emit_vector.h"
 #include "tcg/x86_64/value.h"
 
 /* How an op becomes code. */
 struct rule {
     x86_emit_fn *emit;
     bool pure; /* nothing is emitted when nobody reads the result */
+    bool calls; /* may call C, or control comes from elsewhere: what is kept of vectors is so no more */
 };
 
 static const struct rule rules[IR_OPCODE_COUNT] = {
@@ -30,16 +32,16 @@ static const struct rule rules[IR_OPCODE_COUNT] = {
     [IR_ROL] = {x86_emit_shift, true},
     [IR_ROR] = {x86_emit_shift, true},
     [IR_MUL] = {x86_emit_mul, true},
-    [IR_MULHU] = {x86_emit_mul_high, true},
-    [IR_MULHS] = {x86_emit_mul_high, true},
-    [IR_MULHSU] = {x86_emit_mul_high, true},
-    [IR_DIVU] = {x86_emit_div, true},
-    [IR_DIVS] = {x86_emit_div, true},
-    [IR_REMU] = {x86_emit_div, true},
-    [IR_REMS] = {x86_emit_div, true},
-    [IR_CLZ] = {x86_emit_scan, true},
-    [IR_CTZ] = {x86_emit_scan, true},
-    [IR_POPCNT] = {x86_emit_scan, true},
+    [IR_MULHU] = {x86_emit_mul_high, true, true},
+    [IR_MULHS] = {x86_emit_mul_high, true, true},
+    [IR_MULHSU] = {x86_emit_mul_high, true, true},
+    [IR_DIVU] = {x86_emit_div, true, true},
+    [IR_DIVS] = {x86_emit_div, true, true},
+    [IR_REMU] = {x86_emit_div, true, true},
+    [IR_REMS] = {x86_emit_div, true, true},
+    [IR_CLZ] = {x86_emit_scan, true, true},
+    [IR_CTZ] = {x86_emit_scan, true, true},
+    [IR_POPCNT] = {x86_emit_scan, true, true},
     [IR_BSWAP] = {x86_emit_bswap, true},
     [IR_SETCC] = {x86_emit_setcc, true},
     [IR_SELECT] = {x86_emit_select, true},
@@ -47,45 +49,45 @@ static const struct rule rules[IR_OPCODE_COUNT] = {
     [IR_MAXS] = {x86_emit_min_max, true},
     [IR_MINU] = {x86_emit_min_max, true},
     [IR_MAXU] = {x86_emit_min_max, true},
-    [IR_FADD] = {x86_emit_fp_binary},
-    [IR_FSUB] = {x86_emit_fp_binary},
-    [IR_FMUL] = {x86_emit_fp_binary},
-    [IR_FDIV] = {x86_emit_fp_binary},
-    [IR_FSQRT] = {x86_emit_fp_sqrt},
-    [IR_FMA] = {x86_emit_fp_fma},
-    [IR_FMIN] = {x86_emit_fp_min_max},
-    [IR_FMAX] = {x86_emit_fp_min_max},
-    [IR_FCMP] = {x86_emit_fp_compare},
-    [IR_FTOI] = {x86_emit_fp_to_integer},
-    [IR_ITOF] = {x86_emit_fp_from_integer},
-    [IR_FCVT] = {x86_emit_fp_convert},
-    [IR_FROUND] = {x86_emit_fp_round},
-    [IR_FNEG] = {x86_emit_fp_sign, true},
-    [IR_FABS] = {x86_emit_fp_sign, true},
-    [IR_FCOPYSIGN] = {x86_emit_fp_copy_sign, true},
-    [IR_FXORSIGN] = {x86_emit_fp_copy_sign, true},
-    [IR_UNBOX] = {x86_emit_fp_unbox, true},
-    [IR_BITS] = {x86_emit_fp_bits, true},
-    [IR_FROM_BITS] = {x86_emit_fp_from_bits, true},
-    [IR_FENV_GET] = {x86_emit_fenv_get},
-    [IR_FENV_SET] = {x86_emit_fenv_set},
-    [IR_LD] = {x86_emit_load},
-    [IR_ST] = {x86_emit_store},
-    [IR_AMO] = {x86_emit_amo},
-    [IR_CAS] = {x86_emit_cas},
-    [IR_FENCE] = {x86_emit_fence},
+    [IR_FADD] = {x86_emit_fp_binary, false, true},
+    [IR_FSUB] = {x86_emit_fp_binary, false, true},
+    [IR_FMUL] = {x86_emit_fp_binary, false, true},
+    [IR_FDIV] = {x86_emit_fp_binary, false, true},
+    [IR_FSQRT] = {x86_emit_fp_sqrt, false, true},
+    [IR_FMA] = {x86_emit_fp_fma, false, true},
+    [IR_FMIN] = {x86_emit_fp_min_max, false, true},
+    [IR_FMAX] = {x86_emit_fp_min_max, false, true},
+    [IR_FCMP] = {x86_emit_fp_compare, false, true},
+    [IR_FTOI] = {x86_emit_fp_to_integer, false, true},
+    [IR_ITOF] = {x86_emit_fp_from_integer, false, true},
+    [IR_FCVT] = {x86_emit_fp_convert, false, true},
+    [IR_FROUND] = {x86_emit_fp_round, false, true},
+    [IR_FNEG] = {x86_emit_fp_sign, true, true},
+    [IR_FABS] = {x86_emit_fp_sign, true, true},
+    [IR_FCOPYSIGN] = {x86_emit_fp_copy_sign, true, true},
+    [IR_FXORSIGN] = {x86_emit_fp_copy_sign, true, true},
+    [IR_UNBOX] = {x86_emit_fp_unbox, true, true},
+    [IR_BITS] = {x86_emit_fp_bits, true, true},
+    [IR_FROM_BITS] = {x86_emit_fp_from_bits, true, true},
+    [IR_FENV_GET] = {x86_emit_fenv_get, false, true},
+    [IR_FENV_SET] = {x86_emit_fenv_set, false, true},
+    [IR_LD] = {x86_emit_load, false, true},
+    [IR_ST] = {x86_emit_store, false, true},
+    [IR_AMO] = {x86_emit_amo, false, true},
+    [IR_CAS] = {x86_emit_cas, false, true},
+    [IR_FENCE] = {x86_emit_fence, false, true},
     [IR_VEC] = {x86_emit_vector},
-    [IR_VEC_TO] = {x86_emit_vector_number, true},
-    [IR_COUNT] = {x86_emit_count},
-    [IR_UNCOUNT] = {x86_emit_uncount},
-    [IR_CALL] = {x86_emit_call},
-    [IR_VLD] = {x86_emit_vector_transfer},
-    [IR_VST] = {x86_emit_vector_transfer},
-    [IR_LABEL] = {x86_emit_label},
+    [IR_VEC_TO] = {x86_emit_vector_number, true, true},
+    [IR_COUNT] = {x86_emit_count, false, true},
+    [IR_UNCOUNT] = {x86_emit_uncount, false, true},
+    [IR_CALL] = {x86_emit_call, false, true},
+    [IR_VLD] = {x86_emit_vector_transfer, false, true},
+    [IR_VST] = {x86_emit_vector_transfer, false, true},
+    [IR_LABEL] = {x86_emit_label, false, true},
     [IR_EXIT_IF] = {x86_emit_exit_if},
-    [IR_EXIT] = {x86_emit_exit},
-    [IR_EXIT_TO] = {x86_emit_exit_to},
-    [IR_LEAVE] = {x86_emit_leave},
+    [IR_EXIT] = {x86_emit_exit, false, true},
+    [IR_EXIT_TO] = {x86_emit_exit_to, false, true},
+    [IR_LEAVE] = {x86_emit_leave, false, true},
     /* const, trunc, box, insn and nop emit nothing */
 };
 
@@ -113,6 +115,7 @@ void x86_emit_entries(struct tcg_engine *e)
         cold->back = e->code.p;
         out->fp_check = (u8)(e->code.p + to_exec - (const u8 *)out->entry);
     }
+    x86_kept_begin(e);
 }
 
 static void drop_unread(struct tcg_engine *e, const struct ir_op *op)
@@ -143,6 +146,8 @@ static void emit_ops(struct tcg_engine *e)
             drop_unread(e, op);
         else
             rule->emit(e, op);
+        if (unlikely(e->kept.on & rule->calls))
+            x86_kept_forget_all(e);
         if (unlikely(e->dying_count))
             free_dying_slots(e);
     }

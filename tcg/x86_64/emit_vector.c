@@ -309,11 +309,16 @@ void x86_emit_vector(struct tcg_engine *e, const struct ir_op *op)
     noted = e->places.count;
     if (v.scalar && !ir_vector_has_number(v.kind))
         load_scalar(&v, o);
-    if (emit_inline(&v, op))
+    if (e->kept.on && x86_vec_kept_lanes(&v))
         return;
+    if (emit_inline(&v, op)) {
+        x86_kept_forget(e, v.at.d, v.at.bytes);
+        return;
+    }
     e->code.p = before; /* and what was noted of that code */
     e->places.count = noted;
     run_in_c(&v, op, o);
+    x86_kept_forget_all(e);
 }
 
 /* --- vec_to --- */

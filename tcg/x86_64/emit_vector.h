@@ -60,6 +60,20 @@ void x86_vec_first_of_some(struct tcg_engine *e);
 /* vld and vst of IR_VECTOR_PART, at the host address in rcx. */
 void x86_vec_move_part(struct tcg_engine *e, const struct ir_op *op);
 
+/* --- emit_vector_kept.c: lanes in registers from one op to the next --- */
+
+/* At the block's entry: whether lanes are to be kept in it. */
+void x86_kept_begin(struct tcg_engine *e);
+void x86_kept_forget_all(struct tcg_engine *e);
+/* Bytes of the file that have changed. */
+void x86_kept_forget(struct tcg_engine *e, unsigned at, unsigned bytes);
+/* An op on all integer lanes of its place, as far as it has code for that; scalars are in X1. False: nothing was emitted. */
+bool x86_vec_kept_lanes(struct vec *v);
+/* The opcode of lanes that are x op y, and whether that is y op x; 0: none. emit_vector_lanes.c */
+u32 x86_vec_simple(const struct vec *v, bool *commutes);
+/* d = a, shifted or rotated by an immediate; d may be a, and is no temporary. False: nothing was emitted. emit_vector_lanes.c */
+bool x86_vec_shift_known(const struct vec *v, unsigned d, unsigned a);
+
 /* --- pieces --- */
 
 static inline struct x86_mem file(const struct vec *v, unsigned at)

@@ -110,16 +110,74 @@ static unsigned shift(const struct vec *v, unsigned digit)
     return X0;
 }
 
+/* Left, by a constant: one instruction where there is one. X2 is clobbered. */
+static void rotate_known(const struct vec *v, unsigned d, unsigned a, unsigned count)
+{
+    unsigned bits = 8u << v->lane;
+
+    if (v->e->features.masks && v->lane >= 2) {
+        x86_rotate_k0_rr(v->c, v->wide, v->lane, true, d, a, (u8)count);
+        return;
+    }
+    if (v->lane == 2 && v->e->features.sse41 && count && count % 8 == 0) {
+        if (!v->vex && d != a)
+            move(v, d, a);
+        x86_sse_rc(v->c, v->vex, SSE_PSHUFB | v->wide, d, v->vex ? a : d, (const u8 *)&x86_constants_at(v->e)->rotate32[count / 8 - 1]);
+        x86_note(v->e);
+        return;
+    }
+    shift_imm(v, 2, v->lane, X2, a, bits - count);
+    shift_imm(v, 6, v->lane, d, a, count);
+    rr(v, SSE_POR, d, d, X2);
+}
+
 static unsigned rotate(const struct vec *v, bool left)
 {
-    unsigned bits = 8u << v->lane, count = (unsigned)(left ? -v->imm : v->imm) & (bits - 1);
-
     if (v->lane == 0 || !v->known)
         return 0;
-    shift_imm(v, 6, v->lane, X2, X0, bits - count);
-    shift_imm(v, 2, v->lane, X0, X0, count);
-    rr(v, SSE_POR, X0, X0, X2);
+    rotate_known(v, X0, X0, (unsigned)(left ? v->imm : -v->imm) & ((8u << v->lane) - 1));
     return X0;
+}
+
+bool x86_vec_shift_known(const struct vec *v, unsigned d, unsigned a)
+{
+    unsigned bits = 8u << v->lane, count = (unsigned)v->imm & (bits - 1), digit = v->kind == IR_VECTOR_SLL ? 6 : v->kind == IR_VECTOR_SRL ? 2 : 4;
+
+    if (v->lane == 0 || !v->scalar || !v->known)
+        return false;
+    switch (v->kind) {
+    case IR_VECTOR_ROL:
+    case IR_VECTOR_ROR:
+        rotate_known(v, d, a, v->kind == IR_VECTOR_ROL ? count : -count & (bits - 1));
+        return true;
+    case IR_VECTOR_SRA:
+    case IR_VECTOR_SLL:
+    case IR_VECTOR_SRL:
+        if (digit == 4 && v->lane == 3)
+            return false;
+        shift_imm(v, digit, v->lane, d, a, count);
+        return true;
+    default:
+        return false;
+    }
+}
+
+u32 x86_vec_simple(const struct vec *v, bool *commutes)
+{
+    *commutes = v->kind != IR_VECTOR_SUB;
+    switch (v->kind) {
+    case IR_VECTOR_ADD: return by_lane(v, &adds);
+    case IR_VECTOR_SUB: return by_lane(v, &subs);
+    case IR_VECTOR_AND: return by_lane(v, &ands);
+    case IR_VECTOR_OR: return by_lane(v, &ors);
+    case IR_VECTOR_XOR: return by_lane(v, &xors);
+    case IR_VECTOR_MINU: return by_lane(v, &minus);
+    case IR_VECTOR_MIN: return by_lane(v, &mins);
+    case IR_VECTOR_MAXU: return by_lane(v, &maxus);
+    case IR_VECTOR_MAX: return by_lane(v, &maxs);
+    case IR_VECTOR_MUL: return by_lane(v, &muls);
+    default: return 0;
+    }
 }
 
 static unsigned multiply_add(const struct vec *v)

@@ -132,6 +132,21 @@ static inline u8 *x86_evex_move_head(u8 *p, u32 wide, unsigned lane, unsigned re
     return p;
 }
 
+/* vprold, vprorq and so on by a constant, of lanes of 4 and 8 bytes (AVX-512). */
+static inline void x86_rotate_k0_rr(struct x86_code *c, u32 wide, unsigned lane, bool left, unsigned d, unsigned s, u8 count)
+{
+    u8 *p = x86_begin(c);
+
+    *p++ = 0x62;
+    *p++ = 0x80 | 0x40 | (~s & 8) << 2 | 0x10 | 1;
+    *p++ = (lane & 1) << 7 | (~d & 15) << 3 | 4 | 1;
+    *p++ = (wide & SSE_256 ? 0x20 : 0) | 8;
+    *p++ = 0x72;
+    *p++ = 0xc0 | left << 3 | (s & 7);
+    *p++ = count;
+    c->p = p;
+}
+
 static inline void x86_move_k1_rr(struct x86_code *c, u32 wide, unsigned lane, unsigned d, unsigned s)
 {
     u8 *p = x86_evex_move_head(x86_begin(c), wide, lane, d & 15, s & 15, 0x6f);

@@ -109,6 +109,7 @@ struct x86_constants {
     u64 nans64[4];                 /* the default NaN in all lanes */
     u32 nans32[8];
     u8 spread[32];                 /* a shuffle: byte i takes byte i / 8 of four that are there in each half */
+    u8 rotate32[3][32];            /* shuffles that rotate lanes of 4 bytes left, by 8, 16, 24 bits */
     u8 lane_bit8[32];              /* 1 << i % 8 for byte i; for larger lanes: 1 << i for lane i */
     u16 lane_bit16[16];
     u32 lane_bit32[8];
@@ -148,7 +149,7 @@ struct x86_operand {
 /* Code to be placed behind the block. */
 enum x86_cold_kind { COLD_LOAD, COLD_STORE, COLD_AMO, COLD_CAS, COLD_LINK, COLD_CROSS, COLD_POLL_IF,
                      COLD_COUNT, COLD_FP_LOAD, COLD_NAN, COLD_UNBOX, COLD_EXACT, COLD_MUTE, COLD_SILENT, COLD_TURN, COLD_INNER, COLD_STREAM, COLD_STREAM_END, COLD_NEAR,
-                     COLD_TRANSFER, COLD_VECTOR, COLD_ROOM, COLD_GUARD, COLD_NOTHING };
+                     COLD_TRANSFER, COLD_VECTOR, COLD_ROOM, COLD_GUARD, COLD_FP_SAVE, COLD_NOTHING };
 
 struct x86_compare {
     struct x86_operand a, b;
@@ -298,6 +299,19 @@ struct x86_loop {
     u32 fail_count;
 };
 
+/*
+ * Places of the vector file whose bytes are in xmm4 to xmm15, too, from one op to the next: in blocks of many vector ops that have no floating
+ * point. The file always has them. emit_vector_kept.c
+ */
+enum { X86_KEPT = X86_XMM_COUNT - X86_XMM_TEMPS };
+struct x86_kept {
+    bool on;
+    u8 bytes[X86_KEPT]; /* 0: none */
+    u16 at[X86_KEPT];
+    u32 used[X86_KEPT]; /* when */
+    u32 now;
+};
+
 /* What cold code needs to know of a block whose ordinary code is there, and waits for the block that it returns to. */
 struct x86_opened {
     bool on;
@@ -337,6 +351,8 @@ struct tcg_engine {
     u16 *work;                  /* ops that emit something, in order; analysis */
     u32 work_count;
     bool uses_fp;               /* the block has floating-point registers loaded */
+    u32 vector_count;           /* vector ops of it */
+    struct x86_kept kept;
     u16 nan32, nan64;           /* pinned xmm registers that may hold NaNs of the host as guest state */
     u32 muted;                  /* the fenv_set that the comparison before it has done; 0: none */
     u16 owner[X86_ALL_REGS];   /* value in a host register, or IR_NONE; it is there only while it has readers left */

@@ -52,6 +52,8 @@ static void place_constants(struct tcg_engine *e)
         k.nans32[i] = (u32)k.nan32;
         k.nans64[i / 2] = k.nan64;
     }
+    for (unsigned i = 0; i < 96; i++)
+        k.rotate32[i / 32][i % 32] = (u8)((i % 16 & ~3u) | ((i - i / 32 - 1) & 3));
     for (unsigned i = 0; i < 32; i++) {
         k.spread[i] = (u8)(i / 8);
         k.reversed[i % 16] = (u8)(15 - i % 16);

@@ -9,6 +9,7 @@ struct generator {
     struct ir_block *b;
     u64 random;
     bool raw, floats, vectors;
+    bool close; /* vector ops on a few places, one after the other: what is kept of them in registers */
     ir_value pool[IR_TYPE_COUNT][POOL]; /* latest values of a type */
     u32 made[IR_TYPE_COUNT];
     s32 pc;
@@ -328,9 +329,27 @@ static u16 pick_place(struct generator *g)
     return (u16)(pick(g, 8) * 256 + (pick(g, 4) ? 0 : 16 * pick(g, 4)));
 }
 
+/* One of four places of 32 bytes, or its upper half. */
+static u16 pick_close(struct generator *g, unsigned bytes)
+{
+    return (u16)(256 + pick(g, 4) * 32 + (bytes == 16 ? pick(g, 2) * 16 : 0));
+}
+
+static void make_close(struct generator *g)
+{
+    static const u8 often[] = { IR_VECTOR_ADD, IR_VECTOR_SUB, IR_VECTOR_XOR, IR_VECTOR_OR, IR_VECTOR_ROR, IR_VECTOR_ROL, IR_VECTOR_SRL, IR_VECTOR_MAXU, IR_VECTOR_MUL, IR_VECTOR_MV };
+    u16 bytes = pick(g, 2) ? 16 : 32;
+    struct ir_vector_place place = { pick_close(g, bytes), pick_close(g, bytes), pick_close(g, bytes), bytes };
+    u32 kind = pick(g, 4) ? often[pick(g, ARRAY_SIZE(often))] : pick(g, IR_VECTOR_SEQ), flags = pick(g, 8) ? 0 : pick(g, 2) ? IR_VECTOR_SOME : IR_VECTOR_MASKED;
+    bool scalar = pick(g, 3) == 0 || kind == IR_VECTOR_ROR || kind == IR_VECTOR_ROL;
+
+    ir_vector(g->b, (enum ir_type)(IR_I8 + pick(g, 4)), kind | flags | (scalar ? IR_VECTOR_SCALAR : 0), &place,
+              !scalar ? IR_NONE : pick(g, 2) ? ir_const(g->b, IR_I64, pick(g, 64)) : pick_value(g, IR_I64));
+}
+
 static void make_transfer(struct generator *g)
 {
-    unsigned size = pick(g, 3) ? 4 + pick(g, 5) : pick(g, 4), place = pick(g, 8) * 256, element = pick(g, 4);
+    unsigned size = pick(g, 3) ? 4 + pick(g, 5) : pick(g, 4), place = g->close ? 256 : pick(g, 8) * 256, element = pick(g, 4);
     bool is_load = pick(g, 2), part = pick(g, 2);
     ir_value address = ir_binary_imm(g->b, IR_ADD, pointer(g), (s64)pick(g, 512) - 256);
     ir_value what = ir_const(g->b, IR_I64, (s64)(1u << size | place << 16 | (u64)is_load << 32 | (u64)part << 33 | (u64)element << 34));
@@ -439,6 +458,8 @@ static void make_op(struct generator *g)
 {
     u32 n = pick(g, 100);
 
+    if (g->close && n >= 18 && n < 95)
+        return n < 75 ? make_close(g) : n < 80 ? make_transfer(g) : n < 85 ? make_call(g) : n < 88 ? make_vector(g) : make_put(g);
     if (g->floats && n >= 18 && n < 82 && pick(g, 2))
         return pick(g, 3) ? make_float(g) : put_float(g);
     if (g->vectors && n >= 18 && n < 82 && pick(g, 3) == 0)
@@ -494,6 +515,8 @@ void generate_block(struct ir_block *block, u64 seed, u32 length, bool raw)
     g.pc = (s32)pick(&g, TCG_PAGE_SIZE / 4) * 2;
     g.floats = pick(&g, 2);
     g.vectors = pick(&g, 3) == 0;
+    g.close = g.vectors && pick(&g, 2);
+    g.floats &= !g.close;
     ir_block_reset(block, (u32)g.pc);
     memset(block->stays, seed & 2 ? 0xff : 0, sizeof(block->stays));
     make_insn(&g);

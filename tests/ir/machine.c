@@ -396,13 +396,26 @@ const struct tcg_runtime machine_runtime = { .load = load, .store = store, .amo 
 
 /* helpers */
 
+/* What a call may change beside its result: registers that nobody saves. */
+static void spoil(void)
+{
+#ifdef HAVE_X86_64
+#define ONES(n) "pcmpeqd %%xmm" #n ", %%xmm" #n "\n"
+    __asm__ volatile(ONES(4) ONES(5) ONES(6) ONES(7) ONES(8) ONES(9) ONES(10) ONES(11) ONES(12) ONES(13) ONES(14) ONES(15)
+                     ::: "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15");
+#undef ONES
+#endif
+}
+
 static u64 mix(void *vcpu, u64 x, u64 y)
 {
+    spoil();
     return (x ^ y >> 7) * UINT64_C(0x9e3779b97f4a7c15);
 }
 
 static u64 low(void *vcpu, u64 x)
 {
+    spoil();
     return x * 3;
 }
 
@@ -410,6 +423,7 @@ static u64 peek(void *vcpu)
 {
     struct machine *m = vcpu;
     u64 sum = 0;
+    spoil();
 
     for (unsigned i = 0; i < MACHINE_LONGS; i++)
         sum = sum * 31 + m->state.a[i];
@@ -420,6 +434,7 @@ static u64 peek(void *vcpu)
 static u64 poke(void *vcpu, u64 x, u64 y, u64 z)
 {
     struct machine *m = vcpu;
+    spoil();
 
     m->state.a[4 + x % 12] ^= y;
     m->state.w[1] += (u32)z;
@@ -429,6 +444,7 @@ static u64 poke(void *vcpu, u64 x, u64 y, u64 z)
 static u64 where(void *vcpu, u64 x)
 {
     struct machine *m = vcpu;
+    spoil();
 
     note(m, m->host.pc ^ x);
     return m->host.pc;
@@ -437,6 +453,7 @@ static u64 where(void *vcpu, u64 x)
 static u64 maybe_leave(void *vcpu, u64 x, u64 y, u64 z, u64 w)
 {
     struct machine *m = vcpu;
+    spoil();
 
     note(m, m->host.pc);
     note(m, x + y * 3 + z * 5 + w * 7);
@@ -452,6 +469,7 @@ static u64 transfer(void *vcpu, u64 address, u64 what)
     struct machine *m = vcpu;
     unsigned bytes = what & 0xffff, place = what >> 16 & 0xffff;
     bool is_load = what >> 32 & 1;
+    spoil();
 
     if (what >> 33 & 1)
         bytes = (unsigned)MIN(bytes, m->state.length << (what >> 34 & 3));
