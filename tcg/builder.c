@@ -557,6 +557,13 @@ void ir_vector_store(struct ir_block *b, const struct ir_helper *helper, unsigne
     append_transfer(b, IR_VST, helper, size | at >> 4 << IR_VECTOR_PLACE_SHIFT, address, what);
 }
 
+void ir_vector_transfer_masked(struct ir_block *b, bool is_load, const struct ir_helper *helper, unsigned size, unsigned at, unsigned element, bool part,
+                               ir_value address, ir_value what)
+{
+    append_transfer(b, is_load ? IR_VLD : IR_VST, helper,
+                    size | at >> 4 << IR_VECTOR_PLACE_SHIFT | IR_VECTOR_UNDER | (part ? IR_VECTOR_PART : 0) | element << IR_VECTOR_ELEMENT_SHIFT, address, what);
+}
+
 void ir_insn(struct ir_block *b, s32 pc, unsigned length)
 {
     struct ir_op *op;

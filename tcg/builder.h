@@ -66,6 +66,10 @@ void ir_vector_store(struct ir_block *b, const struct ir_helper *helper, unsigne
 void ir_vector_load_part(struct ir_block *b, const struct ir_helper *helper, unsigned size, unsigned at, unsigned element, ir_value address, ir_value what);
 void ir_vector_store_part(struct ir_block *b, const struct ir_helper *helper, unsigned size, unsigned at, unsigned element, ir_value address, ir_value what);
 
+/* With IR_VECTOR_UNDER, and IR_VECTOR_PART if the length counts, too. */
+void ir_vector_transfer_masked(struct ir_block *b, bool is_load, const struct ir_helper *helper, unsigned size, unsigned at, unsigned element, bool part,
+                               ir_value address, ir_value what);
+
 /* A guest instruction of `length` bytes begins at pc_page + pc. */
 void ir_insn(struct ir_block *b, s32 pc, unsigned length);
 

@@ -225,13 +225,13 @@ static void take_transfer(struct parser *p, struct ir_op *op)
         return fail(p, "no such bytes or place of", ir_op_name((enum ir_opcode)op->code));
     op->type = IR_I64;
     op->aux = p->failed ? 0 : (u16)(__builtin_ctzll((u64)bytes) | at >> 4 << IR_VECTOR_PLACE_SHIFT);
-    if (has_word(p) && !strcmp(p->word[p->next], "of")) {
-        take(p);
+    while (has_word(p) && (!strcmp(p->word[p->next], "of") || !strcmp(p->word[p->next], "under"))) {
+        unsigned flag = !strcmp(take(p), "of") ? IR_VECTOR_PART : IR_VECTOR_UNDER;
         s64 element = take_number(p);
 
         if (element != 1 && element != 2 && element != 4 && element != 8)
             return fail(p, "no such element of", ir_op_name((enum ir_opcode)op->code));
-        op->aux |= (u16)(IR_VECTOR_PART | __builtin_ctzll((u64)element) << IR_VECTOR_ELEMENT_SHIFT);
+        op->aux |= (u16)(flag | (unsigned)__builtin_ctzll((u64)element) << IR_VECTOR_ELEMENT_SHIFT);
     }
     take_values(p, op, 0, 2);
 }

@@ -223,6 +223,8 @@ static void print_body(struct printer *p, const struct ir_op *op)
         g_string_append_printf(p->out, " %s %u %u", op->helper->name, ir_vector_bytes(op->aux), ir_vector_at(op->aux));
         if (op->aux & IR_VECTOR_PART)
             g_string_append_printf(p->out, " of %u", 1u << ir_vector_element(op->aux));
+        if (op->aux & IR_VECTOR_UNDER)
+            g_string_append_printf(p->out, " under %u", 1u << ir_vector_element(op->aux));
         print_operands(p, op, 0, 2);
         break;
     case IR_INSN:

@@ -61,9 +61,10 @@ static inline u64 ir_vector_word(const struct ir_op *op)
 
 /*
  * vld and vst: the aux word is log2 of the bytes, and the place in units of 16 bytes. With IR_VECTOR_PART only as many elements are moved as
- * code_layout.vector_length says, at most those bytes; log2 of an element's bytes is above.
+ * code_layout.vector_length says, at most those bytes; with IR_VECTOR_UNDER only those whose bit at the file's begin is 1. With either, log2 of an
+ * element's bytes is above.
  */
-enum { IR_VECTOR_SIZE = 15, IR_VECTOR_PLACE_SHIFT = 4, IR_VECTOR_PLACE = 0x7f, IR_VECTOR_PART = 1 << 11, IR_VECTOR_ELEMENT_SHIFT = 12 };
+enum { IR_VECTOR_SIZE = 15, IR_VECTOR_PLACE_SHIFT = 4, IR_VECTOR_PLACE = 0x7f, IR_VECTOR_PART = 1 << 11, IR_VECTOR_ELEMENT_SHIFT = 12, IR_VECTOR_UNDER = 1 << 14 };
 
 static inline unsigned ir_vector_bytes(u32 aux)
 {

@@ -524,7 +524,7 @@ static u64 run_of_bytes(const struct translation *t, const struct riscv_insn *i,
 {
     u64 fields = (i->raw >> 29) + 1, lanes = lanes_of(t, some), bytes;
 
-    if ((!*some && (!t->vl_known || !may_inline(t))) || is_masked(i) || (*some && access == RISCV_VMEM_MASK))
+    if ((!*some && (!t->vl_known || !may_inline(t))) || (is_masked(i) && access != RISCV_VMEM_UNIT) || (*some && access == RISCV_VMEM_MASK))
         return 0;
     if (access == RISCV_VMEM_WHOLE)
         bytes = fields * t->cpu->vlen / 8;
@@ -556,7 +556,10 @@ void translate_vector_memory(struct translation *t, const struct riscv_insn *i, 
 
         if (load)
             mark_dirty(t);
-        if (some)
+        if (is_masked(i))
+            ir_vector_transfer_masked(t->b, load, &riscv_ir_vector_transfer, size, place, (unsigned)__builtin_ctz(bits) - 3, some, address,
+                                      translate_const(t, (s64)what));
+        else if (some)
             (load ? ir_vector_load_part : ir_vector_store_part)(t->b, &riscv_ir_vector_transfer, size, place, (unsigned)__builtin_ctz(bits) - 3, address,
                                                                 translate_const(t, (s64)what));
         else

@@ -74,7 +74,7 @@ static bool slow_element(const struct transfer *t, u8 *element, u64 address)
 }
 
 /* Host bytes at address, of a page that is looked up once for elements that follow each other in it. NULL: not to be had. */
-static u8 *place_of(struct transfer *t, u64 address, u64 bytes)
+static inline __attribute__((always_inline)) u8 *place_of(struct transfer *t, u64 address, u64 bytes)
 {
     struct vcpu *vcpu = &t->cpu->vcpu;
     u64 page = address & -(u64)PAGE;
@@ -88,17 +88,50 @@ static u8 *place_of(struct transfer *t, u64 address, u64 bytes)
     return likely(t->host) ? t->host + (address - page) : NULL;
 }
 
-/* Of one element all fields, which lie one behind the other in memory, and group_bytes apart in the file. */
-#define MOVE_FIELDS(T)                                                              \
-    for (unsigned field = 0; field < t->fields; field++, element += t->group_bytes) \
-        t->load ? copy_element(element, place + field * sizeof(T), sizeof(T)) : copy_element(place + field * sizeof(T), element, sizeof(T));
-static void move_fields(const struct transfer *t, u8 *element, u8 *place)
+static inline u64 index_of(const struct transfer *t, u64 i)
 {
-    switch (t->bytes) {
-    case 1: MOVE_FIELDS(u8) break;
-    case 2: MOVE_FIELDS(u16) break;
-    case 4: MOVE_FIELDS(u32) break;
-    default: MOVE_FIELDS(u64)
+    u64 index = 0;
+
+    copy_element(&index, t->index + i * t->index_bytes, t->index_bytes);
+    return index;
+}
+
+/*
+ * Elements from i on, those of the mask, with all their fields, which lie one behind the other in memory and group_bytes apart in the file. The
+ * first one that is not to be had so, or how many there are. The last arguments are for the compiler.
+ */
+static inline __attribute__((always_inline)) u64 move_elements(struct transfer *t, u64 i, unsigned bytes, bool load, bool indexed, bool single)
+{
+    const u8 *mask = t->masked ? t->state->v : NULL;
+    u64 count = t->count, fields = single ? 1 : t->fields, span = fields * bytes, step = t->access == RISCV_VMEM_STRIDED ? t->stride : span;
+
+    for (; i < count; i++) {
+        u8 *element = t->group + i * bytes, *place;
+
+        if (mask && !vector_bit(mask, i))
+            continue;
+        place = place_of(t, t->base + (indexed ? index_of(t, i) : i * step), span);
+        if (unlikely(!place))
+            break;
+        for (u64 field = 0; field < fields; field++, place += bytes, element += t->group_bytes)
+            load ? copy_element(element, place, bytes) : copy_element(place, element, bytes);
+    }
+    return i;
+}
+
+#define MOVE_BY(bytes, load, indexed) (t->fields == 1 ? move_elements(t, i, bytes, load, indexed, true) : move_elements(t, i, bytes, load, indexed, false))
+#define MOVE(bytes, load) (t->index ? MOVE_BY(bytes, load, true) : MOVE_BY(bytes, load, false))
+static u64 move_some(struct transfer *t, u64 i)
+{
+    switch (t->bytes | (unsigned)t->load << 4) {
+    case 1: return MOVE(1, false);
+    case 2: return MOVE(2, false);
+    case 4: return MOVE(4, false);
+    case 8: return MOVE(8, false);
+    case 1 | 16: return MOVE(1, true);
+    case 2 | 16: return MOVE(2, true);
+    case 4 | 16: return MOVE(4, true);
+    default: return MOVE(8, true);
     }
 }
 
@@ -121,14 +154,9 @@ static bool move_slowly(struct transfer *t, u8 *element, u64 address)
 
 static u64 element_address(const struct transfer *t, u64 i)
 {
-    u64 index = 0;
-
     if (t->access == RISCV_VMEM_STRIDED)
         return t->base + i * t->stride;
-    if (t->access != RISCV_VMEM_INDEXED)
-        return t->base + i * t->fields * t->bytes;
-    copy_element(&index, t->index + i * t->index_bytes, t->index_bytes);
-    return t->base + index;
+    return t->base + (t->index ? index_of(t, i) : i * t->fields * t->bytes);
 }
 
 static bool readable(const struct transfer *t, u64 i)
@@ -153,21 +181,14 @@ static bool left(const struct transfer *t, u64 i)
 /* Element by element. True: left. */
 static bool transfer_elements(struct transfer *t, u64 i)
 {
-    for (; i < t->count; i++) {
-        u8 *element = t->group + i * t->bytes, *place;
-
-        if (t->masked && !vector_bit(t->state->v, i))
-            continue;
+    while ((i = move_some(t, i)) < t->count) {
         if (t->access == RISCV_VMEM_FIRST && i > 0 && !readable(t, i)) {
             t->state->vl = i;
             break;
         }
-        u64 address = element_address(t, i);
-        place = place_of(t, address, (u64)t->fields * t->bytes);
-        if (likely(place))
-            move_fields(t, element, place);
-        else if (!move_slowly(t, element, address))
+        if (!move_slowly(t, t->group + i * t->bytes, element_address(t, i)))
             return left(t, i);
+        i++;
     }
     t->state->vstart = 0;
     return false;

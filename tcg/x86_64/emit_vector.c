@@ -2,6 +2,7 @@
  * tcg/x86_64/emit_vector.c - vector ops: 16 or 32 bytes of the vector file at a time, through xmm0-3; what has no code here calls
  * ir_vector_run. docs/decisions/vectors.md
  */
+#include "tcg/x86_64/emit.h"
 #include "tcg/x86_64/emit_vector.h"
 
 /* --- the scalar --- */
@@ -277,6 +278,8 @@ static bool emit_inline(struct vec *v, const struct ir_op *op)
     case IR_VECTOR_BITS:
     case IR_VECTOR_FBITS:
         return emit_bits(v);
+    case IR_VECTOR_FOLD:
+        return x86_vec_fold(v);
     case IR_VECTOR_FFOLD:
         return x86_vec_sum(v);
     case IR_VECTOR_GROUPS:
@@ -432,9 +435,14 @@ static void move_bytes(struct tcg_engine *e, const struct ir_op *op)
 
 void x86_emit_vector_transfer(struct tcg_engine *e, const struct ir_op *op)
 {
-    struct x86_cold *cold = x86_cold_add(e, COLD_TRANSFER);
+    struct x86_cold *cold;
     struct x86_operand a;
 
+    if (op->aux & IR_VECTOR_UNDER && !x86_vec_has_under(e, op)) {
+        x86_emit_call(e, op);
+        return;
+    }
+    cold = x86_cold_add(e, COLD_TRANSFER);
     cold->table = op->code == IR_VST ? e->layout->l1_write : e->layout->l1_read;
     cold->where = e->block->snapshot[op->snapshot].pc;
     cold->unretired = x86_unretired(e, e->block->snapshot[op->snapshot].icount + 1u); /* as for other helpers */
@@ -448,7 +456,9 @@ void x86_emit_vector_transfer(struct tcg_engine *e, const struct ir_op *op)
     cold->address = (u8)x86_address(e, a, 0);
     cold->check = e->code.p;
     cold->from = x86_check(e, cold->table, ir_vector_bytes(op->aux));
-    if (op->aux & IR_VECTOR_PART)
+    if (op->aux & IR_VECTOR_UNDER)
+        x86_vec_move_under(e, op);
+    else if (op->aux & IR_VECTOR_PART)
         x86_vec_move_part(e, op);
     else
         move_bytes(e, op);

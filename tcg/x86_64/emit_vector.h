@@ -35,6 +35,10 @@ bool x86_vec_sum(struct vec *v);
 /* Lanes of X0 become all ones or zeros; *inverted: the other way. False: there is no code. */
 bool x86_vec_compare(const struct vec *v, bool *inverted);
 
+/* --- emit_vector_fold.c: all of an op on integers that makes one lane. False: there is no code. --- */
+
+bool x86_vec_fold(struct vec *v);
+
 /* --- emit_vector_groups.c: all of an op on groups of lanes. False: there is no code. --- */
 
 bool x86_vec_groups(struct vec *v);
@@ -59,6 +63,9 @@ void x86_vec_done(struct vec *v);
 void x86_vec_first_of_some(struct tcg_engine *e);
 /* vld and vst of IR_VECTOR_PART, at the host address in rcx. */
 void x86_vec_move_part(struct tcg_engine *e, const struct ir_op *op);
+/* The same of IR_VECTOR_UNDER, where x86_vec_has_under says that there is code. */
+void x86_vec_move_under(struct tcg_engine *e, const struct ir_op *op);
+bool x86_vec_has_under(const struct tcg_engine *e, const struct ir_op *op);
 
 /* --- emit_vector_kept.c: lanes in registers from one op to the next --- */
 

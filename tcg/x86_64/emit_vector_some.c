@@ -444,3 +444,56 @@ void x86_vec_move_part(struct tcg_engine *e, const struct ir_op *op)
     }
     x86_vec_done(&v);
 }
+
+/* --- vld and vst under the guest's mask: with AVX-512, and loads with AVX2, as far as others read whole chunks, too --- */
+
+bool x86_vec_has_under(const struct tcg_engine *e, const struct ir_op *op)
+{
+    return e->features.masks || (e->features.vex && op->code == IR_VLD && ir_vector_bytes(op->aux) >= 16);
+}
+
+/* rax: the bits of the chunk's elements that are moved. No others are 1, where the chunk is longer than the place. */
+static void take_elements(struct vec *v, unsigned bytes, bool part)
+{
+    unsigned first = v->off >> v->lane, base = first & ~7u, count = in_chunk(v, bytes) >> v->lane;
+
+    if (part) {
+        count_left(v, RAX, 0, base, first - base + count);
+        x86_sse_rm(v->c, true, SSE_BZHI, RAX, RAX, file(v, base / 8));
+    } else {
+        x86_mov_rm(v->c, false, RAX, file(v, base / 8));
+    }
+    if (first > base)
+        x86_shift_ri(v->c, X86_SHR, false, RAX, first - base);
+    if (!part && bytes < v->width)
+        x86_alu_ri(v->c, X86_AND, false, RAX, (s32)((1u << count) - 1));
+}
+
+/* The address is in rcx. */
+static void move_under(const struct vec *v, bool is_load, unsigned place)
+{
+    struct x86_mem memory = x86_mem(RCX, (s32)v->off);
+
+    load(v, X0, place);
+    if (v->e->features.masks) {
+        x86_sse_rr(v->c, true, SSE_KMOVD, 1, 0, RAX);
+        x86_move_k1_rm(v->c, v->wide, v->lane, !is_load, X0, memory);
+    } else {
+        x86_sse_rm(v->c, true, SSE_MOVDQU | v->wide, X1, 0, memory);
+        blend(v, X0, X1, X2, RAX);
+    }
+    if (is_load)
+        x86_sse_rm(v->c, true, SSE_MOVDQU_STORE | v->wide, X0, 0, file(v, place + v->off));
+}
+
+void x86_vec_move_under(struct tcg_engine *e, const struct ir_op *op)
+{
+    unsigned bytes = ir_vector_bytes(op->aux), width = bytes >= 32 ? 32 : 16;
+    struct vec v = { .e = e, .c = &e->code, .vex = true, .width = width, .wide = width == 32 ? SSE_256 : 0, .lane = ir_vector_element(op->aux) };
+
+    for (v.off = 0; v.off < bytes; v.off += width) {
+        take_elements(&v, bytes, op->aux & IR_VECTOR_PART);
+        move_under(&v, op->code == IR_VLD, ir_vector_at(op->aux));
+    }
+    x86_vec_done(&v);
+}

@@ -128,6 +128,49 @@ SCALAR static u64 blend_scalar(u8 *d, const u8 *s, u64 n)
     return 0;
 }
 
+SCALAR static u64 every4th_scalar(u8 *d, const u8 *s, u64 n)
+{
+    u32 *to4 = (u32 *)d;
+    const u32 *from4 = (const u32 *)s;
+
+    for (n /= 16; n; n--, from4 += 4)
+        *to4++ = *from4;
+    return 0;
+}
+
+/* Four bytes of each pixel to four planes. */
+SCALAR static u64 planes_scalar(u8 *d, const u8 *s, u64 n)
+{
+    n /= 4;
+    for (u64 i = 0; i < n; i++, s += 4)
+        d[i] = s[0], d[n + i] = s[1], d[2 * n + i] = s[2], d[3 * n + i] = s[3];
+    return 0;
+}
+
+SCALAR static u64 look_up_scalar(u8 *d, const u8 *s, u64 n)
+{
+    for (u64 i = 0; i < n; i++)
+        d[i] = s[s[i]];
+    return 0;
+}
+
+SCALAR static u64 digits_scalar(u8 *d, const u8 *s, u64 n)
+{
+    for (u64 i = 0; i < n; i++)
+        d[i] = s[s[i] & 15];
+    return 0;
+}
+
+SCALAR static u64 dot16_scalar(u8 *d, const u8 *s, u64 n)
+{
+    const short *x = (const short *)s, *y = (const short *)d;
+    u32 sum = 0;
+
+    for (n /= 2; n; n--)
+        sum += (u32)(*x++ * *y++);
+    return sum;
+}
+
 /* --- vector forms: a0 d, a1 s, a2 n --- */
 
 __asm__(
@@ -159,11 +202,25 @@ __asm__(
     " vsetvli t0, zero, e32, m4, ta, ma\n vmv.s.x v16, t1\n vredmin.vs v16, v8, v16\n vmv.x.s a0, v16\n ret\n"
     "blend_vector: li t1, 100\n1: vsetvli t0, a2, e8, m8, ta, mu\n vle8.v v8, (a1)\n vle8.v v16, (a0)\n vmsgtu.vx v0, v8, t1\n vmerge.vvm v16, v16, v8, v0\n"
     " vse8.v v16, (a0)\n sub a2, a2, t0\n add a0, a0, t0\n add a1, a1, t0\n bnez a2, 1b\n ret\n"
+    "store_where_vector: li t1, 100\n1: vsetvli t0, a2, e8, m8, ta, ma\n vle8.v v8, (a1)\n vmsgtu.vx v0, v8, t1\n vse8.v v8, (a0), v0.t\n"
+    " sub a2, a2, t0\n add a0, a0, t0\n add a1, a1, t0\n bnez a2, 1b\n ret\n"
+    "every4th_vector: srli a2, a2, 4\n li t1, 16\n1: vsetvli t0, a2, e32, m4, ta, ma\n vlse32.v v8, (a1), t1\n sub a2, a2, t0\n slli t2, t0, 4\n add a1, a1, t2\n"
+    " vse32.v v8, (a0)\n slli t2, t0, 2\n add a0, a0, t2\n bnez a2, 1b\n ret\n"
+    "planes_vector: srli a2, a2, 2\n add a3, a0, a2\n add a4, a3, a2\n add a5, a4, a2\n1: vsetvli t0, a2, e8, m2, ta, ma\n vlseg4e8.v v8, (a1)\n sub a2, a2, t0\n"
+    " slli t2, t0, 2\n add a1, a1, t2\n vse8.v v8, (a0)\n vse8.v v10, (a3)\n vse8.v v12, (a4)\n vse8.v v14, (a5)\n add a0, a0, t0\n add a3, a3, t0\n"
+    " add a4, a4, t0\n add a5, a5, t0\n bnez a2, 1b\n ret\n"
+    "look_up_vector: mv a3, a1\n1: vsetvli t0, a2, e8, m4, ta, ma\n vle8.v v8, (a1)\n vluxei8.v v16, (a3), v8\n vse8.v v16, (a0)\n"
+    " sub a2, a2, t0\n add a0, a0, t0\n add a1, a1, t0\n bnez a2, 1b\n ret\n"
+    "digits_vector: vsetivli zero, 16, e8, m1, ta, ma\n vle8.v v4, (a1)\n1: vsetvli t0, a2, e8, m1, ta, ma\n vle8.v v8, (a1)\n vand.vi v8, v8, 15\n vrgather.vv v16, v4, v8\n"
+    " vse8.v v16, (a0)\n sub a2, a2, t0\n add a0, a0, t0\n add a1, a1, t0\n bnez a2, 1b\n ret\n"
+    "dot16_vector: srli a2, a2, 1\n vsetvli t0, zero, e32, m4, ta, ma\n vmv.v.i v8, 0\n1: vsetvli t0, a2, e16, m2, tu, ma\n vle16.v v2, (a1)\n vle16.v v4, (a0)\n"
+    " vwmacc.vv v8, v2, v4\n sub a2, a2, t0\n slli t2, t0, 1\n add a1, a1, t2\n add a0, a0, t2\n bnez a2, 1b\n"
+    " vsetvli t0, zero, e32, m4, ta, ma\n vmv.s.x v16, zero\n vredsum.vs v16, v8, v16\n vmv.x.s a0, v16\n slli a0, a0, 32\n srli a0, a0, 32\n ret\n"
     ".option pop\n");
 
 typedef u64 function(u8 *d, const u8 *s, u64 n);
 function copy_vector, copy_m1_vector, fill_vector, length_vector, compare_vector, axpy_float_vector, axpy_double_vector, dot_vector, sum_vector, min_vector,
-    blend_vector;
+    blend_vector, store_where_vector, every4th_vector, planes_vector, look_up_vector, digits_vector, dot16_vector;
 
 static const struct pair {
     const char *name;
@@ -188,7 +245,14 @@ static const struct pair {
     { "dot product float, 20 elements", dot_scalar, dot_vector, 80, 5000, 0 },
     { "int sum, 16 KiB", sum_scalar, sum_vector, BYTES, 100, 1 },
     { "int min, 16 KiB", min_scalar, min_vector, BYTES, 100, 1 },
+    { "int sum, 20 elements", sum_scalar, sum_vector, 80, 10000, 1 },
     { "copy where greater, 16 KiB", blend_scalar, blend_vector, BYTES, 20, 0 },
+    { "store where greater, 16 KiB", blend_scalar, store_where_vector, BYTES, 20, 0 },
+    { "every 4th word, 16 KiB", every4th_scalar, every4th_vector, BYTES, 50, 0 },
+    { "bytes to four planes, 16 KiB", planes_scalar, planes_vector, BYTES, 10, 0 },
+    { "look-up in memory, 16 KiB", look_up_scalar, look_up_vector, BYTES, 10, 0 },
+    { "look-up in a register, 16 KiB", digits_scalar, digits_vector, BYTES, 10, 0 },
+    { "dot product of shorts, 16 KiB", dot16_scalar, dot16_vector, BYTES, 50, 1 },
 };
 
 /* Strings and equal buffers for what wants them; small numbers are normal floats and ints alike. */

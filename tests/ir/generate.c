@@ -354,6 +354,12 @@ static void make_transfer(struct generator *g)
     ir_value address = ir_binary_imm(g->b, IR_ADD, pointer(g), (s64)pick(g, 512) - 256);
     ir_value what = ir_const(g->b, IR_I64, (s64)(1u << size | place << 16 | (u64)is_load << 32 | (u64)part << 33 | (u64)element << 34));
 
+    if (pick(g, 3) == 0) {
+        element = MIN(element, size);
+        what = ir_const(g->b, IR_I64, (s64)(1u << size | place << 16 | (u64)is_load << 32 | (u64)part << 33 | (u64)element << 34 | (u64)1 << 36));
+        ir_vector_transfer_masked(g->b, is_load, &machine_transfer, size, place, element, part, address, what);
+        return;
+    }
     if (part)
         (is_load ? ir_vector_load_part : ir_vector_store_part)(g->b, &machine_transfer, size, place, element, address, what);
     else

@@ -467,19 +467,22 @@ static u64 maybe_leave(void *vcpu, u64 x, u64 y, u64 z, u64 w)
 static u64 transfer(void *vcpu, u64 address, u64 what)
 {
     struct machine *m = vcpu;
-    unsigned bytes = what & 0xffff, place = what >> 16 & 0xffff;
-    bool is_load = what >> 32 & 1;
+    unsigned bytes = what & 0xffff, place = what >> 16 & 0xffff, element = what >> 34 & 3;
+    bool is_load = what >> 32 & 1, masked = what >> 36 & 1;
+    u8 mask[IR_VECTOR_FILE / 8];
+
     spoil();
-
+    memcpy(mask, m->state.v, sizeof(mask));
     if (what >> 33 & 1)
-        bytes = (unsigned)MIN(bytes, m->state.length << (what >> 34 & 3));
-
+        bytes = (unsigned)MIN(bytes, m->state.length << element);
     if (place + bytes > sizeof m->state.v)
         return 0; /* a damaged block (faults.c) */
     for (unsigned i = 0; i < bytes; i++)
-        if (!may(page_of(address + i), !is_load))
+        if ((!masked || mask[i >> element >> 3] >> (i >> element & 7) & 1) && !may(page_of(address + i), !is_load))
             return trap(m, address + i, (s64)(m->host.pc - m->host.pc_page), 2);
     for (unsigned i = 0; i < bytes; i++) {
+        if (masked && !(mask[i >> element >> 3] >> (i >> element & 7) & 1))
+            continue;
         fill(m, address + i);
         if (is_load)
             m->state.v[place + i] = (u8)read_bytes(m, address + i, IR_MEM_8);

@@ -1,6 +1,7 @@
 /*
  * tests/jit/vector_types.c - blocks of vector code without vsetvli, entered with ever other vtype and vl: what was assumed when they were translated
- * mostly does not hold; what they do to FS does not depend on that. Also stores and loads of every length behind vsetvli: no byte beside them changes.
+ * mostly does not hold; what they do to FS does not depend on that. Also stores and loads of every length behind vsetvli, all of it and under masks:
+ * no byte beside them changes.
  */
 #include "tests/jit/lib.h"
 
@@ -35,11 +36,15 @@ __asm__(
     ".macro transfer name, bits, lmul\n"
     "\\name: vl8re8.v v8, (a3)\n1: vsetvli t0, a2, e\\bits, \\lmul, ta, ma\n vle\\bits\\().v v8, (a1)\n vse\\bits\\().v v8, (a0)\n la a5, c\n vs8r.v v8, (a5)\n mv a0, t0\n ret\n"
     ".endm\n"
+    ".macro masked name, bits, lmul\n"
+    "\\name: vl8re8.v v8, (a3)\n vl1re8.v v0, (a4)\n1: vsetvli t0, a2, e\\bits, \\lmul, ta, mu\n vle\\bits\\().v v8, (a1), v0.t\n vse\\bits\\().v v8, (a0), v0.t\n"
+    " la a5, c\n vs8r.v v8, (a5)\n mv a0, t0\n ret\n.endm\n"
+    "masked masked8, 8, m8\nmasked masked16, 16, m4\nmasked masked32, 32, m2\nmasked masked64, 64, m8\nmasked masked8_1, 8, m1\n"
     "transfer transfer8, 8, m8\ntransfer transfer16, 16, m4\ntransfer transfer32, 32, m2\ntransfer transfer64, 64, m8\ntransfer transfer8_1, 8, m1\n"
     ".option pop\n");
 u64 compute(const u8 *x, const u8 *y, u64 avl, u64 vtype, u64 number), dirty(u64 avl);
-typedef u64 transfer(u8 *to, const u8 *from, u64 count, const u8 *before);
-transfer transfer8, transfer16, transfer32, transfer64, transfer8_1;
+typedef u64 transfer(u8 *to, const u8 *from, u64 count, const u8 *before, const u8 *mask);
+transfer transfer8, transfer16, transfer32, transfer64, transfer8_1, masked8, masked16, masked32, masked64, masked8_1;
 
 static u64 element(const u8 *p, u64 i, u64 bytes)
 {
@@ -67,18 +72,24 @@ static void check_types(u64 round)
 /* Guards around the destination, and registers behind vl, keep what they had. */
 static void check_transfer(u64 round)
 {
-    static transfer *const all[] = { transfer8, transfer16, transfer32, transfer64, transfer8_1 };
+    static transfer *const all[] = { transfer8, transfer16, transfer32, transfer64, transfer8_1 },
+                    *const masked[] = { masked8, masked16, masked32, masked64, masked8_1 };
     static const u8 size[] = { 1, 2, 4, 8, 1 }, longest[] = { 128, 64, 32, 128, 16 };
-    u64 which = next() % 5, count = next() % 4 ? next() % (longest[which] / size[which] + 1) : next() % 5, at = next() % 100, other = next() % 100;
+    u64 which = next() % 5, count = next() % 4 ? next() % (longest[which] / size[which] + 1) : next() % 5, at = next() % 100, other = next() % 100,
+        some = next() % 2;
+    u8 mask[16];
 
     for (u64 i = 0; i < sizeof(to); i++)
         to[i] = (u8)i, from[i] = (u8)next();
-    u64 bytes = all[which](to + at, from + other, count, a) * size[which];
+    for (u64 i = 0; i < sizeof(mask); i++)
+        mask[i] = some ? (u8)(next() | (next() & 0x3c)) : 0xff;
+    u64 bytes = (some ? masked : all)[which](to + at, from + other, count, a, mask) * size[which];
+#define TAKEN(i) ((i) < bytes && mask[(i) / size[which] / 8] >> (i) / size[which] % 8 & 1)
     for (u64 i = 0; i < sizeof(to); i++)
-        if (to[i] != (i >= at && i < at + bytes ? from[other + i - at] : (u8)i))
+        if (to[i] != (i >= at && TAKEN(i - at) ? from[other + i - at] : (u8)i))
             fail("transfer", round << 32 | i, which << 32 | count, at << 32 | other);
     for (u64 i = 0; i < BYTES; i++)
-        if (c[i] != (i < bytes ? from[other + i] : a[i]))
+        if (c[i] != (TAKEN(i) ? from[other + i] : a[i]))
             fail("registers", round << 32 | i, which << 32 | count, at << 32 | other);
 }
 
