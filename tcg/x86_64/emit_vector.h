@@ -21,6 +21,7 @@ struct vec {
     u32 wide;       /* SSE_256 or 0 */
     unsigned off;   /* of the chunk */
     bool some, masked; /* IR_VECTOR_SOME, IR_VECTOR_MASKED */
+    bool counted; /* what lanes are taken is a number of the first ones, not bits */
     x86_fixup done[IR_VECTOR_FILE / 16]; /* jumps to the end, where no lanes are left */
     u32 done_count;
 };

@@ -97,14 +97,50 @@ static void spread_bits(const struct vec *v, unsigned d, enum host_reg bits)
     x86_imm8(v->c, 0xa0);
 }
 
+/* Lanes of d become all ones below the count in a general register, at most those of the chunk, else zeros. */
+static void spread_count(const struct vec *v, unsigned d, enum host_reg count)
+{
+    static const struct {
+        u32 broadcast, greater;
+        size_t numbers;
+    } rows[] = {
+        { SSE_PBROADCASTB, SSE_PCMPGTB, offsetof(struct x86_constants, number8) }, { SSE_PBROADCASTW, SSE_PCMPGTW, offsetof(struct x86_constants, number16) },
+        { SSE_PBROADCASTD, SSE_PCMPGTD, offsetof(struct x86_constants, number32) }, { SSE_PBROADCASTD, SSE_PCMPGTD, offsetof(struct x86_constants, number64) },
+    };
+
+    x86_sse_rr(v->c, v->vex, SSE_MOVD, d, 0, count);
+    if (v->vex) {
+        x86_sse_rr(v->c, true, rows[v->lane].broadcast | v->wide, d, 0, d);
+    } else {
+        if (v->lane == 0)
+            x86_sse_rr(v->c, false, SSE_PUNPCKLBW, d, 0, d);
+        if (v->lane <= 1) {
+            x86_sse_rr(v->c, false, SSE_PSHUFLW, d, 0, d);
+            x86_imm8(v->c, 0);
+        }
+        x86_sse_rr(v->c, false, SSE_PSHUFD, d, 0, d);
+        x86_imm8(v->c, 0);
+    }
+    with_constant(v, rows[v->lane].greater, d, rows[v->lane].numbers);
+}
+
+/* What take_lanes has said. */
+static void spread_taken(const struct vec *v, unsigned d, enum host_reg taken)
+{
+    if (v->counted)
+        spread_count(v, d, taken);
+    else
+        spread_bits(v, d, taken);
+}
+
 /* d becomes `result` where the lanes that are taken are. */
-static void blend(const struct vec *v, unsigned d, unsigned result, unsigned temp, enum host_reg bits)
+static void blend(const struct vec *v, unsigned d, unsigned result, unsigned temp, enum host_reg taken)
 {
     if (v->e->features.masks) {
         x86_move_k1_rr(v->c, v->wide, v->lane, d, result);
         return;
     }
-    spread_bits(v, temp, bits);
+    spread_taken(v, temp, taken);
     if (!v->vex) { /* what differs and is not taken changes back */
         rr(v, SSE_PXOR, d, d, result);
         rr(v, SSE_PANDN, temp, temp, d);
@@ -151,13 +187,16 @@ static void keep_first(const struct vec *v)
     x86_mov_rr(v->c, false, RCX, RAX);
 }
 
-/* rcx, k1: the lanes of the chunk that are computed. */
+/* k1, or rcx, bits or a count: the lanes of the chunk that are computed. */
 static void take_lanes(struct vec *v)
 {
     unsigned first = v->off >> v->lane, count = in_chunk(v, v->at.bytes) >> v->lane;
 
+    v->counted = v->some && !v->masked && !v->e->features.masks;
     if (v->some)
-        count_left(v, RAX, 0, first, count);
+        count_left(v, v->counted ? RCX : RAX, 0, first, count);
+    if (v->counted)
+        return;
     if (v->masked)
         x86_mov_rm(v->c, false, RCX, file(v, first / 8));
     else
@@ -214,7 +253,7 @@ static void load_zeroed(const struct vec *v, unsigned d, struct x86_mem from)
 /* X0, X1, X2: the chunk's operands; X2 is the destination before, of multiply-adds. */
 static void load_operands(const struct vec *v, bool is_scalar)
 {
-    spread_bits(v, X3, RCX);
+    spread_taken(v, X3, RCX);
     load_zeroed(v, X0, file(v, v->at.s2 + v->off));
     load_zeroed(v, X1, is_scalar ? scalar_aside(v) : file(v, v->at.s1 + v->off));
     if (v->kind >= IR_VECTOR_FMACC && v->kind <= IR_VECTOR_FNMSUB)
@@ -273,7 +312,7 @@ void x86_vec_first_of_some(struct tcg_engine *e)
     x86_fix8(c, inside);
 }
 
-/* --- vld of a part without masks: moves of 16, 8, 4, 2 bytes from the begin and, overlapping, up to the end --- */
+/* --- a short vld of a part without masks: moves of 8, 4, 2 bytes from the begin and, overlapping, up to the end; a vst --- */
 
 struct part {
     struct tcg_engine *e;
@@ -324,30 +363,6 @@ static void move_small(const struct part *p, unsigned width, bool from_end, s32 
         x86_mov_rm(&p->e->code, true, RDX, aside);
 }
 
-/* 16 bytes and more, up to `most`. */
-static void load_long(struct part *p, unsigned most)
-{
-    struct x86_code *c = &p->e->code;
-    x86_fixup last[IR_VECTOR_FILE / 16], small;
-    u32 count = 0;
-
-    x86_alu_ri(c, X86_CMP, false, RAX, 16);
-    small = x86_jcc(c, CC_B);
-    for (unsigned off = 0; off < most; off += 16) {
-        if (off) {
-            x86_alu_ri(c, X86_CMP, false, RAX, (s32)off + 16);
-            last[count++] = x86_jcc(c, CC_B);
-        }
-        move_one(p, 16, false, (s32)off);
-    }
-    leave_part(p);
-    while (count)
-        x86_fix(last[--count], c->p);
-    move_one(p, 16, true, -16);
-    leave_part(p);
-    x86_fix(small, c->p);
-}
-
 /* `width` to 2 * `width` - 1 bytes. */
 static void load_short(struct part *p, unsigned width)
 {
@@ -363,10 +378,9 @@ static void load_short(struct part *p, unsigned width)
     x86_fix(less, c->p);
 }
 
+/* Fewer than 16 bytes. */
 static void load_part(struct part *p, unsigned bytes, unsigned least)
 {
-    if (bytes >= 16)
-        load_long(p, bytes);
     for (unsigned width = 8; width >= least; width /= 2)
         if (width <= bytes)
             load_short(p, width);
@@ -408,17 +422,17 @@ static void copy_part(struct tcg_engine *e, const struct ir_op *op)
         x86_fix(p.done[--p.done_count], e->code.p);
 }
 
-/* With AVX2 memory may be read behind the last element, where that was checked, and loads make whole chunks of the file, which later loads like better. */
+/* Memory may be read behind the last element, where that was checked, and loads make whole chunks of the file, which later loads like better. */
 static bool moves_chunks(const struct tcg_engine *e, const struct ir_op *op)
 {
-    return e->features.masks || (e->features.vex && op->code == IR_VLD && ir_vector_bytes(op->aux) >= 16);
+    return e->features.masks || (op->code == IR_VLD && ir_vector_bytes(op->aux) >= 16);
 }
 
 /* Guest bytes behind the last element are not written. */
 void x86_vec_move_part(struct tcg_engine *e, const struct ir_op *op)
 {
-    unsigned bytes = ir_vector_bytes(op->aux), place = ir_vector_at(op->aux), width = bytes >= 32 ? 32 : 16;
-    struct vec v = { .e = e, .c = &e->code, .vex = true, .width = width, .wide = width == 32 ? SSE_256 : 0 };
+    unsigned bytes = ir_vector_bytes(op->aux), place = ir_vector_at(op->aux), width = bytes >= 32 && e->features.vex ? 32 : 16;
+    struct vec v = { .e = e, .c = &e->code, .vex = e->features.vex, .width = width, .wide = width == 32 ? SSE_256 : 0, .counted = !e->features.masks };
     const u8 *ones = e->buffer->write + e->stubs.constants + offsetof(struct x86_constants, box) + 4;
 
     if (!moves_chunks(e, op)) {
@@ -429,18 +443,18 @@ void x86_vec_move_part(struct tcg_engine *e, const struct ir_op *op)
         struct x86_mem memory = x86_mem(RCX, (s32)v.off);
 
         count_left(&v, RAX, ir_vector_element(op->aux), v.off, in_chunk(&v, bytes));
-        x86_sse_rc(v.c, true, SSE_BZHI, RAX, RAX, ones);
-        x86_note(e);
         load(&v, X0, place);
         if (e->features.masks) {
+            x86_sse_rc(v.c, true, SSE_BZHI, RAX, RAX, ones);
+            x86_note(e);
             x86_sse_rr(v.c, true, SSE_KMOVD, 1, 0, RAX);
             x86_move_k1_rm(v.c, v.wide, 0, op->code == IR_VST, X0, memory);
         } else {
-            x86_sse_rm(v.c, true, SSE_MOVDQU | v.wide, X1, 0, memory);
+            x86_sse_rm(v.c, v.vex, SSE_MOVDQU | v.wide, X1, 0, memory);
             blend(&v, X0, X1, X2, RAX);
         }
         if (op->code == IR_VLD)
-            x86_sse_rm(v.c, true, SSE_MOVDQU_STORE | v.wide, X0, 0, file(&v, place + v.off));
+            x86_sse_rm(v.c, v.vex, SSE_MOVDQU_STORE | v.wide, X0, 0, file(&v, place + v.off));
     }
     x86_vec_done(&v);
 }

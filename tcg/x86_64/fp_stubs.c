@@ -57,6 +57,10 @@ static void place_constants(struct tcg_engine *e)
     for (unsigned i = 0; i < 32; i++) {
         k.spread[i] = (u8)(i / 8);
         k.reversed[i % 16] = (u8)(15 - i % 16);
+        k.number8[i] = (u8)i;
+        k.number16[i / 2] = (u16)(i / 2);
+        k.number32[i / 4] = i / 4;
+        k.number64[i / 4] = i / 8;
         k.lane_bit8[i] = (u8)(1 << i % 8);
         k.lane_bit16[i / 2] = (u16)(1 << i / 2);
         k.lane_bit32[i / 4] = 1u << i / 4;
