@@ -23,6 +23,8 @@ struct throttle_limits {
 /* No limits, bursts of one second. */
 struct throttle_limits throttle_limits_none(void);
 bool throttle_limits_any(const struct throttle_limits *limits);
+/* By the name that QMP's ThrottleLimits gives a limit. False: there is no such limit. */
+bool throttle_limits_set(struct throttle_limits *limits, const char *name, s64 value);
 /* Whether they make sense together. */
 bool throttle_limits_check(const struct throttle_limits *limits, GError **error);
 

@@ -73,17 +73,21 @@ static char *get_limits(struct vm_object *object, const struct vm_property *prop
     return text;
 }
 
+bool throttle_limits_set(struct throttle_limits *limits, const char *name, s64 value)
+{
+    for (unsigned i = 0; i < ARRAY_SIZE(limit_fields); i++)
+        if (strcmp(limit_fields[i].name, name) == 0) {
+            *field(limits, i) = value;
+            return true;
+        }
+    return false;
+}
+
 static bool set_one(struct throttle_limits *limits, const char *name, struct json_object *value, GError **error)
 {
-    for (unsigned i = 0; i < ARRAY_SIZE(limit_fields); i++) {
-        if (strcmp(limit_fields[i].name, name) != 0)
-            continue;
-        if (!json_object_is_type(value, json_type_int))
-            return error_set(error, "Invalid parameter type for 'limits.%s', expected: integer", name);
-        *field(limits, i) = json_object_get_int64(value);
-        return true;
-    }
-    return error_set(error, "Parameter 'limits.%s' is unexpected", name);
+    if (!throttle_limits_set(limits, name, json_object_get_int64(value)))
+        return error_set(error, "Parameter 'limits.%s' is unexpected", name);
+    return json_object_is_type(value, json_type_int) || error_set(error, "Invalid parameter type for 'limits.%s', expected: integer", name);
 }
 
 static bool set_all(struct throttle_limits *limits, struct json_object *json, GError **error)

@@ -3,6 +3,7 @@
 #define TOOLS_IMG_H
 
 #include "block/node.h"
+#include "tools/object.h"
 #include <getopt.h>
 #include <json-c/json.h>
 
@@ -13,11 +14,14 @@ struct img {
     char **argv;
     const char *format; /* -f */
     bool quiet, image_opts, force_share, progress, json;
+    struct tool_objects *objects; /* --object */
+    bool helped; /* an option asked for help, and that is all */
 };
 
 /* Each returns the exit status. */
 int img_amend(struct img *img);
 int img_bench(struct img *img);
+int img_bitmap(struct img *img);
 int img_check(struct img *img);
 int img_commit(struct img *img);
 int img_compare(struct img *img);
@@ -50,17 +54,18 @@ void img_print_json(struct json_object *object);
 
 /* --- arguments --- */
 
-/* Long options that several commands have, and the first number that is left to a command. */
-enum { IMG_OPT_IMAGE_OPTS = 256, IMG_OPT_OUTPUT, IMG_OPT_OWN };
+/* Long options that several commands have, and the first number that is left to a command. All commands have --object. */
+enum { IMG_OPT_IMAGE_OPTS = 256, IMG_OPT_OUTPUT, IMG_OPT_OBJECT, IMG_OPT_OWN };
 #define IMG_FORMAT      { "format", required_argument, NULL, 'f' }
 #define IMG_FORCE_SHARE { "force-share", no_argument, NULL, 'U' }
 #define IMG_IMAGE_OPTS  { "image-opts", no_argument, NULL, IMG_OPT_IMAGE_OPTS }
+#define IMG_OBJECT      { "object", required_argument, NULL, IMG_OPT_OBJECT }
 #define IMG_OUTPUT      { "output", required_argument, NULL, IMG_OPT_OUTPUT }
 #define IMG_PROGRESS    { "progress", no_argument, NULL, 'p' }
 #define IMG_QUIET       { "quiet", no_argument, NULL, 'q' }
 #define IMG_CACHE(name, letter) { name, required_argument, NULL, letter }
 
-/* As getopt_long; notes those of above by itself. '?' after a message. */
+/* As getopt_long; notes those of above by itself, and makes objects. '?' after a message, or after help about objects (img->helped). */
 int img_option(struct img *img, const char *letters, const struct option *options);
 /* "Try ... --help", below a message. Returns 1. */
 int img_try_help(struct img *img);
@@ -88,6 +93,10 @@ struct img_disk {
 bool img_open_disk(struct img *img, const char *name, const char *format, unsigned flags, u32 perm, struct img_disk *disk);
 /* Flushes if it was written; false after a message. */
 bool img_close_disk(struct img_disk *disk, bool flush);
+
+/* convert --bitmaps. Whether the source's can be copied; and copying them. False after a message. */
+bool img_can_copy_bitmaps(struct block_node *source, bool skip_broken);
+bool img_copy_bitmaps(struct block_node *source, struct block_node *target);
 
 /* Options of a new image ("-o"), merged; and creating it. */
 struct img_create_options {

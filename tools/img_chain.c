@@ -136,7 +136,7 @@ int img_commit(struct img *img)
 {
     static const struct option options[] = {
         { "drop", no_argument, NULL, 'd' }, { "base", required_argument, NULL, 'b' }, { "rate-limit", required_argument, NULL, 'r' }, IMG_CACHE("cache", 't'),
-        IMG_FORMAT, IMG_IMAGE_OPTS, IMG_PROGRESS, IMG_QUIET, { 0 },
+        IMG_FORMAT, IMG_IMAGE_OPTS, IMG_PROGRESS, IMG_QUIET, IMG_OBJECT, { 0 },
     };
     struct commit c = { .img = img, .flags = BLOCK_OPEN_UNMAP };
     int o, status;
@@ -250,7 +250,7 @@ int img_rebase(struct img *img)
     static const struct option options[] = {
         { "backing", required_argument, NULL, 'b' }, { "backing-format", required_argument, NULL, 'B' }, { "backing-unsafe", no_argument, NULL, 'u' },
         { "compress", no_argument, NULL, 'c' }, IMG_CACHE("cache", 't'), IMG_CACHE("backing-cache", 'T'), IMG_FORMAT, IMG_FORCE_SHARE, IMG_IMAGE_OPTS, IMG_PROGRESS,
-        IMG_QUIET, { 0 },
+        IMG_QUIET, IMG_OBJECT, { 0 },
     };
     struct rebase r = { .img = img };
     struct img_disk disk = { 0 };
@@ -320,7 +320,7 @@ int img_amend(struct img *img)
     enum { FORCE = IMG_OPT_OWN };
     static const struct option options[] = {
         { "options", required_argument, NULL, 'o' }, { "force", no_argument, NULL, FORCE }, IMG_CACHE("cache", 't'), IMG_FORMAT, IMG_IMAGE_OPTS, IMG_PROGRESS,
-        IMG_QUIET, { 0 },
+        IMG_QUIET, IMG_OBJECT, { 0 },
     };
     struct img_create_options create = { 0 };
     struct img_disk disk = { 0 };

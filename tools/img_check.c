@@ -84,7 +84,7 @@ static bool parse_fix(const char *text, unsigned *fix)
 int img_check(struct img *img)
 {
     static const struct option options[] = {
-        { "repair", required_argument, NULL, 'r' }, IMG_CACHE("cache", 'T'), IMG_FORMAT, IMG_FORCE_SHARE, IMG_IMAGE_OPTS, IMG_OUTPUT, IMG_QUIET, { 0 },
+        { "repair", required_argument, NULL, 'r' }, IMG_CACHE("cache", 'T'), IMG_FORMAT, IMG_FORCE_SHARE, IMG_IMAGE_OPTS, IMG_OUTPUT, IMG_QUIET, IMG_OBJECT, { 0 },
     };
     struct qcow2_check check = { .report = print_line };
     struct img_disk disk = { 0 };
@@ -177,7 +177,7 @@ int img_resize(struct img *img)
 {
     enum { PREALLOC = IMG_OPT_OWN, SHRINK };
     static const struct option options[] = {
-        { "preallocation", required_argument, NULL, PREALLOC }, { "shrink", no_argument, NULL, SHRINK }, IMG_FORMAT, IMG_IMAGE_OPTS, IMG_QUIET, { 0 },
+        { "preallocation", required_argument, NULL, PREALLOC }, { "shrink", no_argument, NULL, SHRINK }, IMG_FORMAT, IMG_IMAGE_OPTS, IMG_QUIET, IMG_OBJECT, { 0 },
     };
     enum block_prealloc prealloc = BLOCK_PREALLOC_OFF;
     struct img_disk disk = { 0 };
@@ -296,7 +296,7 @@ int img_map(struct img *img)
 {
     static const struct option options[] = {
         { "start-offset", required_argument, NULL, 's' }, { "max-length", required_argument, NULL, 'l' }, IMG_FORMAT, IMG_FORCE_SHARE, IMG_IMAGE_OPTS,
-        IMG_OUTPUT, { 0 },
+        IMG_OUTPUT, IMG_OBJECT, { 0 },
     };
     struct img_disk disk = { 0 };
     u64 from = 0, length = UINT64_MAX;
@@ -405,7 +405,7 @@ int img_measure(struct img *img)
 {
     static const struct option options[] = {
         { "size", required_argument, NULL, 's' }, { "snapshot", required_argument, NULL, 'l' }, { "target-format", required_argument, NULL, 'O' }, IMG_FORMAT,
-        IMG_FORCE_SHARE, IMG_IMAGE_OPTS, IMG_OUTPUT, { 0 },
+        IMG_FORCE_SHARE, IMG_IMAGE_OPTS, IMG_OUTPUT, IMG_OBJECT, { 0 },
     };
     struct img_create_options create = { 0 };
     struct img_disk disk = { 0 };

@@ -147,6 +147,17 @@ int img_try_help(struct img *img)
     return 1;
 }
 
+static bool add_object(struct img *img, const char *text)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (!tool_object_add(&img->objects, img->graph, text, &img->helped, &error))
+        img_fail_error(g_steal_pointer(&error));
+    else if (!img->helped)
+        return true;
+    return false;
+}
+
 int img_option(struct img *img, const char *letters, const struct option *options)
 {
     for (;;) {
@@ -168,6 +179,10 @@ int img_option(struct img *img, const char *letters, const struct option *option
         case IMG_OPT_IMAGE_OPTS:
             img->image_opts = true;
             break;
+        case IMG_OPT_OBJECT:
+            if (add_object(img, optarg))
+                break;
+            return '?';
         case IMG_OPT_OUTPUT:
             img->json = !strcmp(optarg, "json");
             if (img->json || !strcmp(optarg, "human"))

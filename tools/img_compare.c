@@ -138,7 +138,7 @@ int img_compare(struct img *img)
 {
     static const struct option options[] = {
         { "a-format", required_argument, NULL, 'f' }, { "b-format", required_argument, NULL, 'F' }, { "strict", no_argument, NULL, 's' }, IMG_CACHE("cache", 'T'),
-        IMG_FORCE_SHARE, IMG_IMAGE_OPTS, IMG_PROGRESS, IMG_QUIET, { 0 },
+        IMG_FORCE_SHARE, IMG_IMAGE_OPTS, IMG_PROGRESS, IMG_QUIET, IMG_OBJECT, { 0 },
     };
     struct compare c = { .img = img };
     const char *second = NULL;
@@ -343,7 +343,7 @@ int img_bench(struct img *img)
         { "count", required_argument, NULL, 'c' }, { "depth", required_argument, NULL, 'd' }, { "offset", required_argument, NULL, 'o' },
         { "buffer-size", required_argument, NULL, 's' }, { "step-size", required_argument, NULL, 'S' }, { "write", no_argument, NULL, 'w' },
         { "aio", required_argument, NULL, 'i' }, { "native", no_argument, NULL, 'n' }, IMG_CACHE("cache", 't'), IMG_FORMAT, IMG_FORCE_SHARE, IMG_IMAGE_OPTS,
-        IMG_QUIET, { 0 },
+        IMG_QUIET, IMG_OBJECT, { 0 },
     };
     struct bench b = { .img = img, .count = 75000, .depth = 64, .size = 4096 };
     struct img_disk disk = { 0 };

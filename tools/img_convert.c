@@ -258,7 +258,7 @@ struct arguments {
     unsigned cache, source_cache;
     bool no_create, sparse_given, copy_range;
     u64 workers;
-    bool target_opts;
+    bool target_opts, bitmaps, skip_broken;
 };
 
 static bool open_sources(struct convert *c, struct arguments *a)
@@ -281,6 +281,23 @@ static bool open_sources(struct convert *c, struct arguments *a)
     }
     c->total = c->starts[count];
     return true;
+}
+
+/* Whether there is anything to copy them from, and anything to put them into. */
+static bool check_bitmaps(struct convert *c, struct arguments *a)
+{
+    struct qcow2_create q;
+
+    if (!a->bitmaps)
+        return true;
+    if (c->source_count > 1)
+        return img_fail("Copying bitmaps only possible with single source"), false;
+    if (!img_can_copy_bitmaps(c->sources[0].node, a->skip_broken))
+        return false;
+    if (a->no_create)
+        return true;
+    return (!strcmp(a->out_format, "qcow2") && (!img_fill_qcow2_options(a->create.options, "", &q, NULL) || q.version >= 3)) ||
+           (img_fail("Format driver '%s' does not support bitmaps", a->out_format), false);
 }
 
 static bool create_target(struct convert *c, struct arguments *a, const char *name)
@@ -317,6 +334,8 @@ static bool open_target(struct convert *c, struct arguments *a, const char *name
         c->target_zero = false;
     c->has_backing = block_backing(c->target.node) != NULL;
     c->unit = !strcmp(block_driver_name(c->target.node), "qcow2") ? qcow2_info(c->target.node).cluster_size : CHUNK;
+    if (a->bitmaps && (!img_is_qcow2(c->target.node) || qcow2_info(c->target.node).version < 3))
+        return img_fail("Format driver '%s' does not support bitmaps", block_driver_name(c->target.node)), false;
     if (c->compress && strcmp(block_driver_name(c->target.node), "qcow2"))
         return img_fail("Compression not supported for this file format"), false;
     return true;
@@ -333,10 +352,10 @@ static int run(struct convert *c, struct arguments *a)
         return !ok;
     if (c->img->argc - optind < 2)
         return img_fail("Must specify image file name");
-    if (!img_operands(c->img, 2, MAX_SOURCES + 1) || !open_sources(c, a) || !create_target(c, a, name) || !open_target(c, a, name))
+    if (!img_operands(c->img, 2, MAX_SOURCES + 1) || !open_sources(c, a) || !check_bitmaps(c, a) || !create_target(c, a, name) || !open_target(c, a, name))
         return 1;
     img_progress(c->img, 0, c->total);
-    if (copy(c, (unsigned)a->workers) < 0)
+    if (copy(c, (unsigned)a->workers) < 0 || (a->bitmaps && !img_copy_bitmaps(c->sources[0].node, c->target.node)))
         return 1;
     img_progress_end(c->img);
     return 0;
@@ -344,15 +363,16 @@ static int run(struct convert *c, struct arguments *a)
 
 static bool parse(struct convert *c, struct arguments *a)
 {
-    enum { TARGET_OPTS = IMG_OPT_OWN, TARGET_ZERO, SALVAGE };
+    enum { TARGET_OPTS = IMG_OPT_OWN, TARGET_ZERO, SALVAGE, BITMAPS, SKIP_BROKEN };
     static const struct option options[] = {
         { "source-format", required_argument, NULL, 'f' }, { "target-format", required_argument, NULL, 'O' }, { "target-format-options", required_argument, NULL, 'o' },
         { "snapshot", required_argument, NULL, 'l' }, { "backing", required_argument, NULL, 'b' }, { "backing-format", required_argument, NULL, 'F' },
         { "sparse-size", required_argument, NULL, 'S' }, { "no-create", no_argument, NULL, 'n' }, { "compress", no_argument, NULL, 'c' },
         { "parallel", required_argument, NULL, 'm' }, { "rate-limit", required_argument, NULL, 'r' }, { "oob-writes", no_argument, NULL, 'W' },
         { "copy-range-offloading", no_argument, NULL, 'C' }, { "target-image-opts", no_argument, NULL, TARGET_OPTS },
-        { "target-is-zero", no_argument, NULL, TARGET_ZERO }, { "salvage", no_argument, NULL, SALVAGE }, IMG_CACHE("source-cache", 'T'), IMG_CACHE("target-cache", 't'),
-        IMG_FORCE_SHARE, IMG_IMAGE_OPTS, IMG_PROGRESS, IMG_QUIET, { 0 },
+        { "target-is-zero", no_argument, NULL, TARGET_ZERO }, { "salvage", no_argument, NULL, SALVAGE },
+        { "bitmaps", no_argument, NULL, BITMAPS }, { "skip-broken-bitmaps", no_argument, NULL, SKIP_BROKEN }, IMG_CACHE("source-cache", 'T'), IMG_CACHE("target-cache", 't'),
+        IMG_FORCE_SHARE, IMG_IMAGE_OPTS, IMG_PROGRESS, IMG_QUIET, IMG_OBJECT, { 0 },
     };
     int o;
 
@@ -370,6 +390,8 @@ static bool parse(struct convert *c, struct arguments *a)
         case TARGET_OPTS: a->target_opts = true; break;
         case TARGET_ZERO: c->target_zero = true; break;
         case SALVAGE: c->salvage = true; break;
+        case BITMAPS: a->bitmaps = true; break;
+        case SKIP_BROKEN: a->skip_broken = true; break;
         case 'o':
             if (a->text_count < ARRAY_SIZE(a->texts))
                 a->texts[a->text_count++] = optarg;
@@ -402,6 +424,8 @@ static bool parse(struct convert *c, struct arguments *a)
             return false;
         }
     }
+    if (a->skip_broken && !a->bitmaps)
+        return img_fail("Use of --skip-broken-bitmaps requires --bitmaps"), false;
     if (a->copy_range && a->sparse_given)
         return img_fail("Cannot enable copy offloading when -S is used"), false;
     if (c->target_zero && !a->no_create)

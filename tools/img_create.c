@@ -339,7 +339,7 @@ int img_create(struct img *img)
 {
     static const struct option options[] = {
         { "options", required_argument, NULL, 'o' }, { "backing", required_argument, NULL, 'b' }, { "backing-format", required_argument, NULL, 'B' },
-        { "backing-unsafe", no_argument, NULL, 'u' }, IMG_FORMAT, IMG_QUIET, { 0 },
+        { "backing-unsafe", no_argument, NULL, 'u' }, IMG_FORMAT, IMG_QUIET, IMG_OBJECT, { 0 },
     };
     struct img_create_options o = { 0 };
     const char *format, *texts[64];

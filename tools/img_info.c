@@ -328,7 +328,7 @@ int img_info(struct img *img)
 {
     enum { CHAIN = IMG_OPT_OWN };
     static const struct option options[] = {
-        { "backing-chain", no_argument, NULL, CHAIN }, IMG_CACHE("cache", 't'), IMG_FORMAT, IMG_FORCE_SHARE, IMG_IMAGE_OPTS, IMG_OUTPUT, { 0 },
+        { "backing-chain", no_argument, NULL, CHAIN }, IMG_CACHE("cache", 't'), IMG_FORMAT, IMG_FORCE_SHARE, IMG_IMAGE_OPTS, IMG_OUTPUT, IMG_OBJECT, { 0 },
     };
     struct chain chain = { 0 };
     bool ok;

@@ -12,10 +12,12 @@ struct command {
 static const struct command commands[] = {
     { "amend", "[-p] [-q] [-f FMT] -o OPTIONS FILE", "change options of an image", img_amend },
     { "bench", "[-c COUNT] [-d DEPTH] [-f FMT] [-n] [-o OFFSET] [-q] [-s SIZE] [-S STEP] [-t CACHE] [-w] FILE", "time requests", img_bench },
+    { "bitmap", "[-f FMT] { --add [-g SIZE] | --remove | --remove-all | --clear | --enable | --disable | --merge SOURCE [-b FILE [-F FMT]] }... FILE [BITMAP]",
+      "make, change or remove dirty bitmaps of an image", img_bitmap },
     { "check", "[-q] [-f FMT] [--output=human|json] [-r leaks|all] [-U] FILE", "look for errors, and mend them", img_check },
     { "commit", "[-q] [-f FMT] [-t CACHE] [-b BASE] [-d] [-r RATE] [-p] FILE", "write what an image has into its backing file", img_commit },
     { "compare", "[-f FMT] [-F FMT] [-T CACHE] [-p] [-q] [-s] [-U] FILE1 FILE2", "compare the content of two images", img_compare },
-    { "convert", "[-c] [-p] [-q] [-n] [-f FMT] [-t CACHE] [-T CACHE] [-O FMT] [-b BACKING [-F FMT]] [-o OPTIONS] [-l SNAPSHOT] [-S SIZE] [-m N] [-r RATE] [-W] [--target-is-zero] FILE... OUTPUT",
+    { "convert", "[-c] [-p] [-q] [-n] [-f FMT] [-t CACHE] [-T CACHE] [-O FMT] [-b BACKING [-F FMT]] [-o OPTIONS] [-l SNAPSHOT] [--bitmaps [--skip-broken-bitmaps]] [-S SIZE] [-m N] [-r RATE] [-W] [--target-is-zero] FILE... OUTPUT",
       "copy an image into another format", img_convert },
     { "create", "[-q] [-f FMT] [-b BACKING [-B FMT]] [-u] [-o OPTIONS] FILE [SIZE]", "make a new image", img_create },
     { "dd", "[-U] [-f FMT] [-O FMT] [bs=SIZE] [count=N] [skip=N] if=FILE of=FILE", "copy blocks into a new image", img_dd },
@@ -34,6 +36,7 @@ static void print_help(void)
         printf("  %-9s %s\n            mynah-img %s %s\n", commands[i].name, commands[i].help, commands[i].name, commands[i].syntax);
     printf("\nFMT is raw or qcow2 (guessed when it is left out), RATE bytes a second, CACHE none, writeback, writethrough, directsync or unsafe.\n"
            "Sizes take k, M, G, T, P or E. --image-opts, where FILE is given, reads it as options: driver=qcow2,file.filename=a.qcow2.\n"
+           "--object, of every command, makes what those refer to: --object throttle-group,id=slow,x-bps-total=1048576; --object help lists the kinds.\n"
            "-U does not lock the image: what is read may be half written. 'mynah-img COMMAND --help' shows one command.\n"
            "Example: mynah-img create -f qcow2 disk.qcow2 20G && mynah-img info disk.qcow2\n");
 }
@@ -57,6 +60,9 @@ static void run(void *opaque)
     struct run *run = opaque;
 
     run->status = run->command->run(&run->img);
+    if (run->img.helped)
+        run->status = 0;
+    tool_objects_destroy(run->img.objects);
 }
 
 static bool wants_help(int argc, char **argv)

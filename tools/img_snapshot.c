@@ -58,7 +58,7 @@ int img_snapshot(struct img *img)
 {
     static const struct option options[] = {
         { "list", no_argument, NULL, 'l' }, { "apply", required_argument, NULL, 'a' }, { "create", required_argument, NULL, 'c' },
-        { "delete", required_argument, NULL, 'd' }, IMG_FORMAT, IMG_FORCE_SHARE, IMG_IMAGE_OPTS, IMG_QUIET, { 0 },
+        { "delete", required_argument, NULL, 'd' }, IMG_FORMAT, IMG_FORCE_SHARE, IMG_IMAGE_OPTS, IMG_QUIET, IMG_OBJECT, { 0 },
     };
     g_autoptr(GError) error = NULL;
     struct img_disk disk = { 0 };

@@ -3,6 +3,7 @@
 #define TOOLS_IO_H
 
 #include "block/node.h"
+#include "tools/object.h"
 
 struct io {
     struct block_graph *graph;

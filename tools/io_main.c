@@ -20,6 +20,7 @@ static const char help[] =
     "  -t, --cache MODE     none, writeback, writethrough, directsync or unsafe\n"
     "  -d, --discard MODE   unmap or ignore\n"
     "  -i, --aio MODE       threads, native or io_uring\n"
+    "      --object OBJECT  what options refer to: throttle-group,id=slow,x-bps-total=1048576; help lists the kinds\n"
     "  -U, --force-share    do not lock the image; with -r\n"
     "  -h, --help           show this text\n"
     "  -V, --version        show the version\n\n"
@@ -78,7 +79,8 @@ void io_run_line(struct io *io, const char *line)
 
 struct run {
     struct io io;
-    GPtrArray *commands;
+    GPtrArray *commands, *object_texts;
+    struct tool_objects *objects;
     const char *file;
 };
 
@@ -98,10 +100,28 @@ static void interact(struct io *io)
     }
 }
 
+static bool make_objects(struct run *r)
+{
+    for (guint i = 0; i < r->object_texts->len; i++) {
+        g_autoptr(GError) error = NULL;
+        bool helped = false;
+
+        if (!tool_object_add(&r->objects, r->io.graph, r->object_texts->pdata[i], &helped, &error)) {
+            fprintf(stderr, "mynah-io: %s\n", error->message);
+            r->io.failed = true;
+        }
+        if (error || helped)
+            return false;
+    }
+    return true;
+}
+
 static void run(void *opaque)
 {
     struct run *r = opaque;
 
+    if (!make_objects(r))
+        return;
     if (r->file && !io_open(&r->io, r->file))
         return;
     for (unsigned i = 0; i < r->commands->len && !r->io.quit; i++)
@@ -140,12 +160,12 @@ static bool check_aio(const char *mode)
 
 static int parse(struct run *r, int argc, char **argv)
 {
-    enum { IMAGE_OPTS = 256 };
+    enum { IMAGE_OPTS = 256, OBJECT };
     static const struct option options[] = {
         { "help", no_argument, NULL, 'h' },        { "version", no_argument, NULL, 'V' },   { "cmd", required_argument, NULL, 'c' },
         { "format", required_argument, NULL, 'f' }, { "read-only", no_argument, NULL, 'r' }, { "nocache", no_argument, NULL, 'n' },
         { "cache", required_argument, NULL, 't' },  { "discard", required_argument, NULL, 'd' }, { "force-share", no_argument, NULL, 'U' },
-        { "image-opts", no_argument, NULL, IMAGE_OPTS }, { "copy-on-read", no_argument, NULL, 'C' },
+        { "image-opts", no_argument, NULL, IMAGE_OPTS }, { "object", required_argument, NULL, OBJECT }, { "copy-on-read", no_argument, NULL, 'C' },
         { "aio", required_argument, NULL, 'i' }, { "native-aio", no_argument, NULL, 'k' }, { "misalign", no_argument, NULL, 'm' }, { 0 },
     };
     int c;
@@ -158,6 +178,7 @@ static int parse(struct run *r, int argc, char **argv)
         case 'n': r->io.flags |= BLOCK_OPEN_DIRECT; break;
         case 'U': r->io.force_share = true; break;
         case 'C': r->io.copy_on_read = true; break;
+        case OBJECT: g_ptr_array_add(r->object_texts, optarg); break;
         case IMAGE_OPTS: r->io.image_opts = true; break;
         case 'd':
             if (!set_discard(&r->io, optarg))
@@ -193,7 +214,7 @@ static int parse(struct run *r, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-    struct run r = { .commands = g_ptr_array_new() };
+    struct run r = { .commands = g_ptr_array_new(), .object_texts = g_ptr_array_new() };
     g_autoptr(GError) error = NULL;
     int status = parse(&r, argc, argv);
 
@@ -205,10 +226,12 @@ int main(int argc, char **argv)
         }
         r.io.graph = block_graph_create(r.io.loop);
         block_loop_call(r.io.loop, run, &r);
+        tool_objects_destroy(r.objects);
         block_graph_destroy(r.io.graph);
         block_loop_destroy(r.io.loop);
         status = r.io.failed;
     }
     g_ptr_array_unref(r.commands);
+    g_ptr_array_unref(r.object_texts);
     return fflush(stdout) ? 1 : status;
 }

@@ -7,8 +7,7 @@
 #include <errno.h>
 #include <string.h>
 
-enum { MAX_BYTES = 32 << 20, MIN_GRANULARITY = 9, MAX_GRANULARITY = 31 };
-#define ENTRY_ALL_ONES BIT64(0)
+enum { MAX_BYTES = 32 << 20 };
 
 struct tracked {
     u64 flags_at;          /* in the file */
@@ -54,7 +53,7 @@ static bool take_clusters(struct qcow2 *s, u64 offset, u64 size)
 
 static bool covers(const struct qcow2 *s, u32 table_size, unsigned granularity, u64 size)
 {
-    return (u64)table_size * s->cluster_size * 8 >= (size >> granularity) + ((size & (BIT64(granularity) - 1)) != 0);
+    return (u64)table_size * s->cluster_size >= qcow2_bitmap_bytes(size, granularity);
 }
 
 static bool is_understood(const struct qcow2 *s, const u8 *e)
@@ -62,7 +61,7 @@ static bool is_understood(const struct qcow2 *s, const u8 *e)
     u64 offset = be64(e + ENTRY_TABLE), size = be32(e + ENTRY_TABLE_SIZE);
     unsigned granularity = e[ENTRY_GRANULARITY];
 
-    return e[ENTRY_TYPE] == BITMAP_TYPE_DIRTY && granularity >= MIN_GRANULARITY && granularity <= MAX_GRANULARITY &&
+    return e[ENTRY_TYPE] == BITMAP_TYPE_DIRTY && granularity >= BITMAP_MIN_GRANULARITY && granularity <= BITMAP_MAX_GRANULARITY &&
            (!be32(e + ENTRY_EXTRA) || be32(e + ENTRY_FLAGS) & BITMAP_EXTRA_IS_COMPATIBLE) && offset && !qcow2_in_cluster(s, offset) &&
            offset < INT64_MAX / 2 && size && size * s->cluster_size <= MAX_BYTES && covers(s, (u32)size, granularity, s->node->size);
 }
@@ -72,7 +71,7 @@ static bool load_chunk(struct qcow2 *s, struct tracked *t, u32 i)
     u8 *bits = t->bits + i * s->cluster_size;
     u64 at = t->table[i] & ENTRY_OFFSET;
 
-    if (t->table[i] & ~(ENTRY_OFFSET | ENTRY_ALL_ONES) || (at && (t->table[i] & ENTRY_ALL_ONES || qcow2_in_cluster(s, at))))
+    if (t->table[i] & ~(ENTRY_OFFSET | BITMAP_ENTRY_ONES) || (at && (t->table[i] & BITMAP_ENTRY_ONES || qcow2_in_cluster(s, at))))
         return false;
     if (at)
         return take_clusters(s, at, s->cluster_size) && block_read_buffer(s->file, at, bits, s->cluster_size) == 0;
@@ -217,11 +216,6 @@ int qcow2_bitmaps_resize(struct qcow2 *s, u64 size)
 
 /* ---- Writing ---- */
 
-static bool is_all(const u8 *bytes, u64 size, u8 value)
-{
-    return bytes[0] == value && !memcmp(bytes, bytes + 1, size - 1);
-}
-
 /* Where it has a cluster it stays there: bits were only set. */
 static int store_chunk(struct qcow2 *s, struct tracked *t, u32 i)
 {
@@ -229,8 +223,8 @@ static int store_chunk(struct qcow2 *s, struct tracked *t, u32 i)
     u64 at = t->table[i] & ENTRY_OFFSET;
     int ret = 0;
 
-    if (!at && (is_all(bits, s->cluster_size, 0) || is_all(bits, s->cluster_size, 0xff))) {
-        t->table[i] = bits[0] ? ENTRY_ALL_ONES : 0;
+    if (!at && (qcow2_bitmap_all(bits, s->cluster_size, 0) || qcow2_bitmap_all(bits, s->cluster_size, 0xff))) {
+        t->table[i] = bits[0] ? BITMAP_ENTRY_ONES : 0;
         return 0;
     }
     if (!at) {
@@ -270,4 +264,40 @@ int qcow2_bitmaps_store(struct qcow2 *s)
     for (guint i = 0; i < s->bitmaps->len && ret == 0; i++)
         ret = write_flags(s, tracked_at(s, i)->flags_at, tracked_at(s, i)->flags);
     return ret < 0 ? ret : block_flush(s->file);
+}
+
+static void forget_cluster(struct qcow2 *s, u64 offset, u64 size)
+{
+    for (u64 at = offset; at < offset + size; at += s->cluster_size)
+        if (qcow2_meta_find(s, at) == META_BITMAPS)
+            qcow2_meta_remove(s, at, s->cluster_size);
+}
+
+static void forget_clusters(struct qcow2 *s)
+{
+    struct qcow2_bitmap_directory dir;
+
+    for (guint i = 0; i < s->bitmaps->len; i++) {
+        struct tracked *t = tracked_at(s, i);
+
+        forget_cluster(s, t->table_offset, t->table_size * 8ull);
+        for (u32 k = 0; k < t->table_size; k++)
+            if (t->table[k] & ENTRY_OFFSET)
+                forget_cluster(s, t->table[k] & ENTRY_OFFSET, s->cluster_size);
+    }
+    if (qcow2_bitmap_directory_read(s, &dir)) {
+        forget_cluster(s, dir.offset, dir.size);
+        g_free(dir.data);
+    }
+}
+
+int qcow2_bitmaps_untrack(struct qcow2 *s)
+{
+    int ret = qcow2_bitmaps_store(s);
+
+    if (ret < 0 || !s->bitmaps)
+        return ret;
+    forget_clusters(s);
+    qcow2_bitmaps_free(s);
+    return 0;
 }

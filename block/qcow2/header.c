@@ -284,41 +284,112 @@ static void put_fixed(struct qcow2 *s, u8 *h)
         h[H_COMPRESSION] = s->compression;
 }
 
-int qcow2_write_header(struct qcow2 *s)
+/* The fields that we know, in a buffer of a cluster, and those that we do not. */
+static int fill_fixed(struct qcow2 *s, u8 *h)
 {
-    g_autofree u8 *h = g_malloc0(s->cluster_size);
-    struct header_out out = { .data = h, .size = s->cluster_size };
-    int ret;
+    int ret = 0;
 
     if (s->version == 2) {
         s->header_length = QCOW2_HEADER_V2;
     } else if (s->header_length > QCOW2_HEADER_OURS) { /* fields that we do not know stay */
         ret = block_read_buffer(s->file, 0, h, s->header_length);
-        if (ret < 0)
-            return ret;
     } else {
         s->header_length = QCOW2_HEADER_OURS;
     }
     put_fixed(s, h);
+    return ret;
+}
+
+/* A cluster with the whole header. The backing file's name is at *name_at if it fits there, otherwise behind the extensions, and *name_at says so. */
+static int fill_header(struct qcow2 *s, u8 *h, u64 *name_at)
+{
+    struct header_out out = { .data = h, .size = s->cluster_size };
+    u64 length = s->backing_name ? strlen(s->backing_name) : 0;
+    int ret = fill_fixed(s, h);
+
+    if (ret < 0)
+        return ret;
     out.at = s->header_length;
-    if (!put_extensions(s, &out, true) || out.size - out.at < (s->backing_name ? strlen(s->backing_name) : 0)) {
+    if (!put_extensions(s, &out, true) || out.size - out.at < length) {
         memset(h + s->header_length, 0, out.size - s->header_length);
         out.at = s->header_length;
         if (!put_extensions(s, &out, false))
             return -ENOSPC;
     }
-    put_be64(h + H_BACKING_OFFSET, 0);
-    put_be32(h + H_BACKING_SIZE, 0);
-    if (s->backing_name) {
-        size_t length = strlen(s->backing_name);
+    if (length > MIN(QCOW2_MAX_BACKING_NAME, out.size - out.at))
+        return -ENOSPC;
+    if (*name_at < out.at || *name_at + length > out.size)
+        *name_at = out.at;
+    put_be64(h + H_BACKING_OFFSET, length ? *name_at : 0);
+    put_be32(h + H_BACKING_SIZE, (u32)length);
+    if (length)
+        memcpy(h + *name_at, s->backing_name, length);
+    return 0;
+}
 
-        if (length > MIN(QCOW2_MAX_BACKING_NAME, out.size - out.at))
-            return -ENOSPC;
-        put_be64(h + H_BACKING_OFFSET, out.at);
-        put_be32(h + H_BACKING_SIZE, (u32)length);
-        memcpy(h + out.at, s->backing_name, length);
+int qcow2_write_header(struct qcow2 *s)
+{
+    g_autofree u8 *h = g_malloc0(s->cluster_size);
+    u64 name_at = 0;
+    int ret = fill_header(s, h, &name_at);
+
+    return ret < 0 ? ret : block_write_buffer(s->file, 0, h, s->cluster_size);
+}
+
+/* The backing file's name in a second place, then that is the one which counts, then the first one is gone. */
+static int move_backing_name(struct qcow2 *s, u64 from, u64 to)
+{
+    size_t length = strlen(s->backing_name);
+    g_autofree u8 *zeros = g_malloc0(length);
+    int ret = block_write_buffer(s->file, to, s->backing_name, length);
+
+    if (ret == 0)
+        ret = block_flush(s->file);
+    if (ret == 0)
+        ret = qcow2_write_field(s, H_BACKING_OFFSET, 8, to);
+    if (ret == 0)
+        ret = block_write_buffer(s->file, from, zeros, length);
+    return ret < 0 ? ret : block_flush(s->file);
+}
+
+int qcow2_write_extensions(struct qcow2 *s)
+{
+    g_autofree u8 *h = g_malloc0(s->cluster_size);
+    u64 name_at = 0, length = s->backing_name ? strlen(s->backing_name) : 0, old_at;
+    u8 field[8];
+    int ret = block_read_buffer(s->file, H_BACKING_OFFSET, field, sizeof(field));
+
+    old_at = name_at = be64(field);
+    if (ret == 0)
+        ret = fill_header(s, h, &name_at);
+    if (ret == 0 && length && name_at != old_at && MAX(name_at, old_at + length) + length <= s->cluster_size) {
+        ret = move_backing_name(s, old_at, name_at = MAX(name_at, old_at + length));
+        memset(h, 0, s->cluster_size);
+        if (ret == 0)
+            ret = fill_header(s, h, &name_at);
     }
-    return block_write_buffer(s->file, 0, h, s->cluster_size);
+    if (ret == 0)
+        ret = block_write_buffer(s->file, 0, h, s->cluster_size);
+    return ret < 0 ? ret : block_flush(s->file);
+}
+
+int qcow2_find_extension(struct qcow2 *s, u32 type, u64 *at)
+{
+    g_autofree u8 *h = g_malloc0(s->cluster_size);
+    int ret = block_read_buffer(s->file, 0, h, s->cluster_size);
+    u64 end = be64(h + H_BACKING_OFFSET), next = s->header_length;
+
+    *at = 0;
+    end = end && end < s->cluster_size && be32(h + H_BACKING_SIZE) ? end : s->cluster_size;
+    for (u64 i = next; ret == 0 && i + 8 <= end && be32(h + i) != EXT_END; i = next) {
+        u64 size = be32(h + i + 4);
+
+        if (size > end - i - 8)
+            break;
+        *at = be32(h + i) == type ? i + 8 : *at;
+        next = i + 8 + ((size + 7) & ~UINT64_C(7));
+    }
+    return ret;
 }
 
 int qcow2_write_field(struct qcow2 *s, u32 at, u32 size, u64 value)

@@ -85,6 +85,21 @@ struct qcow2_bitmap_info {
 /* Bitmaps stored in the image; *count of them, g_free. NULL: none or unreadable. */
 struct qcow2_bitmap_info *qcow2_bitmaps(struct block_node *node, unsigned *count);
 
+/*
+ * Changing them, block/qcow2/bitmap_edit.c. Each change is on stable storage when it returns, and is there as a whole or not at all after a power
+ * failure; where the header's extension about bitmaps stands in two sectors (behind a foreign one of odd length), all may be gone. The node is open for
+ * writing and nobody writes to it meanwhile. Errors are worded as QEMU does; a hint follows.
+ */
+/* granularity in bytes, 0: the size of a cluster, within 4 and 64 KiB. enabled: with the flag "auto". */
+bool qcow2_bitmap_add(struct block_node *node, const char *name, u64 granularity, bool enabled, GError **error);
+bool qcow2_bitmap_remove(struct block_node *node, const char *name, GError **error);
+/* Also of a directory that cannot be read. */
+bool qcow2_bitmap_remove_all(struct block_node *node, GError **error);
+bool qcow2_bitmap_clear(struct block_node *node, const char *name, GError **error);
+bool qcow2_bitmap_enable(struct block_node *node, const char *name, bool enabled, GError **error);
+/* Sets what the bitmap of the source, a qcow2 node (the same one as well), has set. The disks have the same size. */
+bool qcow2_bitmap_merge(struct block_node *node, const char *name, struct block_node *source, const char *source_name, GError **error);
+
 /* block/qcow2/open.c */
 void qcow2_index_metadata(struct qcow2 *s);
 

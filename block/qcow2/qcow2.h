@@ -170,6 +170,13 @@ static inline u64 qcow2_l1_entries(const struct qcow2 *s, u64 size)
 bool qcow2_read_header(struct qcow2 *s, GError **error);
 /* Writes the header, its extensions and the backing file's name. */
 int qcow2_write_header(struct qcow2 *s);
+/*
+ * The same, and a flush, when only extensions differ from what is on the disk: if some of its sectors are lost, it can still be read, as long as no
+ * extension is valid that is new. The caller sees to that.
+ */
+int qcow2_write_extensions(struct qcow2 *s);
+/* Where the last extension of a type has its data in the file; 0: there is none. 0 or -errno. */
+int qcow2_find_extension(struct qcow2 *s, u32 type, u64 *at);
 /* One field of the header and a flush. */
 int qcow2_write_field(struct qcow2 *s, u32 at, u32 size, u64 value);
 /* Marks the image corrupt; no write is accepted any more. Returns -EIO. */

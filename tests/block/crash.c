@@ -4,12 +4,13 @@
  * whatever the guest had flushed is there, and what is wrong can be mended. With flushes dropped the same test has to fail.
  */
 #include "block/copy.h"
+#include "block/qcow2/bitmap.h"
 #include "block/qcow2/image.h"
 #include "tests/block/memory.h"
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_SECTORS = 4096, MAX_SNAPSHOTS = 4 };
+enum { MAX_SECTORS = 4096, MAX_SNAPSHOTS = 4, MAX_BITMAPS = 3, GRANULARITY = 65536 /* of all bitmaps here */ };
 
 /* What the guest may find in a sector: bytes (each sector is filled with one) that it wrote. */
 struct model {
@@ -26,6 +27,12 @@ struct saved {
     u8 content[MAX_SECTORS];
 };
 
+/* A bitmap as it is, and as it will be when the change under way has been made. */
+struct marks {
+    bool exists, enabled;
+    u64 set; /* its first 64 bits */
+};
+
 struct world {
     struct block_graph *graph;
     struct block_node *file, *disk, *base;
@@ -33,6 +40,9 @@ struct world {
     struct model model;
     const struct saved *applying; /* the disk may be this as a whole */
     struct saved snapshots[MAX_SNAPSHOTS];
+    const char *backing_name; /* that the header names; NULL: of no interest */
+    bool two_sectors; /* the header's word about bitmaps stands in two sectors: there are none while it changes */
+    struct marks bitmaps[MAX_BITMAPS], changed[MAX_BITMAPS];
     bool lazy, leaks_only; /* leaks_only: this workload must leave nothing worse */
     unsigned every, crashes, bad;
     const char *why;
@@ -115,6 +125,61 @@ static bool check_snapshots(struct world *w, const char *file, const char *backi
     return true;
 }
 
+/* What the image says about a bitmap. */
+static struct marks read_marks(struct block_node *node, const struct qcow2_bitmap_info *info)
+{
+    struct qcow2_bitmap_directory dir;
+    struct marks found = { .exists = true, .enabled = info->flags & BITMAP_AUTO };
+    struct qcow2 *s = qcow2_of(node);
+    struct qcow2_bits bits;
+    g_autofree u64 *table = NULL;
+    u64 at = 0;
+    const u8 *e;
+
+    g_assert_true(qcow2_bitmap_directory_read(s, &dir));
+    while ((e = qcow2_bitmap_next(&dir, &at)) && strncmp((const char *)e + ENTRY_HEAD, info->name, strlen(info->name)))
+        ;
+    g_assert_cmpint(qcow2_read_l1(s, be64(e + ENTRY_TABLE), be32(e + ENTRY_TABLE_SIZE), &table), ==, 0);
+    qcow2_bits_init(&bits, s, e[ENTRY_GRANULARITY], be32(e + ENTRY_TABLE_SIZE));
+    if (qcow2_bits_read(&bits, s, table) < 0)
+        found.exists = false;
+    for (unsigned i = 0; i < MIN(64, qcow2_bitmap_bytes(node->size, 16) * 8) && bits.cluster[0]; i++)
+        found.set |= table[0] == BITMAP_ENTRY_ONES ? BIT64(i) : (u64)(bits.cluster[0][i / 8] >> i % 8 & 1) << i;
+    qcow2_bits_finish(&bits);
+    g_free(dir.data);
+    return found;
+}
+
+static bool is_same(struct marks a, struct marks b)
+{
+    return a.exists == b.exists && (!a.exists || (a.enabled == b.enabled && a.set == b.set));
+}
+
+/* All bitmaps as before the change under way, or all as after it. */
+static bool check_bitmaps(struct world *w, struct block_node *node)
+{
+    bool as_before = true, as_after = true;
+    struct marks found[MAX_BITMAPS] = { 0 };
+    unsigned count;
+    struct qcow2_bitmap_info *list = qcow2_bitmaps(node, &count);
+
+    for (unsigned i = 0; i < count; i++) {
+        unsigned index = strlen(list[i].name) == 2 ? (unsigned)list[i].name[1] - '0' : MAX_BITMAPS;
+
+        if (index >= MAX_BITMAPS)
+            as_before = as_after = complain(w, "has a bitmap that nobody made");
+        else if (!(list[i].flags & BITMAP_IN_USE))
+            found[index] = read_marks(node, &list[i]);
+        g_free(list[i].name);
+    }
+    g_free(list);
+    for (unsigned i = 0; i < MAX_BITMAPS; i++) {
+        as_before &= is_same(found[i], w->bitmaps[i]);
+        as_after &= is_same(found[i], w->changed[i]);
+    }
+    return as_before || as_after || (w->two_sectors && !count) || complain(w, "has bitmaps as they never were");
+}
+
 static bool check_structure(struct world *w, const char *file, const char *backing)
 {
     struct qcow2_check first = { 0 }, fix = { .fix = QCOW2_FIX_ALL }, again = { 0 };
@@ -142,7 +207,10 @@ static bool check_structure(struct world *w, const char *file, const char *backi
 static bool look(struct world *w, const char *backing)
 {
     struct block_node *node = open_qcow2(w->graph, "crashed", backing, false, NULL);
-    bool ok = node ? check_content(w, node) : complain(w, "cannot be opened");
+    bool ok = node ? check_content(w, node) && check_bitmaps(w, node) : complain(w, "cannot be opened");
+
+    if (ok && w->backing_name && g_strcmp0(qcow2_info(node).backing, w->backing_name))
+        ok = complain(w, "lost the name of its backing file");
 
     block_unref(node);
     return ok && check_snapshots(w, "crashed", backing);
@@ -318,6 +386,92 @@ static void work_commit(struct world *w)
     scribble(w, 10);
 }
 
+/* One change of a bitmap at random. */
+static void change_bitmaps(struct world *w)
+{
+    unsigned i = (unsigned)g_rand_int_range(w->rand, 0, MAX_BITMAPS), k = (unsigned)g_rand_int_range(w->rand, 0, MAX_BITMAPS);
+    g_autofree char *name = g_strdup_printf("b%u", i), *other = g_strdup_printf("b%u", k);
+    struct marks *m = &w->changed[i];
+    GError *error = NULL;
+
+    memcpy(w->changed, w->bitmaps, sizeof(w->changed));
+    if (!m->exists) {
+        *m = (struct marks){ .exists = true, .enabled = g_rand_boolean(w->rand) };
+        qcow2_bitmap_add(w->disk, name, GRANULARITY, m->enabled, &error);
+    } else if (g_rand_int_range(w->rand, 0, 4) == 0) {
+        m->exists = false;
+        qcow2_bitmap_remove(w->disk, name, &error);
+    } else if (g_rand_int_range(w->rand, 0, 4) == 0) {
+        m->set = 0;
+        qcow2_bitmap_clear(w->disk, name, &error);
+    } else if (w->bitmaps[k].exists && g_rand_boolean(w->rand)) {
+        m->set |= w->bitmaps[k].set;
+        qcow2_bitmap_merge(w->disk, name, w->disk, other, &error);
+    } else {
+        m->enabled = !m->enabled;
+        qcow2_bitmap_enable(w->disk, name, m->enabled, &error);
+    }
+    g_assert_no_error(error);
+    memcpy(w->bitmaps, w->changed, sizeof(w->bitmaps));
+}
+
+static bool has_bitmaps(const struct world *w)
+{
+    for (unsigned i = 0; i < MAX_BITMAPS; i++)
+        if (w->bitmaps[i].exists)
+            return true;
+    return false;
+}
+
+/* Something for merging to find, put there without a failure: writes between changes are the business of other workloads. */
+static void fill_bitmap(struct world *w)
+{
+    struct memory *m = memory_of(w->file);
+    void (*hook)(void *opaque) = m->hook;
+    struct qcow2_bitmap_info *list;
+    unsigned count;
+
+    m->hook = NULL;
+    block_unref(w->disk);
+    w->disk = open_qcow2(w->graph, "file", NULL, true, NULL);
+    scribble(w, 4);
+    flush_disk(w);
+    block_unref(w->disk);
+    w->disk = open_qcow2(w->graph, "file", NULL, true, NULL);
+    m->hook = hook;
+    list = qcow2_bitmaps(w->disk, &count);
+
+    for (unsigned i = 0; i < count; i++) {
+        w->bitmaps[list[i].name[1] - '0'] = read_marks(w->disk, &list[i]);
+        g_free(list[i].name);
+    }
+    g_free(list);
+    memcpy(w->changed, w->bitmaps, sizeof(w->changed));
+}
+
+static void work_bitmaps(struct world *w)
+{
+    static const char name[] = "/a/file/with/a/name/that/is/a/bit/long.qcow2";
+    struct qcow2_extension other = { .type = 0x6f746865, .size = 472 }; /* has the bitmaps' one stand in two sectors */
+
+    w->leaks_only = true;
+    scribble(w, 5);
+    flush_disk(w);
+    if (g_rand_boolean(w->rand) && qcow2_of(w->disk)->cluster_size > 2048) {
+        w->two_sectors = true;
+        other.data = g_malloc0(other.size);
+        g_array_append_val(qcow2_of(w->disk)->extensions, other);
+    }
+    /* A name behind the extensions, which are about to grow. */
+    qcow2_set_backing(w->disk, name, "qcow2", NULL);
+    w->backing_name = name;
+    for (unsigned i = 0; i < 30; i++) {
+        change_bitmaps(w);
+        if (i % 8 == 7 && has_bitmaps(w))
+            fill_bitmap(w);
+    }
+}
+
 /* --- running them --- */
 
 struct setup {
@@ -398,6 +552,9 @@ static const struct setup setups[] = {
     { "resize", work_resize, 600, 512, false, false },
     { "resize, larger clusters", work_resize, 1000, 4096, false, false },
     { "commit", work_commit, 1500, 4096, false, true },
+    { "bitmaps", work_bitmaps, 4000, 4096, false, false },
+    { "bitmaps, small clusters", work_bitmaps, 4000, 1024, false, false },
+    { "bitmaps, lazy counts", work_bitmaps, 4000, 65536, true, false },
 };
 
 static unsigned rounds(void)

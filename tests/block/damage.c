@@ -35,6 +35,17 @@ static void add_bitmap(struct block_node *node, u32 flags, GRand *rand)
     g_assert_cmpint(qcow2_write_header(s), ==, 0);
 }
 
+/* As mynah-img makes them, with some bits set: the first one is written while the image is. */
+static void add_more_bitmaps(struct block_node *node, GRand *rand)
+{
+    u8 buffer[4096] = { 1 };
+
+    g_assert_true(qcow2_bitmap_add(node, "b1", 512, true, NULL));
+    g_assert_true(qcow2_bitmap_add(node, "b2", 65536, false, NULL));
+    block_write_buffer(node, (u64)g_rand_int_range(rand, 0, DAMAGE_DISK / 4096) * 4096, buffer, sizeof(buffer));
+    g_assert_true(qcow2_bitmap_merge(node, "b2", node, "b1", NULL));
+}
+
 GByteArray *damage_image_create(struct block_graph *graph, GRand *rand)
 {
     struct qcow2_create create = { .size = DAMAGE_DISK, .version = (u32)g_rand_int_range(rand, 2, 4), .refcount_bits = 16 };
@@ -68,6 +79,8 @@ GByteArray *damage_image_create(struct block_graph *graph, GRand *rand)
     }
     if (create.version == 3 && create.cluster_size >= 1024)
         add_bitmap(node, BITMAP_AUTO, rand);
+    if (create.version == 3 && g_rand_boolean(rand))
+        add_more_bitmaps(node, rand);
     block_unref(node);
     g_byte_array_append(out, memory_of(file)->now, (guint)memory_of(file)->size);
     block_unref(file);
@@ -82,6 +95,20 @@ static u64 interesting(GRand *rand)
     return values[g_rand_int_range(rand, 0, ARRAY_SIZE(values))];
 }
 
+/* Where the directory of bitmaps lies, or one of their tables; 0: nowhere. */
+static u64 place_of_bitmaps(const GByteArray *image, GRand *rand)
+{
+    const u8 magic[8] = { 0x23, 0x85, 0x28, 0x75, 0, 0, 0, 24 };
+    const u8 *at = image->len > 4096 ? memmem(image->data, 4096, magic, sizeof(magic)) : NULL;
+    u64 directory = at && at + 32 < image->data + image->len ? be64(at + 24) : 0;
+
+    if (!directory || directory >= image->len - 64)
+        return 0;
+    if (g_rand_boolean(rand))
+        return directory;
+    return be64(image->data + directory) < image->len - 64 ? be64(image->data + directory) : directory;
+}
+
 void damage_image(GByteArray *image, GRand *rand)
 {
     unsigned changes = (unsigned)g_rand_int_range(rand, 1, 6);
@@ -91,6 +118,10 @@ void damage_image(GByteArray *image, GRand *rand)
     for (unsigned i = 0; i < changes && image->len > 16; i++) {
         /* The header half of the time; else any eight bytes, which are often zero in an image and so a table's. */
         u64 limit = g_rand_boolean(rand) ? MIN(image->len - 8, 112) : image->len - 8, at = (u64)g_rand_int_range(rand, 0, (gint)limit);
+        u64 bitmaps = g_rand_int_range(rand, 0, 4) == 0 ? place_of_bitmaps(image, rand) : 0;
+
+        if (bitmaps) /* an entry, mostly the first one, or the table that it names */
+            at = bitmaps + (u64)g_rand_int_range(rand, 0, 56);
         at = g_rand_int_range(rand, 0, 4) ? at & ~UINT64_C(3) : at;
         switch (g_rand_int_range(rand, 0, 4)) {
         case 0:

@@ -1,6 +1,6 @@
 /*
  * tests/block/mutate.c - damaged and hostile images: a small qcow2 image with snapshots, bitmaps, compression and holes is changed at
- * random, mostly where its metadata lies. What mynah-img's info, check, check -r, convert and snapshot do with it, and what a guest does,
+ * random, mostly where its metadata lies. What mynah-img's info, check, check -r, convert, bitmap and snapshot do with it, and what a guest does,
  * gives an error or an answer, in bounded time and memory. So do images without a format that are probed; those of flash chips are
  * tests/device/flash_images.c. MYNAH_CASES says how many, MYNAH_SEED where to begin.
  */
@@ -59,6 +59,40 @@ static void use(struct block_graph *graph, bool write, GRand *rand)
     block_unref(node);
 }
 
+static void say_nothing(struct qcow2_bitmap_info *list, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++)
+        g_free(list[i].name);
+    g_free(list);
+}
+
+/* All that can be done with bitmaps, by those that are there and some that are not. */
+static void change_bitmaps(struct block_graph *graph, GRand *rand)
+{
+    struct block_node *node = open_qcow2(graph, "victim", NULL, true, NULL);
+    struct qcow2_bitmap_info *list;
+    unsigned count;
+
+    if (!node)
+        return;
+    list = qcow2_bitmaps(node, &count);
+    qcow2_bitmap_add(node, "sum", 1u << g_rand_int_range(rand, 9, 17), true, NULL);
+    for (unsigned i = 0; i < MIN(count, 8); i++) {
+        qcow2_bitmap_merge(node, "sum", node, list[i].name, NULL);
+        qcow2_bitmap_merge(node, list[i].name, node, "sum", NULL);
+        qcow2_bitmap_enable(node, list[i].name, g_rand_boolean(rand), NULL);
+    }
+    block_write_zeroes(node, 0, MIN(block_size(node), 65536), 0);
+    for (unsigned i = 0; i < MIN(count, 8); i++) {
+        qcow2_bitmap_clear(node, list[i].name, NULL);
+        qcow2_bitmap_remove(node, list[i].name, NULL);
+    }
+    if (g_rand_boolean(rand))
+        qcow2_bitmap_remove_all(node, NULL);
+    say_nothing(list, count);
+    block_unref(node);
+}
+
 static void check(struct block_graph *graph, unsigned fix)
 {
     struct qcow2_check check = { .fix = fix };
@@ -73,9 +107,7 @@ static void check(struct block_graph *graph, unsigned fix)
     qcow2_check(node, &check);
     struct qcow2_bitmap_info *list = qcow2_bitmaps(node, &bitmaps);
 
-    for (unsigned i = 0; i < bitmaps; i++)
-        g_free(list[i].name);
-    g_free(list);
+    say_nothing(list, bitmaps);
     block_unref(node);
 }
 
@@ -98,6 +130,8 @@ static void convert(struct block_graph *graph, const char *format)
         else if (block_read_buffer(from, at, buffer, status.size) == 0)
             block_write_buffer(to, at, buffer, status.size);
     }
+    if (from && !format && qcow2_bitmap_add(to, "copy", 0, true, NULL))
+        qcow2_bitmap_merge(to, "copy", from, "b0", NULL);
     block_unref(from);
     block_unref(to);
     block_unref(file);
@@ -131,7 +165,7 @@ static void run(void *opaque)
         size_t before = heap_mark();
 
         damage_image(image, rand);
-        for (unsigned way = 0; way < 6; way++) {
+        for (unsigned way = 0; way < 7; way++) {
             struct block_node *file = memory_create_plain(graph, "victim", image->data, image->len);
 
             switch (way) {
@@ -145,6 +179,9 @@ static void run(void *opaque)
                 break;
             case 4:
                 convert(graph, NULL);
+                break;
+            case 5:
+                change_bitmaps(graph, rand);
                 break;
             default:
                 probe(graph);

@@ -25,7 +25,7 @@ def read_bitmap(path, name):
         entry += (24 + extra + name_size + 7) // 8 * 8
     bits = b"".join(image[where:where + cluster] if where > 1 else (b"\xff" if where else b"\0") * cluster
                     for where in (number(number(entry, 8) + 8 * i, 8) for i in range(number(entry + 8, 4))))
-    return number(entry + 12, 4), {8 * i + k for i, byte in enumerate(bits) for k in range(8) if byte >> k & 1}
+    return number(entry + 12, 4), {8 * i + k for i, byte in enumerate(bits) if byte for k in range(8) if byte >> k & 1}
 
 
 @needs_qemu
