@@ -132,6 +132,8 @@ static bool is_boxed(const struct tcg_engine *e, ir_value v)
 {
     const struct ir_op *op = &e->block->op[v];
 
+    if (op->code == IR_GET && e->loop.on)
+        return x86_loop_is_boxed(e, op->aux);
     return op->type == IR_F32 || (op->code == IR_LD && (op->aux & (IR_MEM_ONES | IR_MEM_SIZE)) == (IR_MEM_ONES | IR_MEM_32));
 }
 

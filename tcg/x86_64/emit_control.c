@@ -352,10 +352,17 @@ void x86_branch(struct tcg_engine *e, const struct x86_compare *compare, u32 exi
     cold->back = e->code.p;
 }
 
+/* Cold code looks for NaNs where a loop is left or begins another turn. */
+static bool leaves_loop(const struct tcg_engine *e, const struct ir_op *op)
+{
+    return e->loop.on && !is_local(e, op);
+}
+
 void x86_emit_exit_if(struct tcg_engine *e, const struct ir_op *op)
 {
     const struct ir_exit *exit = &e->block->exit[op->imm];
-    x86_clean_pins(e);
+    if (!leaves_loop(e, op))
+        x86_clean_pins(e);
     u8 *behind = is_local(e, op) ? label_behind(e, op) : NULL;
 
     if (behind) {
@@ -406,7 +413,8 @@ void x86_emit_exit(struct tcg_engine *e, const struct ir_op *op)
     const struct ir_exit *exit = &e->block->exit[op->imm];
     u16 reg;
 
-    x86_clean_pins(e);
+    if (!leaves_loop(e, op))
+        x86_clean_pins(e);
     u8 *behind = is_local(e, op) ? label_behind(e, op) : NULL;
 
     if (behind) {

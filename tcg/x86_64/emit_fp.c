@@ -133,15 +133,16 @@ static void clean_pins_of(struct tcg_engine *e, u32 mask, bool is_double)
     }
 }
 
-void x86_clean_pins(struct tcg_engine *e)
+void x86_clean_pins_but(struct tcg_engine *e, u32 kept)
 {
-    u32 both = e->nan32 | e->nan64;
+    u32 both = (e->nan32 | e->nan64) & ~kept;
 
     if (likely(!both))
         return;
-    clean_pins_of(e, e->nan32, false);
-    clean_pins_of(e, e->nan64, true);
-    e->nan32 = e->nan64 = 0;
+    clean_pins_of(e, e->nan32 & both, false);
+    clean_pins_of(e, e->nan64 & both, true);
+    e->nan32 &= (u16)kept;
+    e->nan64 &= (u16)kept;
     for (; both; both &= both - 1) {
         unsigned reg = X86_XMM0 + (unsigned)__builtin_ctz(both);
         u16 v = e->owner[reg];
@@ -149,6 +150,11 @@ void x86_clean_pins(struct tcg_engine *e)
         if (v != IR_NONE && e->value[v].place == PLACE_REG && e->value[v].reg == reg)
             e->value[v].nan = NAN_CLEAN;
     }
+}
+
+void x86_clean_pins(struct tcg_engine *e)
+{
+    x86_clean_pins_but(e, 0);
 }
 
 /* An operand whose bits matter. */

@@ -276,7 +276,7 @@ struct x86_near {
     bool write;
 };
 
-enum { X86_MAX_LENT = 24, X86_MAX_GUARDS = 4, X86_LOOP_SLOTS = 0, X86_NO_NEAR = 0xff };
+enum { X86_MAX_LENT = 24, X86_MAX_GUARDS = 4, X86_MAX_BOXED = 8, X86_LOOP_SLOTS = 0, X86_NO_NEAR = 0xff };
 
 /* loop.c */
 struct x86_loop {
@@ -287,6 +287,9 @@ struct x86_loop {
     u32 lent_count;
     struct { u16 reg; s32 imm; } guard[X86_MAX_GUARDS]; /* what unpinned registers must hold before the first turn */
     u32 guard_count;
+    u16 boxed[X86_MAX_BOXED];  /* floating-point registers that the loop only reads, as singles: they must hold boxes before the first turn */
+    u32 boxed_count;
+    u16 late_nans;             /* emission: xmm registers that each turn writes before anybody reads them, or could leave: NaNs of the host stay in them */
     u16 *single;               /* per op: the exit for an access that cannot be done here, or IR_NONE */
     u16 late_of[IR_MAX_EXITS]; /* by exit: the guest register that gets the accumulated flags there, or IR_NONE */
     u16 inner[IR_MAX_EXITS];   /* by local exit that leads back: a direct one to the same place, for when turns are used up */
@@ -298,7 +301,7 @@ struct x86_loop {
     u16 turns;                 /* slot of the number of turns left, less one */
     u8 turns_reg;              /* register of it, or X86_NO_REG */
     u8 *head, *top;            /* emission: where streams are checked; where turns begin */
-    x86_fixup fails[IR_MAX_STREAMS + X86_MAX_GUARDS]; /* jumps to where it is left for `again` */
+    x86_fixup fails[IR_MAX_STREAMS + X86_MAX_GUARDS + X86_MAX_BOXED]; /* jumps to where it is left for `again` */
     u32 fail_count;
 };
 
@@ -449,6 +452,8 @@ void x86_loop_prepare(struct tcg_engine *e, struct ir_block *block);
 void x86_loop_enter_map(struct tcg_engine *e);
 void x86_loop_leave_map(struct tcg_engine *e);
 void x86_loop_begin(struct tcg_engine *e);
+/* A floating-point register that holds a single in a box in all turns. */
+bool x86_loop_is_boxed(const struct tcg_engine *e, u16 reg);
 void x86_loop_exit_if(struct tcg_engine *e, const struct ir_op *op);
 void x86_loop_exit(struct tcg_engine *e, const struct ir_op *op);
 /* A jump back to a label at `to`. */

@@ -93,6 +93,43 @@ static void check_guards(struct tcg_engine *e)
     }
 }
 
+static void check_boxes(struct tcg_engine *e)
+{
+    for (u32 i = 0; i < e->loop.boxed_count; i++) {
+        x86_load(e, true, RAX, outside(e, e->loop.boxed[i]));
+        x86_shift_ri(&e->code, X86_SHR, true, RAX, 32);
+        x86_alu_ri(&e->code, X86_CMP, false, RAX, -1);
+        x86_cold_add(e, COLD_STREAM)->from = x86_jcc(&e->code, CC_NE);
+    }
+}
+
+static bool may_leave(const struct tcg_engine *e, u32 i)
+{
+    enum ir_opcode code = (enum ir_opcode)e->block->op[i].code;
+
+    if (code == IR_LD || code == IR_ST)
+        return e->loop.found.stream_of[i] == IR_NO_STREAM;
+    return code == IR_LABEL || ir_op_effects(code) & (IR_EFFECT_LEAVE | IR_EFFECT_END | IR_EFFECT_CALL);
+}
+
+/* Each turn's last value of these is nobody's when there is another turn. */
+static u16 find_late_nans(const struct tcg_engine *e)
+{
+    bool read[IR_MAX_REGS] = {false};
+    u16 late = 0;
+
+    for (u32 i = 0; i < e->block->count && !may_leave(e, i); i++) {
+        const struct ir_op *op = &e->block->op[i];
+        u32 pin = op->code == IR_PUT ? e->pin_of[op->aux] : X86_NO_REG;
+
+        if (op->code == IR_GET)
+            read[op->aux] = true;
+        else if (pin != X86_NO_REG && x86_is_xmm(pin) && !read[op->aux])
+            late |= (u16)(1u << (pin - X86_XMM0));
+    }
+    return late;
+}
+
 static void take_over(struct tcg_engine *e)
 {
     for (u32 i = 0; i < e->loop.lent_count; i++) {
@@ -138,6 +175,8 @@ void x86_loop_begin(struct tcg_engine *e)
     if (e->layout->loop_entries)
         x86_alu_mi(&e->code, X86_ADD, false, x86_base(e->layout->loop_entries), 1);
     check_guards(e);
+    check_boxes(e);
+    l->late_nans = find_late_nans(e);
     x86_mov_mi(&e->code, 3, x86_slot(e, l->turns), MAX_TURNS - 1);
     for (u32 s = 0; s < l->found.stream_count; s++)
         if (l->found.stream[s].high > l->found.stream[s].low)
@@ -237,6 +276,8 @@ static struct x86_cold *count_turn(struct tcg_engine *e, enum x86_cold_kind kind
 {
     struct x86_cold *cold = x86_cold_add(e, kind);
 
+    cold->nan32 = e->nan32;
+    cold->nan64 = e->nan64;
     if (e->loop.turns_reg != X86_NO_REG)
         x86_alu_ri(&e->code, X86_SUB, false, e->loop.turns_reg, 1);
     else
@@ -251,6 +292,7 @@ void x86_loop_exit_if(struct tcg_engine *e, const struct ir_op *op)
     struct x86_cold *cold;
 
     if (ir_is_back_edge(e->block, op)) {
+        x86_clean_pins_but(e, e->loop.late_nans);
         cold = count_turn(e, COLD_TURN);
         cold->compare = compare;
         x86_compare_emit(e, &compare);
@@ -261,6 +303,8 @@ void x86_loop_exit_if(struct tcg_engine *e, const struct ir_op *op)
     cold = x86_cold_add(e, COLD_LINK);
     cold->extra = (u32)op->imm;
     cold->address = is_backward(e, op);
+    cold->nan32 = e->nan32;
+    cold->nan64 = e->nan64;
     x86_compare_emit(e, &compare);
     cold->from = x86_jcc(&e->code, x86_cc_of(compare.cond));
 }
@@ -268,9 +312,11 @@ void x86_loop_exit_if(struct tcg_engine *e, const struct ir_op *op)
 void x86_loop_exit(struct tcg_engine *e, const struct ir_op *op)
 {
     if (!ir_is_back_edge(e->block, op)) {
+        x86_clean_pins(e);
         leave_by(e, (u32)op->imm, is_backward(e, op));
         return;
     }
+    x86_clean_pins_but(e, e->loop.late_nans);
     count_turn(e, COLD_TURN);
     x86_jmp_to(&e->code, e->loop.top);
 }
@@ -329,6 +375,7 @@ static void begin_last(struct tcg_engine *e, const struct x86_cold *cold)
 static void emit_turn(struct tcg_engine *e, const struct x86_cold *cold)
 {
     begin_last(e, cold);
+    x86_clean_cold(e, cold->nan32, cold->nan64);
     x86_loop_restore(e);
     poll(e);
     x86_jcc_to(&e->code, CC_E, e->loop.head);
@@ -374,6 +421,7 @@ void x86_loop_cold(struct tcg_engine *e, const struct x86_cold *cold)
         break;
     case COLD_LINK:
         x86_fix(cold->from, e->code.p);
+        x86_clean_cold(e, cold->nan32, cold->nan64);
         leave_by(e, cold->extra, cold->address);
         break;
     default:

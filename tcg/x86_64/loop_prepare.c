@@ -62,6 +62,28 @@ static void find_guards(struct tcg_engine *e, struct ir_block *b)
     }
 }
 
+/* --- singles that are there before the loop --- */
+
+bool x86_loop_is_boxed(const struct tcg_engine *e, u16 reg)
+{
+    for (u32 i = 0; i < e->loop.boxed_count; i++)
+        if (e->loop.boxed[i] == reg)
+            return true;
+    return false;
+}
+
+/* Registers that are only read, one of them as a single: one look at their boxes will do for all turns. */
+static void find_boxed(struct tcg_engine *e, const struct ir_block *b, const bool *written)
+{
+    e->loop.boxed_count = 0;
+    for (u32 i = 0; i < b->count && e->loop.boxed_count < X86_MAX_BOXED; i++) {
+        const struct ir_op *from = &b->op[b->op[i].code == IR_UNBOX ? b->op[i].arg[0] : 0];
+
+        if (b->op[i].code == IR_UNBOX && from->code == IR_GET && !written[from->aux] && !x86_loop_is_boxed(e, from->aux))
+            e->loop.boxed[e->loop.boxed_count++] = from->aux;
+    }
+}
+
 /* --- lending --- */
 
 struct lender {
@@ -158,6 +180,7 @@ static void lend_all(struct tcg_engine *e, const struct ir_block *b)
 
     e->loop.lent_count = 0;
     count_uses(b, uses, written);
+    find_boxed(e, b, written);
     if (b->prepaid && e->budget != IR_NONE && e->map_pin_of[e->budget] != X86_NO_REG)
         uses[e->budget]++; /* its host register is not free */
     e->loop.turns = new_slot(&d);

@@ -89,6 +89,8 @@ void x86_store64(struct tcg_engine *e, struct x86_mem m, unsigned reg);
 void x86_clean_value(struct tcg_engine *e, ir_value v, struct x86_operand *o, u32 avoid);
 /* The same for all pinned registers: before the block is left. */
 void x86_clean_pins(struct tcg_engine *e);
+/* ... but those of the mask of xmm registers. */
+void x86_clean_pins_but(struct tcg_engine *e, u32 kept);
 /* In cold code. Clobbers flags. */
 void x86_clean_cold(struct tcg_engine *e, u32 nan32, u32 nan64);
 /* ... of one register. */
