@@ -7,6 +7,9 @@
 #define BITS   IR_VECTOR_BITS
 #define FOLD   IR_VECTOR_FOLD
 #define GROUPS IR_VECTOR_GROUPS
+#define WIDE   IR_VECTOR_WIDE
+#define WIDER  IR_VECTOR_WIDER
+#define NARROW IR_VECTOR_NARROW
 #define FLANES IR_VECTOR_FLANES
 #define FBITS  IR_VECTOR_FBITS
 #define FFOLD  IR_VECTOR_FFOLD
@@ -19,6 +22,9 @@ const struct ir_vector_row ir_vector_rows[IR_VECTOR_KINDS] = {
 #undef BITS
 #undef FOLD
 #undef GROUPS
+#undef WIDE
+#undef WIDER
+#undef NARROW
 #undef FLANES
 #undef FBITS
 #undef FFOLD
@@ -52,19 +58,43 @@ static u64 compute_fp(const struct work *w, unsigned code, enum ir_type type, u3
 #define NAME run_i8
 #define T    u8
 #define S    s8
+#define TWICE  u16
+#define S_TWICE s16
 #include "tcg/vector_lanes.def"
+#undef TWICE
+#undef S_TWICE
 #define NAME run_i16
 #define T    u16
 #define S    s16
+#define HALF   u8
+#define S_HALF s8
+#define TWICE  u32
+#define S_TWICE s32
 #include "tcg/vector_lanes.def"
+#undef HALF
+#undef S_HALF
+#undef TWICE
+#undef S_TWICE
 #define NAME run_i32
 #define T    u32
 #define S    s32
+#define HALF   u16
+#define S_HALF s16
+#define TWICE  u64
+#define S_TWICE s64
 #include "tcg/vector_lanes.def"
+#undef HALF
+#undef S_HALF
+#undef TWICE
+#undef S_TWICE
 #define NAME run_i64
 #define T    u64
 #define S    s64
+#define HALF   u32
+#define S_HALF s32
 #include "tcg/vector_lanes.def"
+#undef HALF
+#undef S_HALF
 #define NAME run_f32
 #define T    u32
 #define S    s32

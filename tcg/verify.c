@@ -216,6 +216,10 @@ static bool check_places(struct verifier *v, const struct ir_op *op, enum ir_vec
         written = (p.bytes / lane + 7) / 8;
     else if (shape == IR_VECTOR_FOLD || shape == IR_VECTOR_FFOLD)
         written = read1 = lane;
+    if (shape == IR_VECTOR_WIDE || shape == IR_VECTOR_WIDER)
+        read1 = p.bytes / 2, read2 = shape == IR_VECTOR_WIDE ? read1 : p.bytes;
+    if (shape == IR_VECTOR_NARROW)
+        read2 = 2 * p.bytes;
     if (op->aux & IR_VECTOR_SCALAR)
         read1 = 0;
     if (ir_vector_has_one((enum ir_vector_kind)(op->aux & IR_VECTOR_KIND)))
@@ -226,6 +230,8 @@ static bool check_places(struct verifier *v, const struct ir_op *op, enum ir_vec
         return true;
     if ((op->aux & IR_VECTOR_KIND) == IR_VECTOR_MV && p.d < p.s1)
         return true;
+    if ((shape == IR_VECTOR_WIDE && p.d == p.s2) || ((shape == IR_VECTOR_WIDE || shape == IR_VECTOR_WIDER) && read1 && p.d == p.s1))
+        return complain(v, "a source overlaps the destination");
     return ((p.d == p.s2 || is_apart(p.d, written, p.s2, read2)) && (p.d == p.s1 || is_apart(p.d, written, p.s1, read1))) ||
            complain(v, "a source overlaps the destination");
 }
@@ -254,6 +260,8 @@ static bool check_vector(struct verifier *v, const struct ir_op *op)
     if (kind >= IR_VECTOR_KINDS || op->aux & ~(IR_VECTOR_KIND | IR_VECTOR_SCALAR | IR_VECTOR_SOME | IR_VECTOR_MASKED))
         return complain(v, "no such vector operation");
     shape = (enum ir_vector_shape)ir_vector_rows[kind].shape;
+    if ((shape == IR_VECTOR_NARROW && op->type == IR_I64) || ((shape == IR_VECTOR_WIDE || shape == IR_VECTOR_WIDER) && op->type == IR_I8))
+        return complain(v, "no lanes of half or twice the width");
     if (is_fp != (shape >= IR_VECTOR_FLANES))
         return complain(v, "not lanes of the operation's type");
     if (shape == IR_VECTOR_GROUPS && !check_groups(v, op, (enum ir_vector_kind)kind))

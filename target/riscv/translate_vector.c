@@ -229,6 +229,8 @@ static const u8 kinds[RISCV_V_OP_COUNT] = {
     SAME(MFLT), SAME(MFLE), SAME(MFGT), SAME(MFGE),
     SAME(AESEM), SAME(AESEF), SAME(AESDM), SAME(AESDF), SAME(AESKF1), SAME(AESKF2), SAME(GHSH), SAME(GMUL), SAME(SHA2MS), SAME(SHA2CH), SAME(SHA2CL),
     SAME(SM4K), SAME(SM4R), SAME(SM3ME), SAME(SM3C),
+    SAME(ZEXT2), SAME(SEXT2), SAME(WADDU), SAME(WADD), SAME(WSUBU), SAME(WSUB), SAME(WMULU), SAME(WMUL), SAME(WMULSU), SAME(WMACCU), SAME(WMACC), SAME(WMACCSU),
+    SAME(WMACCUS), SAME(WADDU_W), SAME(WADD_W), SAME(WSUBU_W), SAME(WSUB_W), SAME(NSRL), SAME(NSRA),
     [RISCV_V_FREDUSUM] = IR_VECTOR_FREDSUM + 1, [RISCV_V_FREDOSUM] = IR_VECTOR_FREDSUM + 1,
     [RISCV_V_AESEM_S] = IR_VECTOR_AESEM_ONE + 1, [RISCV_V_AESEF_S] = IR_VECTOR_AESEF_ONE + 1, [RISCV_V_AESDM_S] = IR_VECTOR_AESDM_ONE + 1,
     [RISCV_V_AESDF_S] = IR_VECTOR_AESDF_ONE + 1, [RISCV_V_AESZ_S] = IR_VECTOR_AESZ_ONE + 1, [RISCV_V_SM4R_S] = IR_VECTOR_SM4R_ONE + 1,
@@ -375,6 +377,31 @@ static bool is_slide(unsigned op)
     return op >= RISCV_V_SLIDEUP && op <= RISCV_V_SLIDE1DOWN;
 }
 
+static bool is_apart(u64 a, u64 a_bytes, u64 b, u64 b_bytes)
+{
+    return a + a_bytes <= b || b + b_bytes <= a;
+}
+
+/* Lanes of two widths; sources that lie in a wider destination are for calls. False: it is to be a call. */
+static bool inline_mixed(struct translation *t, const struct riscv_insn *i, unsigned op, unsigned form)
+{
+    unsigned kind = kinds[op] - 1u, shape = ir_vector_rows[kind].shape, sew = riscv_vector_sew(t->vtype), lane = sew + (riscv_vector_info[op].d == VECTOR_WIDE);
+    struct ir_vector_place p = { place_of(t, i->raw >> 7 & 31), place_of(t, i->raw >> 20 & 31), place_of(t, i->raw >> 15 & 31), (u16)(t->vl << lane) };
+    bool narrow = shape == IR_VECTOR_NARROW, has_second = form == RISCV_V_V && riscv_vector_info[op].s1 != VECTOR_NONE;
+
+    if (is_masked(i))
+        return false;
+    if (!has_second)
+        p.s1 = p.s2;
+    if ((shape == IR_VECTOR_WIDE && !is_apart(p.d, p.bytes, p.s2, p.bytes / 2)) || (!narrow && has_second && !is_apart(p.d, p.bytes, p.s1, p.bytes / 2)) ||
+        (narrow && has_second && p.d != p.s1 && !is_apart(p.d, p.bytes, p.s1, p.bytes)) || (narrow && p.d != p.s2 && !is_apart(p.d, p.bytes, p.s2, 2 * p.bytes)))
+        return false;
+    ir_vector(t->b, (enum ir_type)(IR_I8 + lane), kind | (form == RISCV_V_V ? 0 : IR_VECTOR_SCALAR), &p,
+              form == RISCV_V_V ? IR_NONE : scalar_for(t, i, form, false));
+    mark_dirty(t);
+    return true;
+}
+
 /* False: it is to be a call. */
 static bool inline_op(struct translation *t, const struct riscv_insn *i, unsigned op, unsigned form)
 {
@@ -398,6 +425,8 @@ static bool inline_op(struct translation *t, const struct riscv_insn *i, unsigne
         mark_dirty(t);
         return true;
     }
+    if (kinds[op] && ir_vector_rows[kind].shape >= IR_VECTOR_WIDE && ir_vector_rows[kind].shape <= IR_VECTOR_NARROW)
+        return !some && inline_mixed(t, i, op, form);
     if (op == RISCV_V_MERGE)
         return inline_merge(t, i, form, lanes, some ? IR_VECTOR_SOME : 0);
     if (!kinds[op] || (is_masked(i) && ir_vector_rows[kind].shape != IR_VECTOR_LANES) || (is_mask && t->vl % 8) || (is_fp && (sew < 2 || t->mode & RISCV_MODE_FRM_AWAY)))

@@ -36,10 +36,15 @@ static void take_xmm(struct tcg_engine *e)
         x86_xmm_temp(e, ~(1u << r));
 }
 
-static void load_scalar(const struct vec *v, struct x86_operand o)
+/* To all lanes of X1: those of the second operand. */
+static void load_scalar(const struct vec *op, struct x86_operand o)
 {
-    struct tcg_engine *e = v->e;
+    struct tcg_engine *e = op->e;
+    unsigned shape = ir_vector_rows[op->kind].shape;
+    struct vec as = *op;
+    const struct vec *v = &as;
 
+    as.lane -= shape == IR_VECTOR_WIDE || shape == IR_VECTOR_WIDER;
     if (o.place == PLACE_CONST && (o.imm == 0 || o.imm == -1)) {
         x86_sse_rr(v->c, v->vex, (o.imm ? SSE_PCMPEQD : SSE_PXOR) | v->wide, X1, X1, X1);
         return;
@@ -280,6 +285,11 @@ static bool emit_inline(struct vec *v, const struct ir_op *op)
         return emit_bits(v);
     case IR_VECTOR_FOLD:
         return x86_vec_fold(v);
+    case IR_VECTOR_WIDE:
+    case IR_VECTOR_WIDER:
+        return x86_vec_widen(v);
+    case IR_VECTOR_NARROW:
+        return x86_vec_narrow(v);
     case IR_VECTOR_FFOLD:
         return x86_vec_sum(v);
     case IR_VECTOR_GROUPS:

@@ -40,6 +40,11 @@ bool x86_vec_compare(const struct vec *v, bool *inverted);
 
 bool x86_vec_fold(struct vec *v);
 
+/* --- emit_vector_wide.c: all of an op on lanes of two widths. The scalar is in X1, in all lanes of half d's width. False: there is no code. --- */
+
+bool x86_vec_widen(struct vec *v);
+bool x86_vec_narrow(struct vec *v);
+
 /* --- emit_vector_groups.c: all of an op on groups of lanes. False: there is no code. --- */
 
 bool x86_vec_groups(struct vec *v);

@@ -377,6 +377,18 @@ static void make_groups(struct generator *g, enum ir_vector_kind kind, u16 d)
     ir_vector(g->b, type, kind | (number ? IR_VECTOR_SCALAR : 0), &place, number ? pick(g, 2) ? ir_const(g->b, IR_I64, pick(g, 32)) : pick_value(g, IR_I64) : IR_NONE);
 }
 
+/* Lanes of two widths: places are 256 bytes apart. */
+static void make_mixed(struct generator *g, enum ir_vector_kind kind, u16 d)
+{
+    bool narrow = ir_vector_rows[kind].shape == IR_VECTOR_NARROW, scalar = pick(g, 2);
+    struct ir_vector_place place = { d, (u16)((d + 256 * (1 + pick(g, 3))) % 1536), (u16)((d + 256 * (4 + pick(g, 2))) % 1536), (u16)(8u << pick(g, 5)) };
+
+    if (narrow && pick(g, 3) == 0)
+        place.s2 = d;
+    ir_vector(g->b, (enum ir_type)(IR_I8 + !narrow + pick(g, 3)), kind | (scalar ? IR_VECTOR_SCALAR : 0), &place,
+              !scalar ? IR_NONE : pick(g, 2) ? ir_const(g->b, IR_I64, pick(g, 4) ? (s64)pick(g, 64) : -1) : pick_value(g, IR_I64));
+}
+
 static void make_vector(struct generator *g)
 {
     static const u16 sizes[] = { 16, 16, 32, 32, 64, 128, 256, 48, 8, 8, 16 };
@@ -391,6 +403,10 @@ static void make_vector(struct generator *g)
         return;
     if (ir_vector_is_group(kind)) {
         make_groups(g, kind, d);
+        return;
+    }
+    if (ir_vector_rows[kind].shape >= IR_VECTOR_WIDE && ir_vector_rows[kind].shape <= IR_VECTOR_NARROW) {
+        make_mixed(g, kind, (u16)(d % 1536));
         return;
     }
     if (place.s2 / 256 == d / 256)

@@ -76,9 +76,11 @@ class VectorCase:
                 break
 
     def overlapping(self, word):
-        """Now and then the second source is the destination, where that matters most."""
-        if {'rd', 'rs2'} <= set(self.row.fields) and self.rng.randrange(4) == 0:
-            return word & ~(31 << 20) | (word >> 7 & 31) << 20
+        """Now and then a source is the destination, or its highest part."""
+        for field, at in (('rs2', 20), ('rs1', 15)):
+            is_vector = field == 'rs2' or (self.action == 'vector' and self.args[1:] == ['V'])
+            if is_vector and {'rd', field} <= set(self.row.fields) and self.rng.randrange(4) == 0:
+                word = word & ~(31 << at) | ((word >> 7 & 31) + self.rng.choice((0, 0, 1, 2, 4)) & 31) << at
         return word
 
     def split_action(self):
