@@ -43,6 +43,11 @@ void *host_map_reserve(u64 size, GError **error)
     return check(mmap(NULL, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0), size, error);
 }
 
+bool host_map_clear(void *address, u64 size)
+{
+    return mmap(address, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) != MAP_FAILED;
+}
+
 void host_map_free(void *address, u64 size)
 {
     if (address)
@@ -218,7 +223,7 @@ void host_map_remove(void *address, u64 size)
 
 void *host_map_file(int fd, u64 offset, u64 size, unsigned access, void *at, GError **error)
 {
-    int flags = (access & HOST_MAP_PRIVATE ? MAP_PRIVATE : MAP_SHARED) | (at ? MAP_FIXED : 0);
+    int flags = (access & HOST_MAP_PRIVATE ? MAP_PRIVATE : MAP_SHARED) | (at ? MAP_FIXED : 0) | (access & HOST_MAP_NOW ? MAP_POPULATE : 0);
 
     return check(mmap(at, size, protection(access), flags, fd, (off_t)offset), size, error);
 }

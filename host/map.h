@@ -13,6 +13,8 @@ u64 host_page_size(void);
 void *host_map_anonymous(u64 size, bool huge, GError **error);
 /* Address range without access, to map into. */
 void *host_map_reserve(u64 size, GError **error);
+/* A part of it is as it was at first. False: the host has too many mappings for another hole. */
+bool host_map_clear(void *address, u64 size);
 void host_map_free(void *address, u64 size);
 /* Gives the pages of a range back to the host; they read zero again. */
 void host_map_discard(void *address, u64 size);
@@ -43,7 +45,7 @@ void host_map_merge(void *address, u64 size);
 void host_map_no_dump(void *address, u64 size);
 /* Gives the blocks of a shared file back; they read zero again. */
 void host_map_remove(void *address, u64 size);
-enum host_map_access { HOST_MAP_NONE = 0, HOST_MAP_READ = 1, HOST_MAP_WRITE = 2, HOST_MAP_EXEC = 4, HOST_MAP_PRIVATE = 8 };
+enum host_map_access { HOST_MAP_NONE = 0, HOST_MAP_READ = 1, HOST_MAP_WRITE = 2, HOST_MAP_EXEC = 4, HOST_MAP_PRIVATE = 8, HOST_MAP_NOW = 16 /* so that no access has to wait for the host */ };
 /* Maps [offset, offset+size) of fd, shared unless HOST_MAP_PRIVATE; at NULL: anywhere, else exactly there (over a reserved range). */
 void *host_map_file(int fd, u64 offset, u64 size, unsigned access, void *at, GError **error);
 /* The same at any address that is a multiple of `align` (a power of two). */

@@ -54,3 +54,13 @@ void host_process_on_end(GMainContext *context, gboolean (*fn)(gpointer opaque),
     }
     signal(SIGPIPE, SIG_IGN);
 }
+
+u32 host_process_mapping_limit(void)
+{
+    enum { USUAL = 65530 };
+    g_autofree char *text = NULL;
+
+    if (!g_file_get_contents("/proc/sys/vm/max_map_count", &text, NULL, NULL))
+        return USUAL;
+    return (u32)CLAMP(g_ascii_strtoll(text, NULL, 10), 1, 1 << 24);
+}

@@ -9,6 +9,9 @@
 bool host_process_write_pid(const char *path, GError **error);
 void host_process_remove_pid(const char *path); /* NULL: nothing */
 
+/* How many mappings the system lets a process have. */
+u32 host_process_mapping_limit(void);
+
 /* The name that ps and top show; at most 15 bytes of it. */
 void host_process_set_name(const char *name);
 

@@ -22,6 +22,7 @@ struct ram_block {
     u32 index;        /* small number, unique in the vm */
     struct vm *vm;
     int fd;           /* memory file, or -1 */
+    bool asks;        /* vm_ram_ask wants to know what the guest uses */
     void *accel_data; /* accel/tcg's page descriptors */
     u32 pins;         /* atomic: who needs `host` to stay; the creator is one */
 };

@@ -4,6 +4,8 @@
 #include "host/map.h"
 #include "host/numa.h"
 #include "vm/numa.h"
+#include "vm/ram.h"
+#include "vm/vcpu.h"
 #include <string.h>
 
 struct memory_backend {
@@ -321,7 +323,10 @@ bool vm_machine_ram_init(struct machine *machine, struct region *region, const c
 
     if (machine->numa && machine->numa->count && machine->numa->node[0].memdev)
         return init_nodes(machine, region, name, error);
+    const struct accel *accel = vm_accel(vm);
+    bool in_file = accel && accel->ram_in_file;
     ram = machine->memory_backend ? take(vm, "memory-backend", machine->memory_backend, machine->ram_size, error)
+          : in_file                ? vm_ram_create_in_file(vm, name, machine->ram_size, error)
                                   : vm_ram_create(vm, name, machine->ram_size, error);
     if (!ram)
         return false;

@@ -12,7 +12,14 @@ struct ram {
     struct ram_block block;
     u64 offset;
     bool shared;
+    bool own;    /* in a file that nobody else may map */
+    u64 *huge;   /* atomic: pieces of HOST_MAP_HUGE bytes that were asked to be one page; NULL: that is left to the host */
 };
+
+/* What is asked of the host for each piece. */
+enum { PIECE_SHIFT = 21 };
+_Static_assert(1 << PIECE_SHIFT == HOST_MAP_HUGE, "a piece is a huge page");
+
 
 /* Takes fd over; host is NULL with *error set when mapping failed. */
 static struct ram_block *add(struct vm *vm, const char *name, u64 size, int fd, void *host, GError **error)
@@ -57,6 +64,44 @@ struct ram_block *vm_ram_create_file(struct vm *vm, const char *name, u64 size, 
     return block;
 }
 
+struct ram_block *vm_ram_create_in_file(struct vm *vm, const char *name, u64 size, GError **error)
+{
+    struct ram_block *block;
+    struct ram *ram;
+    int fd;
+
+    size = bits_align_up(size, 4096);
+    fd = host_map_create_file(name, size, error);
+    if (fd < 0)
+        return NULL;
+    block = add(vm, name, size, fd, host_map_file_aligned(fd, 0, size, HOST_MAP_READ | HOST_MAP_WRITE, HOST_MAP_HUGE, error), error);
+    if (!block)
+        return NULL;
+    ram = container_of(block, struct ram, block);
+    ram->own = true;
+    block->asks = size >= 16 * MIB;
+    ram->huge = g_new0(u64, (size >> PIECE_SHIFT) / 64 + 1);
+    return block;
+}
+
+/* Hosts give files in memory huge pages when they are asked for each, and for what has something in it. */
+void vm_ram_ask(struct ram_block *block, u64 offset)
+{
+    struct ram *ram = container_of(block, struct ram, block);
+    u64 piece = offset >> PIECE_SHIFT, bit = BIT64(piece % 64), *word = &ram->huge[piece / 64];
+
+    if (__atomic_load_n(word, __ATOMIC_RELAXED) & bit || (piece + 1) << PIECE_SHIFT > block->size || __atomic_fetch_or(word, bit, __ATOMIC_RELAXED) & bit)
+        return;
+    host_map_collapse(block->host + (piece << PIECE_SHIFT), HOST_MAP_HUGE, true);
+}
+
+/* What was given back whole may become huge pages again. */
+static void forget_pieces(struct ram *ram, u64 first, u64 end)
+{
+    for (u64 piece = (first + HOST_MAP_HUGE - 1) >> PIECE_SHIFT; ram->huge && (piece + 1) << PIECE_SHIFT <= end; piece++)
+        __atomic_fetch_and(&ram->huge[piece / 64], ~BIT64(piece % 64), __ATOMIC_RELAXED);
+}
+
 static void unpin(void *block)
 {
     vm_ram_unpin(block);
@@ -80,10 +125,11 @@ void vm_ram_discard(struct ram_block *block, u64 offset, u64 size)
 
     if (first >= end)
         return;
-    if (container_of(block, struct ram, block)->shared)
+    if (container_of(block, struct ram, block)->shared || container_of(block, struct ram, block)->own)
         host_map_remove(block->host + first, end - first);
     else if (block->fd < 0)
         host_map_discard(block->host + first, end - first);
+    forget_pieces(container_of(block, struct ram, block), first, end);
     vm_ram_changed(block, first, end - first);
 }
 
@@ -99,6 +145,7 @@ void vm_ram_unpin(struct ram_block *block)
     host_map_free(block->host, block->size);
     host_map_close_file(block->fd);
     g_free(block->name);
+    g_free(container_of(block, struct ram, block)->huge);
     g_free(container_of(block, struct ram, block));
 }
 
@@ -108,6 +155,14 @@ bool vm_ram_is_shared(const struct ram_block *block, u64 *offset)
 
     *offset = ram->offset;
     return ram->shared;
+}
+
+bool vm_ram_can_alias(const struct ram_block *block, u64 *offset)
+{
+    const struct ram *ram = container_of(block, struct ram, block);
+
+    *offset = ram->offset;
+    return ram->shared || ram->own;
 }
 
 struct ram_block *vm_ram_find(struct vm *vm, const char *name)

@@ -7,4 +7,11 @@
 /* Other processes that map block->fd from *offset on see what the guest writes. False: its memory is private. */
 bool vm_ram_is_shared(const struct ram_block *block, u64 *offset);
 
+/* This process may map block->fd from *offset on and see the same bytes. Any thread. */
+bool vm_ram_can_alias(const struct ram_block *block, u64 *offset);
+/* Private memory as vm_ram_create's, in a file in memory, so that it can be aliased. Machine lock. */
+struct ram_block *vm_ram_create_in_file(struct vm *vm, const char *name, u64 size, GError **error);
+/* The guest is about to use what is at the offset, of a block that asks: the host may make a huge page of what lies around. Any thread. */
+void vm_ram_ask(struct ram_block *block, u64 offset);
+
 #endif

@@ -272,6 +272,7 @@ struct vcpu {
 struct accel {
     struct vm_object object; /* properties: tb-size, thread ... */
     const struct accel_class *accel_class;
+    bool ram_in_file;        /* set by start: wants to map the machine's RAM elsewhere, too (vm_ram_can_alias) */
 };
 
 struct accel_class {
