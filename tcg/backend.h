@@ -177,6 +177,28 @@ static inline void tcg_near_forget(struct tcg_near *near)
     near->known_count = 0;
 }
 
+/*
+ * Windows: where a guest page may be accessed, it may be mapped a second time, at its guest address plus the distance of its region. A region is what
+ * addresses have in common from bit TCG_WINDOW_SHIFT on; distances are found by its low TCG_WINDOW_INDEX bits, so each of them leads any address with these bits,
+ * and what lies TCG_WINDOW_REACH bytes before and behind, to the page or to where the host has nothing. Code accesses it and goes on elsewhere when that faults.
+ */
+enum { TCG_WINDOW_SHIFT = 38, TCG_WINDOW_INDEX = 9, TCG_WINDOW_REACH = 1 << 21 };
+
+/* What a base register, or several, led to last: the low 16 bits of the region, and the distance that is found by it. */
+enum { TCG_WINDOW_BASES = 32 };
+
+struct tcg_windows {
+    u64 distance[1 << TCG_WINDOW_INDEX];
+    struct tcg_window_base {
+        u64 region, distance;
+    } base[TCG_WINDOW_BASES]; /* which is which is the back end's; whoever changes a distance makes all of them region 0 and its distance */
+};
+
+/* An instruction that may fault: an offset in the buffer, bytes, and the offset where to go on then. */
+struct tcg_fault {
+    u32 at, size, cold;
+};
+
 struct code_layout {
     const struct ir_reg *reg; /* guest registers that get/put name */
     u32 reg_count;
@@ -208,6 +230,7 @@ struct code_layout {
     s32 jump_cache;   /* struct tcg_jump_entry[1 << jump_bits] */
     s32 guards;       /* u64[TCG_GUARDS]; 0: none */
     s32 refill;       /* struct tcg_refill; 0: none */
+    s32 windows;      /* struct tcg_windows; 0: none, and no block has ir_block.windows set */
     u8 l1_bits, jump_bits;
 };
 
@@ -318,6 +341,11 @@ struct tcg_backend {
     void (*quick_prepare)(struct tcg_engine *engine, struct ir_block *block, struct quick_insn *insn, u32 count);
     u32 (*quick_emit)(struct tcg_engine *engine, const struct ir_block *block, const struct quick_insn *insn, u32 count, struct tcg_code *code,
                       u32 at, u32 limit);
+    /* The instructions that may fault in what was emitted last, by ascending offset; theirs until the next emit. May be NULL: never any. */
+    u32 (*faults)(const struct tcg_engine *engine, const struct tcg_fault **fault);
+    /* The offset in the buffer of an address that code runs at; more than code_limit: it is not there. A signal handler may ask. May be NULL with `faults`. */
+    u32 (*offset_of)(const struct tcg_engine *engine, const void *at);
+    const void *(*exec_at)(const struct tcg_engine *engine, u32 offset); /* the other way round */
     /* What empty jump-cache entries hold: a place that leaves with TCG_LEAVE_MISS. */
     u64 (*jump_miss)(const struct tcg_engine *engine);
     u32 (*code_limit)(const struct tcg_engine *engine); /* usable size of the buffer */

@@ -182,6 +182,7 @@ void ir_block_reset(struct ir_block *block, u32 first_pc)
     block->streams = false;
     block->far_count = 0;
     memset(block->stays, 0, sizeof(block->stays));
+    block->windows = false;
     block->truncates = false;
     block->prepaid = false;
     block->overflow = false;

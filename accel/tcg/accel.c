@@ -34,6 +34,10 @@ static const struct vm_property properties[] = {
       .description = "how often a page is seen running (once a millisecond) before it is translated with more thought" },
     { .name = "tier2-threshold", .type = VM_PROPERTY_U32, .offset = offsetof(struct tcg, tier2_threshold), .default_text = "3", .min = 1, .max = 100,
       .description = "how often a loop is seen running (once a millisecond, and when it first turns) before tier2 takes it" },
+    { .name = "windows", .type = VM_PROPERTY_BOOL, .offset = offsetof(struct tcg, windows), .default_text = "off",
+      .description = "pages of programs that run for long are mapped where their code finds them without a table; the machine's memory is a file in memory then" },
+    { .name = "window-threshold", .type = VM_PROPERTY_U32, .offset = offsetof(struct tcg, window_threshold), .default_text = "16", .max = 1000000,
+      .description = "how often a program is seen running (once a millisecond) before it gets windows; 0: everything does, whatever it costs (for tests)" },
     { .name = "cache", .type = VM_PROPERTY_STRING, .offset = offsetof(struct tcg, cache_path),
       .description = "folder, of this user alone, where translations are kept for the next start" },
     { .name = "cache-size", .type = VM_PROPERTY_U64, .offset = offsetof(struct tcg, cache_size), .default_text = "64", .min = 4, .max = 1024,
@@ -77,6 +81,11 @@ static bool start(struct accel *accel, GError **error)
     tcg->backend = tcg->backend_choice == TCG_BACKEND_INTERP ? &tcg_backend_interp : &tcg_backend_x86_64;
     if (tcg->tb_size && tcg->tb_size < 4)
         return error_set(error, "tb-size=%" G_GUINT64_FORMAT ": at least 4 MiB are needed", tcg->tb_size);
+    if (tcg->windows && tcg->backend == &tcg_backend_interp)
+        return error_set(error, "windows=on is for generated code, which backend=interp does not make");
+    if (tcg->windows && tcg->window_threshold && !tcg->tier2)
+        return error_set(error, "windows=on needs tier2=on, which finds what runs for long");
+    accel->ram_in_file = tcg->windows;
     if (tcg->thread == TCG_THREAD_MULTI && vm_icount_on(tcg->vm))
         return error_set(error, "thread=multi: No MTTCG when icount is enabled");
     if ((tcg->perfmap || tcg->jitdump) && tcg->backend != &tcg_backend_interp &&
@@ -106,6 +115,8 @@ static bool start_engine(struct tcg *tcg, struct vcpu *vcpu, GError **error)
     if (!tcg->engine)
         return error_prefix(error, "-accel tcg");
     tcg_chunks_init(tcg);
+    if (tcg->windows && !tcg_windows_start(tcg, error))
+        return false;
     if (!tcg_kept_start(tcg, vcpu, error))
         return false;
     if (log_wants(vm_log(tcg->vm), LOG_OUT_ASM) && tcg->backend->can_disassemble && !tcg->backend->can_disassemble(tcg->engine, error))
@@ -209,6 +220,7 @@ static void finish(struct vm_object *object)
         return;
     tcg_tier2_stop(tcg);
     tcg_kept_finish(tcg);
+    tcg_windows_stop(tcg);
     vm_ram_foreach(tcg->vm, forget_ram, NULL);
     epoch_destroy(tcg->code_epoch);
     tcg_pool_finish(&tcg->pool);

@@ -63,6 +63,7 @@ bool tcg_chunk_next(struct tcg *tcg)
         return false;
     tcg->current_chunk = next;
     tcg->at = chunk->first;
+    __atomic_store_n(&chunk->fault_count, 0, __ATOMIC_RELEASE);
     if (tcg->recycled)
         host_thread_serialise_all(); /* nobody has fetched ahead in what was there */
     condemn(tcg, &tcg->chunk[(next + 1) % CHUNKS]);

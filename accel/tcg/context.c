@@ -1,6 +1,6 @@
 /*
  * accel/tcg/context.c - translation contexts. The region of one context is
- *   [ host part and architectural state: an alias of the vCPU's arena slot | L1 read | L1 write | jump cache | refill | near | guards ]
+ *   [ host part and architectural state: an alias of the vCPU's arena slot | L1 read | L1 write | jump cache | refill | near | guards | distances of windows ]
  * so that one base pointer reaches all, and another address space is another base pointer. Tables start as untouched zero
  * pages: a zero tag can be matched by page 0 alone, whose entry 0 gets a tag that indexes elsewhere.
  */
@@ -14,6 +14,7 @@ enum {
     JUMP_BYTES = (1 << JUMP_BITS) * sizeof(struct tcg_jump_entry),
     REFILL_BYTES = (sizeof(struct tcg_refill) + 4095) & ~4095,
     NEAR_BYTES = (sizeof(struct tcg_near) + 4095) & ~4095,
+    WINDOW_BYTES = (sizeof(struct tcg_windows) + 4095) & ~4095,
     GUARD_BYTES = TCG_GUARDS * (sizeof(u64) + sizeof(u16)),
 };
 
@@ -40,7 +41,7 @@ bool tcg_layout_init(struct tcg *tcg, const struct cpu_class *cpu)
     s32 host = -(s32)sizeof(struct vcpu_host);
 
     tcg->state_size = VCPU_STATE_PREFIX + ((cpu->state_size + 4095) & ~UINT64_C(4095));
-    tcg->region_size = tcg->state_size + 2 * L1_BYTES + JUMP_BYTES + REFILL_BYTES + NEAR_BYTES + GUARD_BYTES;
+    tcg->region_size = tcg->state_size + 2 * L1_BYTES + JUMP_BYTES + REFILL_BYTES + NEAR_BYTES + GUARD_BYTES + WINDOW_BYTES;
     *layout = (struct code_layout){
         .reg = tcg->regs,
         .reg_count = cpu->reg_count + 1,
@@ -73,6 +74,8 @@ bool tcg_layout_init(struct tcg *tcg, const struct cpu_class *cpu)
     layout->refill = layout->jump_cache + (s32)JUMP_BYTES;
     layout->near = layout->refill + (s32)REFILL_BYTES;
     layout->guards = layout->near + (s32)NEAR_BYTES;
+    if (tcg->windows)
+        layout->windows = layout->guards + (s32)GUARD_BYTES;
     memcpy(tcg->regs, cpu->regs, cpu->reg_count * sizeof(tcg->regs[0]));
     tcg->regs[cpu->reg_count] = (struct ir_reg){ "icount", IR_I64, layout->icount };
     memcpy(layout->pinned, cpu->pinned, cpu->pinned_count * sizeof(cpu->pinned[0]));
@@ -111,6 +114,7 @@ static struct context *create(struct tcg_vcpu *v)
     tcg_near_init(context->near);
     context->guard = (u64 *)(context->base + tcg->layout.guards);
     context->guard_next = (u16 *)(context->guard + TCG_GUARDS);
+    tcg_window_init(tcg, context);
     context->stale = true;
     context->index = v->context_count;
     return context;
@@ -119,6 +123,7 @@ static struct context *create(struct tcg_vcpu *v)
 void tcg_contexts_destroy(struct tcg_vcpu *v)
 {
     for (u32 i = 0; i < v->context_count; i++) {
+        tcg_window_destroy(v, v->contexts[i]);
         host_map_free(v->contexts[i]->region, v->tcg->region_size);
         g_free(v->contexts[i]);
     }
@@ -179,6 +184,7 @@ static void clear(struct tcg_vcpu *v, struct context *context)
     drop_returns(v, true, 0);
     context->generation = ++v->last_number;
     context->stale = false;
+    tcg_window_begin(v, context);
 }
 
 static bool same(const struct mmu_context *a, const struct mmu_context *b)
@@ -209,6 +215,7 @@ static struct context *search(struct tcg_vcpu *v, const struct mmu_context *key)
         context = v->contexts[oldest];
     if (!context)
         return NULL;
+    tcg_window_leave(v, context);
     context->stale = true;
     context->key = v->slot[context->index].key = *key;
     return context;
@@ -241,6 +248,13 @@ void tcg_context_drop(struct tcg_vcpu *v, struct context *context)
         clear(v, context);
     else
         context->stale = true;
+    tcg_window_empty(v, context);
+    drop_returns(v, true, 0);
+}
+
+void tcg_context_change_code(struct tcg_vcpu *v, struct context *context)
+{
+    clear_jumps(v->tcg, context);
     drop_returns(v, true, 0);
 }
 
@@ -289,6 +303,7 @@ void tcg_context_drop_page(struct tcg_vcpu *v, struct context *context, u64 va)
     struct itlb_entry *itlb = &context->itlb[(va >> 12) % ITLB_SIZE];
 
     tcg_near_forget(context->near);
+    tcg_window_drop_page(v, context, page);
     if (context->l1_read[index].tag == page)
         context->l1_read[index].tag = index ? 0 : tcg_tlb_never(0);
     if (context->l1_write[index].tag == page)
@@ -345,6 +360,7 @@ void tcg_drop_write_tags(struct tcg_vcpu *v, const u8 *host_page)
         if (context->stale)
             continue;
         tcg_near_forget(context->near);
+        tcg_window_drop_writes(v, context, host_page);
         if (count > TCG_FILL_LOG) {
             /* Too many to know: drop them all, they come back one by one. */
             clear_table(&context->refill->write_log, table, 1 << L1_BITS);

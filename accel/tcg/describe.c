@@ -12,6 +12,15 @@ static void describe_vcpu(GString *text, const struct tcg_vcpu *v)
                            v->mmio, v->l2_hits, v->resumes, v->finds2, v->finds, v->flushes, v->page_flushes);
 }
 
+static void describe_windows(GString *text, const struct tcg_vcpu *v)
+{
+    const struct window_faults *f = &v->window_faults;
+
+    g_string_append_printf(text, "  windows: %" G_GUINT64_FORMAT " given, %" G_GUINT64_FORMAT " taken back; faults %" G_GUINT64_FORMAT ", mappings made %" G_GUINT64_FORMAT
+                           ", undone %" G_GUINT64_FORMAT ", emptied %" G_GUINT64_FORMAT "\n",
+                           f->promoted, f->demoted, f->faults, f->maps, f->unmaps, f->emptied);
+}
+
 static void describe_loops(GString *text, const struct tcg *tcg)
 {
     static const char *const why[TIER2_REFUSALS] = {
@@ -62,6 +71,8 @@ char *tcg_describe(struct vm *vm)
                            tcg->insns, tcg->guest_bytes, tcg->host_bytes);
     if (tcg->tier2)
         describe_loops(text, tcg);
+    if (tcg->windows)
+        g_string_append_printf(text, "windows: %u mappings of at most %u, in %u areas\n", tcg->windows_state.mappings, tcg->windows_state.limit, tcg->windows_state.areas);
     if (tcg->cache)
         describe_cache(text, tcg->cache);
     double each = tcg->sampled_insns ? (double)tcg->sampled_ns / (double)tcg->sampled_insns : 0.0;
@@ -70,8 +81,11 @@ char *tcg_describe(struct vm *vm)
     g_string_append_printf(text, "invalidations: %" G_GUINT64_FORMAT ", chunks recycled: %" G_GUINT64_FORMAT "\n", tcg->invalidations, tcg->recycled);
     host_lock_drop(&tcg->translate_lock);
     for (u32 i = 0; i < vm_vcpu_count(vm); i++) {
-        if (vm_vcpu(vm, i)->accel)
-            describe_vcpu(text, tcg_of(vm_vcpu(vm, i)));
+        if (!vm_vcpu(vm, i)->accel)
+            continue;
+        describe_vcpu(text, tcg_of(vm_vcpu(vm, i)));
+        if (tcg->windows)
+            describe_windows(text, tcg_of(vm_vcpu(vm, i)));
     }
     return g_string_free(text, FALSE);
 }

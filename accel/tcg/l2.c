@@ -5,6 +5,7 @@
  */
 #include "accel/tcg/tcg.h"
 #include "host/map.h"
+#include "vm/ram.h"
 
 enum { ENTRIES = TCG_L2_WAYS << TCG_L2_BITS };
 
@@ -105,6 +106,8 @@ static void look_up(struct vm *vm, struct walk *walk)
     walk->ram = walk->host ? hit.ram : NULL;
     walk->ram_offset = hit.ram_offset;
     walk->writable = walk->host && hit.writable;
+    if (walk->ram && walk->ram->asks)
+        vm_ram_ask(walk->ram, walk->ram_offset);
 }
 
 bool tcg_walk(struct tcg_vcpu *v, u64 va, unsigned size, enum mmu_access access, struct walk *walk)

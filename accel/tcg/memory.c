@@ -66,6 +66,8 @@ static bool resolve(struct tcg_vcpu *v, u64 va, unsigned size, enum mmu_access a
         return false;
     }
     refill(v, va, &walk);
+    if (unlikely(v->window_faults.pending))
+        tcg_window_faulted(v, va, access == MMU_WRITE, &walk, where);
     part->physical = walk.page.physical | (va & 4095);
     bool direct = walk.host && (access != MMU_WRITE || walk.writable);
     part->host = direct ? walk.host + (va & 4095) : NULL;
@@ -185,9 +187,8 @@ static struct tcg_result load_crossing(struct tcg_vcpu *v, u64 va, u32 mem, s64 
     return (struct tcg_result){ extend(a | b << (8 * first), mem), 0 };
 }
 
-static struct tcg_result tcg_load(void *vcpu, u64 va, u64 mem, s64 where)
+static struct tcg_result load(struct tcg_vcpu *v, u64 va, u64 mem, s64 where)
 {
-    struct tcg_vcpu *v = tcg_of(vcpu);
     unsigned size = ir_mem_bytes((u32)mem);
     enum mmu_access access = mem & IR_MEM_WRITE_INTENT ? MMU_WRITE : MMU_READ;
     struct part part;
@@ -216,6 +217,15 @@ static struct tcg_result tcg_load(void *vcpu, u64 va, u64 mem, s64 where)
         return (struct tcg_result){ 0, 1 };
     }
     return (struct tcg_result){ extend(value, (u32)mem), 0 };
+}
+
+static struct tcg_result tcg_load(void *vcpu, u64 va, u64 mem, s64 where)
+{
+    struct tcg_vcpu *v = tcg_of(vcpu);
+    struct tcg_result result = load(v, va, mem, where);
+
+    v->window_faults.pending = false;
+    return result;
 }
 
 /*
@@ -298,9 +308,8 @@ static u64 store_crossing(struct tcg_vcpu *v, u64 va, unsigned size, u64 value, 
     return 0;
 }
 
-static u64 tcg_store(void *vcpu, u64 va, u64 value, u64 mem, s64 where)
+static u64 store(struct tcg_vcpu *v, u64 va, u64 value, u64 mem, s64 where)
 {
-    struct tcg_vcpu *v = tcg_of(vcpu);
     unsigned size = ir_mem_bytes((u32)mem);
 
     v->slow_stores++;
@@ -318,6 +327,15 @@ static u64 tcg_store(void *vcpu, u64 va, u64 value, u64 mem, s64 where)
     if ((va & 4095) + size > 4096)
         return store_crossing(v, va, size, value, where);
     return !store_in_page(v, va, size, value, where);
+}
+
+static u64 tcg_store(void *vcpu, u64 va, u64 value, u64 mem, s64 where)
+{
+    struct tcg_vcpu *v = tcg_of(vcpu);
+    u64 leave = store(v, va, value, mem, where);
+
+    v->window_faults.pending = false;
+    return leave;
 }
 
 /* Checks that an atomic needs beside those of a store. The place in *part is RAM when this returns true. */

@@ -189,6 +189,7 @@ static void forget_code(struct code_page *page)
     page->visits = 0;
     page->longest = 0;
     memset(page->stays, 0, sizeof(page->stays));
+    memset(page->roams, 0, sizeof(page->roams));
 }
 
 /* Of the blocks that touch the lines: kills them, or counts their lines. */

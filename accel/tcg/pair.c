@@ -50,7 +50,7 @@ static struct block *translate_second(struct tcg_vcpu *v, struct code_source *so
         tcg_page_set_lines(page, lines, source->offset, source->offset);
         return NULL;
     }
-    memcpy(v->ir->stays, page->stays, sizeof(page->stays));
+    tcg_say_places(v->ir, page, first->mode);
     tcg_run_passes(v->tcg, v->ir);
     tcg_page_set_lines(page, lines, source->offset, MIN(4095, source->offset + v->ir->byte_count - 1));
     second = tcg_block_new(v->tcg, v->ir);
@@ -84,6 +84,7 @@ bool tcg_pair_emit(struct tcg_vcpu *v, struct block *first, struct block **secon
         return false;
     }
     chunk->used = true;
+    tcg_window_note_faults(tcg, chunk);
     first->chunk = (u8)tcg->current_chunk;
     tcg->host_bytes += end - tcg->at;
     tcg->at = end;

@@ -39,7 +39,7 @@ static void link_blocks(struct tcg_vcpu *v, struct tcg_link *link, struct block 
     struct tcg *tcg = v->tcg;
     struct block *from = container_of(link->from, struct block, code);
 
-    if (from->mode & MODE_ONE_INSN || (link->same_page && (from->next_page || from->page != to->page)) || log_wants(vm_log(tcg->vm), LOG_NOCHAIN))
+    if (from->mode & MODE_ONE_INSN || (from->mode ^ to->mode) & MODE_WINDOW || (link->same_page && (from->next_page || from->page != to->page)) || log_wants(vm_log(tcg->vm), LOG_NOCHAIN))
         return;
     if (link->single ? !tcg_may_cache(to) : !tcg_may_jump(v, to))
         return;

@@ -9,7 +9,7 @@ enum {
     GRAIN_SHIFT = 4
 };
 
-static struct code_page *page_at(const struct tcg_vcpu *v, u64 va)
+struct code_page *tcg_settle_page(const struct tcg_vcpu *v, u64 va)
 {
     const struct itlb_entry *entry = &v->context->itlb[(va >> 12) % ITLB_SIZE];
 
@@ -64,18 +64,24 @@ static void kill_blocks(struct tcg *tcg, struct code_page *page, const struct ra
     }
 }
 
+void tcg_settle_kill(struct tcg *tcg, struct code_page *page, u32 offset)
+{
+    struct range range = { offset & ~((1u << GRAIN_SHIFT) - 1), offset | ((1u << GRAIN_SHIFT) - 1) };
+
+    while (grow(&range, page))
+        continue;
+    kill_blocks(tcg, page, &range);
+}
+
 /* From now on this instruction asks the tables at once. */
 static void let_roam(struct tcg_vcpu *v, struct code_page *page, u32 offset)
 {
     u64 *word = &page->stays[offset >> 10], bit = BIT64(offset >> GRAIN_SHIFT & 63);
-    struct range range = { offset & ~((1u << GRAIN_SHIFT) - 1), offset | ((1u << GRAIN_SHIFT) - 1) };
 
     if (!(*word & bit))
         return;
     *word &= ~bit;
-    while (grow(&range, page))
-        continue;
-    kill_blocks(v->tcg, page, &range);
+    tcg_settle_kill(v->tcg, page, offset);
     v->tcg->roaming++;
 }
 
@@ -85,7 +91,7 @@ static void blame(struct tcg_vcpu *v, const struct tcg_near *near)
     tcg_translate_lock(v);
     for (u32 i = 0; i < MIN(near->base_misses, TCG_BASE_MISSED); i++) {
         s32 offset = (s16)(near->base_missed[i].where >> 16);
-        struct code_page *page = page_at(v, near->base_missed[i].page);
+        struct code_page *page = tcg_settle_page(v, near->base_missed[i].page);
 
         if (page && offset >= 0 && offset < TCG_PAGE_SIZE)
             let_roam(v, page, (u32)offset);

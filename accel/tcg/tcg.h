@@ -12,12 +12,14 @@
 #define ACCEL_TCG_TCG_H
 
 #include "accel/tcg/cache.h"
+#include "accel/tcg/window.h"
 #include "host/epoch.h"
 #include "host/lock.h"
 #include "tcg/backend.h"
 #include "vm/memory.h"
 #include "vm/vcpu.h"
 #include "vm/vm.h"
+#include <string.h>
 
 enum {
     L1_BITS = 14,
@@ -52,6 +54,7 @@ enum {
     MODE_ONE_INSN = 1u << 31,
     MODE_SINGLE = 1u << 30, /* memory accesses checked one by one: where a check of several failed */
     MODE_COUNT = 1u << 29,  /* instructions are counted and have a budget (count.c) */
+    MODE_WINDOW = 1u << 28, /* accesses may use windows (window_use.c); where there is none they fault, and all is well */
 };
 
 /* Translated code in one page of a RAM block. Made once, lives as long as the RAM block. */
@@ -66,6 +69,7 @@ struct code_page {
     u8 visits;          /* by settle.c; translate_lock */
     u16 longest;        /* bytes: no block that begins in it is longer; translate_lock */
     u64 stays[4];       /* ir_block.stays; translate_lock */
+    u64 roams[4];       /* ir_block.roams; translate_lock */
     u64 starts[32];     /* atomic: bit per halfword at which some block begins; spares most searches */
     struct block *bucket[CODE_BUCKETS]; /* atomic heads; by page[0] */
     struct block *second; /* blocks of which this is the second page */
@@ -159,6 +163,7 @@ struct context {
     struct tcg_fill_log jump_log;
     u64 jump_pages[64];    /* filter of code pages in the jump cache */
     struct itlb_entry itlb[ITLB_SIZE];
+    struct window_use use;
 };
 
 /* Where code is that other contexts found: what a new context's jump cache is filled from. */
@@ -223,6 +228,7 @@ struct tcg_vcpu {
     u32 sampled_entries;
     const struct context *sampled_context; /* that was active then */
     u32 sampled_near;     /* tcg_code.near of the loop that was left for the last sample, else 0 */
+    struct window_faults window_faults;
     struct quick_list quick; /* being made */
     struct ir_block *ir, *second_ir; /* the second: while a block and the one its call returns to are translated together */
     /* statistics */
@@ -232,6 +238,8 @@ struct tcg_vcpu {
 struct chunk {
     struct block *blocks;
     u32 first, limit;      /* offsets in the code buffer */
+    struct tcg_fault *fault; /* by ascending offset; NULL: there are no windows */
+    u32 fault_count;       /* atomic */
     bool used;             /* something was emitted since it was free: a vCPU may be in it, even if no block is listed */
     bool busy;             /* atomic: condemned, not yet free */
 };
@@ -243,7 +251,8 @@ struct tcg {
     bool one_insn_per_tb, split_wx, exact_exclusives, perfmap, jitdump;
     u32 thread, backend_choice, host_isa;
     bool tier2, quick;
-    u32 tier2_threshold, quick_threshold, settle_threshold;
+    u32 tier2_threshold, quick_threshold, settle_threshold, window_threshold;
+    bool windows;
     char *cache_path;      /* NULL: no code is kept */
     u64 cache_size;
 
@@ -263,6 +272,7 @@ struct tcg {
     u32 current_chunk, at;
     struct tcg_pool pool;
     struct code_cache *cache; /* NULL: none */
+    struct windows windows_state;
     /* thread=single */
     struct host_lock turn_lock;
     struct host_cond turn_cond;
@@ -305,7 +315,7 @@ static inline u32 tcg_code_mode(const struct tcg_vcpu *v)
 /* What blocks that this vCPU runs have as their mode, variants aside. */
 static inline u32 tcg_block_mode(const struct tcg_vcpu *v)
 {
-    return tcg_code_mode(v) | (unlikely(v->vcpu->counting) ? MODE_COUNT : 0);
+    return tcg_code_mode(v) | (unlikely(v->vcpu->counting) ? MODE_COUNT : 0) | (v->context->use.on ? MODE_WINDOW : 0);
 }
 
 /* A hash for `recent` and `recent_space`. */
@@ -331,6 +341,8 @@ void tcg_context_fill(struct context *context, u64 va, bool write, const u8 *hos
 /* The code at va is what `entry` begins, in the page of code whose guard that is, all of which is executable here. */
 void tcg_jump_fill(struct tcg_vcpu *v, u64 va, const void *entry, u32 guard);
 void tcg_jump_flush_all(struct tcg_vcpu *v);
+/* Another mode's code runs in the context from now on: it forgets where there is code. */
+void tcg_context_change_code(struct tcg_vcpu *v, struct context *context);
 /* Drops every write tag of this vCPU for a page of RAM. */
 void tcg_drop_write_tags(struct tcg_vcpu *v, const u8 *host_page);
 
@@ -392,6 +404,14 @@ const struct code_page *tcg_code_known(struct tcg_vcpu *v, u64 pc, bool *global)
 void tcg_block_kill(struct tcg *tcg, struct block *block);
 /* What the front end makes of the code: fewer instructions until they fit (source->max_insns says how many). False: not even one. */
 bool tcg_front_end(struct tcg_vcpu *v, struct code_source *source, u32 variant);
+
+/* What is known of instructions of the page, for a block of this mode. */
+static inline void tcg_say_places(struct ir_block *ir, const struct code_page *page, u32 mode)
+{
+    memcpy(ir->stays, page->stays, sizeof(page->stays));
+    memcpy(ir->roams, page->roams, sizeof(page->roams));
+    ir->windows = mode & MODE_WINDOW;
+}
 
 /* pair.c */
 /* Whether a block ends with a call of the guest. */
@@ -482,6 +502,10 @@ struct block *tcg_quick_sampled(struct tcg_vcpu *v, struct block *block, u64 pc)
 /* settle.c */
 /* A sample met the vCPU on its way to the block, `spent` ns after the last one. True: blocks were killed. */
 bool tcg_settle_sampled(struct tcg_vcpu *v, const struct block *block, s64 spent);
+/* The page of code at va, if the active context met it. */
+struct code_page *tcg_settle_page(const struct tcg_vcpu *v, u64 va);
+/* Blocks with the instruction at this offset, and those that were emitted with them, are to be translated again. translate_lock. */
+void tcg_settle_kill(struct tcg *tcg, struct code_page *page, u32 offset);
 
 /* tier2.c */
 void tcg_tier2_start(struct tcg *tcg);

@@ -342,7 +342,7 @@ static struct block *make_locked(struct tcg_vcpu *v, struct block *old, u64 pc, 
     struct code_page *page = old->page;
     struct trace trace = { .page = page, .old = old, .mode = old->mode, .start = old->offset, .straight = old->mode & MODE_COUNT, .were_short = were_short };
     struct code_source source = {
-        .page = page->ram->host + page->offset, .offset = old->offset, .mode = old->mode & ~MODE_COUNT,
+        .page = page->ram->host + page->offset, .offset = old->offset, .mode = old->mode & ~(MODE_COUNT | MODE_WINDOW),
         .max_insns = old->mode & MODE_COUNT ? MAX_BLOCK_INSNS : MAX_LOOP_INSNS,
         .follow = follow, .heads = trace.heads, .opaque = &trace,
     };
@@ -491,10 +491,11 @@ struct block *tcg_tier2_note(struct tcg_vcpu *v, struct block *block, u64 pc, co
     s64 now = seen->sampled ? host_clock_monotonic() : 0, spent = now - v->sampled_at;
     bool were_short = seen->sampled && loops_were_short(v, spent);
 
-
     if (seen->sampled)
         v->sampled_at = now;
     if (seen->sampled && tcg_settle_sampled(v, block, spent) && block->dead)
+        return tcg_block_get(v, pc, block->mode & (MODE_COUNT | MODE_SINGLE | MODE_ONE_INSN));
+    if (seen->sampled && tcg_window_sampled(v, pc, spent))
         return tcg_block_get(v, pc, block->mode & (MODE_COUNT | MODE_SINGLE | MODE_ONE_INSN));
     if (seen->sampled && !(block = tcg_quick_sampled(v, block, pc)))
         return NULL;

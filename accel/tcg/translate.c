@@ -170,6 +170,7 @@ bool tcg_block_emit(struct tcg *tcg, const struct ir_block *ir, const struct qui
 
         if (end) {
             chunk->used = true;
+            tcg_window_note_faults(tcg, chunk);
             block->chunk = (u8)tcg->current_chunk;
             tcg->host_bytes += end - tcg->at;
             tcg->at = end;
@@ -343,7 +344,7 @@ static struct block *translate_locked(struct tcg_vcpu *v, struct site *site)
     if (!tcg_front_end(v, &source, site->variant))
         return NULL;
     v->ir->single_memory = site->variant & MODE_SINGLE;
-    memcpy(v->ir->stays, page->stays, sizeof(page->stays));
+    tcg_say_places(v->ir, page, mode);
     tcg_run_passes(tcg, v->ir);
     tcg_page_set_lines(page, lines, offset, MIN(4095, offset + v->ir->byte_count - 1));
     block = tcg_block_new(tcg, v->ir);
@@ -460,7 +461,7 @@ static bool describe_site(struct tcg_vcpu *v, u64 pc, u32 variant, struct site *
 {
     struct walk walk;
 
-    *site = (struct site){ .pc = pc, .mode = tcg_code_mode(v), .variant = variant };
+    *site = (struct site){ .pc = pc, .mode = tcg_code_mode(v), .variant = variant | (v->context->use.on ? MODE_WINDOW : 0) };
     if (!fetch_page(v, pc, &site->here, &walk)) {
         v->vcpu->cpu->set_pc(v->vcpu, pc);
         v->vcpu->cpu->fault(v->vcpu, pc, MMU_FETCH, &walk.page);

@@ -246,6 +246,33 @@ static void emit_group(struct tcg_engine *e, const struct x86_cold *cold)
     jump_to_exit(e, cold->exit);
 }
 
+/* An access by a window that faulted, while the guest's state was what it is before the access. */
+static void emit_by_window(struct tcg_engine *e, const struct x86_cold *cold)
+{
+    struct x86_code *c = &e->code;
+    bool has_result = cold->result != X86_NO_REG;
+
+    x86_window_other(e, cold);
+    e->fault[cold->fault].cold = (u32)(c->p - e->buffer->write);
+    x86_clean_cold(e, cold->nan32, cold->nan64);
+    x86_address(e, cold->value3, cold->disp);
+    x86_budget_give(e, cold->unretired);
+    call_slow(e, cold);
+    x86_budget_give(e, -cold->unretired);
+    if (cold->pointer) {
+        if (has_result)
+            x86_push_r(c, RAX);
+        x86_address(e, cold->value3, cold->low);
+        x86_window_pointer(e);
+        if (has_result)
+            x86_pop_r(c, RAX);
+    }
+    x86_fp_reload(e);
+    if (has_result)
+        x86_load(e, true, cold->result, (struct x86_operand){.place = PLACE_REG, .reg = RAX});
+    x86_jmp_to(c, cold->back);
+}
+
 static void emit_access(struct tcg_engine *e, const struct x86_cold *cold)
 {
     struct x86_code *c = &e->code;
@@ -413,6 +440,13 @@ void x86_cold_emit(struct tcg_engine *e, u32 first, u32 end)
         case COLD_TRANSFER:
         case COLD_VECTOR:
             x86_vector_cold(e, cold);
+            break;
+        case COLD_LOAD:
+        case COLD_STORE:
+            if (cold->extra == X86_BY_WINDOW)
+                emit_by_window(e, cold);
+            else
+                emit_access(e, cold);
             break;
         default:
             emit_access(e, cold);

@@ -215,6 +215,7 @@ static bool begin(struct tcg_engine *e, u32 at, u32 limit)
     tcg_buffer_prepare(e->buffer, start);
     e->places.count = e->places.call_count = 0;
     e->places.fixed = e->loop.on;
+    e->fault_count = 0;
     e->code = (struct x86_code){
         .p = x86_at(e, start), .start = x86_at(e, start), .limit = x86_at(e, limit - X86_MAX_INSN)
     };

@@ -121,7 +121,7 @@ static void note_groups(struct tcg_engine *e, struct x86_cold *cold, u32 group)
     bool ok;
 
     for (u32 i = 0; i < e->group_count; i++)
-        if (e->group[i].active && i != group)
+        if (e->group[i].active && i != group && !e->group[i].windows)
             add_recheck(e, cold, &e->group[i], e->group[i].slot);
     if (group != IR_NONE) {
         const struct x86_group *g = &e->group[group];
@@ -206,6 +206,19 @@ static void load_from(struct tcg_engine *e, const struct ir_op *op, enum host_re
     }
 }
 
+/* Ones above a halfword that is in memory or in rax. */
+static void box_half(struct tcg_engine *e, unsigned d, const struct x86_mem *m)
+{
+    bool vex = e->features.vex;
+
+    x86_sse_rr(&e->code, vex, SSE_PCMPEQD, d, d, d);
+    if (m)
+        x86_sse_rm(&e->code, vex, SSE_PINSRW, d, d, *m);
+    else
+        x86_sse_rr(&e->code, vex, SSE_PINSRW, d, d, RAX);
+    x86_imm8(&e->code, 0);
+}
+
 /* Narrow values come with ones above. */
 static void load_fp_from(struct tcg_engine *e, const struct ir_op *op, unsigned d, struct x86_mem m)
 {
@@ -219,9 +232,7 @@ static void load_fp_from(struct tcg_engine *e, const struct ir_op *op, unsigned 
         x86_sse_rc(&e->code, vex, SSE_ORPS, d, d, (const u8 *)x86_constants_at(e)->box);
         x86_note(e);
     } else {
-        x86_sse_rr(&e->code, vex, SSE_PCMPEQD, d, d, d);
-        x86_sse_rm(&e->code, vex, SSE_PINSRW, d, d, m);
-        x86_imm8(&e->code, 0);
+        box_half(e, d, &m);
     }
 }
 
@@ -248,6 +259,40 @@ static void load_fp(struct tcg_engine *e, const struct ir_op *op)
     end_member(e, group);
 }
 
+static bool by_window(const struct tcg_engine *e, const struct ir_op *op, u32 group)
+{
+    return group != IR_NONE ? e->group[group].windows : x86_window_may(e, op);
+}
+
+static struct x86_mem in_window(struct tcg_engine *e, struct x86_cold *cold, const struct ir_op *op, u32 group)
+{
+    return group != IR_NONE && e->group[group].active ? x86_window_member(e, cold, op, group) : x86_window_access(e, cold, op, group);
+}
+
+static void load_by_window(struct tcg_engine *e, const struct ir_op *op, u32 group)
+{
+    bool fp = op->type == IR_F64;
+    unsigned d = fp ? x86_xmm_result(e, 0, X86_NO_REG) : X86_NO_REG; /* it may store what it displaces */
+    struct x86_cold *cold = cold_access(e, COLD_LOAD, op, false);
+    struct x86_mem m = in_window(e, cold, op, group);
+    const u8 *start = e->code.p;
+
+    if (fp && (op->aux & IR_MEM_SIZE) < 2) { /* the register may be the guest's: nothing happens to it before the access */
+        x86_extend_rm(&e->code, 1, false, false, RAX, m);
+        box_half(e, d, NULL);
+    } else if (fp) {
+        load_fp_from(e, op, d, m);
+    } else {
+        d = x86_result(e, 1 << RCX, RAX);
+        load_from(e, op, d, m);
+    }
+    x86_window_done(e, cold, start);
+    cold->result = (u8)d;
+    cold->back = e->code.p;
+    x86_define(e, d);
+    end_member(e, group);
+}
+
 void x86_emit_load(struct tcg_engine *e, const struct ir_op *op)
 {
     u32 group = group_of(e);
@@ -255,6 +300,10 @@ void x86_emit_load(struct tcg_engine *e, const struct ir_op *op)
     struct x86_mem m;
     enum host_reg d;
 
+    if (by_window(e, op, group)) {
+        load_by_window(e, op, group);
+        return;
+    }
     if (op->type == IR_F64) {
         load_fp(e, op);
         return;
@@ -341,6 +390,23 @@ static void store_stream(struct tcg_engine *e, const struct ir_op *op, const str
     store_value(e, op, m, op->type == IR_F64 ? *clean : b);
 }
 
+static void store_by_window(struct tcg_engine *e, const struct ir_op *op, u32 group, const struct x86_operand *clean)
+{
+    struct x86_cold *cold = cold_access(e, COLD_STORE, op, true);
+    const u8 *start;
+    struct x86_mem m;
+
+    keep_from_temps(e, op->arg[1]);
+    cold->value = x86_take(e, op->arg[1]);
+    if (op->type == IR_F64)
+        cold->value = *clean;
+    m = in_window(e, cold, op, group);
+    start = e->code.p;
+    store_value(e, op, m, cold->value);
+    x86_window_done(e, cold, start);
+    cold->back = e->code.p;
+}
+
 void x86_emit_store(struct tcg_engine *e, const struct ir_op *op)
 {
     u32 group = group_of(e);
@@ -351,7 +417,9 @@ void x86_emit_store(struct tcg_engine *e, const struct ir_op *op)
         clean = x86_operand_of(e, x86_root(e, op->arg[1]));
         x86_clean_value(e, x86_root(e, op->arg[1]), &clean, 0);
     }
-    if (x86_loop_has(e) || x86_near_has(e)) {
+    if (by_window(e, op, group)) {
+        store_by_window(e, op, group, &clean);
+    } else if (x86_loop_has(e) || x86_near_has(e)) {
         store_stream(e, op, &clean);
     } else if (group != IR_NONE && e->group[group].active) {
         store_member(e, op, group, &clean);

@@ -306,6 +306,11 @@ static inline void x86_alu_rm(struct x86_code *c, enum x86_alu op, bool wide, en
     x86_rm(c, op << 3 | 3, wide, dst, src);
 }
 
+static inline void x86_cmp16_rm(struct x86_code *c, enum host_reg a, struct x86_mem b)
+{
+    x86_rm(c, X86_66 | X86_CMP << 3 | 3, false, a, b);
+}
+
 static inline void x86_alu_mr(struct x86_code *c, enum x86_alu op, bool wide, struct x86_mem dst, enum host_reg src)
 {
     x86_rm(c, op << 3 | 1, wide, src, dst);

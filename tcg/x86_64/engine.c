@@ -84,6 +84,7 @@ static void engine_destroy(struct tcg_engine *e)
     g_free(e->work);
     g_free(e->cold);
     g_free(e->recheck);
+    g_free(e->fault);
     x86_capstone_unload(e);
     g_free(e);
 }
@@ -206,6 +207,19 @@ static bool engine_alive(const struct tcg_engine *e, const void *indirect_entry)
     return __atomic_load_n((const u8 *)indirect_entry, __ATOMIC_RELAXED) != JMP_REL32;
 }
 
+static u32 engine_faults(const struct tcg_engine *e, const struct tcg_fault **fault)
+{
+    *fault = e->fault;
+    return e->fault_count;
+}
+
+static u32 engine_offset_of(const struct tcg_engine *e, const void *at)
+{
+    u64 offset = (u64)((const u8 *)at - e->buffer->exec);
+
+    return offset < e->buffer->size ? (u32)offset : UINT32_MAX;
+}
+
 const struct tcg_backend tcg_backend_x86_64 = {
     .name = "x86_64",
     .takes_prepaid = true,
@@ -217,6 +231,9 @@ const struct tcg_backend tcg_backend_x86_64 = {
     .emit_behind = x86_emit_behind,
     .quick_prepare = x86_quick_prepare,
     .quick_emit = x86_quick_emit,
+    .faults = engine_faults,
+    .offset_of = engine_offset_of,
+    .exec_at = exec_at,
     .jump_miss = engine_jump_miss,
     .code_limit = engine_code_limit,
     .code_first = engine_code_first,

@@ -55,6 +55,7 @@ struct x86_stubs {
     u32 leave_saved;  /* pinned registers and pc are in the state: goes on where the runtime says, or leaves with TCG_LEAVE_PC */
     u32 refill_read, refill_write; /* refill.c; 0: none */
     u32 base_read, base_write, stack_read, stack_write; /* base_page.c */
+    u32 window_other_rax, window_other_rcx; /* window.c */
     u32 load, store, amo, cas; /* slow paths, see stubs.c */
     u32 fp_load, fp_save; /* called: floating-point registers and MXCSR from and to the state; preserve general registers */
     u32 fp_exact;     /* called: see x86_fp_exact_* */
@@ -153,6 +154,8 @@ struct x86_operand {
 enum x86_cold_kind { COLD_LOAD, COLD_STORE, COLD_AMO, COLD_CAS, COLD_LINK, COLD_CROSS, COLD_POLL_IF,
                      COLD_COUNT, COLD_FP_LOAD, COLD_NAN, COLD_UNBOX, COLD_EXACT, COLD_MUTE, COLD_SILENT, COLD_TURN, COLD_INNER, COLD_STREAM, COLD_STREAM_END, COLD_NEAR,
                      COLD_TRANSFER, COLD_VECTOR, COLD_ROOM, COLD_GUARD, COLD_FP_SAVE, COLD_NOTHING };
+/* An access by a window is a COLD_LOAD or COLD_STORE with x86_cold.from NULL and this in x86_cold.extra. */
+enum { X86_BY_WINDOW = 1 };
 
 struct x86_compare {
     struct x86_operand a, b;
@@ -170,6 +173,7 @@ struct x86_group {
     u32 first, last; /* ops */
     s32 low, high;
     bool write;     /* checked against the write table, since some member stores */
+    bool windows;   /* all members are accesses by windows: nothing is checked, and each may fault */
     bool active;    /* emission: checked, and members are still to come */
     u16 slot;       /* emission: spill slot with the host address, or X86_NO_SLOT */
 };
@@ -238,6 +242,9 @@ struct x86_cold {
     s32 next;           /* pc behind the instruction, when there are rechecks */
     s32 low, high;      /* first of a group: displacements that must lie in one page */
     s32 base;           /* displacement of the struct tcg_base of an access by one, or 0 */
+    u32 fault;          /* WINDOW: its tcg_fault */
+    bool by_rax;        /* WINDOW: the distance is to be in rax, else in rcx */
+    bool pointer;       /* WINDOW: rcx is the host address of the group's low end behind it */
     u16 bytes;          /* that such an access covers, with its group */
     u8 *near_back;      /* in a loop: behind the comparison with the page found last, or NULL: there is none */
     u8 near;
@@ -390,6 +397,8 @@ struct tcg_engine {
     u32 local_count;
     struct { s32 pc; u8 *at; } label[IR_MAX_EXITS]; /* for jumps back */
     u32 label_count;
+    struct tcg_fault *fault;    /* see tcg_backend.faults */
+    u32 fault_count, fault_capacity;
     u16 link_of[IR_MAX_EXITS];  /* per exit: index of its link, or IR_NONE */
     u8 *tail;                   /* behind the block's call, where its return goes on with a jump, or NULL */
     u32 tail_cold;              /* that jump's link */
@@ -481,6 +490,21 @@ void x86_right_ask(struct tcg_engine *e, struct x86_right *right);
  */
 u8 *x86_base_cold(struct tcg_engine *e, const struct x86_cold *cold, struct x86_right *right);
 void x86_base_stubs(struct tcg_engine *e);
+
+/* --- window.c --- */
+/* Whether the access may use a window, as far as can be told without its base. */
+bool x86_window_may(const struct tcg_engine *e, const struct ir_op *op);
+/* The access that is being emitted does; rax and rcx are free but for a live base. cold is for when it faults. */
+struct x86_mem x86_window_access(struct tcg_engine *e, struct x86_cold *cold, const struct ir_op *op, u32 group);
+/* One behind the first of a group. */
+struct x86_mem x86_window_member(struct tcg_engine *e, struct x86_cold *cold, const struct ir_op *op, u32 group);
+/* The code from `start` on is what may fault. */
+void x86_window_done(struct tcg_engine *e, struct x86_cold *cold, const u8 *start);
+/* rcx, the address of a group's low end, becomes the host address. */
+void x86_window_pointer(struct tcg_engine *e);
+/* The base led to another region than last time. */
+void x86_window_other(struct tcg_engine *e, const struct x86_cold *cold);
+void x86_window_stubs(struct tcg_engine *e);
 
 /* --- loop_near.c --- */
 struct x86_operand;

@@ -96,7 +96,7 @@ static void open_group(struct tcg_engine *e, u32 i, const struct ir_op *op, ir_v
     e->group[n] = (struct x86_group){
         .base = base, .exit = IR_NONE, .first = i, .last = i, .low = (s32)op->imm,
         .high = (s32)op->imm + (s32)ir_mem_bytes(op->aux), .write = op->code == IR_ST || op->aux & IR_MEM_WRITE_INTENT,
-        .slot = X86_NO_SLOT,
+        .windows = x86_window_may(e, op), .slot = X86_NO_SLOT,
     };
     f->members[n] = 1;
     e->group_of[i] = (u16)n;
@@ -119,6 +119,7 @@ static bool join(struct tcg_engine *e, u32 i, const struct ir_op *op, ir_value b
         g->high = all_high;
         g->last = i;
         g->write |= op->code == IR_ST || op->aux & IR_MEM_WRITE_INTENT;
+        g->windows &= x86_window_may(e, op);
         e->finder.members[f->open[k]]++;
         e->group_of[i] = f->open[k];
         return true;
@@ -165,10 +166,10 @@ static void keep_real_groups(struct tcg_engine *e, struct ir_block *block)
     for (u32 i = 0; i < e->group_count; i++) {
         struct x86_group *g = &e->group[i];
 
-        if (e->finder.members[i] > 1)
-            add_exit(block, g);
-        else
+        if (e->finder.members[i] == 1)
             e->group_of[g->first] = IR_NONE;
+        else if (!g->windows)
+            add_exit(block, g);
     }
 }
 

@@ -596,6 +596,7 @@ bool x86_stubs_emit(struct tcg_engine *e, GError **error)
     emit_leave_link(e, true);
     x86_refill_emit(e);
     x86_base_stubs(e);
+    x86_window_stubs(e);
     emit_slow_paths(e);
     emit_group_stubs(e);
     e->stub_end = (here(e) + 15) & ~15u;

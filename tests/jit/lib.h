@@ -110,7 +110,7 @@ static inline u64 back_to_m(void)
     }
 
 /* Page tables out of one pool; levels 3, 4, 5 are Sv39, Sv48, Sv57. */
-static u64 pool[64][512] __attribute__((aligned(4096)));
+static u64 pool[256][512] __attribute__((aligned(4096)));
 static u32 pool_used;
 
 static inline u64 *new_table(void)
