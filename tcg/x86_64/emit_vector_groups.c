@@ -108,6 +108,72 @@ static bool emit_sha_schedule(struct vec *v)
     return true;
 }
 
+/* --- SHA-512's schedule with AVX2 --- */
+
+/* d = a rotated right by `one` ^ a rotated by `other` ^ a shifted right; X3 is clobbered. */
+static void mix_quads(const struct vec *v, unsigned d, unsigned a, unsigned one, unsigned other, unsigned by)
+{
+    enum { RIGHT = 2, LEFT = 6 };
+
+    if (v->e->features.masks) {
+        x86_rotate_k0_rr(v->c, v->wide, 3, false, d, a, (u8)one);
+        x86_rotate_k0_rr(v->c, v->wide, 3, false, X3, a, (u8)other);
+        rr(v, SSE_PXOR, d, d, X3);
+    } else {
+        shift_imm(v, RIGHT, 3, d, a, one);
+        for (unsigned i = 0; i < 3; i++) {
+            shift_imm(v, i == 1 ? RIGHT : LEFT, 3, X3, a, i == 0 ? 64 - one : i == 1 ? other : 64 - other);
+            rr(v, SSE_PXOR, d, d, X3);
+        }
+    }
+    shift_imm(v, RIGHT, 3, X3, a, by);
+    rr(v, SSE_PXOR, d, d, X3);
+}
+
+/* X1: lanes 1 to 3 of a group at one place, then lane 0 of that at another. */
+static void load_later_quads(const struct vec *v, unsigned place, unsigned next)
+{
+    load(v, X1, place);
+    x86_sse_rm(v->c, true, SSE_PBLENDD | v->wide, X1, X1, file(v, next + v->off));
+    x86_imm8(v->c, 0x03);
+    x86_sse_rr(v->c, true, SSE_PERMQ | v->wide, X1, 0, X1);
+    x86_imm8(v->c, 0x39);
+}
+
+/* All four lanes but what comes of W14 and later ones, in X0; then W16 and W17, in X2, of W14 and W15, and W18 and W19 of those. */
+static void schedule_quads(struct vec *v)
+{
+    v->wide = SSE_256;
+    load_later_quads(v, v->at.d, v->at.s2);
+    mix_quads(v, X2, X1, 1, 8, 7);
+    load(v, X0, v->at.d);
+    rr(v, SSE_PADDQ, X0, X0, X2);
+    load_later_quads(v, v->at.s2, v->at.s1);
+    rr(v, SSE_PADDQ, X0, X0, X1);
+    v->wide = 0;
+    x86_sse_rm(v->c, true, SSE_MOVDQU, X1, 0, file(v, v->at.s1 + v->off + 16));
+    mix_quads(v, X2, X1, 19, 61, 6);
+    rr(v, SSE_PADDQ, X2, X2, X0);
+    x86_sse_rr(v->c, true, SSE_EXTRACT128 | SSE_256, X0, 0, X0);
+    x86_imm8(v->c, 1);
+    mix_quads(v, X1, X2, 19, 61, 6);
+    rr(v, SSE_PADDQ, X0, X0, X1);
+    v->wide = SSE_256;
+    x86_sse_rr(v->c, true, SSE_INSERT128 | v->wide, X2, X2, X0);
+    x86_imm8(v->c, 1);
+}
+
+static bool emit_sha512_schedule(struct vec *v)
+{
+    if (!v->vex)
+        return false;
+    for (v->off = 0; v->off < v->at.bytes; v->off += 32) {
+        schedule_quads(v);
+        store_at(v, v->at.d + v->off, X2);
+    }
+    return true;
+}
+
 /* --- GHASH: see host/cipher_x86_64.c for what is computed --- */
 
 static void multiply(const struct vec *v, unsigned d, unsigned a, unsigned b, u8 halves)
@@ -203,7 +269,7 @@ bool x86_vec_groups(struct vec *v)
     case IR_VECTOR_AESDM_ONE: return emit_aes(v, SSE_AESDEC, true, true);
     case IR_VECTOR_AESDF_ONE: return emit_aes(v, SSE_AESDECLAST, true, false);
     case IR_VECTOR_AESZ_ONE: return emit_whitening(v);
-    case IR_VECTOR_SHA2MS: return emit_sha_schedule(v);
+    case IR_VECTOR_SHA2MS: return v->type == IR_I64 ? emit_sha512_schedule(v) : emit_sha_schedule(v);
     case IR_VECTOR_SHA2CH: return emit_sha_rounds(v, 8);
     case IR_VECTOR_SHA2CL: return emit_sha_rounds(v, 0);
     case IR_VECTOR_GHSH: return emit_ghash(v, true);
