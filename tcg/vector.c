@@ -10,6 +10,7 @@
 #define WIDE   IR_VECTOR_WIDE
 #define WIDER  IR_VECTOR_WIDER
 #define NARROW IR_VECTOR_NARROW
+#define PICK   IR_VECTOR_PICK
 #define FLANES IR_VECTOR_FLANES
 #define FBITS  IR_VECTOR_FBITS
 #define FFOLD  IR_VECTOR_FFOLD
@@ -25,6 +26,7 @@ const struct ir_vector_row ir_vector_rows[IR_VECTOR_KINDS] = {
 #undef WIDE
 #undef WIDER
 #undef NARROW
+#undef PICK
 #undef FLANES
 #undef FBITS
 #undef FFOLD

@@ -230,7 +230,7 @@ static bool check_places(struct verifier *v, const struct ir_op *op, enum ir_vec
         return true;
     if ((op->aux & IR_VECTOR_KIND) == IR_VECTOR_MV && p.d < p.s1)
         return true;
-    if ((shape == IR_VECTOR_WIDE && p.d == p.s2) || ((shape == IR_VECTOR_WIDE || shape == IR_VECTOR_WIDER) && read1 && p.d == p.s1))
+    if ((shape == IR_VECTOR_PICK && (p.d == p.s2 || (read1 && p.d == p.s1))) || (shape == IR_VECTOR_WIDE && p.d == p.s2) || ((shape == IR_VECTOR_WIDE || shape == IR_VECTOR_WIDER) && read1 && p.d == p.s1))
         return complain(v, "a source overlaps the destination");
     return ((p.d == p.s2 || is_apart(p.d, written, p.s2, read2)) && (p.d == p.s1 || is_apart(p.d, written, p.s1, read1))) ||
            complain(v, "a source overlaps the destination");

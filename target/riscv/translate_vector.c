@@ -230,7 +230,7 @@ static const u8 kinds[RISCV_V_OP_COUNT] = {
     SAME(AESEM), SAME(AESEF), SAME(AESDM), SAME(AESDF), SAME(AESKF1), SAME(AESKF2), SAME(GHSH), SAME(GMUL), SAME(SHA2MS), SAME(SHA2CH), SAME(SHA2CL),
     SAME(SM4K), SAME(SM4R), SAME(SM3ME), SAME(SM3C),
     SAME(ZEXT2), SAME(SEXT2), SAME(WADDU), SAME(WADD), SAME(WSUBU), SAME(WSUB), SAME(WMULU), SAME(WMUL), SAME(WMULSU), SAME(WMACCU), SAME(WMACC), SAME(WMACCSU),
-    SAME(WMACCUS), SAME(WADDU_W), SAME(WADD_W), SAME(WSUBU_W), SAME(WSUB_W), SAME(NSRL), SAME(NSRA),
+    [RISCV_V_RGATHER] = IR_VECTOR_GATHER + 1, SAME(WMACCUS), SAME(WADDU_W), SAME(WADD_W), SAME(WSUBU_W), SAME(WSUB_W), SAME(NSRL), SAME(NSRA),
     [RISCV_V_FREDUSUM] = IR_VECTOR_FREDSUM + 1, [RISCV_V_FREDOSUM] = IR_VECTOR_FREDSUM + 1,
     [RISCV_V_AESEM_S] = IR_VECTOR_AESEM_ONE + 1, [RISCV_V_AESEF_S] = IR_VECTOR_AESEF_ONE + 1, [RISCV_V_AESDM_S] = IR_VECTOR_AESDM_ONE + 1,
     [RISCV_V_AESDF_S] = IR_VECTOR_AESDF_ONE + 1, [RISCV_V_AESZ_S] = IR_VECTOR_AESZ_ONE + 1, [RISCV_V_SM4R_S] = IR_VECTOR_SM4R_ONE + 1,
@@ -372,6 +372,23 @@ static bool inline_slide(struct translation *t, const struct riscv_insn *i, unsi
     return true;
 }
 
+/* False: it is to be a call. */
+static bool inline_gather(struct translation *t, const struct riscv_insn *i, unsigned form)
+{
+    unsigned sew = riscv_vector_sew(t->vtype), s = place_of(t, i->raw >> 20 & 31);
+    u64 max = riscv_vector_max(t->cpu, t->vtype);
+    struct ir_vector_place p = { place_of(t, i->raw >> 7 & 31), (u16)s, place_of(t, i->raw >> 15 & 31), (u16)(t->vl << sew) };
+    struct ir_vector_place lane = { .s2 = (u16)(s + ((u64)i->imm << sew)) };
+
+    if (is_masked(i) || (form == RISCV_V_V && t->vl != max) || form == RISCV_V_X)
+        return false;
+    if (form == RISCV_V_V)
+        ir_vector(t->b, (enum ir_type)(IR_I8 + sew), IR_VECTOR_GATHER, &p, IR_NONE);
+    else
+        fill_lanes(t, p.d, p.bytes, sew, (u64)i->imm < max ? ir_vector_number(t->b, (enum ir_type)(IR_I8 + sew), IR_VECTOR_LANE0, &lane) : translate_const(t, 0));
+    return true;
+}
+
 static bool is_slide(unsigned op)
 {
     return op >= RISCV_V_SLIDEUP && op <= RISCV_V_SLIDE1DOWN;
@@ -419,8 +436,8 @@ static bool inline_op(struct translation *t, const struct riscv_insn *i, unsigne
         inline_move(t, i, op, form, lanes, some);
         return true;
     }
-    if (is_slide(op)) {
-        if (some || !inline_slide(t, i, op, form))
+    if (is_slide(op) || op == RISCV_V_RGATHER) {
+        if (some || !(op == RISCV_V_RGATHER ? inline_gather(t, i, form) : inline_slide(t, i, op, form)))
             return false;
         mark_dirty(t);
         return true;

@@ -100,17 +100,19 @@ static inline u64 index_of(const struct transfer *t, u64 i)
  * Elements from i on, those of the mask, with all their fields, which lie one behind the other in memory and group_bytes apart in the file. The
  * first one that is not to be had so, or how many there are. The last arguments are for the compiler.
  */
-static inline __attribute__((always_inline)) u64 move_elements(struct transfer *t, u64 i, unsigned bytes, bool load, bool indexed, bool single)
+static inline __attribute__((always_inline)) u64 move_elements(struct transfer *t, u64 i, unsigned bytes, bool load, unsigned index_bytes, bool single)
 {
     const u8 *mask = t->masked ? t->state->v : NULL;
-    u64 count = t->count, fields = single ? 1 : t->fields, span = fields * bytes, step = t->access == RISCV_VMEM_STRIDED ? t->stride : span;
+    u64 count = t->count, fields = single ? 1 : t->fields, span = fields * bytes, step = t->access == RISCV_VMEM_STRIDED ? t->stride : span, index = 0;
 
     for (; i < count; i++) {
         u8 *element = t->group + i * bytes, *place;
 
         if (mask && !vector_bit(mask, i))
             continue;
-        place = place_of(t, t->base + (indexed ? index_of(t, i) : i * step), span);
+        if (index_bytes)
+            copy_element(&index, t->index + i * index_bytes, index_bytes);
+        place = place_of(t, t->base + (index_bytes ? index : i * step), span);
         if (unlikely(!place))
             break;
         for (u64 field = 0; field < fields; field++, place += bytes, element += t->group_bytes)
@@ -119,8 +121,11 @@ static inline __attribute__((always_inline)) u64 move_elements(struct transfer *
     return i;
 }
 
-#define MOVE_BY(bytes, load, indexed) (t->fields == 1 ? move_elements(t, i, bytes, load, indexed, true) : move_elements(t, i, bytes, load, indexed, false))
-#define MOVE(bytes, load) (t->index ? MOVE_BY(bytes, load, true) : MOVE_BY(bytes, load, false))
+#define MOVE_BY(bytes, load, index_bytes) \
+    (t->fields == 1 ? move_elements(t, i, bytes, load, index_bytes, true) : move_elements(t, i, bytes, load, index_bytes, false))
+#define MOVE(bytes, load)                                                                             \
+    (!t->index ? MOVE_BY(bytes, load, 0) : t->index_bytes == 1 ? MOVE_BY(bytes, load, 1) :            \
+     t->index_bytes == 2 ? MOVE_BY(bytes, load, 2) : t->index_bytes == 4 ? MOVE_BY(bytes, load, 4) : MOVE_BY(bytes, load, 8))
 static u64 move_some(struct transfer *t, u64 i)
 {
     switch (t->bytes | (unsigned)t->load << 4) {

@@ -290,6 +290,8 @@ static bool emit_inline(struct vec *v, const struct ir_op *op)
         return x86_vec_widen(v);
     case IR_VECTOR_NARROW:
         return x86_vec_narrow(v);
+    case IR_VECTOR_PICK:
+        return x86_vec_gather(v);
     case IR_VECTOR_FFOLD:
         return x86_vec_sum(v);
     case IR_VECTOR_GROUPS:

@@ -44,6 +44,7 @@ bool x86_vec_fold(struct vec *v);
 
 bool x86_vec_widen(struct vec *v);
 bool x86_vec_narrow(struct vec *v);
+bool x86_vec_gather(struct vec *v); /* of lanes of one width */
 
 /* --- emit_vector_groups.c: all of an op on groups of lanes. False: there is no code. --- */
 

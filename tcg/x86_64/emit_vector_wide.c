@@ -1,4 +1,7 @@
-/* tcg/x86_64/emit_vector_wide.c - vector ops on integer lanes of two widths: halves are extended as they are loaded (SSE 4), and packed before they are stored. */
+/*
+ * tcg/x86_64/emit_vector_wide.c - vector ops whose lanes are not those of their sources: of two widths, where halves are extended as they are loaded
+ * (SSE 4), and packed before they are stored; from anywhere.
+ */
 #include "tcg/x86_64/emit_vector.h"
 
 struct wide_row {
@@ -124,6 +127,47 @@ bool x86_vec_narrow(struct vec *v)
         if (v->lane == 2)
             x86_imm8(v->c, 0x88);
         x86_sse_rm(v->c, v->vex, SSE_MOVDQU_STORE, X0, 0, file(v, v->at.d + v->off));
+    }
+    return true;
+}
+
+/* --- gather: bytes by shuffles, each of 16 bytes of the source --- */
+
+enum { GATHER_MOST = 64 }; /* bytes: each 16 of them are looked for in all */
+
+static void with_bytes(const struct vec *v, u32 op, unsigned d, size_t constant)
+{
+    x86_sse_rc(v->c, v->vex, op, d, d, v->e->buffer->write + v->e->stubs.constants + constant);
+    x86_note(v->e);
+}
+
+/* X3: bytes by the indices in X0, of the source; what is not among a shuffle's 16 has the highest bit, which makes zeros. */
+static void gather_chunk(const struct vec *v)
+{
+    for (unsigned from = 0; from < v->at.bytes; from += 16) {
+        if (from)
+            with_bytes(v, SSE_PSUBB, X0, offsetof(struct x86_constants, sixteens));
+        move(v, X1, X0);
+        with_bytes(v, SSE_PADDUSB, X1, offsetof(struct x86_constants, to_128));
+        x86_sse_rm(v->c, v->vex, SSE_MOVDQU, X2, 0, file(v, v->at.s2 + from));
+        rr(v, SSE_PSHUFB, X2, X2, X1);
+        if (from)
+            rr(v, SSE_POR, X3, X3, X2);
+        else
+            move(v, X3, X2);
+    }
+}
+
+bool x86_vec_gather(struct vec *v)
+{
+    if (v->lane != 0 || v->scalar || !v->e->features.sse41 || v->at.bytes % 16 || v->at.bytes > GATHER_MOST)
+        return false;
+    v->width = 16;
+    v->wide = 0;
+    for (v->off = 0; v->off < v->at.bytes; v->off += 16) {
+        load(v, X0, v->at.s1);
+        gather_chunk(v);
+        x86_sse_rm(v->c, v->vex, SSE_MOVDQU_STORE, X3, 0, file(v, v->at.d + v->off));
     }
     return true;
 }

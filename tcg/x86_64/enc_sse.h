@@ -40,7 +40,7 @@ enum x86_sse {
     /* all lanes of a register; the ps forms of arithmetic, pd forms have 66 */
     SSE_MOVDQA = SSE_66 | 0x6f, SSE_MOVDQA_STORE = SSE_66 | 0x7f, SSE_MOVDQU = SSE_F3 | 0x6f, SSE_MOVDQU_STORE = SSE_F3 | 0x7f,
     SSE_PADDB = SSE_66 | 0xfc, SSE_PADDW = SSE_66 | 0xfd, SSE_PADDD = SSE_66 | 0xfe, SSE_PADDQ = SSE_66 | 0xd4,
-    SSE_PSUBB = SSE_66 | 0xf8, SSE_PSUBW = SSE_66 | 0xf9, SSE_PSUBD = SSE_66 | 0xfa, SSE_PSUBQ = SSE_66 | 0xfb,
+    SSE_PADDUSB = SSE_66 | 0xdc, SSE_PSUBB = SSE_66 | 0xf8, SSE_PSUBW = SSE_66 | 0xf9, SSE_PSUBD = SSE_66 | 0xfa, SSE_PSUBQ = SSE_66 | 0xfb,
     SSE_PAND = SSE_66 | 0xdb, SSE_PANDN = SSE_66 | 0xdf, SSE_POR = SSE_66 | 0xeb, SSE_PXOR = SSE_66 | 0xef,
     SSE_PMINUB = SSE_66 | 0xda, SSE_PMAXUB = SSE_66 | 0xde, SSE_PMINSW = SSE_66 | 0xea, SSE_PMAXSW = SSE_66 | 0xee,
     SSE_PMINSB = SSE_66 | SSE_0F38 | 0x38, SSE_PMINSD = SSE_66 | SSE_0F38 | 0x39, SSE_PMINUW = SSE_66 | SSE_0F38 | 0x3a,

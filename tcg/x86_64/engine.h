@@ -115,6 +115,7 @@ struct x86_constants {
     u16 lane_bit16[16];
     u32 lane_bit32[8];
     u64 lane_bit64[4];
+    u8 sixteens[16], to_128[16];   /* 16 and 112 in all bytes */
     u8 number8[32];                /* a lane's number, by the lanes' size */
     u16 number16[16];
     u32 number32[8], number64[8];  /* of lanes of 8 bytes in both halves */

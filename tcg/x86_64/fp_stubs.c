@@ -58,6 +58,8 @@ static void place_constants(struct tcg_engine *e)
         k.spread[i] = (u8)(i / 8);
         k.reversed[i % 16] = (u8)(15 - i % 16);
         k.number8[i] = (u8)i;
+        k.sixteens[i % 16] = 16;
+        k.to_128[i % 16] = 112;
         k.number16[i / 2] = (u16)(i / 2);
         k.number32[i / 4] = i / 4;
         k.number64[i / 4] = i / 8;

@@ -380,12 +380,17 @@ static void make_groups(struct generator *g, enum ir_vector_kind kind, u16 d)
 /* Lanes of two widths: places are 256 bytes apart. */
 static void make_mixed(struct generator *g, enum ir_vector_kind kind, u16 d)
 {
-    bool narrow = ir_vector_rows[kind].shape == IR_VECTOR_NARROW, scalar = pick(g, 2);
+    bool picks = ir_vector_rows[kind].shape == IR_VECTOR_PICK, narrow = picks || ir_vector_rows[kind].shape == IR_VECTOR_NARROW, scalar = !picks && pick(g, 2);
     struct ir_vector_place place = { d, (u16)((d + 256 * (1 + pick(g, 3))) % 1536), (u16)((d + 256 * (4 + pick(g, 2))) % 1536), (u16)(8u << pick(g, 5)) };
 
-    if (narrow && pick(g, 3) == 0)
+    if (narrow && !picks && pick(g, 3) == 0)
         place.s2 = d;
-    ir_vector(g->b, (enum ir_type)(IR_I8 + !narrow + pick(g, 3)), kind | (scalar ? IR_VECTOR_SCALAR : 0), &place,
+    if (picks) { /* indices that are mostly below 64 */
+        struct ir_vector_place index = { place.s1, place.s1, place.s1, place.bytes };
+
+        ir_vector(g->b, IR_I8, IR_VECTOR_AND | IR_VECTOR_SCALAR, &index, ir_const(g->b, IR_I64, pick(g, 4) ? 0x3f : 0xff));
+    }
+    ir_vector(g->b, picks && pick(g, 2) ? IR_I8 : (enum ir_type)(IR_I8 + !narrow + pick(g, 3)), kind | (scalar ? IR_VECTOR_SCALAR : 0), &place,
               !scalar ? IR_NONE : pick(g, 2) ? ir_const(g->b, IR_I64, pick(g, 4) ? (s64)pick(g, 64) : -1) : pick_value(g, IR_I64));
 }
 
@@ -405,7 +410,7 @@ static void make_vector(struct generator *g)
         make_groups(g, kind, d);
         return;
     }
-    if (ir_vector_rows[kind].shape >= IR_VECTOR_WIDE && ir_vector_rows[kind].shape <= IR_VECTOR_NARROW) {
+    if (ir_vector_rows[kind].shape >= IR_VECTOR_WIDE && ir_vector_rows[kind].shape <= IR_VECTOR_PICK) {
         make_mixed(g, kind, (u16)(d % 1536));
         return;
     }

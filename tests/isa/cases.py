@@ -246,11 +246,16 @@ class Program:
             if kinds[name] and not kinds[name].startswith('f') and v.get(name):
                 self.emit(ld(v.get(name), base, at))
         self.emit(ld(avl, base, vector_cases.AVL))
-        if self.rng.randrange(4): # what is known when translating goes other ways than what is not
+        # What is known when translating goes other ways than what is not, and what is known may be less than all.
+        if self.get(case, vector_cases.AVL) < 32 and self.rng.randrange(3) == 0:
+            self.emit(0xc0007057 | self.get(case, vector_cases.VTYPE) << 20 | self.get(case, vector_cases.AVL) << 15) # vsetivli x0
+        elif self.rng.randrange(4):
             self.emit(self.get(case, vector_cases.VTYPE) << 20 | avl << 15 | 7 << 12 | 0x57)       # vsetvli x0
         else:
             self.emit(ld(vtype, base, vector_cases.VTYPE))
             self.emit(0x80007057 | vtype << 20 | avl << 15)         # vsetvl x0
+        if self.rng.randrange(3) == 0: # a block that begins with what the hart has
+            self.emit(0x0040006f)                                   # jal x0, .+4
         if self.get(case, vector_cases.VSTART):
             self.emit(ld(tmp, base, vector_cases.VSTART))
             self.emit(0x00801073 | tmp << 15)

@@ -142,6 +142,7 @@ class VectorCase:
         if self.vtype.vlmax(self.vlen) < self.together():
             return False
         d, s2, s1 = group_of(d_kind, self.vtype), group_of(s2_kind, self.vtype), group_of(s1_kind, self.vtype) if form == 'V' else None
+        self.picks = s1
         if s2_kind in SHIFTS and s2.eew < 3:
             return False
         if not (self.place('rd', d) and self.place('rs2', s2) and self.place('rs1', s1)):
@@ -203,17 +204,22 @@ class VectorCase:
             if rng.getrandbits(1):
                 out[at:at + 8] = values.integer().to_bytes(8, 'little')
         if self.action.startswith('vector_') and getattr(self, 'index', None):
-            step = 1 << self.index.eew - 3
-            begin = self.index.first * self.vlen // 8
-            for at in range(begin, begin + self.index.span() * self.vlen // 8, step):
-                out[at:at + step] = rng.randrange(256).to_bytes(step, 'little')
+            self.fill(out, self.index, 256)
+        if self.args[0].startswith('RGATHER') and self.args[1] == 'V':
+            self.fill(out, self.picks, min(256, 2 * self.vtype.vlmax(self.vlen)))
         return out
+
+    def fill(self, out, group, limit):
+        """Elements of a group become numbers below a limit."""
+        step, begin = 1 << group.eew - 3, group.first * self.vlen // 8
+        for at in range(begin, begin + group.span() * self.vlen // 8, step):
+            out[at:at + step] = self.rng.randrange(limit).to_bytes(step, 'little')
 
     def vl(self):
         vlmax, n = self.vtype.vlmax(self.vlen), self.together()
         if n > 1:
             return self.rng.choice((vlmax, vlmax, n * self.rng.randrange(vlmax // n + 1), 0, 2 * vlmax))
-        return self.rng.choice((vlmax, vlmax, self.rng.randrange(vlmax + 1), self.rng.randrange(vlmax + 1), 0, vlmax + 1, 2 * vlmax - 1, 5))
+        return self.rng.choice((vlmax, vlmax, vlmax // 2, self.rng.randrange(vlmax + 1), self.rng.randrange(vlmax + 1), 0, vlmax + 1, 2 * vlmax - 1, 5))
 
     def start(self):
         """vstart; most instructions see 0 there, some must."""
