@@ -113,8 +113,8 @@ bool block_update_perms(struct block_node *node, GError **error);
 /* Waits for what overlaps: a serialising request for all, another for serialising ones; they wait for this one until block_untrack. Fiber. */
 void block_track(struct block_node *node, struct block_tracked *mine, u64 offset, u64 size, bool serialising);
 void block_untrack(struct block_node *node, struct block_tracked *mine);
-/* What lies in backing files only is written to the node, in whole clusters; whether that works or not. Fiber; the caller's own request is not begun. */
-void block_copy_up(struct block_node *node, u64 offset, u64 size);
+/* What lies in backing files above `base` (NULL: all) is written to the node, in whole clusters; whether that works or not. Fiber; the caller's own request is not begun. */
+void block_copy_up(struct block_node *node, struct block_node *base, u64 offset, u64 size);
 /* The size has changed: tells users. */
 void block_set_size(struct block_node *node, u64 size);
 

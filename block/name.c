@@ -73,11 +73,25 @@ static void add_flags(struct json_object *to, unsigned flags)
         json_object_object_add(to, "discard", json_object_new_string("unmap"));
 }
 
+/* "null-co://" is the driver null-co; others of that kind are not there. NULL: the name has no such form. */
+static const struct block_driver *named_driver(const char *name)
+{
+    const char *colon = strstr(name, "://");
+    g_autofree char *driver = colon ? g_strndup(name, (gsize)(colon - name)) : NULL;
+
+    return driver && g_str_has_prefix(driver, "null-") ? block_driver_find(driver) : NULL;
+}
+
 static struct json_object *protocol_options(const char *name)
 {
     struct json_object *out = json_object_new_object();
+    const struct block_driver *driver = named_driver(name);
     const char *path = g_str_has_prefix(name, "file:") ? name + 5 : name;
 
+    if (driver) {
+        json_object_object_add(out, "driver", json_object_new_string(driver->name));
+        return out;
+    }
     json_object_object_add(out, "driver", json_object_new_string(is_device(path) ? "host_device" : "file"));
     json_object_object_add(out, "filename", json_object_new_string(path));
     return out;
@@ -85,6 +99,7 @@ static struct json_object *protocol_options(const char *name)
 
 struct json_object *block_name_options(const char *name, const char *format, unsigned flags, GError **error)
 {
+    const struct block_driver *driver = named_driver(name);
     struct json_object *out;
 
     if (g_str_has_prefix(name, "json:")) {
@@ -97,14 +112,19 @@ struct json_object *block_name_options(const char *name, const char *format, uns
         add_flags(out, flags);
         return out;
     }
-    if (has_protocol(name)) {
+    if (driver && strcmp(strstr(name, "://"), "://") != 0) {
+        error_set(error, "The only allowed filename for this driver is '%s://'", driver->name);
+        return NULL;
+    }
+    if (!driver && has_protocol(name)) {
         error_set(error, "Unknown protocol '%.*s'", (int)strcspn(name, ":"), name);
         error_hint(error, "a file whose name has a colon is written ./NAME or file:NAME");
         return NULL;
     }
     out = json_object_new_object();
     json_object_object_add(out, "driver", format ? json_object_new_string(format) : NULL);
-    json_object_object_add(out, "file", protocol_options(name));
+    if (!driver || g_strcmp0(format, driver->name)) /* which has no file below */
+        json_object_object_add(out, "file", protocol_options(name));
     add_flags(out, flags);
     if (flags & BLOCK_OPEN_NO_BACKING)
         json_object_object_add(out, "backing", NULL);

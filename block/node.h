@@ -102,6 +102,8 @@ const char *block_probe(struct block_node *node);
  * or `backing`, and what kinds of nodes can change. No request is in flight in the whole graph, and all is in the graph's loop. Fiber.
  */
 bool block_reopen(struct block_graph *graph, struct json_object *const *options, unsigned count, GError **error);
+/* What would open the node as it is now, its children by their names; the caller's. */
+struct json_object *block_present_options(const struct block_node *node);
 void block_ref(struct block_node *node);
 /* The last one closes the node: metadata is written, then the children go. Fiber. NULL is fine. */
 void block_unref(struct block_node *node);

@@ -17,6 +17,10 @@ static bool null_open(struct block_node *node, struct block_open_context *contex
     null->latency = MIN(options->latency_ns, (u64)INT64_MAX / 2);
     null->zeroes = options->read_zeroes;
     node->alignment = 1;
+    if (!options->has_size && !options->has_latency_ns && !options->has_read_zeroes) {
+        g_free(node->filename);
+        node->filename = g_strdup_printf("%s://", node->driver->name);
+    }
     return true;
 }
 

@@ -29,6 +29,13 @@ static bool check_window(struct block_node *node, const struct api_blockdev_opti
     return true;
 }
 
+static void warn_of_guess(struct block_node *node)
+{
+    g_printerr("WARNING: Image format was not specified for '%s' and probing guessed raw.\n"
+               "         Automatically detecting the format is dangerous for raw images, write operations on block 0 will be restricted.\n"
+               "         Specify the 'raw' format explicitly to remove the restrictions.\n", block_filename(node));
+}
+
 static bool raw_open(struct block_node *node, struct block_open_context *context, GError **error)
 {
     if (!block_open_child(node, context, "file", error))
@@ -36,6 +43,8 @@ static bool raw_open(struct block_node *node, struct block_open_context *context
     node->read_only |= node->file->node->read_only;
     node->alignment = node->file->node->alignment;
     ((struct raw *)node->state)->guessed = block_options_guessed(context->json);
+    if (((struct raw *)node->state)->guessed && !node->read_only)
+        warn_of_guess(node);
     return check_window(node, context->api->u.raw, error);
 }
 

@@ -61,8 +61,7 @@ static struct json_object *copy(struct json_object *from)
     return out;
 }
 
-/* What would open it as it is now. */
-static struct json_object *present_options(const struct block_node *node)
+struct json_object *block_present_options(const struct block_node *node)
 {
     struct json_object *out = copy(node->options);
 
@@ -146,7 +145,7 @@ static bool add_step(struct reopen *all, struct block_node *node, struct json_ob
 
     for (unsigned i = 0; i < ARRAY_SIZE(roles) && ok; i++)
         ok = add_child_step(all, node, step.wanted, roles[i], error);
-    step.old = present_options(node);
+    step.old = block_present_options(node);
     ok = ok && complete(node, step.wanted, error) && check_unchanged(node, step.wanted, step.old, error);
     g_array_append_val(all->steps, step);
     return ok;

@@ -123,7 +123,7 @@ int block_read(struct block_node *node, u64 offset, struct block_data data)
     if (!inside)
         return 0;
     if (node->copy_on_read)
-        block_copy_up(node, offset, inside);
+        block_copy_up(node, NULL, offset, inside);
     begin(node);
     ret = read_in_pieces(node, offset, block_data_slice(data, 0, inside));
     end(node);

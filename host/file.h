@@ -42,6 +42,8 @@ int host_file_zero(int fd, u64 offset, u64 size, bool keep_allocated); /* reads 
 int host_file_allocate(int fd, u64 offset, u64 size);                  /* storage is there, content unchanged */
 int host_file_discard_device(int fd, u64 offset, u64 size);
 int host_file_zero_device(int fd, u64 offset, u64 size);
+/* Writes go where the data is, on file systems that would put it elsewhere; an empty file. -errno where there is no such choice. */
+int host_file_set_nocow(int fd);
 int host_file_truncate(int fd, u64 size);
 int host_file_extend(int fd, u64 size); /* at least this large */
 /* Kernel-side copy; the count copied or -errno. */

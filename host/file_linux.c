@@ -28,6 +28,16 @@ void host_file_close(int fd)
         close(fd);
 }
 
+int host_file_set_nocow(int fd)
+{
+    int flags = 0;
+
+    if (ioctl(fd, FS_IOC_GETFLAGS, &flags) < 0)
+        return -errno;
+    flags |= FS_NOCOW_FL;
+    return ioctl(fd, FS_IOC_SETFLAGS, &flags) < 0 ? -errno : 0;
+}
+
 static void device_info(int fd, struct host_file_info *info, bool direct)
 {
     u64 size = 0;

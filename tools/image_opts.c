@@ -29,16 +29,25 @@ static void add_flag(struct json_object *options, const char *name, bool value)
         json_object_object_add(options, name, json_object_new_boolean(value));
 }
 
-struct block_node *tool_open_options(struct block_graph *graph, const char *text, unsigned flags, GError **error)
+struct json_object *tool_image_options(const char *text, unsigned flags, GError **error)
 {
     struct json_object *options = options_of_text(text, error);
-    struct block_node *node = NULL;
 
     if (!options)
         return NULL;
     add_flag(options, "read-only", !(flags & BLOCK_OPEN_WRITE));
     if (flags & BLOCK_OPEN_FORCE_SHARE)
         add_flag(options, "force-share", true);
+    return options;
+}
+
+struct block_node *tool_open_options(struct block_graph *graph, const char *text, unsigned flags, GError **error)
+{
+    struct json_object *options = tool_image_options(text, flags, error);
+    struct block_node *node = NULL;
+
+    if (!options)
+        return NULL;
     if (block_options_complete(graph, options, error))
         node = block_open(graph, options, error);
     json_object_put(options);

@@ -103,10 +103,14 @@ struct img_create_options {
     GHashTable *options; /* name to value */
     const char *backing, *backing_format;
     bool unsafe;
+    bool amends; /* they are for amend */
 };
 bool img_add_create_options(struct img_create_options *o, const char *text, const char *format, bool *helped);
 /* size UINT64_MAX: that of the backing file. Prints "Formatting ..." unless quiet. */
 bool img_create_image(struct img *img, const char *name, const char *format, struct img_create_options *o, u64 size, bool quiet);
+void img_print_amend_options(void);
+/* False after a message. */
+bool img_check_amend_option(const char *name);
 struct qcow2_create;
 bool img_fill_qcow2_options(GHashTable *options, const char *name, struct qcow2_create *create, GError **error);
 

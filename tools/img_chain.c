@@ -1,4 +1,4 @@
-/* tools/img_chain.c - commit, rebase, amend: images and their backing files. */
+/* tools/img_chain.c - commit, rebase: images and their backing files. */
 #include "api/number.h"
 #include "api/types.h"
 #include "base/bits.h"
@@ -6,6 +6,7 @@
 #include "block/copy.h"
 #include "block/qcow2/image.h"
 #include "host/clock.h"
+#include "tools/image_opts.h"
 #include "tools/img.h"
 #include <stdio.h>
 #include <string.h>
@@ -25,29 +26,75 @@ struct commit {
     GPtrArray *nodes;           /* the same, opened */
 };
 
+/* The options of the image that the user named, of a file or of options. */
+static struct json_object *top_options(struct commit *c, const char *format, unsigned flags, GError **error)
+{
+    struct json_object *options;
+
+    if (!c->img->image_opts)
+        return block_name_options(c->name, format, flags, error);
+    options = tool_image_options(c->name, flags & ~(unsigned)BLOCK_OPEN_WRITE, error);
+    if (options && flags & BLOCK_OPEN_WRITE)
+        json_object_object_del(options, "read-only");
+    return options;
+}
+
+static struct block_node *open_named(struct img *img, const char *name, const char *format, unsigned flags)
+{
+    bool image_opts = img->image_opts;
+    struct block_node *node;
+
+    img->image_opts = false;
+    node = img_open(img, name, format, flags);
+    img->image_opts = image_opts;
+    return node;
+}
+
+/* An image of the chain by itself, to see what it names. */
+static struct block_node *open_alone(struct commit *c, const char *name, const char *format)
+{
+    unsigned flags = BLOCK_OPEN_NO_BACKING | BLOCK_OPEN_FORCE_SHARE;
+    g_autoptr(GError) error = NULL;
+    struct json_object *options;
+    struct block_node *node = NULL;
+
+    if (c->names->len || !c->img->image_opts)
+        return open_named(c->img, name, format, flags);
+    options = top_options(c, format, flags, &error);
+    if (options && block_options_complete(c->img->graph, options, &error)) {
+        if (!strcmp(json_object_get_string(json_object_object_get(options, "driver")), "qcow2"))
+            json_object_object_add(options, "backing", NULL);
+        node = block_open(c->img->graph, options, &error);
+    }
+    json_object_put(options);
+    if (!node)
+        img_fail("Could not open '%s': %s", name, error->message);
+    return node;
+}
+
 /* The names from the image down to the base. */
 static bool find_chain(struct commit *c)
 {
-    g_autofree char *name = g_strdup(c->name), *format = g_strdup(c->img->format);
+    g_autofree char *name = g_strdup(c->name), *format = g_strdup(c->img->format), *stored = NULL; /* as the image above has it */
 
     for (;;) {
-        struct block_node *node = img_open(c->img, name, format, BLOCK_OPEN_NO_BACKING | BLOCK_OPEN_FORCE_SHARE);
+        struct block_node *node = open_alone(c, name, format);
         struct qcow2_info info = { 0 };
 
         if (!node)
             return false;
-        bool top = c->names->len == 0, base = !top && (!c->base_name || !strcmp(c->base_name, name));
+        bool top = c->names->len == 0, base = !top && (!c->base_name || !strcmp(c->base_name, name) || !g_strcmp0(c->base_name, stored));
 
         if (img_is_qcow2(node))
             info = qcow2_info(node);
-        if (!base && c->base_name && !top && info.backing && !strcmp(c->base_name, info.backing))
-            base = false;
-        g_ptr_array_add(c->names, g_strdup(name));
+        g_ptr_array_add(c->names, g_strdup(top && c->img->image_opts ? block_filename(node) : name));
         g_ptr_array_add(c->formats, g_strdup(block_driver_name(node)));
         g_free(name);
         g_free(format);
         name = info.backing ? block_path_beside(g_ptr_array_index(c->names, c->names->len - 1), info.backing) : NULL;
         format = g_strdup(info.backing_format);
+        g_free(stored);
+        stored = g_strdup(info.backing);
         block_unref(node);
         if (base)
             return true;
@@ -66,9 +113,12 @@ static bool open_chain(struct commit *c)
 
     for (unsigned i = c->names->len; i-- > 0;) {
         bool write = i == 0 || i == c->names->len - 1;
-        struct json_object *options = block_name_options(c->names->pdata[i], c->formats->pdata[i], c->flags | (write ? BLOCK_OPEN_WRITE : 0), &error);
+        unsigned flags = c->flags | (write ? BLOCK_OPEN_WRITE : 0);
+        struct json_object *options = i ? block_name_options(c->names->pdata[i], c->formats->pdata[i], flags, &error) : top_options(c, c->formats->pdata[0], flags, &error);
         struct block_node *node = NULL;
 
+        if (options && !json_object_object_get(options, "driver"))
+            json_object_object_add(options, "driver", json_object_new_string(c->formats->pdata[i]));
         if (options && i < c->names->len - 1)
             json_object_object_add(options, "backing", json_object_new_string(block_name(c->nodes->pdata[i + 1])));
         if (options)
@@ -150,8 +200,6 @@ int img_commit(struct img *img)
     }
     if (!img_operands(img, 1, 1))
         return 1;
-    if (img->image_opts)
-        return img_fail("commit does not take --image-opts yet");
     c.name = img->argv[optind];
     c.names = g_ptr_array_new_with_free_func(g_free);
     c.formats = g_ptr_array_new_with_free_func(g_free);
@@ -282,63 +330,4 @@ int img_rebase(struct img *img)
         return 1;
     status = rebase(&r, disk.node);
     return img_close_disk(&disk, true) ? status : 1;
-}
-
-/* --- amend --- */
-
-static int amend(struct block_node *node, GHashTable *options)
-{
-    g_autoptr(GError) error = NULL;
-    struct qcow2_create create;
-    GHashTableIter iter;
-    gpointer name, value;
-
-    if (!img_is_qcow2(node))
-        return img_fail("Format driver '%s' does not support option amendment", block_driver_name(node));
-    if (!img_fill_qcow2_options(options, "", &create, &error))
-        return img_fail_error(g_steal_pointer(&error));
-    g_hash_table_iter_init(&iter, options);
-    while (g_hash_table_iter_next(&iter, &name, &value))
-        if (strcmp(name, "compat") && strcmp(name, "lazy_refcounts") && strcmp(name, "backing_file") && strcmp(name, "backing_fmt") && strcmp(name, "size"))
-            return img_fail("Cannot amend option %s", (char *)name);
-    if (!qcow2_amend(node, g_hash_table_contains(options, "compat") ? create.version : 0,
-                     g_hash_table_contains(options, "lazy_refcounts") ? create.lazy_refcounts : -1, &error))
-        return img_fail_error(g_steal_pointer(&error));
-    if ((create.backing || create.backing_format) &&
-        !qcow2_set_backing(node, create.backing ? create.backing : qcow2_info(node).backing, create.backing_format ? create.backing_format : qcow2_info(node).backing_format, &error))
-        return img_fail_error(g_steal_pointer(&error));
-    const char *text = g_hash_table_lookup(options, "size");
-    u64 size;
-
-    if (text && (!img_parse_size(text, &size) || !block_truncate(node, size, BLOCK_PREALLOC_OFF, &error)))
-        return error ? img_fail_error(g_steal_pointer(&error)) : 1;
-    return 0;
-}
-
-int img_amend(struct img *img)
-{
-    enum { FORCE = IMG_OPT_OWN };
-    static const struct option options[] = {
-        { "options", required_argument, NULL, 'o' }, { "force", no_argument, NULL, FORCE }, IMG_CACHE("cache", 't'), IMG_FORMAT, IMG_IMAGE_OPTS, IMG_PROGRESS,
-        IMG_QUIET, IMG_OBJECT, { 0 },
-    };
-    struct img_create_options create = { 0 };
-    struct img_disk disk = { 0 };
-    unsigned flags = 0;
-    bool helped = false;
-    int c, status = 1;
-
-    while ((c = img_option(img, "f:t:o:pq", options)) >= 0)
-        if (c == '?' || (c == 't' && !img_parse_cache(optarg, &flags)) || (c == 'o' && !img_add_create_options(&create, optarg, "qcow2", &helped)))
-            return 1;
-    if (helped)
-        status = 0;
-    else if (!create.options)
-        img_fail("Must specify options (-o)"), status = img_try_help(img);
-    else if (img_operands(img, 1, 1) && img_open_disk(img, img->argv[optind], img->format, flags | BLOCK_OPEN_WRITE, BLOCK_READ | BLOCK_WRITE | BLOCK_RESIZE, &disk))
-        status = amend(disk.node, create.options);
-    if (disk.node && !img_close_disk(&disk, true))
-        status = 1;
-    g_clear_pointer(&create.options, g_hash_table_unref);
-    return status;
 }

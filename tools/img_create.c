@@ -10,22 +10,24 @@
 
 struct option_row {
     const char *name, *help;
-    bool raw; /* raw images have it too */
+    bool raw;   /* raw images have it too */
+    bool amend; /* amend can change it */
 };
 
 static const struct option_row rows[] = {
-    { "backing_file", "<str>     - File name of a base image", false },
-    { "backing_fmt", "<str>      - Image format of the base image", false },
-    { "cluster_size", "<size>    - qcow2 cluster size", false },
-    { "compat", "<str>           - Compatibility level (v2 [0.10] or v3 [1.1])", false },
-    { "compression_type", "<str> - Compression method used for image cluster compression", false },
-    { "data_file", "<str>        - File name of an external data file", false },
-    { "data_file_raw", "<bool (on/off)> - The external data file must stay valid as a raw image", false },
-    { "extended_l2", "<bool (on/off)> - Extended L2 tables", false },
-    { "lazy_refcounts", "<bool (on/off)> - Postpone refcount updates", false },
-    { "preallocation", "<str>    - Preallocation mode (allowed values: off, metadata, falloc, full)", true },
-    { "refcount_bits", "<num>    - Width of a reference count entry in bits", false },
-    { "size", "<size>            - Virtual disk size", true },
+    { "backing_file", "<str>     - File name of a base image", false, true },
+    { "backing_fmt", "<str>      - Image format of the base image", false, true },
+    { "cluster_size", "<size>    - qcow2 cluster size", false, false },
+    { "compat", "<str>           - Compatibility level (v2 [0.10] or v3 [1.1])", false, true },
+    { "compression_type", "<str> - Compression method used for image cluster compression", false, false },
+    { "data_file", "<str>        - File name of an external data file", false, true },
+    { "data_file_raw", "<bool (on/off)> - The external data file must stay valid as a raw image", false, true },
+    { "extended_l2", "<bool (on/off)> - Extended L2 tables", false, false },
+    { "lazy_refcounts", "<bool (on/off)> - Postpone refcount updates", false, true },
+    { "nocow", "<bool (on/off)>  - Turn off copy-on-write (valid only on btrfs)", true, false },
+    { "preallocation", "<str>    - Preallocation mode (allowed values: off, metadata, falloc, full)", true, false },
+    { "refcount_bits", "<num>    - Width of a reference count entry in bits", false, true },
+    { "size", "<size>            - Virtual disk size", true, true },
 };
 
 static bool is_raw(const char *format)
@@ -39,6 +41,22 @@ static void print_options(const char *format)
     for (unsigned i = 0; i < ARRAY_SIZE(rows); i++)
         if (!is_raw(format) || rows[i].raw)
             printf("  %s=%s\n", rows[i].name, rows[i].help);
+}
+
+void img_print_amend_options(void)
+{
+    printf("Amend options for 'qcow2':\n");
+    for (unsigned i = 0; i < ARRAY_SIZE(rows); i++)
+        if (rows[i].amend)
+            printf("  %s=%s\n", rows[i].name, rows[i].help);
+}
+
+bool img_check_amend_option(const char *name)
+{
+    for (unsigned i = 0; i < ARRAY_SIZE(rows); i++)
+        if (!strcmp(rows[i].name, name) && rows[i].amend)
+            return true;
+    return img_fail("Invalid parameter '%s'%s", name, strcmp(name, "nocow") ? "\nThis option is only supported for image creation" : ""), false;
 }
 
 static const char *valid_name(const char *name, const char *format)
@@ -71,8 +89,11 @@ bool img_add_create_options(struct img_create_options *o, const char *text, cons
     if (!o->options)
         o->options = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     if (api_keyval_wants_help(list)) {
-        print_options(format);
         *helped = true;
+        if (o->amends)
+            img_print_amend_options();
+        else
+            print_options(format);
         return true;
     }
     for (unsigned i = 0; i < api_keyval_count(list); i++) {
@@ -155,7 +176,7 @@ bool img_fill_qcow2_options(GHashTable *options, const char *name, struct qcow2_
 }
 
 /* The file below, there and held for writing. */
-static bool open_protocol(struct img *img, const char *name, bool direct, struct img_disk *disk, GError **error)
+static bool open_protocol(struct img *img, const char *name, bool nocow, struct img_disk *disk, GError **error)
 {
     struct json_object *options = block_name_options(name, NULL, BLOCK_OPEN_WRITE, error), *file;
     const char *path;
@@ -165,8 +186,11 @@ static bool open_protocol(struct img *img, const char *name, bool direct, struct
         return false;
     file = json_object_object_get(options, "file");
     if (!json_object_is_type(file, json_type_object) || !json_object_object_get_ex(file, "filename", NULL)) {
+        const char *driver = json_object_is_type(file, json_type_object) ? json_object_get_string(json_object_object_get(file, "driver")) : NULL;
+
+        error_set(error, "Protocol driver '%s' does not support image creation", driver ? driver : name);
         json_object_put(options);
-        return error_set(error, "cannot create '%s': it names no file", name);
+        return false;
     }
     path = json_object_get_string(json_object_object_get(file, "filename"));
     fd = host_file_open(path, HOST_FILE_WRITE | HOST_FILE_CREATE);
@@ -175,6 +199,8 @@ static bool open_protocol(struct img *img, const char *name, bool direct, struct
         json_object_put(options);
         return false;
     }
+    if (nocow)
+        host_file_set_nocow(fd); /* where the file system knows it */
     host_file_close(fd);
     disk->node = block_open(img->graph, file, error);
     json_object_put(options);
@@ -291,6 +317,8 @@ static void print_formatting(const char *name, const char *format, GHashTable *o
         if (get(o, "preallocation"))
             printf(" preallocation=%s", get(o, "preallocation"));
     }
+    if (get(o, "nocow"))
+        printf(" nocow=%s", get(o, "nocow"));
     putchar('\n');
 }
 
@@ -306,7 +334,7 @@ bool img_create_image(struct img *img, const char *name, const char *format, str
 {
     g_autoptr(GError) error = NULL;
     struct img_disk disk = { 0 };
-    bool ok;
+    bool ok, nocow = false;
 
     if (!known_format(name, format))
         return false;
@@ -326,7 +354,7 @@ bool img_create_image(struct img *img, const char *name, const char *format, str
         return img_fail("%s: Image creation needs a size parameter", name), false;
     if (!quiet)
         print_formatting(name, format, o->options, size);
-    ok = open_protocol(img, name, false, &disk, &error);
+    ok = get_bool(o->options, "nocow", &nocow, &error) && open_protocol(img, name, nocow, &disk, &error);
     if (ok)
         ok = is_raw(format) ? create_raw(img, &disk, o->options, size, &error) : create_qcow2(img, name, &disk, o->options, size, &error);
     img_close_disk(&disk, false);

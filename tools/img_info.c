@@ -46,6 +46,55 @@ static void print_bitmaps(struct block_node *node, unsigned level)
     g_free(list);
 }
 
+/* What the nodes below can do, in bytes. Zero is not shown. */
+struct limit {
+    const char *name, *json_name;
+    u64 value;
+};
+enum { LIMITS = 6, OPTIMAL_MEMORY = 4096, MAX_VECTOR = 1024 };
+
+static void fill_limits(struct block_node *node, struct limit limits[LIMITS])
+{
+    struct qcow2_info i = img_is_qcow2(node) ? qcow2_info(node) : (struct qcow2_info){ 0 };
+    struct block_node *storage = node;
+    const struct limit filled[LIMITS] = {
+        { "write zeroes alignment", "write-zeroes-alignment", i.extended_l2 ? i.cluster_size / 32 : i.cluster_size },
+        { "request alignment", "request-alignment", block_file(node) ? 1 : block_alignment(node) },
+        { "min mem alignment", "min-mem-alignment", 0 },
+        { "discard alignment", "discard-alignment", i.cluster_size },
+        { "opt mem alignment", "opt-mem-alignment", OPTIMAL_MEMORY },
+        { "max iov", "max-iov", MAX_VECTOR },
+    };
+
+    while (block_file(storage))
+        storage = block_file(storage);
+    memcpy(limits, filled, sizeof(filled));
+    limits[2].value = block_alignment(storage);
+}
+
+static void print_limits(struct block_node *node, unsigned level)
+{
+    struct limit limits[LIMITS];
+
+    fill_limits(node, limits);
+    put(level, "Block limits:\n");
+    for (unsigned i = 0; i < LIMITS; i++)
+        if (limits[i].value)
+            put(level + 1, "%s: %" G_GUINT64_FORMAT "\n", limits[i].name, limits[i].value);
+}
+
+static struct json_object *json_limits(struct block_node *node)
+{
+    struct json_object *out = json_object_new_object();
+    struct limit limits[LIMITS];
+
+    fill_limits(node, limits);
+    for (unsigned i = 0; i < LIMITS; i++)
+        if (limits[i].value)
+            json_object_object_add(out, limits[i].json_name, json_object_new_uint64(limits[i].value));
+    return out;
+}
+
 static void print_specific(struct block_node *node, unsigned level)
 {
     struct qcow2_info i = qcow2_info(node);
@@ -84,7 +133,7 @@ static void print_backing(struct block_node *node, const char *name, unsigned le
         put(level, "backing file format: %s\n", i.backing_format);
 }
 
-static void print_format(struct block_node *node, const char *name, unsigned level)
+static void print_format(struct block_node *node, const char *name, unsigned level, bool limits)
 {
     struct qcow2_info i = qcow2_info(node);
 
@@ -92,6 +141,8 @@ static void print_format(struct block_node *node, const char *name, unsigned lev
     if (i.dirty)
         put(level, "cleanly shut down: no\n");
     print_backing(node, name, level);
+    if (limits)
+        print_limits(node, level);
     if (level == 0)
         img_print_snapshots(node);
     print_specific(node, level);
@@ -109,7 +160,7 @@ static struct block_node *shown_child(struct block_node *node, unsigned *index, 
 }
 
 /* Nodes without children are files, and called otherwise; `path` is the way of roles down to the node, "" for the image. */
-static void print_human(struct block_node *node, const char *name, const char *path, unsigned level)
+static void print_human(struct block_node *node, const char *name, const char *path, unsigned level, bool limits)
 {
     g_autofree char *size = img_size_text(block_size(node)), *disk = NULL;
     s64 allocated = block_allocated_size(node);
@@ -124,12 +175,14 @@ static void print_human(struct block_node *node, const char *name, const char *p
     put(level, "%s: %s (%" G_GUINT64_FORMAT " bytes)\n", file ? "file length" : "virtual size", size, block_size(node));
     put(level, "disk size: %s\n", disk);
     if (img_is_qcow2(node))
-        print_format(node, name, level);
+        print_format(node, name, level, limits);
+    else if (limits)
+        print_limits(node, level);
     for (; child; child = shown_child(node, &index, &role)) {
         g_autofree char *below = g_strdup_printf("%s/%s", path, role);
 
         put(level, "Child node '%s':\n", below);
-        print_human(child, block_filename(child), below, level + 1);
+        print_human(child, block_filename(child), below, level + 1, limits);
     }
 }
 
@@ -222,9 +275,9 @@ static struct json_object *json_snapshots(struct block_node *node)
     return out;
 }
 
-static struct json_object *json_info(struct block_node *node, const char *name);
+static struct json_object *json_info(struct block_node *node, const char *name, bool limits);
 
-static struct json_object *json_children(struct block_node *node)
+static struct json_object *json_children(struct block_node *node, bool limits)
 {
     struct json_object *out = json_object_new_array();
     struct block_node *child;
@@ -235,7 +288,7 @@ static struct json_object *json_children(struct block_node *node)
         struct json_object *one = json_object_new_object();
 
         add_string(one, "name", role);
-        json_object_object_add(one, "info", json_info(child, block_filename(child)));
+        json_object_object_add(one, "info", json_info(child, block_filename(child), limits));
         json_object_array_add(out, one);
     }
     return out;
@@ -251,14 +304,16 @@ static struct json_object *json_file_specific(void)
     return out;
 }
 
-static struct json_object *json_info(struct block_node *node, const char *name)
+static struct json_object *json_info(struct block_node *node, const char *name, bool limits)
 {
     struct json_object *out = json_object_new_object();
     struct qcow2_info i = img_is_qcow2(node) ? qcow2_info(node) : (struct qcow2_info){ 0 };
     g_autofree char *path = i.backing ? block_path_beside(name, i.backing) : NULL;
     s64 allocated = block_allocated_size(node);
 
-    json_object_object_add(out, "children", json_children(node));
+    if (limits)
+        json_object_object_add(out, "limits", json_limits(node));
+    json_object_object_add(out, "children", json_children(node, limits));
     add_string(out, "backing-filename-format", i.backing_format);
     if (img_is_qcow2(node) && qcow2_snapshot_count(node))
         json_object_object_add(out, "snapshots", json_snapshots(node));
@@ -280,7 +335,7 @@ static struct json_object *json_info(struct block_node *node, const char *name)
 }
 
 struct chain {
-    bool all;
+    bool all, limits;
     unsigned flags;
     struct json_object *list;
     GHashTable *seen;
@@ -304,11 +359,11 @@ static bool show(struct img *img, const char *name, struct chain *chain)
         const char *called = *block_filename(node) ? block_filename(node) : file;
 
         if (img->json) {
-            json_object_array_add(chain->list, json_info(node, called));
+            json_object_array_add(chain->list, json_info(node, called, chain->limits));
         } else {
             if (!first)
                 putchar('\n');
-            print_human(node, called, "", 0);
+            print_human(node, called, "", 0, chain->limits);
         }
         if (chain->all && img_is_qcow2(node) && qcow2_info(node).backing) {
             next = block_path_beside(called, qcow2_info(node).backing);
@@ -326,9 +381,9 @@ static bool show(struct img *img, const char *name, struct chain *chain)
 
 int img_info(struct img *img)
 {
-    enum { CHAIN = IMG_OPT_OWN };
+    enum { CHAIN = IMG_OPT_OWN, SHOW_LIMITS };
     static const struct option options[] = {
-        { "backing-chain", no_argument, NULL, CHAIN }, IMG_CACHE("cache", 't'), IMG_FORMAT, IMG_FORCE_SHARE, IMG_IMAGE_OPTS, IMG_OUTPUT, IMG_OBJECT, { 0 },
+        { "backing-chain", no_argument, NULL, CHAIN }, { "limits", no_argument, NULL, SHOW_LIMITS }, IMG_CACHE("cache", 't'), IMG_FORMAT, IMG_FORCE_SHARE, IMG_IMAGE_OPTS, IMG_OUTPUT, IMG_OBJECT, { 0 },
     };
     struct chain chain = { 0 };
     bool ok;
@@ -338,6 +393,7 @@ int img_info(struct img *img)
         if (c == '?' || (c == 't' && !img_parse_cache(optarg, &chain.flags)))
             return 1;
         chain.all |= c == CHAIN;
+        chain.limits |= c == SHOW_LIMITS;
     }
     if (!img_operands(img, 1, 1))
         return 1;

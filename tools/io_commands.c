@@ -124,25 +124,32 @@ static bool sleep_ms(struct io *io, int argc, char **argv)
     return true;
 }
 
+/* Options are those of this command alone, not of the program. */
 static bool open_image(struct io *io, int argc, char **argv)
 {
     const char *options = NULL;
     int c;
 
+    if (io->node)
+        return fprintf(stderr, "mynah-io: file open already, try 'help close'\n"), false;
+    io->read_only = io->force_share = io->copy_on_read = io->snapshot = io->image_opts = false;
+    io->flags = 0;
     optind = 0;
     while ((c = getopt(argc, argv, "snCrkt:d:o:U")) >= 0) {
+        if (c == '?' || (c == 't' && !io_set_cache(io, optarg)) || (c == 'd' && !io_set_discard(io, optarg)))
+            return false;
         io->read_only |= c == 'r';
         io->force_share |= c == 'U';
+        io->copy_on_read |= c == 'C';
+        io->snapshot |= c == 's';
+        io->flags |= c == 'n' ? BLOCK_OPEN_DIRECT : 0;
         if (c == 'o') {
             options = optarg;
             io->image_opts = true;
         }
-        io->flags |= c == 'n' ? BLOCK_OPEN_DIRECT : c == 'd' && !strcmp(optarg, "unmap") ? BLOCK_OPEN_UNMAP : 0;
     }
     if (argc - optind != !options)
-        return printf("open [-rnU] [-d MODE] [-o OPTIONS | FILE]\n"), false;
-    if (io->node)
-        return fprintf(stderr, "mynah-io: file open already, try 'help close'\n"), false;
+        return printf("open [-Crsn] [-t CACHE] [-d MODE] [-U] [-o OPTIONS | FILE]\n"), false;
     return io_open(io, options ? options : argv[optind]);
 }
 
@@ -162,31 +169,32 @@ static bool help(struct io *io, int argc, char **argv);
 
 struct command {
     const char *name, *syntax, *help;
-    bool needs_image;
+    bool needs_image, writes;
     bool (*run)(struct io *io, int argc, char **argv);
 };
 
 static const struct command commands[] = {
-    { "aio_discard", "[-q] off len", "asynchronously discards a number of bytes", true, io_discard },
-    { "aio_flush", "", "completes all outstanding aio requests", true, wait_all },
-    { "aio_read", "[-qv] [-P pattern] off len [len..]", "asynchronously reads a number of bytes", true, io_read },
-    { "aio_write", "[-fquz] [-P pattern] off len [len..]", "asynchronously writes a number of bytes", true, io_write },
-    { "alloc", "offset [count]", "checks if offset is allocated in the file", true, alloc },
-    { "close", "", "close the current open file", false, close_image },
-    { "discard", "[-q] off len", "discards a number of bytes at a specified offset", true, io_discard },
-    { "flush", "", "flush all in-core file state to disk", true, flush },
-    { "help", "[command]", "help for one or all commands", false, help },
-    { "info", "", "prints information about the current file", true, info },
-    { "length", "", "gets the length of the current file", true, length },
-    { "map", "", "prints the allocated areas of a file", true, map },
-    { "open", "[-rnU] [-d mode] [-o options | path]", "open the file specified by path", false, open_image },
-    { "quit", "", "exit the program", false, quit },
-    { "read", "[-qv] [-P pattern [-s off] [-l len]] off len", "reads a number of bytes at a specified offset", true, io_read },
-    { "readv", "[-qv] [-P pattern] off len [len..]", "reads a number of bytes at a specified offset", true, io_read },
-    { "sleep", "ms", "waits for the given value in milliseconds", false, sleep_ms },
-    { "truncate", "[-m prealloc_mode] off", "truncates the current file at the given offset", true, truncate_image },
-    { "write", "[-cfquz] [-P pattern | -s source_file] off len", "writes a number of bytes at a specified offset", true, io_write },
-    { "writev", "[-fq] [-P pattern] off len [len..]", "writes a number of bytes at a specified offset", true, io_write },
+    { "aio_discard", "[-Cq] off len", "asynchronously discards a number of bytes", true, true, io_discard },
+    { "aio_flush", "", "completes all outstanding aio requests", true, false, wait_all },
+    { "aio_read", "[-Cqv] [-P pattern] off len [len..]", "asynchronously reads a number of bytes", true, false, io_read },
+    { "aio_write", "[-Cfquz] [-P pattern] off len [len..]", "asynchronously writes a number of bytes", true, true, io_write },
+    { "alloc", "offset [count]", "checks if offset is allocated in the file", true, false, alloc },
+    { "close", "", "close the current open file", false, false, close_image },
+    { "discard", "[-Cq] off len", "discards a number of bytes at a specified offset", true, true, io_discard },
+    { "flush", "", "flush all in-core file state to disk", true, false, flush },
+    { "help", "[command]", "help for one or all commands", false, false, help },
+    { "info", "", "prints information about the current file", true, false, info },
+    { "length", "", "gets the length of the current file", true, false, length },
+    { "map", "", "prints the allocated areas of a file", true, false, map },
+    { "open", "[-Crsn] [-t cache] [-d mode] [-U] [-o options | path]", "open the file specified by path", false, false, open_image },
+    { "quit", "", "exit the program", false, false, quit },
+    { "read", "[-Cqv] [-P pattern [-s off] [-l len]] off len", "reads a number of bytes at a specified offset", true, false, io_read },
+    { "readv", "[-Cqv] [-P pattern] off len [len..]", "reads a number of bytes at a specified offset", true, false, io_read },
+    { "reopen", "[(-r|-w)] [-c cache] [-o options]", "reopens an image with new options", true, false, io_reopen },
+    { "sleep", "ms", "waits for the given value in milliseconds", false, false, sleep_ms },
+    { "truncate", "[-m prealloc_mode] off", "truncates the current file at the given offset", true, true, truncate_image },
+    { "write", "[-cCfquz] [-P pattern | -s source_file] off len", "writes a number of bytes at a specified offset", true, true, io_write },
+    { "writev", "[-Cfq] [-P pattern] off len [len..]", "writes a number of bytes at a specified offset", true, true, io_write },
 };
 
 static bool help(struct io *io, int argc, char **argv)
@@ -219,6 +227,8 @@ bool io_run_words(struct io *io, int argc, char **argv)
             continue;
         if (commands[i].needs_image && !io->node)
             return fprintf(stderr, "no file open, try 'help open'\n"), false;
+        if (commands[i].writes && io->read_only)
+            return fprintf(stderr, "mynah-io: Block node is read-only\n"), false;
         return commands[i].run(io, argc, argv);
     }
     fprintf(stderr, "command \"%s\" not found\n", argv[0]);

@@ -1,9 +1,11 @@
 /* tools/io_main.c - mynah-io: single requests on disk images, typed or from -c. */
 #include "api/version.h"
 #include "base/error.h"
+#include "block/overlay.h"
 #include "tools/image_opts.h"
 #include "tools/io.h"
 #include <getopt.h>
+#include <json-c/json.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -15,6 +17,7 @@ static const char help[] =
     "  -f, --format FMT     raw or qcow2; guessed by default\n"
     "      --image-opts     FILE is a list of options: driver=qcow2,file.filename=a.qcow2\n"
     "  -r, --read-only      do not write\n"
+    "  -s, --snapshot       write to a temporary image above it\n"
     "  -C, --copy-on-read   what is read from backing files stays in the image\n"
     "  -n, --nocache        same as -t none\n"
     "  -t, --cache MODE     none, writeback, writethrough, directsync or unsafe\n"
@@ -27,18 +30,37 @@ static const char help[] =
     "'mynah-io -c help' lists the commands.\n"
     "Example: mynah-io -c 'write -P 0x5a 64k 4k' -c 'read -vP 0x5a 64k 32' disk.qcow2\n";
 
+static struct block_node *open_snapshot(struct io *io, const char *path, unsigned flags, GError **error)
+{
+    struct json_object *options = io->image_opts ? tool_image_options(path, flags, error) : block_name_options(path, io->format, flags, error);
+    struct block_node *node = options ? block_open_overlay(io->graph, options, error) : NULL;
+
+    json_object_put(options);
+    return node;
+}
+
+static struct block_node *open_node(struct io *io, const char *path, unsigned flags, GError **error)
+{
+    if (io->force_share && !io->read_only)
+        error_set(error, "force-share=on can only be used with read-only images");
+    else if (io->copy_on_read && io->read_only)
+        error_set(error, "Can't use copy-on-read on read-only device");
+    else if (io->snapshot)
+        return open_snapshot(io, path, flags, error);
+    else
+        return io->image_opts ? tool_open_options(io->graph, path, flags, error) : block_open_name(io->graph, path, io->format, flags, error);
+    return NULL;
+}
+
 bool io_open(struct io *io, const char *path)
 {
     g_autoptr(GError) error = NULL;
     unsigned flags = io->flags | (io->read_only ? 0 : BLOCK_OPEN_WRITE) | (io->force_share ? BLOCK_OPEN_FORCE_SHARE : 0);
     u32 perm = BLOCK_READ | (io->read_only ? 0 : BLOCK_WRITE | BLOCK_RESIZE);
-    struct block_node *node = NULL;
+    struct block_node *node;
 
     io_close(io);
-    if (io->force_share && !io->read_only)
-        error_set(&error, "force-share=on can only be used with read-only images");
-    else
-        node = io->image_opts ? tool_open_options(io->graph, path, flags, &error) : block_open_name(io->graph, path, io->format, flags, &error);
+    node = open_node(io, path, flags, &error);
     if (node) {
         io->edge = block_attach(node, perm, io->force_share ? BLOCK_ALL : BLOCK_READ, "mynah-io", &error);
         block_unref(node);
@@ -97,6 +119,7 @@ static void interact(struct io *io)
         if (!fgets(line, sizeof(line), stdin))
             return;
         io_run_line(io, line);
+        fflush(stdout); /* who types by a pipe waits for the answer */
     }
 }
 
@@ -131,8 +154,9 @@ static void run(void *opaque)
     io_close(&r->io);
 }
 
-static bool set_cache(struct io *io, const char *mode)
+bool io_set_cache(struct io *io, const char *mode)
 {
+    io->flags &= ~(unsigned)(BLOCK_OPEN_DIRECT | BLOCK_OPEN_NO_FLUSH);
     if (!strcmp(mode, "none") || !strcmp(mode, "off") || !strcmp(mode, "directsync"))
         io->flags |= BLOCK_OPEN_DIRECT;
     else if (!strcmp(mode, "unsafe"))
@@ -142,7 +166,7 @@ static bool set_cache(struct io *io, const char *mode)
     return true;
 }
 
-static bool set_discard(struct io *io, const char *mode)
+bool io_set_discard(struct io *io, const char *mode)
 {
     if (!strcmp(mode, "unmap") || !strcmp(mode, "on"))
         io->flags |= BLOCK_OPEN_UNMAP;
@@ -166,11 +190,12 @@ static int parse(struct run *r, int argc, char **argv)
         { "format", required_argument, NULL, 'f' }, { "read-only", no_argument, NULL, 'r' }, { "nocache", no_argument, NULL, 'n' },
         { "cache", required_argument, NULL, 't' },  { "discard", required_argument, NULL, 'd' }, { "force-share", no_argument, NULL, 'U' },
         { "image-opts", no_argument, NULL, IMAGE_OPTS }, { "object", required_argument, NULL, OBJECT }, { "copy-on-read", no_argument, NULL, 'C' },
+        { "snapshot", no_argument, NULL, 's' },
         { "aio", required_argument, NULL, 'i' }, { "native-aio", no_argument, NULL, 'k' }, { "misalign", no_argument, NULL, 'm' }, { 0 },
     };
     int c;
 
-    while ((c = getopt_long(argc, argv, "hVc:Cd:f:i:kmrnt:U", options, NULL)) >= 0) {
+    while ((c = getopt_long(argc, argv, "hVc:Cd:f:i:kmrsnt:U", options, NULL)) >= 0) {
         switch (c) {
         case 'c': g_ptr_array_add(r->commands, optarg); break;
         case 'f': r->io.format = optarg; break;
@@ -178,14 +203,15 @@ static int parse(struct run *r, int argc, char **argv)
         case 'n': r->io.flags |= BLOCK_OPEN_DIRECT; break;
         case 'U': r->io.force_share = true; break;
         case 'C': r->io.copy_on_read = true; break;
+        case 's': r->io.snapshot = true; break;
         case OBJECT: g_ptr_array_add(r->object_texts, optarg); break;
         case IMAGE_OPTS: r->io.image_opts = true; break;
         case 'd':
-            if (!set_discard(&r->io, optarg))
+            if (!io_set_discard(&r->io, optarg))
                 return 1;
             break;
         case 't':
-            if (!set_cache(&r->io, optarg))
+            if (!io_set_cache(&r->io, optarg))
                 return 1;
             break;
         case 'k':

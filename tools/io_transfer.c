@@ -12,7 +12,7 @@
 struct transfer {
     struct io *io;
     const char *verb;
-    bool pattern_given, write, zeroes, unmap, fua, compressed, quiet, verbose, check, no_fallback;
+    bool pattern_given, write, zeroes, unmap, fua, compressed, quiet, verbose, check, no_fallback, statistics;
     u64 pattern, offset, size, check_from, check_size;
     bool checked_part;
     const char *source;
@@ -58,10 +58,16 @@ static void report(const struct transfer *t)
 {
     double seconds = (double)(host_clock_monotonic() - t->start) / 1e9;
     g_autofree char *size = io_size_text((double)t->size), *rate = io_size_text((double)t->size / MAX(seconds, 1e-9));
+    unsigned minutes = (unsigned)(seconds / 60);
     bool hours = seconds >= 60;
 
     if (t->quiet)
         return;
+    if (t->statistics) { /* bytes, requests, time, bytes per second, requests per second */
+        seconds = MAX(seconds, 1e-9);
+        printf("%" PRIu64 ",1,%u:%02u:%05.2f,%.3f,%.3f\n", t->size, minutes / 60, minutes % 60, seconds - 60.0 * minutes, (double)t->size / seconds, 1 / seconds);
+        return;
+    }
     printf("%s %" PRIu64 "/%" PRIu64 " bytes at offset %" PRIu64 "\n%s, 1 ops; ", t->verb, t->size, t->size, t->offset, size);
     if (hours)
         printf("%02u:%02u:%05.2f sec", (unsigned)(seconds / 3600), (unsigned)(seconds / 60) % 60, seconds - 60.0 * (unsigned)(seconds / 60));
@@ -226,6 +232,7 @@ bool io_read(struct io *io, int argc, char **argv)
             (c == 'l' && !(t->checked_part = number(optarg, &t->check_size))) || c == '?')
             break;
         t->quiet |= c == 'q';
+        t->statistics |= c == 'C';
         t->verbose |= c == 'v';
     }
     if (c < 0 && !t->check && (t->check_from || t->checked_part))
@@ -252,6 +259,7 @@ bool io_write(struct io *io, int argc, char **argv)
         t->compressed |= c == 'c';
         t->fua |= c == 'f';
         t->quiet |= c == 'q';
+        t->statistics |= c == 'C';
         t->unmap |= c == 'u';
         t->zeroes |= c == 'z';
         quickly |= c == 'n';
@@ -278,6 +286,7 @@ bool io_discard(struct io *io, int argc, char **argv)
     optind = 0;
     while ((c = getopt(argc, argv, "Cq")) >= 0) {
         t.quiet |= c == 'q';
+        t.statistics |= c == 'C';
         if (c == '?')
             return false;
     }

@@ -54,6 +54,20 @@ bool qcow2_set_backing(struct block_node *node, const char *backing, const char 
     return error_set(error, "Could not change the backing file to '%s': %s", backing ? backing : "", block_strerror(ret));
 }
 
+bool qcow2_set_data_file(struct block_node *node, const char *name, GError **error)
+{
+    struct qcow2 *s = qcow2_of(node);
+    g_autofree char *old = s->data_name;
+    int ret = s->corrupt ? -EIO : 0;
+
+    s->data_name = g_strdup(name);
+    block_mutex_take(&s->lock, node->loop);
+    if (ret == 0)
+        ret = qcow2_write_extensions(s);
+    block_mutex_drop(&s->lock);
+    return ret == 0 || error_set(error, "Could not change the data file to '%s': %s", name, block_strerror(ret));
+}
+
 bool qcow2_make_empty(struct block_node *node, GError **error)
 {
     struct qcow2 *s = qcow2_of(node);
@@ -105,8 +119,6 @@ bool qcow2_amend(struct block_node *node, u32 version, int lazy, GError **error)
     struct qcow2 *s = qcow2_of(node);
     int ret = s->corrupt ? -EIO : 0;
 
-    if (version && version < s->version)
-        return error_set(error, "Cannot downgrade an image to compatibility level 0.10");
     if (lazy > 0 && MAX(s->version, version) < 3)
         return error_set(error, "Lazy refcounts only supported with compatibility level 1.1 and above (use compat=1.1 or greater)");
     block_mutex_take(&s->lock, node->loop);

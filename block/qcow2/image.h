@@ -70,7 +70,13 @@ struct qcow2_info {
 struct qcow2_info qcow2_info(struct block_node *node);
 /* NULL: no backing file. */
 bool qcow2_set_backing(struct block_node *node, const char *backing, const char *format, GError **error);
-/* version 0 and lazy -1: unchanged. */
+/* block/qcow2/width.c: as wide as that, a power of two up to 64. */
+bool qcow2_set_refcount_bits(struct block_node *node, u32 bits, GError **error);
+/* block/qcow2/downgrade.c: to version 2. Clusters of zeros become others, bitmaps go. */
+bool qcow2_downgrade(struct block_node *node, GError **error);
+/* The name of the file with the data, of an image that has one. */
+bool qcow2_set_data_file(struct block_node *node, const char *name, GError **error);
+/* version 0 and lazy -1: unchanged; version 2 is qcow2_downgrade's. */
 bool qcow2_amend(struct block_node *node, u32 version, int lazy, GError **error);
 /* The image has nothing of its own any more. */
 bool qcow2_make_empty(struct block_node *node, GError **error);

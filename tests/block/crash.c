@@ -386,6 +386,35 @@ static void work_commit(struct world *w)
     scribble(w, 10);
 }
 
+static void set_width(struct world *w, u32 bits)
+{
+    GError *error = NULL;
+
+    qcow2_set_refcount_bits(w->disk, bits, &error);
+    g_assert_no_error(error);
+    scribble(w, 6);
+}
+
+static void work_amend(struct world *w)
+{
+    GError *error = NULL;
+
+    scribble(w, 20);
+    take_snapshot(w, 0);
+    w->leaks_only = true;
+    scribble(w, 10);
+    set_width(w, 64);
+    set_width(w, 2);
+    set_width(w, 16);
+    flush_disk(w);
+    qcow2_downgrade(w->disk, &error);
+    g_assert_no_error(error);
+    scribble(w, 10);
+    qcow2_amend(w->disk, 3, -1, &error);
+    g_assert_no_error(error);
+    set_width(w, 8);
+}
+
 /* One change of a bitmap at random. */
 static void change_bitmaps(struct world *w)
 {
@@ -552,6 +581,8 @@ static const struct setup setups[] = {
     { "resize", work_resize, 600, 512, false, false },
     { "resize, larger clusters", work_resize, 1000, 4096, false, false },
     { "commit", work_commit, 1500, 4096, false, true },
+    { "amend", work_amend, 2000, 4096, false, false },
+    { "amend, small clusters", work_amend, 2000, 512, false, false },
     { "bitmaps", work_bitmaps, 4000, 4096, false, false },
     { "bitmaps, small clusters", work_bitmaps, 4000, 1024, false, false },
     { "bitmaps, lazy counts", work_bitmaps, 4000, 65536, true, false },

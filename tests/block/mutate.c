@@ -1,6 +1,6 @@
 /*
  * tests/block/mutate.c - damaged and hostile images: a small qcow2 image with snapshots, bitmaps, compression and holes is changed at
- * random, mostly where its metadata lies. What mynah-img's info, check, check -r, convert, bitmap and snapshot do with it, and what a guest does,
+ * random, mostly where its metadata lies. What mynah-img's info, check, check -r, convert, bitmap, amend and snapshot do with it, and what a guest does,
  * gives an error or an answer, in bounded time and memory. So do images without a format that are probed; those of flash chips are
  * tests/device/flash_images.c. MYNAH_CASES says how many, MYNAH_SEED where to begin.
  */
@@ -66,7 +66,7 @@ static void say_nothing(struct qcow2_bitmap_info *list, unsigned count)
     g_free(list);
 }
 
-/* All that can be done with bitmaps, by those that are there and some that are not. */
+/* All that can be done with bitmaps, by those that are there and some that are not; then other widths and version 2. */
 static void change_bitmaps(struct block_graph *graph, GRand *rand)
 {
     struct block_node *node = open_qcow2(graph, "victim", NULL, true, NULL);
@@ -90,6 +90,9 @@ static void change_bitmaps(struct block_graph *graph, GRand *rand)
     if (g_rand_boolean(rand))
         qcow2_bitmap_remove_all(node, NULL);
     say_nothing(list, count);
+    qcow2_set_refcount_bits(node, 1u << g_rand_int_range(rand, 0, 7), NULL);
+    qcow2_set_refcount_bits(node, 16, NULL);
+    qcow2_downgrade(node, NULL);
     block_unref(node);
 }
 
