@@ -185,12 +185,24 @@ struct disk *disk_add_drive(struct disk_set *set, const char *id, struct json_ob
     return disk_new(set, id, node, true);
 }
 
+static const char peripheral[] = "/machine/peripheral/";
+
+static const char *short_id(const char *id)
+{
+    return g_str_has_prefix(id, peripheral) ? id + strlen(peripheral) : id;
+}
+
 static bool is_of(const struct disk *disk, const char *id)
 {
-    g_autofree char *path = g_strconcat("/machine/peripheral/", id, NULL), *behind = g_strconcat(path, "/virtio-backend", NULL);
+    return disk->user && (!strcmp(disk->user, id) || !strcmp(short_id(disk->user), short_id(id)));
+}
 
-    return disk->user && (!strcmp(disk->user, id) || !strcmp(disk->user, path) || !strcmp(disk->user, behind) ||
-                          (g_str_has_prefix(id, "/machine/peripheral/") && !strcmp(disk->user, id + strlen("/machine/peripheral/"))));
+/* Whether the device with this id is the transport of the one that has the disk. */
+static bool is_in_front(const struct disk *disk, const char *id)
+{
+    g_autofree char *behind = g_strconcat(peripheral, short_id(id), "/virtio-backend", NULL);
+
+    return disk->user && !strcmp(disk->user, behind);
 }
 
 struct disk *disk_find(struct disk_set *set, const char *device, const char *id, GError **error)
@@ -204,6 +216,11 @@ struct disk *disk_find(struct disk_set *set, const char *device, const char *id,
 
         if (device ? disk->is_drive && !strcmp(disk->id, device) : is_of(disk, id))
             return disk;
+        if (id && is_in_front(disk, id)) { /* as in QEMU, where the device behind has to be named */
+            error_set(error, "Device does not have a block device backend");
+            error_hint(error, "name '%s'", disk->user);
+            return NULL;
+        }
     }
     error_set_class(error, ERROR_DEVICE_NOT_FOUND, "Device '%s' not found", device ? device : id);
     return NULL;

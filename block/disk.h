@@ -46,7 +46,10 @@ struct disk_set *disk_set_create(GMainContext *context, GError **error);
 void disk_set_destroy(struct disk_set *set);
 struct block_graph *disk_set_graph(struct disk_set *set);
 struct block_loop *disk_set_loop(struct disk_set *set);
-/* The drive with this id, or the disk of the device with this id or path; exactly one is not NULL. NULL with *error set. */
+/*
+ * The drive with this id, or the disk of the device with this id or path; exactly one is not NULL. A virtio device on PCI is not the one that has
+ * the disk, that is /machine/peripheral/ID/virtio-backend. NULL with *error set.
+ */
 struct disk *disk_find(struct disk_set *set, const char *device, const char *id, GError **error);
 /* In the order of creation; the caller frees the list. */
 GList *disk_set_list(struct disk_set *set);

@@ -36,7 +36,7 @@ bool qmp_block_set_io_throttle(struct monitor *monitor, const struct api_args_bl
     if (!disk)
         return false;
     if (!disk_node(disk))
-        return error_set(error, "Device '%s' has no medium", args->device ? args->device : args->id);
+        return error_set(error, "Device has no medium");
     return disk_set_limits(disk, args->group, args->device ? args->device : args->id, &limits, error);
 }
 

@@ -113,6 +113,8 @@ bool qmp_input_send_event(struct monitor *monitor, const struct api_args_input_s
     g_autofree struct input_event *events = g_new0(struct input_event, MAX(args->events->len, 1));
     struct ui *ui = ui_of(monitor);
 
+    if (!vm_running(monitor->set->vm))
+        return error_set(error, "VM not running");
     /* All of them, or none. */
     for (guint i = 0; i < args->events->len; i++) {
         if (!convert(args->events->pdata[i], &events[i], error))

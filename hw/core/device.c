@@ -256,7 +256,7 @@ static bool set_bus(struct vm_object *object, const struct vm_property *property
     struct bus *bus = bus_find(object->vm, text);
 
     if (!bus)
-        return error_set_class(error, ERROR_DEVICE_NOT_FOUND, "Bus '%s' not found", text);
+        return error_set(error, "Bus '%s' not found", text);
     ((struct device *)object)->bus = bus;
     return true;
 }

@@ -236,7 +236,7 @@ def test_limits(start, tmp_path):
     machine.qmp.command("block_set_io_throttle", id="/machine/peripheral/disk1/virtio-backend", **{**zero, "iops": 5, "iops_size": 4096})
     assert shown(1) == {"iops": 5, "iops_size": 4096, "group": "/machine/peripheral/disk1/virtio-backend"}
     assert "iops=5" in machine.qmp.command("human-monitor-command", **{"command-line": "info block"})
-    machine.qmp.command("human-monitor-command", **{"command-line": "block_set_io_throttle disk1 0 0 0 0 0 0"})
+    machine.qmp.command("human-monitor-command", **{"command-line": "block_set_io_throttle /machine/peripheral/disk1/virtio-backend 0 0 0 0 0 0"})
     assert shown(1) == {}
     limits = machine.qmp.command("qom-get", path="/objects/g", property="limits")
     assert (limits["iops-total"], limits["iops-total-max"], limits["bps-write-max-length"]) == (100, 200, 1)
@@ -247,6 +247,8 @@ def test_limits(start, tmp_path):
     for arguments in ({"device": "virtio0", **zero, "bps": 1, "bps_rd": 1}, {"device": "nothing", **zero}, {**zero}):
         with pytest.raises(RuntimeError):
             machine.qmp.command("block_set_io_throttle", **arguments)
+    with pytest.raises(RuntimeError, match="GenericError: Device does not have a block device backend"):  # the transport is not the disk
+        machine.qmp.command("block_set_io_throttle", id="disk1", **zero)
     with pytest.raises(RuntimeError, match="in use"):
         machine.qmp.command("object-del", id="g")
 

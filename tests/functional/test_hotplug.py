@@ -33,7 +33,7 @@ def test_comes_and_goes(machine):
 
 @pytest.mark.parametrize("arguments,message", [
     ({"driver": "virtio-rng-pci", "bus": "pcie.0"}, "Bus 'pcie.0' does not support hotplugging"),
-    ({"driver": "virtio-rng-pci", "bus": "rq"}, "Bus 'rq' not found"),
+    ({"driver": "virtio-rng-pci", "bus": "rq"}, "GenericError: Bus 'rq' not found"),
     ({"driver": "virtio-rng-pcy"}, "there is no device 'virtio-rng-pcy'"),
     ({"driver": "virtio-rng-pci", "bus": "rp", "addr": "3"}, "rp has no slot 03"),
     ({"driver": "virtio-rng-pci", "bus": "rp", "colour": "red"}, "virtio-rng-pci has no property 'colour'"),
