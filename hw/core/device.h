@@ -42,6 +42,8 @@ struct device_reg {
     u64 (*on_read)(void *device, u32 index);
     /* After storing; value as written by the guest, cut to the width. */
     void (*on_write)(void *device, u32 index, u64 value);
+    /* Instead of both, for registers to which sizes mean different things: value and size (1, 2, 4, 8) as written at the register's first byte. */
+    void (*on_sized_write)(void *device, u32 index, u64 value, unsigned size);
 };
 
 /* Hidden state. */

@@ -187,6 +187,11 @@ enum mem_result device_dispatch_write(struct device_window *window, u64 offset, 
     }
     if (log_wants(window->log, LOG_TRACE))
         device_trace_access(window, reg->name, "write", index, offset, size, value);
+    if (reg->on_sized_write) {
+        if (byte == 0)
+            reg->on_sized_write(device, index, value & low_mask(size), size);
+        return MEM_OK;
+    }
     if (size < reg->width) {
         u64 keep = ~(low_mask(size) << (8 * byte));
         u64 old = reg->access == DEVICE_W1C ? 0 : reg_value(device, reg, index);

@@ -90,13 +90,17 @@ static void config_written(struct device *device, u32 offset, unsigned size)
         follow_lock((struct i6300esb *)device);
 }
 
-/* One write is free after the sequence (16.2). */
-static bool unlocked(struct i6300esb *w)
+/*
+ * One write is free after the sequence (16.2). It has the register's width: 32 bits for preload values, 16 for the reload register; others do
+ * nothing, and those of a byte do not even count as the one.
+ */
+static bool unlocked(struct i6300esb *w, unsigned size, unsigned width)
 {
     bool open = w->state->unlock == 2;
 
-    w->state->unlock = 0;
-    return open;
+    if (size > 1)
+        w->state->unlock = 0;
+    return open && size == width;
 }
 
 static u64 read_preload1(void *device, u32 index)
@@ -104,11 +108,11 @@ static u64 read_preload1(void *device, u32 index)
     return ((struct i6300esb *)device)->state->first;
 }
 
-static void write_preload1(void *device, u32 index, u64 value)
+static void write_preload1(void *device, u32 index, u64 value, unsigned size)
 {
     struct i6300esb *w = device;
 
-    if (unlocked(w))
+    if (unlocked(w, size, 4))
         w->state->first = value & PRELOAD;
 }
 
@@ -117,11 +121,11 @@ static u64 read_preload2(void *device, u32 index)
     return ((struct i6300esb *)device)->state->second;
 }
 
-static void write_preload2(void *device, u32 index, u64 value)
+static void write_preload2(void *device, u32 index, u64 value, unsigned size)
 {
     struct i6300esb *w = device;
 
-    if (unlocked(w))
+    if (unlocked(w, size, 4))
         w->state->second = value & PRELOAD;
 }
 
@@ -130,7 +134,8 @@ static u64 read_reload(void *device, u32 index)
     return ((struct i6300esb *)device)->state->rebooted ? TIMEOUT : 0;
 }
 
-static void write_reload(void *device, u32 index, u64 value)
+/* The sequence itself may be written in any size. */
+static void write_reload(void *device, u32 index, u64 value, unsigned size)
 {
     struct i6300esb *w = device;
 
@@ -142,7 +147,7 @@ static void write_reload(void *device, u32 index, u64 value)
         w->state->unlock = 2;
         return;
     }
-    if (!unlocked(w))
+    if (!unlocked(w, size, 2))
         return;
     if (value & RELOAD && lock(w) & LOCK_ENABLED)
         start_stage(w, 1);

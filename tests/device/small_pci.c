@@ -162,6 +162,37 @@ static void watches(struct bench *bench, gconstpointer data)
     g_string_free(events, TRUE);
 }
 
+/* Which size does what: the sequence may be of any, preload values are of 32 bits, the reload register of 16. */
+static void watches_sizes(struct bench *bench, gconstpointer data)
+{
+    make(bench, "i6300esb", NULL);
+    for (unsigned size = 1; size <= 4; size *= 2) {
+        bench_write(bench, LOW + 12, size, 0x80);
+        bench_write(bench, LOW + 12, size == 4 ? 1 : size * 2, 0x86); /* mixed as well */
+        bench_write(bench, LOW, 4, size);
+        g_assert_cmphex(bench_read(bench, LOW, 4), ==, size);
+    }
+    unlock(bench);
+    bench_write(bench, LOW, 1, 99); /* nothing, and still open */
+    bench_write(bench, LOW, 2, 99); /* nothing, and closed */
+    bench_write(bench, LOW, 4, 99);
+    g_assert_cmphex(bench_read(bench, LOW, 4), ==, 4);
+    unlock(bench);
+    bench_write(bench, LOW + 4, 4, 1);
+    vm_actions(bench->vm)->watchdog = VM_WATCHDOG_NONE;
+    bench_write(bench, CONFIG(0x68), 1, 2);
+    vm_clock_advance(bench->vm, 20000000);
+    g_assert_cmphex(bench_read(bench, LOW + 12, 2), ==, 0x200);
+    unlock(bench);
+    bench_write(bench, LOW + 12, 4, 0x200); /* 32 bits: nothing, and closed */
+    bench_write(bench, LOW + 12, 2, 0x200);
+    g_assert_cmphex(bench_read(bench, LOW + 12, 2), ==, 0x200);
+    unlock(bench);
+    bench_write(bench, LOW + 13, 1, 2); /* a byte: nothing, and still open */
+    bench_write(bench, LOW + 12, 2, 0x200);
+    g_assert_cmphex(bench_read(bench, LOW + 12, 2), ==, 0);
+}
+
 /* Each test of each BAR: what the header says, and that the writes it asks for are counted, and no others. */
 static void testdev(struct bench *bench, gconstpointer data)
 {
@@ -251,6 +282,7 @@ int main(int argc, char **argv)
     BENCH_TEST("/edu/dma", edu_does_dma);
     BENCH_TEST("/pvpanic-pci", panics);
     BENCH_TEST("/i6300esb", watches);
+    BENCH_TEST("/i6300esb/sizes", watches_sizes);
     BENCH_TEST("/pci-testdev", testdev);
     vm_class_foreach(VM_GUEST_RISCV64, collect, names);
     for (guint i = 0; i < names->len; i++) {
