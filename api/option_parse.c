@@ -1,6 +1,6 @@
 /* api/option_parse.c - argv to a list of options. */
 #include "api/keyval_internal.h"
-#include "api/options.h"
+#include "api/option_internal.h"
 #include "base/error.h"
 #include <string.h>
 
@@ -128,8 +128,7 @@ static bool check_value(const struct api_option_use *use, GError **error)
     return near ? error_hint(error, "did you mean '%s'? what there is: %s", near, all) : error_hint(error, "what there is: %s", all);
 }
 
-static bool add_use(struct api_option_list *list, const struct api_option *option, const char *spelling,
-                    const char *text, GError **error)
+bool api_option_add(struct api_option_list *list, const struct api_option *option, const char *spelling, const char *text, GError **error)
 {
     struct api_option_use *use = g_new0(struct api_option_use, 1);
 
@@ -142,6 +141,8 @@ static bool add_use(struct api_option_list *list, const struct api_option *optio
         use->keyval = api_keyval_parse(text, &option->keys, error);
     else if (option->form == API_FORM_GLOBAL)
         use->keyval = parse_global(text, &option->keys, error);
+    else if (option->id == API_OPTION_READCONFIG)
+        return api_option_read_config(list, text, error);
     else
         return check_value(use, error);
     return use->keyval || api_option_prefix(use, error);
@@ -178,7 +179,7 @@ static bool parse_words(struct api_option_list *list, char *const *words, unsign
             continue;
         }
         if (name[0] != '-' || !name[1]) {
-            if (!add_use(list, &api_options[API_OPTION_HDA], "-hda", name, error)) /* a disk image */
+            if (!api_option_add(list, &api_options[API_OPTION_HDA], "-hda", name, error)) /* a disk image */
                 return false;
             continue;
         }
@@ -190,7 +191,7 @@ static bool parse_words(struct api_option_list *list, char *const *words, unsign
             error_set(error, "%s: an argument is missing", *words);
             return error_hint(error, "it reads -%s %s", option->name, option->syntax);
         }
-        if (!add_use(list, option, *words, option->form == API_FORM_FLAG ? NULL : words[1], error))
+        if (!api_option_add(list, option, *words, option->form == API_FORM_FLAG ? NULL : words[1], error))
             return false;
         words += option->form != API_FORM_FLAG;
     }

@@ -144,6 +144,73 @@ static void test_files(void)
     g_rmdir(dir);
 }
 
+static struct api_option_list *parse_config(const char *content, GError **error)
+{
+    g_autofree char *folder = g_dir_make_tmp("mynah-config-XXXXXX", NULL), *path = g_build_filename(folder, "a.cfg", NULL);
+    char *const argv[] = { (char *)"mynah", (char *)"-readconfig", path, (char *)"-S", NULL };
+    struct api_option_list *list;
+
+    g_assert_true(g_file_set_contents(path, content, -1, NULL));
+    list = api_option_parse(4, argv, error);
+    g_remove(path);
+    g_rmdir(folder);
+    return list;
+}
+
+/* Groups are options in the place of -readconfig, and their ids a key like others. */
+static void test_config(void)
+{
+    static const char text[] = "# comment\n\n[smp-opts]\n  cpus = \"2\"\n[drive \"d0\"]\nfile= \"a,b = c\" \n\tif =\"none\"\n[device]\n[global]\ndriver = \"a\"\nproperty=\"b\"\nvalue = \"\"\n";
+    g_autoptr(GError) error = NULL;
+    g_autoptr(api_option_list) list = parse_config(text, &error);
+
+    g_assert_no_error(error);
+    g_assert_cmpuint(api_option_count(list), ==, 6);
+    g_assert_cmpint(api_option_at(list, 1)->id, ==, API_OPTION_SMP);
+    struct api_keyval *drive = api_option_at(list, 2)->keyval;
+
+    g_assert_cmpstr(api_keyval_get(drive, "id"), ==, "d0");
+    g_assert_cmpstr(api_keyval_get(drive, "file"), ==, "a,b = c");
+    g_assert_cmpstr(api_keyval_get(drive, "if"), ==, "none");
+    g_assert_cmpuint(api_keyval_count(api_option_at(list, 3)->keyval), ==, 0);
+    g_assert_cmpstr(api_keyval_get(api_option_at(list, 4)->keyval, "value"), ==, "");
+    g_assert_cmpstr(api_option_at(list, 5)->spelling, ==, "-S");
+}
+
+static void test_bad_config(void)
+{
+    static const struct {
+        const char *text, *words;
+    } rows[] = {
+        { "a = \"1\"\n", "a.cfg:1: no group defined" },
+        { "\n[nosuch]\n", "a.cfg:2: There is no option group 'nosuch'" },
+        { "[driv]\n", "did you mean [drive]?" },
+        { "[serial]\n", "There is no option group 'serial'" },
+        { "[device\n", "a group is written [NAME] or [NAME \"ID\"]" },
+        { "[device \"x]\n", "a group is written" },
+        { "[device \"x\" y]\n", "a group is written" },
+        { "[device] x\n", "a group is written" },
+        { "[]\n", "There is no option group ''" },
+        { "[device \"9\"]\n", "Parameter 'id' expects an identifier" },
+        { "[device \"x,driver=y\"]\n", "Parameter 'id' expects an identifier" },
+        { "[device]\ndriver = x\n", "a.cfg:2: an option is written KEY = \"VALUE\"" },
+        { "[device]\ndriver = \"x\" y\n", "an option is written" },
+        { "[device]\ndriver\n", "an option is written" },
+        { "[device]\na b = \"x\"\n", "'a b' is not the name of an option" },
+        { "[device]\n= \"x\"\n", "'' is not the name of an option" },
+        { "[smp-opts]\ncpsu = \"2\"\n", "a.cfg:1: [smp-opts] cpsu=2" },
+    };
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_autoptr(GError) error = NULL;
+
+        g_assert_null(parse_config(rows[i].text, &error));
+        g_assert_nonnull(error);
+        if (!strstr(error->message, rows[i].words))
+            g_error("%s: %s", rows[i].words, error->message);
+    }
+}
+
 static void test_merge(void)
 {
     g_autoptr(api_option_list) list = parse("-M virt,acpi=off -smp 1 -machine accel=tcg,acpi=on", NULL);
@@ -225,7 +292,7 @@ static void test_help_text(void)
 
         g_assert_cmpuint(api_options[i].id, ==, i);
         g_assert_nonnull(strstr(help, name));
-        if (!*api_options[i].example)
+        if (!*api_options[i].example || i == API_OPTION_READCONFIG) /* its file is not there */
             continue;
         list = parse(api_options[i].example, &error);
         g_assert_no_error(error);
@@ -305,6 +372,8 @@ int main(int argc, char **argv)
     g_test_add_func("/options/good", test_good);
     g_test_add_func("/options/bad", test_bad);
     g_test_add_func("/options/files", test_files);
+    g_test_add_func("/options/config", test_config);
+    g_test_add_func("/options/bad-config", test_bad_config);
     g_test_add_func("/options/merge", test_merge);
     g_test_add_func("/options/help-wanted", test_help_wanted);
     g_test_add_func("/options/sizes", test_sizes);
