@@ -507,6 +507,10 @@ void x86_window_pointer(struct tcg_engine *e);
 void x86_window_other(struct tcg_engine *e, const struct x86_cold *cold);
 void x86_window_stubs(struct tcg_engine *e);
 
+/* --- loop_lanes.c --- */
+/* Behind the loop's head, before its top: several turns at a time, where that can be. */
+void x86_loop_lanes(struct tcg_engine *e);
+
 /* --- loop_near.c --- */
 struct x86_operand;
 /* In the loop's head. */

@@ -184,6 +184,7 @@ void x86_loop_begin(struct tcg_engine *e)
     x86_cold_add(e, COLD_STREAM_END);
     x86_near_begin(e);
     take_over(e);
+    x86_loop_lanes(e);
     align_top(e);
     l->top = e->code.p;
 }
