@@ -96,6 +96,23 @@ static inline u64 index_of(const struct transfer *t, u64 i)
     return index;
 }
 
+/* All elements from i on at equal distances in one page of memory, field by field. False: they are not so, and nothing happened. */
+static inline __attribute__((always_inline)) bool move_regular(struct transfer *t, u64 i, unsigned bytes, bool load, u64 step, u64 span)
+{
+    u64 first = t->base + i * step, reach = (t->count - 1 - i) * step + span;
+    u8 *element = t->group + i * bytes, *place;
+
+    if (step > PAGE || reach > PAGE || (!load && step < span && t->fields > 1)) /* what is stored twice is in the order of elements */
+        return false;
+    place = place_of(t, first, reach);
+    if (!place)
+        return false;
+    for (unsigned field = 0; field < t->fields; field++, place += bytes, element += t->group_bytes)
+        for (u64 n = 0; n < t->count - i; n++)
+            load ? copy_element(element + n * bytes, place + n * step, bytes) : copy_element(place + n * step, element + n * bytes, bytes);
+    return true;
+}
+
 /*
  * Elements from i on, those of the mask, with all their fields, which lie one behind the other in memory and group_bytes apart in the file. The
  * first one that is not to be had so, or how many there are. The last arguments are for the compiler.
@@ -105,6 +122,8 @@ static inline __attribute__((always_inline)) u64 move_elements(struct transfer *
     const u8 *mask = t->masked ? t->state->v : NULL;
     u64 count = t->count, fields = single ? 1 : t->fields, span = fields * bytes, step = t->access == RISCV_VMEM_STRIDED ? t->stride : span, index = 0;
 
+    if (!index_bytes && !mask && i < count && move_regular(t, i, bytes, load, step, span))
+        return count;
     for (; i < count; i++) {
         u8 *element = t->group + i * bytes, *place;
 
