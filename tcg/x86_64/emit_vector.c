@@ -445,13 +445,23 @@ static void move_bytes(struct tcg_engine *e, const struct ir_op *op)
     }
 }
 
+/* By the helper in any case. What a prepaid block has not retired is not the helper's. */
+static void call_transfer(struct tcg_engine *e, const struct ir_op *op)
+{
+    s32 unretired = x86_unretired(e, e->block->snapshot[op->snapshot].icount + 1u);
+
+    x86_budget_give(e, unretired);
+    x86_emit_call(e, op);
+    x86_budget_give(e, -unretired);
+}
+
 void x86_emit_vector_transfer(struct tcg_engine *e, const struct ir_op *op)
 {
     struct x86_cold *cold;
     struct x86_operand a;
 
     if (op->aux & IR_VECTOR_UNDER && !x86_vec_has_under(e, op)) {
-        x86_emit_call(e, op);
+        call_transfer(e, op);
         return;
     }
     cold = x86_cold_add(e, COLD_TRANSFER);
