@@ -185,13 +185,18 @@ static inline void tcg_near_forget(struct tcg_near *near)
 enum { TCG_WINDOW_SHIFT = 38, TCG_WINDOW_INDEX = 9, TCG_WINDOW_REACH = 1 << 21 };
 
 /* What a base register, or several, led to last: the low 16 bits of the region, and the distance that is found by it. */
-enum { TCG_WINDOW_BASES = 32 };
+enum { TCG_WINDOW_BASES = 32, TCG_WINDOW_OTHERS = 16 };
 
 struct tcg_windows {
     u64 distance[1 << TCG_WINDOW_INDEX];
     struct tcg_window_base {
         u64 region, distance;
     } base[TCG_WINDOW_BASES]; /* which is which is the back end's; whoever changes a distance makes all of them region 0 and its distance */
+    u64 others; /* how often a base led to another region than last time, since somebody made it 0 */
+    struct {
+        u64 page;
+        s64 where; /* page offset of the instruction, or less than 0 */
+    } other[TCG_WINDOW_OTHERS]; /* where that was the last times */
 };
 
 /* An instruction that may fault: an offset in the buffer, bytes, and the offset where to go on then. */

@@ -164,7 +164,8 @@ struct ir_block {
     bool streams;     /* back end's: of such a loop that moves through memory whose pages it checks for many turns at once */
     u64 stays[4];     /* of other blocks: by 16 bytes of the page, instructions whose base registers had better be asked where they led last */
     bool windows;     /* of other blocks: accesses may use windows (tcg/backend.h), */
-    u64 roams[4];     /* but, by 16 bytes of the page, for those instructions */
+    u64 roams[4];     /* but, by 16 bytes of the page, for those instructions; */
+    u64 alters[4];    /* likewise, those whose bases lead to other regions all the time */
     u16 far[IR_MAX_FAR]; /* such a loop: page offsets of instructions that find another page too often */
     u8 far_count;     /* more than IR_MAX_FAR: all of them */
     bool truncates;   /* there may be truncs of what `narrow` could make narrow */

@@ -190,6 +190,7 @@ static void forget_code(struct code_page *page)
     page->longest = 0;
     memset(page->stays, 0, sizeof(page->stays));
     memset(page->roams, 0, sizeof(page->roams));
+    memset(page->alters, 0, sizeof(page->alters));
 }
 
 /* Of the blocks that touch the lines: kills them, or counts their lines. */

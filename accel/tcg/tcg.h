@@ -69,7 +69,7 @@ struct code_page {
     u8 visits;          /* by settle.c; translate_lock */
     u16 longest;        /* bytes: no block that begins in it is longer; translate_lock */
     u64 stays[4];       /* ir_block.stays; translate_lock */
-    u64 roams[4];       /* ir_block.roams; translate_lock */
+    u64 roams[4], alters[4]; /* ir_block.roams, .alters; translate_lock */
     u64 starts[32];     /* atomic: bit per halfword at which some block begins; spares most searches */
     struct block *bucket[CODE_BUCKETS]; /* atomic heads; by page[0] */
     struct block *second; /* blocks of which this is the second page */
@@ -410,6 +410,7 @@ static inline void tcg_say_places(struct ir_block *ir, const struct code_page *p
 {
     memcpy(ir->stays, page->stays, sizeof(page->stays));
     memcpy(ir->roams, page->roams, sizeof(page->roams));
+    memcpy(ir->alters, page->alters, sizeof(page->alters));
     ir->windows = mode & MODE_WINDOW;
 }
 

@@ -9,10 +9,10 @@
 #include "host/process.h"
 
 enum {
-    MAP_NS = 8000, FAULT_NS = 2500, /* what they cost, roughly */
+    MAP_NS = 8000, FAULT_NS = 2500, OTHER_NS = 8, /* what they cost, roughly; the last: a base that leads to another region */
     FIRST_CREDIT = 4000000,
     PART = 20,          /* of the time may go into mappings */
-    USELESS_PART = 32,  /* and so much of it into faults for nothing */
+    USELESS_PART = 32,  /* and so much of it into faults for nothing, or into looking for distances */
     LONGEST_NS = 10000000, /* between two samples, as far as it counts */
     WAIT = 64,          /* samples until a context that lost too much is tried again; twice as many each time */
     MOST_FAILURES = 8,
@@ -137,19 +137,24 @@ void tcg_window_faulted(struct tcg_vcpu *v, u64 va, bool write, const struct wal
         note_useless(v, where);
 }
 
-/* From now on this instruction asks the tables. */
-static bool let_roam(struct tcg_vcpu *v, struct code_page *page, u32 offset)
+/* True: the instruction was not among those places, and is now; its code is to be made again. */
+static bool add_place(struct tcg_vcpu *v, struct code_page *page, u64 places[4], s64 offset)
 {
-    u64 *word = &page->roams[offset >> 10], bit = BIT64(offset >> 4 & 63);
+    u64 *word, bit;
 
+    if (offset < 0 || offset >= TCG_PAGE_SIZE)
+        return false;
+    word = &places[offset >> 10];
+    bit = BIT64(offset >> 4 & 63);
     if (*word & bit)
         return false;
     *word |= bit;
-    tcg_settle_kill(v->tcg, page, offset);
+    tcg_settle_kill(v->tcg, page, (u32)offset);
     return true;
 }
 
-static bool blame(struct tcg_vcpu *v)
+/* From now on instructions that faulted for nothing ask the tables. */
+static bool blame_useless(struct tcg_vcpu *v)
 {
     struct window_faults *f = &v->window_faults;
     bool killed = false;
@@ -159,13 +164,26 @@ static bool blame(struct tcg_vcpu *v)
     tcg_translate_lock(v);
     for (u32 i = 0; i < MIN(f->missed_count, WINDOW_MISSED); i++) {
         struct code_page *page = tcg_settle_page(v, f->missed[i].page);
-        s64 offset = f->missed[i].where;
 
-        if (page && offset >= 0 && offset < TCG_PAGE_SIZE)
-            killed |= let_roam(v, page, (u32)offset);
+        killed |= page && add_place(v, page, page->roams, f->missed[i].where);
     }
     tcg_translate_unlock(v);
     f->missed_count = 0;
+    return killed;
+}
+
+/* ... and those that went from one region to another look the distance up at once. */
+static bool blame_others(struct tcg_vcpu *v, const struct tcg_windows *windows)
+{
+    bool killed = false;
+
+    tcg_translate_lock(v);
+    for (u32 i = 0; i < MIN(windows->others, TCG_WINDOW_OTHERS); i++) {
+        struct code_page *page = tcg_settle_page(v, windows->other[i].page);
+
+        killed |= page && add_place(v, page, page->alters, windows->other[i].where);
+    }
+    tcg_translate_unlock(v);
     return killed;
 }
 
@@ -188,9 +206,12 @@ static bool set_on(struct tcg_vcpu *v, bool on)
 /* What the time since the last sample paid and cost. */
 static bool judge(struct tcg_vcpu *v, s64 spent)
 {
+    struct tcg_windows *windows = (struct tcg_windows *)(void *)(v->context->base + v->tcg->layout.windows);
     struct window_use *use = &v->context->use;
-    bool killed = (s64)use->useless * FAULT_NS > spent / USELESS_PART && blame(v);
+    bool killed = (s64)use->useless * FAULT_NS > spent / USELESS_PART && blame_useless(v);
 
+    killed |= (s64)windows->others * OTHER_NS > spent / USELESS_PART && blame_others(v, windows);
+    windows->others = 0;
     use->credit += spent / PART - (s64)use->mapped * MAP_NS;
     use->mapped = use->useless = 0;
     if (use->credit < 0 && v->tcg->window_threshold)

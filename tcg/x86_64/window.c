@@ -6,7 +6,7 @@
  *
  * Accesses that share a check elsewhere (group.c) share the host address here. Each of them may fault, so each is made with the guest's state in
  * its place, and has a way out of line that needs nothing but its base: it is done by C, and goes on behind. A base that leads to another region has the
- * distance looked up and remembered, out of line, and goes on.
+ * distance looked up and remembered, out of line, and goes on; where that happens all the time (ir_block.alters) it is looked up at once.
  */
 #include "tcg/x86_64/value.h"
 
@@ -14,12 +14,16 @@ enum { MAX_DISP = 1 << 20, INDEX_MASK = (1 << TCG_WINDOW_INDEX) - 1 };
 
 _Static_assert(2 * MAX_DISP <= TCG_WINDOW_REACH, "an access lies within reach of its base");
 
+static bool has_bit(const u64 places[4], s32 at)
+{
+    return at >= 0 && at < TCG_PAGE_SIZE && places[at >> 10] >> (at >> 4 & 63) & 1;
+}
+
 static bool roams(const struct tcg_engine *e, const struct ir_op *op)
 {
-    const struct ir_block *b = e->block;
-    s32 at = b->snapshot[op->snapshot].pc;
+    s32 at = e->block->snapshot[op->snapshot].pc;
 
-    return at < 0 || at >= TCG_PAGE_SIZE || b->roams[at >> 10] >> (at >> 4 & 63) & 1;
+    return at < 0 || at >= TCG_PAGE_SIZE || has_bit(e->block->roams, at);
 }
 
 bool x86_window_may(const struct tcg_engine *e, const struct ir_op *op)
@@ -63,9 +67,14 @@ static void find_distance(struct tcg_engine *e, struct x86_cold *cold, struct x8
 {
     struct x86_code *c = &e->code;
 
+    find_region(e, to, address);
+    if (has_bit(e->block->alters, cold->where)) {
+        x86_alu_ri(c, X86_AND, false, to, INDEX_MASK);
+        x86_mov_rm(c, true, to, x86_mem_index(RBP, to, 3, FIELD(e, distance)));
+        return;
+    }
     cold->base = base_of(e, base);
     cold->by_rax = to == RAX;
-    find_region(e, to, address);
     x86_cmp16_rm(c, to, x86_base(cold->base + (s32)offsetof(struct tcg_window_base, region)));
     cold->from = x86_jcc(c, CC_NE);
     cold->check = c->p;
@@ -80,12 +89,28 @@ void x86_window_other(struct tcg_engine *e, const struct x86_cold *cold)
     if (!cold->from)
         return;
     x86_fix(cold->from, c->p);
+    x86_push_i(c, cold->where);
     x86_push_i(c, cold->base);
     x86_call_stub(e, cold->by_rax ? e->stubs.window_other_rax : e->stubs.window_other_rcx);
     x86_jmp_to(c, cold->check);
 }
 
-/* Pushed before the call: where the struct tcg_window_base is. `to` and flags are lost. */
+/* Three words up the stack: where the instruction is. Clobbers rdx. */
+static void note_other(struct tcg_engine *e)
+{
+    struct x86_code *c = &e->code;
+
+    x86_mov_rm(c, false, RDX, x86_base(FIELD(e, others)));
+    x86_alu_mi(c, X86_ADD, true, x86_base(FIELD(e, others)), 1);
+    x86_alu_ri(c, X86_AND, false, RDX, TCG_WINDOW_OTHERS - 1);
+    x86_shift_ri(c, X86_SHL, false, RDX, 4);
+    x86_push_m(c, x86_mem(RSP, 24));
+    x86_pop_m(c, x86_mem_index(RBP, RDX, 0, FIELD(e, other) + 8));
+    x86_push_m(c, x86_base(e->layout->pc_page));
+    x86_pop_m(c, x86_mem_index(RBP, RDX, 0, FIELD(e, other)));
+}
+
+/* Pushed before the call: where the instruction is, and the struct tcg_window_base. `to` and flags are lost. */
 static u32 emit_stub(struct tcg_engine *e, enum host_reg to)
 {
     struct x86_code *c = &e->code;
@@ -98,8 +123,9 @@ static u32 emit_stub(struct tcg_engine *e, enum host_reg to)
     x86_alu_ri(c, X86_AND, false, to, INDEX_MASK);
     x86_mov_rm(c, true, to, x86_mem_index(RBP, to, 3, FIELD(e, distance)));
     x86_mov_mr(c, 3, x86_mem_index(RBP, RDX, 0, (s32)offsetof(struct tcg_window_base, distance)), to);
+    note_other(e);
     x86_pop_r(c, RDX);
-    x86_ret_pop(c, 8);
+    x86_ret_pop(c, 16);
     return at;
 }
 
