@@ -15,7 +15,7 @@
 #include <string.h>
 
 enum {
-    BLK_F_SEG_MAX = 2, BLK_F_RO = 5, BLK_F_BLK_SIZE = 6, BLK_F_FLUSH = 9, BLK_F_TOPOLOGY = 10, BLK_F_CONFIG_WCE = 11, BLK_F_MQ = 12,
+    BLK_F_SEG_MAX = 2, BLK_F_GEOMETRY = 4, BLK_F_RO = 5, BLK_F_BLK_SIZE = 6, BLK_F_FLUSH = 9, BLK_F_TOPOLOGY = 10, BLK_F_CONFIG_WCE = 11, BLK_F_MQ = 12,
     BLK_F_DISCARD = 13, BLK_F_WRITE_ZEROES = 14,
 };
 enum { BLK_IN = 0, BLK_OUT = 1, BLK_FLUSH = 4, BLK_GET_ID = 8, BLK_DISCARD = 11, BLK_ZEROES = 13 };
@@ -76,6 +76,42 @@ static u64 read_seg_max(void *device, u32 index)
 static u64 block_bytes(const struct virtio_blk *blk)
 {
     return blk->logical_block_size ? blk->logical_block_size : SECTOR;
+}
+
+/* Unless told otherwise, that of a disk of its size as PCs had it, up to 8 GB. */
+enum { PC_HEADS = 16, PC_SECTORS = 63, PC_CYLINDERS = 16383, MIN_CYLINDERS = 2 };
+
+static u64 read_heads(void *device, u32 index)
+{
+    struct virtio_blk *blk = device;
+
+    return blk->cylinders ? blk->heads : PC_HEADS;
+}
+
+static u64 read_sectors(void *device, u32 index)
+{
+    struct virtio_blk *blk = device;
+
+    return blk->cylinders ? blk->sectors : PC_SECTORS;
+}
+
+static u64 read_cylinders(void *device, u32 index)
+{
+    struct virtio_blk *blk = device;
+
+    return blk->cylinders ? blk->cylinders : CLAMP(read_capacity(device, 0) / (PC_HEADS * PC_SECTORS), MIN_CYLINDERS, PC_CYLINDERS);
+}
+
+/* All of it or nothing. */
+static bool check_geometry(const struct virtio_blk *blk, GError **error)
+{
+    if (!blk->cylinders && !blk->heads && !blk->sectors)
+        return true;
+    if (blk->cylinders < 1 || blk->cylinders > UINT16_MAX)
+        return error_set(error, "cyls must be between 1 and %u", UINT16_MAX);
+    if (blk->heads < 1 || blk->heads > UINT8_MAX)
+        return error_set(error, "heads must be between 1 and %u", UINT8_MAX);
+    return (blk->sectors >= 1 && blk->sectors <= UINT8_MAX) || error_set(error, "secs must be between 1 and %u", UINT8_MAX);
 }
 
 static u64 read_block_size(void *device, u32 index)
@@ -145,7 +181,7 @@ static u64 offer(void *device)
     struct virtio_blk *blk = device;
     bool writable = blk->disk && !disk_is_read_only(blk->disk);
 
-    return BIT64(BLK_F_SEG_MAX) | BIT64(BLK_F_BLK_SIZE) | BIT64(BLK_F_TOPOLOGY) | bit_if(!writable, BLK_F_RO) | bit_if(has_write_cache(blk), BLK_F_FLUSH) |
+    return BIT64(BLK_F_SEG_MAX) | BIT64(BLK_F_GEOMETRY) | BIT64(BLK_F_BLK_SIZE) | BIT64(BLK_F_TOPOLOGY) | bit_if(!writable, BLK_F_RO) | bit_if(has_write_cache(blk), BLK_F_FLUSH) |
            bit_if(blk->config_wce, BLK_F_CONFIG_WCE) | bit_if(blk->num_queues > 1, BLK_F_MQ) | bit_if(writable && blk->discard, BLK_F_DISCARD) |
            bit_if(writable && blk->write_zeroes, BLK_F_WRITE_ZEROES);
 }
@@ -492,7 +528,7 @@ static bool realize(void *device, GError **error)
 {
     struct virtio_blk *blk = device;
 
-    if (!check(blk, error))
+    if (!check(blk, error) || !check_geometry(blk, error))
         return false;
     if (blk->num_queues == 65535)
         blk->num_queues = (u16)CLAMP(vm_vcpu_count(blk->device.object.vm), 1, VIRTIO_QUEUES);

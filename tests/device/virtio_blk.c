@@ -67,6 +67,23 @@ static void features_last(struct desk *s, gconstpointer data)
     g_assert_true(all(s, 0x5a, 1024));
 }
 
+struct geometry {
+    const char *properties;
+    u32 cylinders, heads, sectors;
+};
+
+/* 5.2.4: as it was told, or as PCs had it. */
+static void shows_geometry(struct desk *s, gconstpointer data)
+{
+    const struct geometry *g = data;
+
+    open_disk(s, "{\"driver\":\"file\",\"filename\":\"%s\",\"node-name\":\"d\"}");
+    begin(s, PCI_MODERN, g->properties, BIT64(4));
+    g_assert_cmpuint(bench_read(&s->bench, s->driver.pci.config + 16, 2), ==, g->cylinders);
+    g_assert_cmpuint(bench_read(&s->bench, s->driver.pci.config + 18, 1), ==, g->heads);
+    g_assert_cmpuint(bench_read(&s->bench, s->driver.pci.config + 19, 1), ==, g->sectors);
+}
+
 static void mistakes(struct desk *s, gconstpointer data)
 {
     open_disk(s, "{\"driver\":\"file\",\"filename\":\"%s\",\"node-name\":\"d\"}");
@@ -193,6 +210,7 @@ int main(int argc, char **argv)
     static const struct alignment alignments[] = {
         { "drive=d", 1 }, { "drive=d;logical_block_size=4096", 8 }, { "drive=d;discard_granularity=65536", 128 }, { "drive=d;discard_granularity=0", 0 },
     };
+    static const struct geometry geometries[] = { { "drive=d", 2, 16, 63 }, { "drive=d;cyls=1000;heads=255;secs=17", 1000, 255, 17 } };
 
     g_test_init(&argc, &argv, NULL);
     for (unsigned i = 0; i < TRANSPORTS; i++) {
@@ -206,6 +224,11 @@ int main(int argc, char **argv)
         g_autofree char *name = g_strconcat("/virtio-blk/discards/", alignments[i].properties, NULL);
 
         g_test_add(name, struct desk, &alignments[i], set_up, discards, tear_down);
+    }
+    for (unsigned i = 0; i < ARRAY_SIZE(geometries); i++) {
+        g_autofree char *name = g_strconcat("/virtio-blk/geometry/", geometries[i].properties, NULL);
+
+        g_test_add(name, struct desk, &geometries[i], set_up, shows_geometry, tear_down);
     }
     g_test_add("/virtio-blk/mistakes", struct desk, NULL, set_up, mistakes, tear_down);
     g_test_add("/virtio-blk/read-only", struct desk, NULL, set_up, read_only, tear_down);
