@@ -63,7 +63,7 @@ static void put_modes(u8 *edid, const struct edid_screen *s)
 
 static void put_text(u8 *at, u8 kind, const char *text)
 {
-    size_t length = strlen(text);
+    size_t length = strnlen(text, EDID_NAME);
 
     at[3] = kind;
     memset(at + 5, ' ', 13);
@@ -99,7 +99,7 @@ void edid_make(const struct edid_screen *screen, u8 edid[EDID_SIZE])
     edid[72 + 3] = 0xfd; /* range limits: 50 to 125 Hz, 30 to 160 kHz, up to 2550 MHz */
     static const u8 range[] = {50, 125, 30, 160, 255, 1, '\n', ' ', ' ', ' ', ' ', ' ', ' '};
     memcpy(edid + 72 + 5, range, sizeof(range));
-    put_text(edid + 90, 0xfc, "Mynah Screen");
+    put_text(edid + 90, 0xfc, screen->name ? screen->name : "Mynah Screen");
     edid[108 + 3] = 0x10; /* unused */
     for (unsigned i = 0; i < EDID_SIZE - 1; i++)
         sum = (u8)(sum + edid[i]);

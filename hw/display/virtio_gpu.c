@@ -4,6 +4,7 @@
 #include "hw/display/gpu_2d.h"
 #include "ui/edid.h"
 #include "vm/machine.h"
+#include <json-c/json.h>
 #include <string.h>
 #define DEVICE        virtio_gpu
 #define DEVICE_ROWS   "hw/display/virtio_gpu.dev"
@@ -73,13 +74,14 @@ static void display_info(struct virtio_gpu *self, const struct command *command)
 
 static void monitor(struct virtio_gpu *self, const struct command *command)
 {
-    const struct edid_screen screen = {.width = self->xres, .height = self->yres};
+    struct edid_screen screen = {.width = self->xres, .height = self->yres};
     u8 data[EDID_ANSWER] = {0};
 
     if (!self->edid || get32(command->body) >= self->max_outputs) {
         answer(command, self->edid ? GPU_INVALID_PARAMETER : GPU_UNSPECIFIED, data, HEADER);
         return;
     }
+    screen.name = self->name[get32(command->body)];
     put32(data + HEADER, EDID_SIZE);
     edid_make(&screen, data + HEADER + 8);
     answer(command, GPU_OK_EDID, data, sizeof(data));
@@ -197,8 +199,10 @@ static void unrealize(void *device)
     struct virtio_gpu *self = device;
 
     gpu_finish(&self->gpu);
-    for (u32 i = 0; i < self->max_outputs; i++)
+    for (u32 i = 0; i < self->max_outputs; i++) {
         g_clear_pointer(&self->gpu.screen[i].console, console_destroy);
+        g_clear_pointer(&self->name[i], g_free);
+    }
     virtio_device_finish(&self->virtio);
 }
 
@@ -210,12 +214,51 @@ static const char *name_of(const struct virtio_gpu *self)
     return vm_object_is_a(object->parent, "device") ? object->parent->name : object->name;
 }
 
+static bool take_name(struct virtio_gpu *self, size_t index, struct json_object *entry, GError **error)
+{
+    struct json_object *name;
+
+    if (index >= self->max_outputs)
+        return error_set(error, "invalid outputs > %u", self->max_outputs);
+    if (!json_object_is_type(entry, json_type_object))
+        return error_set(error, "Invalid parameter type for 'outputs[%zu]', expected: object", index);
+    if (!json_object_object_get_ex(entry, "name", &name))
+        return error_set(error, "Parameter 'outputs[%zu].name' is missing", index);
+    json_object_object_foreach(entry, key, unused) {
+        (void)unused;
+        if (strcmp(key, "name"))
+            return error_set(error, "Parameter 'outputs[%zu].%s' is unexpected", index, key);
+    }
+    if (!json_object_is_type(name, json_type_string))
+        return error_set(error, "Invalid parameter type for 'outputs[%zu].name', expected: string", index);
+    if (json_object_get_string_len(name) > EDID_NAME)
+        return error_set(error, "invalid output name '%s' > %d", json_object_get_string(name), EDID_NAME);
+    self->name[index] = g_strdup(json_object_get_string(name));
+    return true;
+}
+
+static bool take_names(struct virtio_gpu *self, GError **error)
+{
+    struct json_object *list = self->outputs && *self->outputs ? json_tokener_parse(self->outputs) : NULL;
+    bool ok = !self->outputs || !*self->outputs || json_object_is_type(list, json_type_array) ||
+              error_set(error, "Invalid parameter type for 'outputs', expected: array");
+
+    for (size_t i = 0; ok && list && i < json_object_array_length(list); i++)
+        ok = take_name(self, i, json_object_array_get_idx(list, i), error);
+    json_object_put(list);
+    for (u32 i = 0; !ok && i < self->max_outputs; i++)
+        g_clear_pointer(&self->name[i], g_free);
+    return ok;
+}
+
 static bool realize(void *device, GError **error)
 {
     struct virtio_gpu *self = device;
 
     if (self->blob || self->hostmem)
         return error_set(error, "blob resources are not in Mynah yet: leave out blob= and hostmem=");
+    if (!take_names(self, error))
+        return false;
     virtio_start(self);
     self->control = virtio_queue_add(&self->virtio, 256, handle);
     self->cursor = virtio_queue_add(&self->virtio, 16, handle_cursor);

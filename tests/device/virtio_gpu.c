@@ -27,7 +27,7 @@ static void set_up(struct screen *s, gconstpointer data)
     bench_set_up(&s->bench, data);
     s->ui = ui_create();
     vm_set_backend(s->bench.vm, "ui", 0, s->ui);
-    start(s, PCI_MODERN, "max_outputs=2;xres=800;yres=600;max_hostmem=1M");
+    start(s, PCI_MODERN, "max_outputs=2;xres=800;yres=600;max_hostmem=1M;outputs=[{\"name\":\"left one\"}]");
 }
 
 static void tear_down(struct screen *s, gconstpointer data)
@@ -113,6 +113,11 @@ static void information(struct screen *s, gconstpointer data)
     g_assert_cmpuint(bench_read(&s->bench, OUT + 24, 4), ==, 128);
     g_assert_cmphex(bench_read(&s->bench, OUT + 32, 8), ==, 0x00ffffffffffff00);
     g_assert_cmphex(COMMAND(s, 0x10a, 2, 0), ==, BAD_PARAMETER);
+    /* The monitor's name: the one that was given to the first, and one of its own of the second. */
+    g_assert_cmphex(COMMAND(s, 0x10a, 0, 0), ==, EDID);
+    g_assert_cmphex(bench_read(&s->bench, OUT + 32 + 95, 8), ==, 0x656e6f207466656c); /* "left one" */
+    g_assert_cmphex(COMMAND(s, 0x10a, 1, 0), ==, EDID);
+    g_assert_cmphex(bench_read(&s->bench, OUT + 32 + 95, 4), ==, 0x616e794d); /* "Myna" */
     g_assert_cmpuint(bench_read(&s->bench, driver_config_at(&s->driver, 8), 4), ==, 2);
     g_assert_cmpuint(bench_read(&s->bench, driver_config_at(&s->driver, 12), 4), ==, 0);
 }
