@@ -13,7 +13,7 @@ import jits  # noqa: E402
 pytestmark = pytest.mark.long
 
 
-@pytest.mark.parametrize("accel", ["tcg", "tcg,tier2-threshold=1", "tcg,tier2=off", "tcg,tb-size=4"])
+@pytest.mark.parametrize("accel", ["tcg", "tcg,tier2-threshold=1", "tcg,tier2=off", "tcg,tb-size=16"])
 @pytest.mark.parametrize("program", jits.PROGRAMS)
 def test_sums(start, tmp_path, program, accel):
     cached("jits", "disk.img")
