@@ -57,7 +57,7 @@ bool qcow2_set_backing(struct block_node *node, const char *backing, const char 
 bool qcow2_set_data_file(struct block_node *node, const char *name, GError **error)
 {
     struct qcow2 *s = qcow2_of(node);
-    g_autofree char *old = s->data_name;
+    char *old = s->data_name;
     int ret = s->corrupt ? -EIO : 0;
 
     s->data_name = g_strdup(name);
@@ -65,7 +65,13 @@ bool qcow2_set_data_file(struct block_node *node, const char *name, GError **err
     if (ret == 0)
         ret = qcow2_write_extensions(s);
     block_mutex_drop(&s->lock);
-    return ret == 0 || error_set(error, "Could not change the data file to '%s': %s", name, block_strerror(ret));
+    if (ret == 0) {
+        g_free(old);
+        return true;
+    }
+    g_free(s->data_name);
+    s->data_name = old;
+    return error_set(error, "Could not change the data file to '%s': %s", name, block_strerror(ret));
 }
 
 bool qcow2_make_empty(struct block_node *node, GError **error)
