@@ -4,74 +4,9 @@
  *
  * Singles are kept in NaN boxes, also in xmm registers: every instruction here leaves the bits above them alone.
  */
-#include "base/softfloat/softfloat.h"
-#include "tcg/fp.h"
-#include "tcg/x86_64/value.h"
-
-static void rr(struct tcg_engine *e, u32 op, unsigned reg, unsigned v, unsigned rm)
-{
-    x86_sse_rr(&e->code, e->features.vex, op, reg, v, rm);
-}
-
-static void with_constant(struct tcg_engine *e, u32 op, unsigned reg, unsigned v, const void *constant)
-{
-    x86_sse_rc(&e->code, e->features.vex, op, reg, v, constant);
-    x86_note(e);
-}
-
-/* reg <op> operand, for instructions of two operands */
-static void two(struct tcg_engine *e, u32 op, unsigned reg, struct x86_operand o)
-{
-    if (o.place == PLACE_REG)
-        rr(e, op, reg, 0, o.reg);
-    else
-        x86_sse_rm(&e->code, e->features.vex, op, reg, 0, x86_operand_mem(o));
-}
-
-/* d = a <op> b. Without VEX, d must not be b's register unless it is a. */
-static void three(struct tcg_engine *e, u32 op, unsigned d, unsigned a, struct x86_operand b)
-{
-    if (!e->features.vex && d != a)
-        rr(e, SSE_MOVAPS, d, 0, a);
-    if (b.place == PLACE_REG)
-        rr(e, op, d, a, b.reg);
-    else
-        x86_sse_rm(&e->code, e->features.vex, op, d, a, x86_operand_mem(b));
-}
-
-static struct x86_operand in_reg(unsigned reg)
-{
-    return (struct x86_operand){.place = PLACE_REG, .reg = (u8)reg};
-}
-
-/* Zeros or ones in all of d. */
-static void zero(struct tcg_engine *e, unsigned d)
-{
-    rr(e, SSE_XORPS, d, d, d);
-}
-
-static void ones(struct tcg_engine *e, unsigned d)
-{
-    rr(e, SSE_PCMPEQD, d, d, d);
-}
-
-static void define(struct tcg_engine *e, unsigned d, enum x86_nan nan)
-{
-    x86_define(e, d);
-    e->value[e->index].nan = (u8)nan;
-}
-
-static enum x86_nan nan_of(unsigned type)
-{
-    return type == IR_F64 ? NAN_64 : NAN_32;
-}
+#include "tcg/x86_64/emit_fp.h"
 
 /* --- NaNs of the host --- */
-
-static u32 unordered_op(bool is_double)
-{
-    return x86_sse_scalar(SSE_UCOMISD, is_double) & ~(is_double ? 0 : (u32)SSE_PREFIX);
-}
 
 /* Goes out of line when one of two registers is a NaN. Those are quiet here, so no flag is raised. */
 static void check_nans(struct tcg_engine *e, unsigned a, unsigned b, bool is_double)
@@ -158,7 +93,7 @@ void x86_clean_pins(struct tcg_engine *e)
 }
 
 /* An operand whose bits matter. */
-static struct x86_operand take_clean(struct tcg_engine *e, ir_value arg, u32 avoid)
+struct x86_operand x86_fp_take_clean(struct tcg_engine *e, ir_value arg, u32 avoid)
 {
     ir_value v = x86_root(e, arg);
     struct x86_operand o = x86_operand_of(e, v);
@@ -183,7 +118,7 @@ void x86_exact_call(struct tcg_engine *e, u32 word, const struct x86_operand o[3
 }
 
 /* In place: what the host cannot do. */
-static void exact(struct tcg_engine *e, const struct ir_op *op)
+void x86_fp_exact(struct tcg_engine *e, const struct ir_op *op)
 {
     struct x86_operand o[3] = {{0}, {0}, {0}};
     enum ir_type type = op->code == IR_FCMP ? IR_I64 : (enum ir_type)op->type;
@@ -203,7 +138,7 @@ static void exact(struct tcg_engine *e, const struct ir_op *op)
     define(e, d, NAN_CLEAN);
 }
 
-static struct x86_cold *cold_exact(struct tcg_engine *e, const struct ir_op *op, struct x86_operand a, struct x86_operand b, unsigned result)
+struct x86_cold *x86_fp_cold_exact(struct tcg_engine *e, const struct ir_op *op, struct x86_operand a, struct x86_operand b, unsigned result)
 {
     struct x86_cold *cold = x86_cold_add(e, COLD_EXACT);
 
@@ -213,16 +148,6 @@ static struct x86_cold *cold_exact(struct tcg_engine *e, const struct ir_op *op,
     cold->value3 = (struct x86_operand){.place = PLACE_NONE};
     cold->result = (u8)result;
     return cold;
-}
-
-static bool is_static(const struct ir_op *op)
-{
-    return (op->aux & IR_FP_ROUNDING) != IR_FP_DYNAMIC;
-}
-
-static bool is_away(const struct ir_op *op)
-{
-    return (op->aux & IR_FP_ROUNDING) == SOFTFLOAT_RMM;
 }
 
 /* Code generators write "to the nearest" into every instruction: mostly that is what MXCSR has. */
@@ -236,7 +161,7 @@ static void unless_dynamic_is(struct tcg_engine *e, unsigned rounding, u32 stub)
     x86_fix8(&e->code, same);
 }
 
-static void begin_rounding(struct tcg_engine *e, const struct ir_op *op)
+void x86_fp_begin_rounding(struct tcg_engine *e, const struct ir_op *op)
 {
     unsigned rounding = op->aux & IR_FP_ROUNDING;
 
@@ -244,7 +169,7 @@ static void begin_rounding(struct tcg_engine *e, const struct ir_op *op)
         unless_dynamic_is(e, rounding, e->stubs.fp_round[rounding]);
 }
 
-static void end_rounding(struct tcg_engine *e, const struct ir_op *op)
+void x86_fp_end_rounding(struct tcg_engine *e, const struct ir_op *op)
 {
     if (is_static(op))
         unless_dynamic_is(e, op->aux & IR_FP_ROUNDING, e->stubs.fp_round_end);
@@ -259,16 +184,16 @@ void x86_emit_fp_binary(struct tcg_engine *e, const struct ir_op *op)
     unsigned x, d;
 
     if (is_away(op)) {
-        exact(e, op);
+        x86_fp_exact(e, op);
         return;
     }
     a = x86_take(e, op->arg[0]);
     b = x86_take(e, op->arg[1]);
     x = x86_in_xmm(e, a, x86_operand_mask(b));
     d = x86_xmm_result(e, e->features.vex || x86_operand_uses(b, x) ? 0 : x86_operand_mask(b), x);
-    begin_rounding(e, op);
+    x86_fp_begin_rounding(e, op);
     three(e, x86_sse_scalar(codes[op->code - IR_FADD], op->type == IR_F64), d, x, b);
-    end_rounding(e, op);
+    x86_fp_end_rounding(e, op);
     define(e, d, nan_of(op->type));
 }
 
@@ -277,14 +202,14 @@ void x86_emit_fp_sqrt(struct tcg_engine *e, const struct ir_op *op)
     unsigned x, d;
 
     if (is_away(op)) {
-        exact(e, op);
+        x86_fp_exact(e, op);
         return;
     }
     x = x86_in_xmm(e, x86_take(e, op->arg[0]), 0);
     d = x86_xmm_result(e, 0, x);
-    begin_rounding(e, op);
+    x86_fp_begin_rounding(e, op);
     three(e, x86_sse_scalar(SSE_SQRTSD, op->type == IR_F64), d, x, in_reg(e->features.vex ? x : d));
-    end_rounding(e, op);
+    x86_fp_end_rounding(e, op);
     define(e, d, nan_of(op->type));
 }
 
@@ -300,7 +225,7 @@ void x86_emit_fp_fma(struct tcg_engine *e, const struct ir_op *op)
     unsigned x, d;
 
     if (is_away(op) || !e->features.vex) {
-        exact(e, op);
+        x86_fp_exact(e, op);
         return;
     }
     form += (op->aux & IR_FP_NEGATE_ADDEND ? 2 : 0) + (op->aux & IR_FP_NEGATE_PRODUCT ? 4 : 0);
@@ -309,11 +234,11 @@ void x86_emit_fp_fma(struct tcg_engine *e, const struct ir_op *op)
     c = x86_take(e, op->arg[2]);
     x = x86_in_xmm(e, a, x86_operand_mask(b) | x86_operand_mask(c));
     d = x86_xmm_result(e, 1u << x | x86_operand_mask(b), c.place == PLACE_REG ? c.reg : X86_NO_REG);
-    begin_rounding(e, op);
+    x86_fp_begin_rounding(e, op);
     x86_load(e, true, d, c);
     three(e, form, d, x, b);
-    end_rounding(e, op);
-    cold = cold_exact(e, op, in_reg(x), b, d);
+    x86_fp_end_rounding(e, op);
+    cold = x86_fp_cold_exact(e, op, in_reg(x), b, d);
     cold->value3 = (struct x86_operand){.place = PLACE_CONST, .imm = -1};
     rr(e, unordered_op(op->type == IR_F64), d, 0, d);
     cold->from = x86_jcc(&e->code, CC_P);
@@ -331,7 +256,7 @@ void x86_emit_fp_min_max(struct tcg_engine *e, const struct ir_op *op)
     unsigned x, y, t, d;
 
     if (op->aux & IR_FP_NAN_WINS) {
-        exact(e, op);
+        x86_fp_exact(e, op);
         return;
     }
     a = x86_take(e, op->arg[0]);
@@ -341,7 +266,7 @@ void x86_emit_fp_min_max(struct tcg_engine *e, const struct ir_op *op)
     avoid = 1u << x | 1u << y;
     t = x86_xmm_temp(e, avoid);
     d = x86_xmm_result(e, avoid | 1u << t, X86_NO_REG);
-    cold = cold_exact(e, op, in_reg(x), in_reg(y), d);
+    cold = x86_fp_cold_exact(e, op, in_reg(x), in_reg(y), d);
     rr(e, unordered_op(is_double), x, 0, y);
     cold->from = x86_jcc(&e->code, CC_P);
     three(e, form, t, x, in_reg(y));
@@ -422,7 +347,7 @@ void x86_emit_fp_compare(struct tcg_engine *e, const struct ir_op *op)
         return;
     }
     if (less == IR_FP_EQUAL && !quiet) {
-        exact(e, op);
+        x86_fp_exact(e, op);
         return;
     }
     a = x86_take(e, op->arg[0]);
@@ -443,219 +368,6 @@ void x86_emit_fp_compare(struct tcg_engine *e, const struct ir_op *op)
     if (cold)
         cold->back = e->code.p;
     x86_define(e, d);
-}
-
-/* --- conversions --- */
-
-/* Values that a signed 64-bit conversion does right, or out of line. */
-static void check_unsigned(struct tcg_engine *e, const struct ir_op *op, struct x86_cold *cold, unsigned x, unsigned t)
-{
-    const struct x86_constants *k = x86_constants_at(e);
-    bool is_double = ir_fp_from(op->aux) == IR_F64, is_word = op->type == IR_I32;
-    const void *limit = is_double ? (is_word ? &k->limit_u32_64 : &k->limit_u64_64)
-                                  : (is_word ? (const void *)&k->limit_u32_32 : &k->limit_u64_32);
-
-    with_constant(e, unordered_op(is_double), x, 0, limit);
-    cold->from = x86_jcc(&e->code, is_word ? CC_A : CC_AE);
-    zero(e, t);
-    rr(e, unordered_op(is_double), x, 0, t);
-    cold->from_unaligned = x86_jcc(&e->code, CC_B); /* below, or unordered */
-}
-
-void x86_emit_fp_to_integer(struct tcg_engine *e, const struct ir_op *op)
-{
-    bool is_unsigned = op->aux & IR_FP_UNSIGNED, wide = op->type == IR_I64 || is_unsigned;
-    bool cuts = (op->aux & IR_FP_ROUNDING) == SOFTFLOAT_RTZ;
-    u32 form = x86_sse_scalar(cuts ? SSE_CVTTSD2SI : SSE_CVTSD2SI, ir_fp_from(op->aux) == IR_F64) | (wide ? SSE_W : 0);
-    struct x86_cold *cold;
-    enum host_reg d;
-    unsigned x;
-
-    if (is_away(op)) {
-        exact(e, op);
-        return;
-    }
-    x = x86_in_xmm(e, x86_take(e, op->arg[0]), 0);
-    d = x86_result(e, 0, X86_NO_REG);
-    cold = cold_exact(e, op, in_reg(x), (struct x86_operand){0}, d);
-    if (is_unsigned)
-        check_unsigned(e, op, cold, x, x86_xmm_temp(e, 1u << x));
-    if (!cuts)
-        begin_rounding(e, op);
-    rr(e, form, d, 0, x);
-    if (!cuts)
-        end_rounding(e, op);
-    if (!is_unsigned) { /* the most negative number says "invalid" */
-        x86_alu_ri(&e->code, X86_CMP, wide, d, 1);
-        cold->from = x86_jcc(&e->code, CC_O);
-    }
-    cold->back = e->code.p;
-    x86_define(e, d);
-}
-
-void x86_emit_fp_from_integer(struct tcg_engine *e, const struct ir_op *op)
-{
-    bool is_unsigned = op->aux & IR_FP_UNSIGNED, is_word = ir_fp_from(op->aux) == IR_I32;
-    u32 form = x86_sse_scalar(SSE_CVTSI2SD, op->type == IR_F64) | (!is_word || is_unsigned ? SSE_W : 0);
-    struct x86_operand a;
-    struct x86_cold *cold = NULL;
-    unsigned d;
-
-    if (is_away(op)) {
-        exact(e, op);
-        return;
-    }
-    a = x86_take(e, op->arg[0]);
-    d = x86_xmm_result(e, 0, X86_NO_REG);
-    if (a.place != PLACE_REG || (is_word && is_unsigned)) {
-        enum host_reg t = x86_result_temp(e, 0, a.place == PLACE_REG ? a.reg : X86_NO_REG);
-
-        if (a.place == PLACE_REG)
-            x86_mov_rr(&e->code, false, t, a.reg);
-        else
-            x86_load(e, !is_word, t, a);
-        a = in_reg(t);
-    }
-    if (is_unsigned && !is_word) {
-        cold = cold_exact(e, op, a, (struct x86_operand){0}, d);
-        x86_test_rr(&e->code, true, a.reg, a.reg);
-        cold->from = x86_jcc(&e->code, CC_S);
-    }
-    begin_rounding(e, op);
-    if (op->type == IR_F64)
-        zero(e, d);
-    else
-        ones(e, d);
-    rr(e, form, d, d, a.reg);
-    end_rounding(e, op);
-    if (cold)
-        cold->back = e->code.p;
-    define(e, d, NAN_CLEAN);
-}
-
-void x86_emit_fp_convert(struct tcg_engine *e, const struct ir_op *op)
-{
-    bool widens = op->type == IR_F64;
-    unsigned x, d;
-
-    if (is_away(op)) {
-        exact(e, op);
-        return;
-    }
-    x = x86_in_xmm(e, x86_take(e, op->arg[0]), 0);
-    d = x86_xmm_result(e, widens ? 0 : 1u << x, widens ? x : X86_NO_REG);
-    begin_rounding(e, op);
-    if (!widens)
-        ones(e, d);
-    rr(e, x86_sse_scalar(SSE_CVTSD2SS, !widens), d, widens ? x : d, x);
-    end_rounding(e, op);
-    define(e, d, nan_of(op->type));
-}
-
-void x86_emit_fp_round(struct tcg_engine *e, const struct ir_op *op)
-{
-    static const u8 mode[] = {[SOFTFLOAT_RNE] = 0, [SOFTFLOAT_RDN] = 1, [SOFTFLOAT_RUP] = 2, [SOFTFLOAT_RTZ] = 3};
-    unsigned x, d;
-
-    if (is_away(op) || !e->features.sse41) {
-        exact(e, op);
-        return;
-    }
-    x = x86_in_xmm(e, x86_take(e, op->arg[0]), 0);
-    d = x86_xmm_result(e, 0, x);
-    three(e, op->type == IR_F64 ? SSE_ROUNDSD : SSE_ROUNDSS, d, x, in_reg(e->features.vex ? x : d));
-    x86_imm8(&e->code, (op->aux & IR_FP_EXACT ? 0 : 8) | (is_static(op) ? mode[op->aux & IR_FP_ROUNDING] : 4));
-    define(e, d, nan_of(op->type));
-}
-
-/* --- bits --- */
-
-static void mask(struct tcg_engine *e, u32 form, unsigned d, unsigned a, const void *constant)
-{
-    if (!e->features.vex && d != a)
-        rr(e, SSE_MOVAPS, d, 0, a);
-    with_constant(e, form, d, a, constant);
-}
-
-void x86_emit_fp_sign(struct tcg_engine *e, const struct ir_op *op)
-{
-    const struct x86_constants *k = x86_constants_at(e);
-    bool is_double = op->type == IR_F64;
-    unsigned x = x86_in_xmm(e, take_clean(e, op->arg[0], 0), 0), d = x86_xmm_result(e, 0, x);
-
-    if (op->code == IR_FNEG)
-        mask(e, SSE_XORPS, d, x, is_double ? k->sign64 : k->sign32);
-    else
-        mask(e, SSE_ANDPS, d, x, is_double ? k->magnitude64 : k->magnitude32);
-    define(e, d, NAN_CLEAN);
-}
-
-void x86_emit_fp_copy_sign(struct tcg_engine *e, const struct ir_op *op)
-{
-    const struct x86_constants *k = x86_constants_at(e);
-    bool is_double = op->type == IR_F64, copy = op->code == IR_FCOPYSIGN;
-    unsigned x = x86_in_xmm(e, take_clean(e, op->arg[0], 0), 0);
-    unsigned y = x86_in_xmm(e, take_clean(e, op->arg[1], 1u << x), 1u << x);
-    unsigned t = x86_xmm_temp(e, 1u << x | 1u << y), d = x86_xmm_result(e, 1u << t, x);
-
-    mask(e, SSE_ANDPS, t, y, is_double ? k->sign64 : k->sign32);
-    if (copy)
-        mask(e, SSE_ANDPS, d, x, is_double ? k->magnitude64 : k->magnitude32);
-    three(e, copy ? SSE_ORPS : SSE_XORPS, d, copy ? d : x, in_reg(t));
-    define(e, d, NAN_CLEAN);
-}
-
-void x86_emit_fp_bits(struct tcg_engine *e, const struct ir_op *op)
-{
-    struct x86_operand o = take_clean(e, op->arg[0], 0);
-    enum host_reg d = x86_result(e, 0, X86_NO_REG);
-
-    x86_load(e, true, d, o);
-    x86_define(e, d);
-}
-
-void x86_emit_fp_from_bits(struct tcg_engine *e, const struct ir_op *op)
-{
-    struct x86_operand a = x86_take(e, op->arg[0]);
-    unsigned d = x86_xmm_result(e, 0, X86_NO_REG);
-
-    if (a.place == PLACE_CONST && a.imm == 0) {
-        zero(e, d);
-    } else if (a.place == PLACE_CONST) {
-        enum host_reg t = x86_temp(e, 0);
-
-        x86_load(e, true, t, a);
-        x86_load(e, true, d, in_reg(t));
-    } else {
-        x86_load(e, true, d, a);
-    }
-    define(e, d, NAN_CLEAN);
-}
-
-/* No box reads as the default NaN. */
-void x86_emit_fp_unbox(struct tcg_engine *e, const struct ir_op *op)
-{
-    struct x86_operand a = take_clean(e, op->arg[0], 0);
-    unsigned d = x86_xmm_result(e, 0, a.place == PLACE_REG ? a.reg : X86_NO_REG);
-    struct x86_cold *cold = x86_cold_add(e, COLD_UNBOX);
-
-    x86_load(e, true, d, a);
-    if (e->features.sse41) {
-        with_constant(e, SSE_PTEST, d, 0, x86_constants_at(e)->box);
-        cold->from = x86_jcc(&e->code, CC_AE);
-    } else {
-        unsigned t = x86_xmm_temp(e, 1u << d);
-        enum host_reg r = x86_temp(e, 0);
-
-        rr(e, SSE_PSHUFD, t, 0, d);
-        x86_imm8(&e->code, 0x55);
-        rr(e, SSE_MOVD_STORE, t, 0, r);
-        x86_alu_ri(&e->code, X86_CMP, false, r, -1);
-        cold->from = x86_jcc(&e->code, CC_NE);
-    }
-    cold->extra = d;
-    cold->back = e->code.p;
-    define(e, d, NAN_CLEAN);
 }
 
 /* --- flags --- */

@@ -6,7 +6,7 @@
 #ifndef TCG_X86_64_ENC_SSE_H
 #define TCG_X86_64_ENC_SSE_H
 
-#include "tcg/x86_64/enc.h"
+#include "tcg/x86_64/enc_control.h"
 
 enum { X86_XMM0 = 16, X86_XMM_COUNT = 16, X86_ALL_REGS = X86_XMM0 + X86_XMM_COUNT };
 

@@ -7,7 +7,7 @@
 #ifndef TCG_X86_64_QUICK_ENC_H
 #define TCG_X86_64_QUICK_ENC_H
 
-#include "tcg/x86_64/enc.h"
+#include "tcg/x86_64/enc_control.h"
 
 /* opcode reg, rm: registers. */
 static inline u8 *q_rr(u8 *p, u8 opcode, bool wide, unsigned reg, unsigned rm)

@@ -1,5 +1,5 @@
 /* tests/unit/x86_enc.c - every emitter of tcg/x86_64/enc.h, read back by capstone as the instruction that was meant. */
-#include "tcg/x86_64/enc.h"
+#include "tcg/x86_64/enc_control.h"
 
 #include <capstone/capstone.h>
 #include <glib.h>
