@@ -107,8 +107,8 @@ def test_version_2_and_back(backing):
 @needs_qemu
 def test_limits_as_qemu_shows_them():
     create("a.qcow2", "-o", "cluster_size=128k,extended_l2=on")
-    for options in ([], ["-t", "none"], ["--output=json"]):
-        assert run(IMG, "info", "--limits", *options, "a.qcow2").count("limits") == run(QEMU_IMG, "info", *options, "a.qcow2").count("limits") + 2
+    for options, form in (([], []), (["-t", "none"], []), (["--output=json"], ["--output=json"])):
+        assert run(IMG, "info", "--limits", *options, "a.qcow2").count("limits") == run(QEMU_IMG, "info", *form, "a.qcow2").count("limits") + 2
     limits = json.loads(run(IMG, "info", "--limits", "--output=json", "a.qcow2"))["limits"]
     assert limits == {"write-zeroes-alignment": 4096, "request-alignment": 1, "min-mem-alignment": 1, "discard-alignment": 131072, "opt-mem-alignment": 4096,
                       "max-iov": 1024}
