@@ -36,6 +36,7 @@ static bool check_id(struct net_set *set, const char *id, GError **error)
 
 static void destroy(struct net_backend *backend)
 {
+    net_disconnect(backend->client); /* it is told that nobody is there any more, while it has something to be told */
     if (backend->kind->close)
         backend->kind->close(backend);
     net_client_destroy(backend->client);
