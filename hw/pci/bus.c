@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "hw/pci/bridge.h"
 #include "hw/pci/slot.h"
+#include "vm/vm.h"
 #include <string.h>
 
 /* The host goes; devices elsewhere in the tree may outlive it. */
@@ -10,6 +11,8 @@ static void finish(struct vm_object *object)
 {
     struct pci_bus *bus = (struct pci_bus *)object;
 
+    if (vm_is_ending(object->vm))
+        pci_bus_root(bus)->set_intx = NULL; /* who listened to the pins may be gone already */
     for (u32 i = 0; i < PCI_FUNCTIONS; i++) {
         if (bus->function[i])
             pci_bus_unplug(bus->function[i]);
