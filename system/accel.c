@@ -94,11 +94,13 @@ static enum outcome try_one(struct mynah_system *s, const char *name, struct api
     struct accel *instance = container_of(object, struct accel, object);
     instance->accel_class = accel;
     if (!instance->accel_class->start(instance, error)) {
-        if (!last) {
-            system_print_message(s, "note: accelerator '%s': %s", name, (*error)->message);
-            g_clear_error(error);
-        }
         vm_object_destroy(object);
+        if (last) {
+            error_prefix(error, "-accel %s", name);
+            return FAILED;
+        }
+        system_print_message(s, "note: accelerator '%s': %s", name, (*error)->message);
+        g_clear_error(error);
         return SKIPPED;
     }
     vm_set_accel(s->vm, instance);
