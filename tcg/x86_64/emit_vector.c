@@ -7,21 +7,21 @@
 
 /* --- the scalar --- */
 
-static void broadcast(const struct vec *v, unsigned d)
+void x86_vec_broadcast(const struct vec *v, unsigned d, unsigned lane)
 {
     static const u32 ops[] = {SSE_PBROADCASTB, SSE_PBROADCASTW, SSE_PBROADCASTD, SSE_PBROADCASTQ};
 
     if (v->vex) {
-        x86_sse_rr(v->c, true, ops[v->lane] | v->wide, d, 0, d);
+        x86_sse_rr(v->c, true, ops[lane] | v->wide, d, 0, d);
         return;
     }
-    if (v->lane == 3) {
+    if (lane == 3) {
         x86_sse_rr(v->c, false, SSE_PUNPCKLQDQ, d, 0, d);
         return;
     }
-    if (v->lane == 0)
+    if (lane == 0)
         x86_sse_rr(v->c, false, SSE_PUNPCKLBW, d, 0, d);
-    if (v->lane <= 1) {
+    if (lane <= 1) {
         x86_sse_rr(v->c, false, SSE_PSHUFLW, d, 0, d);
         x86_imm8(v->c, 0);
     }
@@ -56,7 +56,7 @@ static void load_scalar(const struct vec *op, struct x86_operand o)
         o = (struct x86_operand){.place = PLACE_REG, .reg = (u8)t};
     }
     x86_load(e, true, (enum host_reg)X1, o);
-    broadcast(v, X1);
+    x86_vec_broadcast(v, X1, v->lane);
 }
 
 /* --- calling C --- */
@@ -528,7 +528,7 @@ static void emit_exact(struct tcg_engine *e, const struct x86_cold *cold)
     call(e, &run_row, (u64)cold->value.imm);
     change_length(e, MAX(cold->where, 0));
     if (cold->extra)
-        broadcast(&v, X1);
+        x86_vec_broadcast(&v, X1, v.lane);
     if (cold->extra && cold->where >= 0)
         x86_vec_keep_scalar(&v);
     x86_jmp_to(&e->code, cold->back);

@@ -68,6 +68,8 @@ void x86_vec_put_some(struct vec *v, unsigned at, unsigned count);
 void x86_vec_done(struct vec *v);
 /* rax: a bit's number, or -1 when it is none of the length's. */
 void x86_vec_first_of_some(struct tcg_engine *e);
+/* The lowest lane of d, of 1 << lane bytes, in all lanes. emit_vector.c */
+void x86_vec_broadcast(const struct vec *v, unsigned d, unsigned lane);
 /* vld and vst of IR_VECTOR_PART, at the host address in rcx. */
 void x86_vec_move_part(struct tcg_engine *e, const struct ir_op *op);
 /* The same of IR_VECTOR_UNDER, where x86_vec_has_under says that there is code. */

@@ -101,26 +101,15 @@ static void spread_bits(const struct vec *v, unsigned d, enum host_reg bits)
 static void spread_count(const struct vec *v, unsigned d, enum host_reg count)
 {
     static const struct {
-        u32 broadcast, greater;
+        u32 greater;
         size_t numbers;
     } rows[] = {
-        { SSE_PBROADCASTB, SSE_PCMPGTB, offsetof(struct x86_constants, number8) }, { SSE_PBROADCASTW, SSE_PCMPGTW, offsetof(struct x86_constants, number16) },
-        { SSE_PBROADCASTD, SSE_PCMPGTD, offsetof(struct x86_constants, number32) }, { SSE_PBROADCASTD, SSE_PCMPGTD, offsetof(struct x86_constants, number64) },
+        { SSE_PCMPGTB, offsetof(struct x86_constants, number8) }, { SSE_PCMPGTW, offsetof(struct x86_constants, number16) },
+        { SSE_PCMPGTD, offsetof(struct x86_constants, number32) }, { SSE_PCMPGTD, offsetof(struct x86_constants, number64) },
     };
 
     x86_sse_rr(v->c, v->vex, SSE_MOVD, d, 0, count);
-    if (v->vex) {
-        x86_sse_rr(v->c, true, rows[v->lane].broadcast | v->wide, d, 0, d);
-    } else {
-        if (v->lane == 0)
-            x86_sse_rr(v->c, false, SSE_PUNPCKLBW, d, 0, d);
-        if (v->lane <= 1) {
-            x86_sse_rr(v->c, false, SSE_PSHUFLW, d, 0, d);
-            x86_imm8(v->c, 0);
-        }
-        x86_sse_rr(v->c, false, SSE_PSHUFD, d, 0, d);
-        x86_imm8(v->c, 0);
-    }
+    x86_vec_broadcast(v, d, MIN(v->lane, 2)); /* of lanes of 8 bytes each half is compared */
     with_constant(v, rows[v->lane].greater, d, rows[v->lane].numbers);
 }
 
