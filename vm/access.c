@@ -1,6 +1,7 @@
 /* vm/access.c - accesses to an address space: lookup, device windows, blocks of bytes. */
 #include "base/bits.h"
 #include "vm/internal.h"
+#include "vm/ram.h"
 #include "vm/view.h"
 #include <inttypes.h>
 #include <string.h>
@@ -142,6 +143,7 @@ enum mem_result space_read(struct space *space, u64 address, unsigned size, u64 
 
 static void ram_write(struct space_hit *hit, const void *from, u64 size)
 {
+    vm_ram_ask(hit->ram, hit->ram_offset, size);
     memcpy(hit->ram->host + hit->ram_offset, from, size);
     vm_ram_changed(hit->ram, hit->ram_offset, size);
 }

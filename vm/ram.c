@@ -85,7 +85,7 @@ struct ram_block *vm_ram_create_in_file(struct vm *vm, const char *name, u64 siz
 }
 
 /* Hosts give files in memory huge pages when they are asked for each, and for what has something in it. */
-void vm_ram_ask(struct ram_block *block, u64 offset)
+static void ask(struct ram_block *block, u64 offset)
 {
     struct ram *ram = container_of(block, struct ram, block);
     u64 piece = offset >> PIECE_SHIFT, bit = BIT64(piece % 64), *word = &ram->huge[piece / 64];
@@ -93,6 +93,12 @@ void vm_ram_ask(struct ram_block *block, u64 offset)
     if (__atomic_load_n(word, __ATOMIC_RELAXED) & bit || (piece + 1) << PIECE_SHIFT > block->size || __atomic_fetch_or(word, bit, __ATOMIC_RELAXED) & bit)
         return;
     host_map_collapse(block->host + (piece << PIECE_SHIFT), HOST_MAP_HUGE, true);
+}
+
+void vm_ram_ask(struct ram_block *block, u64 offset, u64 size)
+{
+    for (u64 at = offset; block->asks && at < offset + size; at = (at | (HOST_MAP_HUGE - 1)) + 1)
+        ask(block, at);
 }
 
 /* What was given back whole may become huge pages again. */

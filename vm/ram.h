@@ -11,7 +11,10 @@ bool vm_ram_is_shared(const struct ram_block *block, u64 *offset);
 bool vm_ram_can_alias(const struct ram_block *block, u64 *offset);
 /* Private memory as vm_ram_create's, in a file in memory, so that it can be aliased. Machine lock. */
 struct ram_block *vm_ram_create_in_file(struct vm *vm, const char *name, u64 size, GError **error);
-/* The guest is about to use what is at the offset, of a block that asks: the host may make a huge page of what lies around. Any thread. */
-void vm_ram_ask(struct ram_block *block, u64 offset);
+/*
+ * Somebody is about to use these bytes: of a block that asks, the host may make huge pages of what lies around. Best before anything is there, which would have to
+ * be copied. Any thread.
+ */
+void vm_ram_ask(struct ram_block *block, u64 offset, u64 size);
 
 #endif

@@ -107,7 +107,7 @@ static void look_up(struct vm *vm, struct walk *walk)
     walk->ram_offset = hit.ram_offset;
     walk->writable = walk->host && hit.writable;
     if (walk->ram && walk->ram->asks)
-        vm_ram_ask(walk->ram, walk->ram_offset);
+        vm_ram_ask(walk->ram, walk->ram_offset, 1);
 }
 
 bool tcg_walk(struct tcg_vcpu *v, u64 va, unsigned size, enum mmu_access access, struct walk *walk)

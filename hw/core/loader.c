@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "host/map.h"
 #include "hw/core/loader_formats.h"
+#include "vm/ram.h"
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -90,6 +91,7 @@ bool loader_fill(const struct loader_request *request, u64 address, const u8 *da
                          size + clear, address);
     space_load_bytes(request->space, address, data, size);
     struct space_hit hit = space_lookup(request->space, address);
+    vm_ram_ask(hit.ram, hit.ram_offset + size, clear);
     memset(hit.ram->host + hit.ram_offset + size, 0, clear);
     if (clear)
         vm_ram_changed(hit.ram, hit.ram_offset + size, clear);

@@ -1,6 +1,7 @@
 /* hw/virtio/request.c - buffers of requests: from guest addresses to host memory, copying in and out. */
 #include "base/bits.h"
 #include "hw/virtio/internal.h"
+#include "vm/ram.h"
 #include <inttypes.h>
 #include <string.h>
 
@@ -31,6 +32,8 @@ static bool add_piece(struct virtio_queue *queue, struct virtio_chain *chain, co
         virtio_fail(queue->virtio, "queue %u: a request of more than %u pieces", queue->index, VIRTIO_MAX_DESCRIPTORS);
         return false;
     }
+    if (write)
+        vm_ram_ask(hit->ram, hit->ram_offset, size);
     g_array_append_val(queue->scratch, piece);
     *(write ? &chain->write_count : &chain->read_count) += 1;
     *(write ? &chain->write_size : &chain->read_size) += size;

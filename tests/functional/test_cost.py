@@ -35,3 +35,19 @@ def test_nobody_ticks_without_processors(start, board, sampled):
     folder = f"/proc/{emulator.process.pid}/task"
     names = [open(f"{folder}/{thread}/comm", encoding="ascii").read().strip() for thread in os.listdir(folder)]
     assert ("tier2" in names) == sampled
+
+
+def huge_bytes(pid):
+    """Of files in memory: what is mapped by huge pages."""
+    with open(f"/proc/{pid}/smaps", encoding="ascii") as file:
+        return sum(int(line.split()[1]) * 1024 for line in file if line.startswith("ShmemPmdMapped"))
+
+
+@pytest.mark.skipif(tuple(map(int, os.uname().release.split(".")[:2])) < (6, 1), reason="this host makes no huge pages of files in memory on request")
+def test_loaded_ram_is_huge(start, tmp_path):
+    """With windows RAM is a file; what is loaded before the guest runs would otherwise be copied when it first uses it."""
+    (tmp_path / "image").write_bytes(bytes(range(1, 256)) * (8 << 20 >> 8))
+    machine = start("-M", "virt", "-m", "64M", "-accel", "tcg,windows=on", "-bios", "none", "-S", "-device",
+                    f"loader,file={tmp_path}/image,addr=0x81000000,force-raw=on", qmp=True, serial=False)
+    machine.qmp.command("query-status")
+    assert huge_bytes(machine.process.pid) >= 8 << 20
