@@ -10,14 +10,17 @@ enum { LEVELS = 5, ROUNDS = 50, SPACES = 12, PAGE = 4096 };
 #define HERE      (3 * REGION + 0x5000)
 #define THERE     (5 * REGION + 0x7000)
 #define LARGE     (7 * REGION + 0x200000)
+#define SMALL     (8 * REGION + 0x200000)
 #define LARGE_RAM 0x83000000ul
+#define OTHER_RAM 0x83200000ul
 #define FAULT_LOAD 13
 #define FAULT_STORE 15
 
 TRAP_HANDLER
 
 static u64 pages[4][512] __attribute__((aligned(4096)));
-static u64 *root, *spaces[SPACES];
+static u64 own[SPACES][512] __attribute__((aligned(4096)));
+static u64 *root, *spaces[SPACES], small; /* the PTE of the table of SMALL's pages */
 
 static __attribute__((noinline)) u64 load_at(u64 address)
 {
@@ -162,15 +165,24 @@ static void many_spaces(void)
         for (u64 i = 0; i < SPACES; i++) {
             csr_write(satp, satp_of(spaces[i], LEVELS, 0)); /* one ASID: everything is forgotten each time */
             fence_all();
-            expect(in_mode(read_here, HERE + 8, S), pages[i & 3][1]);
+            expect(in_mode(read_here, HERE + 8, S), 2000 + i);
         }
     for (u64 n = 0; n < ROUNDS; n++)
         for (u64 i = 0; i < SPACES; i++) {
             csr_write(satp, satp_of(spaces[i], LEVELS, i + 1));
-            expect(in_mode(read_here, HERE + 8, S), pages[i & 3][1]);
+            expect(in_mode(read_here, HERE + 8, S), 2000 + i);
         }
     csr_write(satp, satp_of(root, LEVELS, 0));
     fence_all();
+}
+
+/* By the tables, since it is atomic. */
+static long add_nothing(u64 address)
+{
+    u64 value;
+
+    __asm__ volatile("amoadd.d %0, x0, (%1)" : "=r"(value) : "r"(address) : "memory");
+    return (long)value;
 }
 
 static long write_77(u64 address)
@@ -209,6 +221,23 @@ static void taken_away(void)
     }
 }
 
+/* The 2 MiB became a large leaf without a fence, so that some of it is known as single pages still; then it shows other RAM, with a fence for the page that is used. */
+static void becomes_large(void)
+{
+    for (u64 n = 0; n < ROUNDS; n++) {
+        u64 at = SMALL + n * PAGE, ram = n % 2 ? OTHER_RAM : LARGE_RAM;
+
+        *pte_of(root, LEVELS, SMALL, 1) = small;
+        fence_all();
+        expect(in_mode(add_nothing, at, S), n);
+        map(root, LEVELS, SMALL, LARGE_RAM, 1, PTE_RWX);
+        expect(in_mode(read_here, at, S), n);
+        map(root, LEVELS, SMALL, ram, 1, PTE_RWX);
+        fence_page(at);
+        expect(in_mode(read_here, at, S), n % 2 ? 500 + n : n);
+    }
+}
+
 static u64 *with_kernel(void)
 {
     u64 *table = new_table();
@@ -225,10 +254,9 @@ void main(u64 hart)
     root = with_kernel();
     for (u64 i = 0; i < SPACES; i++) {
         spaces[i] = with_kernel();
-        map(spaces[i], LEVELS, HERE, (u64)pages[i & 3], 0, PTE_RWX);
+        map(spaces[i], LEVELS, HERE, (u64)own[i], 0, PTE_RWX);
+        own[i][1] = 2000 + i;
     }
-    for (u64 i = 0; i < 4; i++)
-        pages[i][1] = 1000 + i;
     csr_write(satp, satp_of(root, LEVELS, 0));
     fence_all();
     many_spaces();
@@ -243,6 +271,13 @@ void main(u64 hart)
     for (u64 i = 1; i < 4; i++)
         in_mode(becomes_code_inside, i * PAGE + 64, S);
     taken_away();
+    for (u64 i = 0; i < 512; i++) {
+        map(root, LEVELS, SMALL + i * PAGE, LARGE_RAM + i * PAGE, 0, PTE_RWX);
+        *(u64 *)(LARGE_RAM + i * PAGE) = i;
+        *(u64 *)(OTHER_RAM + i * PAGE) = 500 + i;
+    }
+    small = *pte_of(root, LEVELS, SMALL, 1);
+    becomes_large();
     pages[0][0] = 0x1234;
     pages[1][0] = 0x5678;
     pages[2][0] = 0x9abc;
