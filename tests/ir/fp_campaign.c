@@ -2,9 +2,10 @@
  * tests/ir/fp_campaign.c - ir-fp-campaign: floating-point ops of the x86-64 back end against soft-float, bit for bit and flag for flag,
  * for each op, precision and rounding mode, in blocks of many cases with operands in pinned registers and in memory.
  *
- *     ir-fp-campaign [--isa=1..4] [--seed=N] [--count=CASES] [OP...]
+ *     ir-fp-campaign [--isa=1..4] [--seed=N] [--count=CASES] [--static=CASES] [OP...]
  *
- * CASES is per op, precision and mode; modes are the four dynamic ones and, as static ones, all five. Exit status 1 on a difference.
+ * Without --isa each case runs at every level that the host has. CASES is per op, precision and mode; modes are the four dynamic ones and,
+ * as static ones, all five. --static says how many for static modes that are dynamic ones, too (as --count). Exit status 1 on a difference.
  */
 #include "base/softfloat/softfloat.h"
 #include "tcg/builder.h"
@@ -12,7 +13,7 @@
 #include "tests/ir/machine.h"
 #include <string.h>
 
-enum { CASES = 48, OPERANDS = 3, REGS = CASES * (OPERANDS + 2), FIRST_RESULT = CASES * OPERANDS, FIRST_FLAGS = FIRST_RESULT + CASES };
+enum { CASES = 48, OPERANDS = 3, ISAS = 4, REGS = CASES * (OPERANDS + 2), FIRST_RESULT = CASES * OPERANDS, FIRST_FLAGS = FIRST_RESULT + CASES };
 
 /* Register rows: operands of case k, f64; results, every other one f64 or i64; flags. */
 struct campaign_state {
@@ -80,7 +81,12 @@ struct campaign {
     struct campaign_memory *memory;
     struct ir_reg reg[REGS];
     struct code_layout layout;
-    struct tcg_engine *engine;
+    struct {
+        struct tcg_engine *engine;
+        struct tcg_code code;
+        struct tcg_link link;
+    } isa[ISAS + 1]; /* by level; NULL: not asked for */
+    struct ir_fp_result want[CASES];
     struct ir_block *block;
     const struct operation *op;
     enum ir_type type;
@@ -123,35 +129,36 @@ static void describe_layout(struct campaign *c)
     l->l1_bits = l->jump_bits = 1;
 }
 
-/* Values near one another, near the limits of the format and of integers, and specials. */
-static u64 floating(u64 *seed, unsigned exponent_bits, unsigned fraction_bits)
-{
-    u64 r = random_next(seed), top = (UINT64_C(1) << exponent_bits) - 1, bias = top / 2;
-    u64 mask = (UINT64_C(1) << fraction_bits) - 1, fraction = random_next(seed) & mask, exponent;
+/* An exponent: from `base` on, up to `mask` more; `fraction`: which bits of it stay. */
+struct exponents {
+    u64 base, mask, fraction;
+};
 
-    switch (r & 15) {
-    case 0: exponent = 0; break;
-    case 1: exponent = top; break;
-    case 2: exponent = 1 + (r >> 8 & 1); break;
-    case 3: exponent = top - 1 - (r >> 8 & 1); break;
-    case 4: exponent = 0; fraction = 0; break;
-    case 5: exponent = bias + 29 + (r >> 8 & 7); break;
-    case 6: exponent = bias + 61 + (r >> 8 & 7); break;
-    case 7: exponent = bias + (r >> 8 & 7); fraction = 0; break;
-    case 8: exponent = bias / 2 + (r >> 8 & 3); break;
-    case 9: exponent = random_next(seed); break;
-    default: exponent = bias - 2 + (r >> 8 & 7);
-    }
-    if ((r >> 16 & 3) == 0)
-        fraction &= ~(mask >> (r >> 18 & 31)); /* few digits: exact results and ties */
-    if ((r >> 24 & 7) == 0)
-        fraction |= mask >> (r >> 27 & 31);
-    if ((r >> 40 & 15) == 0)
-        fraction = (r >> 44 & 3) - 2; /* next to a power of two, from both sides */
-    exponent &= top;
-    if (exponent == top && (r >> 34 & 3))
-        fraction = r >> 36 & 1 ? 0 : fraction;
-    return (r >> 63) << (exponent_bits + fraction_bits) | exponent << fraction_bits | (fraction & mask);
+struct format {
+    unsigned exponent_bits, fraction_bits;
+    struct exponents exponents[16];
+};
+
+#define FORMAT(bits, digits, top, bias) \
+    { bits, digits, { \
+        { 0, 0, -1 }, { top, 0, -1 }, { 1, 1, -1 }, { top - 2, 1, -1 }, { 0, 0, 0 }, { bias + 29, 7, -1 }, { bias + 61, 7, -1 }, { bias, 7, 0 }, \
+        { bias / 2, 3, -1 }, { 0, top, -1 }, { bias - 2, 7, -1 }, { bias - 2, 7, -1 }, { bias - 2, 7, -1 }, { bias - 2, 7, -1 }, { bias - 2, 7, -1 }, \
+        { bias - 2, 7, -1 } } }
+
+static const struct format single_format = FORMAT(8, 23, 0xff, 0x7f), double_format = FORMAT(11, 52, 0x7ff, 0x3ff);
+
+/* Values near one another, near the limits of the format and of integers, and specials. Without branches: they could not be predicted. */
+static u64 floating(u64 *seed, const struct format *format)
+{
+    u64 r = random_next(seed), mask = BIT64(format->fraction_bits) - 1, top = BIT64(format->exponent_bits) - 1;
+    const struct exponents *e = &format->exponents[r & 15];
+    u64 fraction = random_next(seed) & mask & e->fraction, exponent = e->base + (r >> 8 & e->mask);
+
+    fraction &= (r >> 20 & 3) ? ~UINT64_C(0) : ~(mask >> (r >> 22 & 31)); /* few digits: exact results and ties */
+    fraction |= (r >> 27 & 7) ? 0 : mask >> (r >> 30 & 31);
+    fraction = (r >> 40 & 15) ? fraction : ((r >> 44 & 3) - 2) & mask; /* next to a power of two, from both sides */
+    fraction = exponent == top && (r >> 35 & 3) ? (r >> 37 & 1 ? 0 : fraction) : fraction;
+    return (r >> 63) << (format->exponent_bits + format->fraction_bits) | exponent << format->fraction_bits | fraction;
 }
 
 static u64 operand_of_type(struct campaign *c, enum ir_type type)
@@ -159,10 +166,10 @@ static u64 operand_of_type(struct campaign *c, enum ir_type type)
     u64 r;
 
     if (type == IR_F64)
-        return floating(&c->random, 11, 52);
+        return floating(&c->random, &double_format);
     if (!ir_type_is_fp(type))
         return random_value(&c->random);
-    r = floating(&c->random, 8, 23);
+    r = floating(&c->random, &single_format);
     return random_next(&c->random) % 64 ? r | ~UINT64_C(0) << 32 : r | random_next(&c->random) << 32;
 }
 
@@ -242,56 +249,92 @@ static u64 expected_operand(const struct campaign *c, u64 bits)
     return operand_type(c) == IR_F32 && bits < ~UINT64_C(0) << 32 ? 0x7fc00000 : bits;
 }
 
-static void check_case(struct campaign *c, const struct ir_op *op, u32 k)
+static void expect(struct campaign *c, const struct ir_op *op)
 {
     const struct campaign_state *s = &c->memory->state;
-    const u64 *in = s->operand[k];
-    struct ir_fp_result want = ir_fp_compute(ir_fp_word(op), expected_operand(c, in[0]), expected_operand(c, in[1]),
-                                             expected_operand(c, in[2]), c->mode);
 
-    if (op->code == IR_FTOI && op->type == IR_I32)
-        want.value = (u32)want.value;
-    if (s->result[k] == want.value && s->flags[k] == want.flags)
-        return;
-    if (c->failures++ < 10)
-        g_print("not ok - %s.%s %s mode %u: %016" G_GINT64_MODIFIER "x %016" G_GINT64_MODIFIER "x %016" G_GINT64_MODIFIER
-                "x = %016" G_GINT64_MODIFIER "x flags %02x, expected %016" G_GINT64_MODIFIER "x flags %02x\n",
-                c->op->name, c->type == IR_F32 ? "s" : "d", c->is_static ? "static" : "dynamic", c->mode, in[0], in[1], in[2], s->result[k],
-                (unsigned)s->flags[k], want.value, (unsigned)want.flags);
+    for (u32 k = 0; k < CASES; k++) {
+        const u64 *in = s->operand[k];
+
+        c->want[k] = ir_fp_compute(ir_fp_word(op), expected_operand(c, in[0]), expected_operand(c, in[1]), expected_operand(c, in[2]), c->mode);
+        if (op->code == IR_FTOI && op->type == IR_I32)
+            c->want[k].value = (u32)c->want[k].value;
+    }
+}
+
+static void check(struct campaign *c, unsigned isa)
+{
+    const struct campaign_state *s = &c->memory->state;
+
+    for (u32 k = 0; k < CASES; k++) {
+        const u64 *in = s->operand[k];
+
+        if (s->result[k] == c->want[k].value && s->flags[k] == c->want[k].flags)
+            continue;
+        if (c->failures++ < 10)
+            g_print("not ok - %s.%s %s mode %u isa %u: %016" G_GINT64_MODIFIER "x %016" G_GINT64_MODIFIER "x %016" G_GINT64_MODIFIER
+                    "x = %016" G_GINT64_MODIFIER "x flags %02x, expected %016" G_GINT64_MODIFIER "x flags %02x\n",
+                    c->op->name, c->type == IR_F32 ? "s" : "d", c->is_static ? "static" : "dynamic", c->mode, isa, in[0], in[1], in[2],
+                    s->result[k], (unsigned)s->flags[k], c->want[k].value, (unsigned)c->want[k].flags);
+    }
+}
+
+/* The block for each level; false: one is not to be had. */
+static bool translate(struct campaign *c)
+{
+    for (unsigned isa = 1; isa <= ISAS; isa++) {
+        struct tcg_engine *engine = c->isa[isa].engine;
+        struct tcg_code *code = &c->isa[isa].code;
+
+        if (!engine)
+            continue;
+        c->isa[isa].link = (struct tcg_link){ .from = code, .pc = 4, .same_page = true };
+        *code = (struct tcg_code){ .link = &c->isa[isa].link, .link_count = 1 };
+        build(c);
+        for (const struct ir_pass *pass = ir_passes; pass->name; pass++)
+            pass->run(c->block, &c->layout);
+        if (!tcg_backend_x86_64.emit(engine, c->block, code, tcg_backend_x86_64.code_first(engine), tcg_backend_x86_64.code_limit(engine)))
+            return false;
+    }
+    return true;
+}
+
+static void make_operands(struct campaign *c, unsigned operands, bool cancel)
+{
+    struct campaign_state *s = &c->memory->state;
+
+    for (u32 k = 0; k < CASES; k++)
+        for (u32 i = 0; i < operands; i++)
+            s->operand[k][i] = operand_of_type(c, operand_type(c));
+    for (u32 k = 0; k < CASES && cancel; k++)
+        s->operand[k][k % 2 + 1] = s->operand[k][0] ^ (random_next(&c->random) & 3);
 }
 
 static void run_mode(struct campaign *c, u64 count)
 {
     struct ir_op op = op_of(c);
-    struct tcg_link link[1] = { { .pc = 4, .same_page = true } }, *left;
-    struct tcg_code code = { .link = link, .link_count = 1 };
     struct campaign_state *s = &c->memory->state;
+    struct tcg_link *left;
 
-    link[0].from = &code;
-    build(c);
-    for (const struct ir_pass *pass = ir_passes; pass->name; pass++)
-        pass->run(c->block, &c->layout);
-    if (!tcg_backend_x86_64.emit(c->engine, c->block, &code, tcg_backend_x86_64.code_first(c->engine), tcg_backend_x86_64.code_limit(c->engine))) {
+    if (!translate(c)) {
         c->failures++;
         return;
     }
     for (u64 done = 0; done < count; done += CASES) {
-        for (u32 k = 0; k < CASES; k++)
-            for (u32 i = 0; i < OPERANDS; i++)
-                s->operand[k][i] = operand_of_type(c, operand_type(c));
-        if (done % 5 == 0) /* cancellation */
-            for (u32 k = 0; k < CASES; k++)
-                s->operand[k][k % 2 + 1] = s->operand[k][0] ^ (random_next(&c->random) & 3);
+        make_operands(c, ir_op_operands(&op), done % 5 == 0);
+        expect(c, &op);
         s->fp_rounding = (u8)(c->is_static ? random_next(&c->random) % 4 : c->mode);
-        s->fp_flags = 0;
-        tcg_backend_x86_64.run(c->engine, s, &code, c->memory->pc_page, &left);
-        for (u32 k = 0; k < CASES; k++)
-            check_case(c, &op, k);
+        for (unsigned isa = 1; isa <= ISAS; isa++)
+            if (c->isa[isa].engine) {
+                s->fp_flags = 0;
+                tcg_backend_x86_64.run(c->isa[isa].engine, s, &c->isa[isa].code, c->memory->pc_page, &left);
+                check(c, isa);
+            }
         c->cases += CASES;
     }
 }
 
-static void run_operation(struct campaign *c, const struct operation *op, u64 count)
+static void run_operation(struct campaign *c, const struct operation *op, u64 count, u64 static_count)
 {
     c->op = op;
     for (c->type = IR_F32; c->type <= IR_F64; c->type++) {
@@ -301,7 +344,7 @@ static void run_operation(struct campaign *c, const struct operation *op, u64 co
                 run_mode(c, count);
         c->is_static = true;
         for (c->mode = 0; c->mode < 5 && op->rounds; c->mode++)
-            run_mode(c, count);
+            run_mode(c, c->mode < 4 ? static_count : count);
     }
 }
 
@@ -310,35 +353,54 @@ static bool is_chosen(const char *name, char **chosen)
     return !*chosen || g_strv_contains((const char *const *)chosen, name);
 }
 
-static bool start(struct campaign *c, unsigned isa)
+static bool start(struct campaign *c, unsigned only)
 {
     static const struct tcg_runtime runtime;
-    struct tcg_backend_options options = { .buffer_size = 4 * MIB, .split_wx = true, .host_isa = isa };
 
     c->memory = aligned_alloc(64, (sizeof *c->memory + 63) & ~(size_t)63);
     memset(c->memory, 0, sizeof *c->memory);
     c->memory->pc_page = MACHINE_CODE;
     c->block = ir_block_create(IR_MAX_OPS);
     describe_layout(c);
-    c->engine = tcg_backend_x86_64.create(&c->layout, &runtime, &options, NULL);
-    return c->engine;
+    for (unsigned isa = 1; isa <= ISAS; isa++) {
+        struct tcg_backend_options options = { .buffer_size = 4 * MIB, .split_wx = true, .host_isa = isa };
+
+        if (only && isa != only)
+            continue;
+        c->isa[isa].engine = tcg_backend_x86_64.create(&c->layout, &runtime, &options, NULL);
+        if (!c->isa[isa].engine)
+            return false;
+    }
+    return true;
+}
+
+static void finish(struct campaign *c)
+{
+    for (unsigned isa = 1; isa <= ISAS; isa++)
+        if (c->isa[isa].engine)
+            tcg_backend_x86_64.destroy(c->isa[isa].engine);
+    ir_block_destroy(c->block);
+    free(c->memory);
+    g_free(c);
 }
 
 int main(int argc, char **argv)
 {
-    gint64 isa = 0, seed = 1, count = 1000;
+    gint64 isa = 0, seed = 1, count = 1000, static_count = -1;
     GOptionEntry entries[] = {
-        { "isa", 'i', 0, G_OPTION_ARG_INT64, &isa, "at most x86-64-vN of the host", "N" },
+        { "isa", 'i', 0, G_OPTION_ARG_INT64, &isa, "at most x86-64-vN of the host; default: each of them", "N" },
         { "seed", 's', 0, G_OPTION_ARG_INT64, &seed, "of the operands", "N" },
         { "count", 'n', 0, G_OPTION_ARG_INT64, &count, "cases per op, precision and mode", "N" },
+        { "static", 'm', 0, G_OPTION_ARG_INT64, &static_count, "cases for a static mode that is a dynamic one, too", "N" },
         { NULL },
     };
     GOptionContext *context = g_option_context_new("[OP...]");
     struct campaign *c = g_new0(struct campaign, 1);
+    bool differs;
 
     g_option_context_add_main_entries(context, entries, NULL);
-    if (!g_option_context_parse(context, &argc, &argv, NULL) || !start(c, (unsigned)isa)) {
-        g_printerr("usage: ir-fp-campaign [--isa=N] [--seed=N] [--count=N] [OP...]\n");
+    if (!g_option_context_parse(context, &argc, &argv, NULL) || isa < 0 || isa > ISAS || !start(c, (unsigned)isa)) {
+        g_printerr("usage: ir-fp-campaign [--isa=N] [--seed=N] [--count=N] [--static=N] [OP...]\n");
         return 2;
     }
     for (u32 i = 0; i < ARRAY_SIZE(operations); i++) {
@@ -347,17 +409,14 @@ int main(int argc, char **argv)
         if (!is_chosen(operations[i].name, argv + 1))
             continue;
         c->random = (u64)seed * 1000003 + i;
-        run_operation(c, &operations[i], (u64)count);
+        run_operation(c, &operations[i], (u64)count, (u64)(static_count < 0 ? count : static_count));
         if (count > 100000)
             g_print("%s: %" G_GUINT64_FORMAT " cases, %" G_GUINT64_FORMAT " differences so far\n", operations[i].name, c->cases - before, c->failures);
     }
-    g_print("floating point, host-isa %d, seed %d: %" G_GUINT64_FORMAT " cases, %" G_GUINT64_FORMAT " differences\n", (int)isa, (int)seed,
-            c->cases, c->failures);
-    tcg_backend_x86_64.destroy(c->engine);
-    ir_block_destroy(c->block);
-    free(c->memory);
-    unsigned failures = c->failures != 0;
-    g_free(c);
+    g_print("floating point, host-isa %d (0: each), seed %d: %" G_GUINT64_FORMAT " cases, %" G_GUINT64_FORMAT " differences\n", (int)isa,
+            (int)seed, c->cases, c->failures);
+    differs = c->failures != 0;
+    finish(c);
     g_option_context_free(context);
-    return (int)failures;
+    return differs;
 }
