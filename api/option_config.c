@@ -133,12 +133,15 @@ bool api_option_read_config(struct api_option_list *list, const char *path, GErr
     g_autofree char *text = NULL;
     g_auto(GStrv) lines = NULL;
     g_autoptr(GError) reason = NULL;
+    gsize length;
     bool ok = true;
 
-    if (g_file_get_contents(path, &text, NULL, &reason))
-        lines = g_strsplit(text, "\n", -1);
-    else
+    if (!g_file_get_contents(path, &text, &length, &reason))
         ok = error_set(error, "-readconfig %s: %s", path, reason->message);
+    else if (strlen(text) != length)
+        ok = error_set(error, "-readconfig %s: byte %zu is 0, so this is no text", path, strlen(text));
+    else
+        lines = g_strsplit(text, "\n", -1);
     for (unsigned i = 0; ok && lines[i]; i++) {
         g_autofree char *where = g_strdup_printf("%s:%u", path, i + 1);
 

@@ -51,3 +51,10 @@ def test_messages_name_the_line(tmp_path):
     done = subprocess.run([BINARY, "-readconfig", "vm.cfg", "-S", "-display", "none"], capture_output=True, text=True, cwd=tmp_path, timeout=60 * PATIENCE,
                           check=False, stdin=subprocess.DEVNULL)
     assert done.returncode == 1 and "vm.cfg:3: [device] id=x,driver=virtio-blk-pcy" in done.stderr, done.stderr
+
+
+def test_what_is_no_text(tmp_path):
+    (tmp_path / "vm.cfg").write_bytes(b'[machine]\n type = "virt"\n\0\0')
+    done = subprocess.run([BINARY, "-readconfig", "vm.cfg", "-S", "-display", "none"], capture_output=True, text=True, cwd=tmp_path, timeout=60 * PATIENCE,
+                          check=False, stdin=subprocess.DEVNULL)
+    assert done.returncode == 1 and "vm.cfg: byte 25 is 0" in done.stderr, done.stderr
