@@ -1,5 +1,6 @@
 /* target/riscv/cpu.c - the CPU models rv64 and max: properties, reset, and the table of functions that runs them. */
 #include "target/riscv/cpu.h"
+#include "base/bits.h"
 #include "base/error.h"
 #include "base/hash.h"
 #include "target/riscv/csr.h"
@@ -196,18 +197,13 @@ static const struct cpu_class cpu_class = {
 
 /* Life */
 
-static bool is_power_of_2(unsigned n)
-{
-    return n && !(n & (n - 1));
-}
-
 static bool check_vectors(const struct riscv_cpu *cpu, GError **error)
 {
     unsigned least = cpu->extension[RISCV_EXT_V] ? 128 : cpu->extension[RISCV_EXT_ZVE64X] ? 64 : 32;
 
-    if (!is_power_of_2(cpu->vlen) || cpu->vlen < least)
+    if (!bits_is_power_of_2(cpu->vlen) || cpu->vlen < least)
         return error_set(error, "vlen %u is not a power of 2 from %u to %u", cpu->vlen, least, RISCV_MAX_VLEN);
-    if (!is_power_of_2(cpu->elen) || (cpu->elen < 64 && cpu->extension[RISCV_EXT_ZVE64X]))
+    if (!bits_is_power_of_2(cpu->elen) || (cpu->elen < 64 && cpu->extension[RISCV_EXT_ZVE64X]))
         return error_set(error, "elen %u is not %s", cpu->elen, cpu->extension[RISCV_EXT_ZVE64X] ? "64" : "32 or 64");
     if (cpu->elen > cpu->vlen)
         return error_set(error, "elen %u is more than vlen %u", cpu->elen, cpu->vlen);
@@ -227,7 +223,7 @@ static bool check_options(struct riscv_cpu *cpu, GError **error)
     cpu->sv39 &= cpu->mmu;
     cpu->sv48 &= cpu->sv39;
     cpu->sv57 &= cpu->sv48;
-    if (!is_power_of_2(cpu->pmp_granularity))
+    if (!bits_is_power_of_2(cpu->pmp_granularity))
         return error_set(error, "pmp-granularity %u is not a power of 2", cpu->pmp_granularity);
     if (!cpu->pmp)
         cpu->pmp_regions = 0;

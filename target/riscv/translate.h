@@ -158,12 +158,13 @@ void translate_set_f(struct translation *t, unsigned reg, ir_value value);
 /* Half precision: one call. operands: letters as in translate_float.c; the first is where the result goes. */
 void translate_fp_call(struct translation *t, const struct riscv_insn *i, const struct ir_helper *helper, const char *operands);
 
-/* translate_vector.c. op: enum riscv_vector_op, form: enum riscv_vector_form, access: enum riscv_vector_access; bits of an element. */
+/* translate_vector_length.c */
 void translate_vsetvli(struct translation *t, const struct riscv_insn *i);
 void translate_vsetivli(struct translation *t, const struct riscv_insn *i);
 void translate_vsetvl(struct translation *t, const struct riscv_insn *i);
 /* csrr of vl and vlenb; false: not one of them. */
 bool translate_vector_csr(struct translation *t, const struct riscv_insn *i);
+/* translate_vector.c. op: enum riscv_vector_op, form: enum riscv_vector_form, access: enum riscv_vector_access; bits of an element. */
 void translate_vector(struct translation *t, const struct riscv_insn *i, unsigned op, unsigned form);
 void translate_vector_to_x(struct translation *t, const struct riscv_insn *i, unsigned op);
 void translate_vector_to_f(struct translation *t, const struct riscv_insn *i, unsigned op);

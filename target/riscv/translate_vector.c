@@ -1,220 +1,5 @@
-/*
- * target/riscv/translate_vector.c - vectors. Where vtype and vl are known while translating, they become vector ops (tcg/vector.h), else calls.
- *
- * They are known behind a vsetvli of the same block, if vl is as long as vtype allows: a shorter one goes to the careful variant of the block,
- * which calls (the end of a strip-mined loop). Elsewhere what the hart has now is assumed, and checked. Then vstart is 0, too.
- */
-#include "target/riscv/translate.h"
-#include "target/riscv/vector.h"
-#include "tcg/vector.h"
-
-/* Agnostic elements stay as they are, and registers lie where hosts want 16 bytes to lie. */
-static bool has_plain_vectors(const struct riscv_cpu *cpu)
-{
-    return cpu && !cpu->rvv_ta_all_1s && !cpu->rvv_ma_all_1s && cpu->vlen >= 128;
-}
-
-/* This variant may leave for the careful one, too. */
-static bool may_inline(const struct translation *t)
-{
-    return !t->careful && has_plain_vectors(t->cpu);
-}
-
-/*
- * The careful variant, behind a vsetvli of the same block: vtype is known, vl is in the state and vstart is 0. Ops on integers and
- * loads and stores of elements in a row work on as many lanes as vl says.
- */
-static bool may_do_some(const struct translation *t)
-{
-    return t->careful && t->vtype_known && has_plain_vectors(t->cpu);
-}
-
-/* Lanes that an op is about, at most; some: how many there are is not known. 0: it is to be a call. */
-static u64 lanes_of(const struct translation *t, bool *some)
-{
-    *some = may_do_some(t);
-    if (*some)
-        return riscv_vector_max(t->cpu, t->vtype);
-    return t->vl_known && may_inline(t) ? t->vl : 0;
-}
-
-static void set_known(struct translation *t, bool known, u64 vtype)
-{
-    t->vtype_known = known && t->cpu;
-    t->vtype = vtype;
-    t->vl_known = false;
-    t->configured = true;
-}
-
-static void put_state(struct translation *t, unsigned reg, u64 value)
-{
-    ir_put(t->b, IR_I64, reg, translate_const(t, (s64)value));
-}
-
-static void mark_dirty(struct translation *t)
-{
-    put_state(t, RISCV_REG_VS_DIRTY, 1);
-}
-
-static ir_value differs(struct translation *t, unsigned reg, u64 value)
-{
-    return ir_binary(t->b, IR_XOR, ir_get(t->b, IR_I64, reg), translate_const(t, (s64)value));
-}
-
-static bool is_power(u64 bytes)
-{
-    return bytes && !(bytes & (bytes - 1));
-}
-
-/* What the hart has now it mostly has whenever it comes here; a length that looks like the end of a loop is taken for a whole one. */
-static void assume(struct translation *t)
-{
-    u64 vtype, vl, max;
-    ir_value differ;
-
-    if (t->vtype_known || t->configured || !may_inline(t))
-        return;
-    t->configured = true;
-    vtype = ((const struct riscv_state *)t->cpu->vcpu.state)->vtype;
-    vl = ((const struct riscv_state *)t->cpu->vcpu.state)->vl;
-    t->b->momentary = true;
-    if (!riscv_vector_type_legal(t->cpu, vtype))
-        return;
-    max = riscv_vector_max(t->cpu, vtype);
-    if (vl > max || vl << riscv_vector_sew(vtype) < 16 || !is_power(vl))
-        vl = max;
-    differ = ir_binary(t->b, IR_OR, differs(t, RISCV_REG_VTYPE, vtype), differs(t, RISCV_REG_VL, vl));
-    differ = ir_binary(t->b, IR_OR, differ, ir_get(t->b, IR_I64, RISCV_REG_VSTART));
-    translate_exit_careful_if(t, IR_NE, differ, translate_const(t, 0));
-    set_known(t, true, vtype);
-    t->vl_known = true;
-    t->vl = vl;
-}
-
-/*
- * The careful variant of a block without vsetvli before its first op, which is a call and leaves behind itself when vtype is not what the hart has
- * now: then the ops behind it know vtype, as behind a vsetvli. RISCV_VTYPE_ANY: it is not to be so.
- */
-static u64 to_expect(struct translation *t)
-{
-    u64 vtype;
-
-    if (!t->careful || t->configured || !has_plain_vectors(t->cpu))
-        return RISCV_VTYPE_ANY;
-    t->configured = true;
-    t->b->momentary = true;
-    vtype = ((const struct riscv_state *)t->cpu->vcpu.state)->vtype;
-    return riscv_vector_type_legal(t->cpu, vtype) ? vtype : RISCV_VTYPE_ANY;
-}
-
-static void configure(struct translation *t, const struct riscv_insn *i, ir_value vtype, ir_value avl, bool keep)
-{
-    translate_set_x(t, i->rd, ir_call(t->b, &riscv_ir_vsetvl, vtype, avl, translate_const(t, keep), IR_NONE));
-}
-
-/* AVL (section 6.2): x[rs1]; VLMAX for x0 with another rd; what vl is when both are x0. */
-static void configure_x(struct translation *t, const struct riscv_insn *i, ir_value vtype)
-{
-    configure(t, i, vtype, i->rs1 ? translate_x(t, i->rs1) : translate_const(t, -1), !i->rs1 && !i->rd);
-}
-
-static bool type_known(const struct translation *t, u64 vtype, bool keep)
-{
-    return t->cpu && riscv_vector_type_legal(t->cpu, vtype) && !(keep && t->cpu->rvv_vsetvl_x0_vill);
-}
-
-static void set_length(struct translation *t, const struct riscv_insn *i, u64 vtype, u64 vl)
-{
-    put_state(t, RISCV_REG_VL, vl);
-    put_state(t, RISCV_REG_VTYPE, vtype);
-    put_state(t, RISCV_REG_VSTART, 0);
-    mark_dirty(t);
-    translate_set_x(t, i->rd, translate_const(t, (s64)vl));
-    set_known(t, true, vtype);
-    t->vl_known = true;
-    t->vl = vl;
-}
-
-/* A value of AVL: vl is all that vtype allows, or this goes on in the careful variant. */
-static void set_full_length(struct translation *t, const struct riscv_insn *i, u64 vtype)
-{
-    u64 max = riscv_vector_max(t->cpu, vtype);
-    ir_value avl = translate_x(t, i->rs1);
-
-    if (t->b->op[avl].code == IR_CONST) {
-        set_length(t, i, vtype, riscv_vector_limit(t->cpu, vtype, (u64)t->b->op[avl].imm));
-        return;
-    }
-    translate_exit_careful_if(t, IR_LTU, avl, translate_const(t, (s64)(t->cpu->rvv_vl_half_avl ? 2 * max : max)));
-    set_length(t, i, vtype, max);
-}
-
-/* In the careful variant: vl is a value. False: it is to be a call. */
-static bool set_some_length(struct translation *t, const struct riscv_insn *i, u64 vtype, ir_value avl)
-{
-    ir_value vl;
-
-    if (!t->careful || t->cpu->rvv_vl_half_avl)
-        return false;
-    vl = ir_binary(t->b, IR_MINU, avl, translate_const(t, (s64)riscv_vector_max(t->cpu, vtype)));
-    ir_put(t->b, IR_I64, RISCV_REG_VL, vl);
-    put_state(t, RISCV_REG_VTYPE, vtype);
-    put_state(t, RISCV_REG_VSTART, 0);
-    mark_dirty(t);
-    translate_set_x(t, i->rd, vl);
-    set_known(t, true, vtype);
-    return true;
-}
-
-void translate_vsetvli(struct translation *t, const struct riscv_insn *i)
-{
-    bool keep = !i->rs1 && !i->rd, known = type_known(t, (u64)i->imm, keep);
-    u64 vtype = (u64)i->imm;
-
-    if (known && keep)
-        assume(t);
-    if (known && may_inline(t) && i->rs1) {
-        set_full_length(t, i, vtype);
-    } else if (known && may_inline(t) && (!keep || t->vl_known)) {
-        set_length(t, i, vtype, riscv_vector_limit(t->cpu, vtype, keep ? t->vl : UINT64_MAX));
-    } else if (!known || keep || !set_some_length(t, i, vtype, i->rs1 ? translate_x(t, i->rs1) : translate_const(t, -1))) {
-        configure_x(t, i, translate_const(t, i->imm));
-        set_known(t, known, vtype);
-    }
-}
-
-void translate_vsetivli(struct translation *t, const struct riscv_insn *i)
-{
-    u64 vtype = (u64)i->imm;
-    bool known = type_known(t, vtype, false);
-
-    if (known && may_inline(t)) {
-        set_length(t, i, vtype, riscv_vector_limit(t->cpu, vtype, i->rs1));
-        return;
-    }
-    if (known && set_some_length(t, i, vtype, translate_const(t, i->rs1)))
-        return;
-    configure(t, i, translate_const(t, i->imm), translate_const(t, i->rs1), false);
-    set_known(t, known, vtype);
-}
-
-void translate_vsetvl(struct translation *t, const struct riscv_insn *i)
-{
-    configure_x(t, i, translate_x(t, i->rs2));
-    set_known(t, false, 0);
-}
-
-bool translate_vector_csr(struct translation *t, const struct riscv_insn *i)
-{
-    enum { VL = 0xc20 };
-
-    if (i->csr != VL || !t->vl_known)
-        return false;
-    translate_set_x(t, i->rd, translate_const(t, (s64)t->vl));
-    return true;
-}
-
-/* --- vector ops --- */
+/* target/riscv/translate_vector.c - vectors: ops (tcg/vector.h) where vtype and vl are known while translating, else calls. */
+#include "target/riscv/translate_vector.h"
 
 /* enum ir_vector_kind + 1 by operation; 0: none. */
 static const u8 kinds[RISCV_V_OP_COUNT] = {
@@ -298,7 +83,7 @@ static void inline_move(struct translation *t, const struct riscv_insn *i, unsig
         place.s1 = place.d;
     ir_vector(t->b, (enum ir_type)(IR_I8 + sew), IR_VECTOR_MV | (scalar == IR_NONE ? 0 : IR_VECTOR_SCALAR) | (some ? IR_VECTOR_SOME : 0),
               &place, scalar);
-    mark_dirty(t);
+    translate_vector_dirty(t);
 }
 
 /* d = mask ? s1 or the scalar : s2. False: it is to be a call. */
@@ -317,20 +102,20 @@ static bool inline_merge(struct translation *t, const struct riscv_insn *i, unsi
     place.s1 = is_scalar ? place.d : second;
     ir_vector(t->b, (enum ir_type)(IR_I8 + sew), IR_VECTOR_MV | IR_VECTOR_MASKED | (is_scalar ? IR_VECTOR_SCALAR : 0) | some, &place,
               is_scalar ? scalar_for(t, i, form, false) : IR_NONE);
-    mark_dirty(t);
+    translate_vector_dirty(t);
     return true;
 }
 
 /* Bytes of the vector file, from the lowest on: what is behind d may be read after that was written. */
 static void move_bytes(struct translation *t, u64 d, u64 s, u64 bytes)
 {
-    for (u64 width = 32; bytes; width = MIN(width, UINT64_C(1) << (63 - __builtin_clzll(bytes)))) {
-        struct ir_vector_place place = { (u16)d, (u16)d, (u16)s, (u16)width };
+    for (u64 width = 32; bytes; d += width, s += width, bytes -= width) {
+        struct ir_vector_place place;
 
-        if (width > bytes)
-            continue;
+        while (width > bytes)
+            width /= 2;
+        place = (struct ir_vector_place){ (u16)d, (u16)d, (u16)s, (u16)width };
         ir_vector(t->b, IR_I8, IR_VECTOR_MV, &place, IR_NONE);
-        d += width, s += width, bytes -= width;
     }
 }
 
@@ -415,7 +200,7 @@ static bool inline_mixed(struct translation *t, const struct riscv_insn *i, unsi
         return false;
     ir_vector(t->b, (enum ir_type)(IR_I8 + lane), kind | (form == RISCV_V_V ? 0 : IR_VECTOR_SCALAR), &p,
               form == RISCV_V_V ? IR_NONE : scalar_for(t, i, form, false));
-    mark_dirty(t);
+    translate_vector_dirty(t);
     return true;
 }
 
@@ -424,11 +209,11 @@ static bool inline_op(struct translation *t, const struct riscv_insn *i, unsigne
 {
     unsigned sew = riscv_vector_sew(t->vtype), kind = kinds[op] - 1u;
     bool some, is_fp = kinds[op] && ir_vector_is_fp((enum ir_vector_kind)kind), is_mask = op >= RISCV_V_MANDN && op <= RISCV_V_MXNOR;
-    u64 lanes = lanes_of(t, &some);
+    u64 lanes = translate_vector_lanes(t, &some);
     struct ir_vector_place place = { place_of(t, i->raw >> 7 & 31), place_of(t, i->raw >> 20 & 31), place_of(t, i->raw >> 15 & 31), (u16)(lanes << sew) };
     enum ir_type type = (enum ir_type)(IR_I8 + sew);
 
-    if (!lanes && !(t->vl_known && may_inline(t) && is_move_whole(op)))
+    if (!lanes && !(t->vl_known && translate_vector_may_inline(t) && is_move_whole(op)))
         return false;
     if (op == RISCV_V_MV || op == RISCV_V_MV_S || is_move_whole(op)) {
         if (form == RISCV_V_F && sew < 2)
@@ -439,7 +224,7 @@ static bool inline_op(struct translation *t, const struct riscv_insn *i, unsigne
     if (is_slide(op) || op == RISCV_V_RGATHER) {
         if (some || !(op == RISCV_V_RGATHER ? inline_gather(t, i, form) : inline_slide(t, i, op, form)))
             return false;
-        mark_dirty(t);
+        translate_vector_dirty(t);
         return true;
     }
     if (kinds[op] && ir_vector_rows[kind].shape >= IR_VECTOR_WIDE && ir_vector_rows[kind].shape <= IR_VECTOR_NARROW)
@@ -458,13 +243,13 @@ static bool inline_op(struct translation *t, const struct riscv_insn *i, unsigne
     }
     if (is_fp) {
         type = sew == 3 ? IR_F64 : IR_F32;
-        put_state(t, RISCV_REG_FP_DIRTY, 1);
+        translate_vector_put(t, RISCV_REG_FP_DIRTY, 1);
     }
     if (form != RISCV_V_V || riscv_vector_info[op].s1 == VECTOR_NONE)
         place.s1 = place.s2;
     ir_vector(t->b, type, kind | (form == RISCV_V_V ? 0 : IR_VECTOR_SCALAR) | (some ? IR_VECTOR_SOME : 0) |
               (is_masked(i) ? IR_VECTOR_MASKED : 0), &place, form == RISCV_V_V ? IR_NONE : scalar_for(t, i, form, is_fp));
-    mark_dirty(t);
+    translate_vector_dirty(t);
     return true;
 }
 
@@ -473,13 +258,13 @@ static ir_value inline_number(struct translation *t, const struct riscv_insn *i,
 {
     unsigned sew = riscv_vector_sew(t->vtype);
     bool some;
-    u64 lanes = lanes_of(t, &some);
+    u64 lanes = translate_vector_lanes(t, &some);
     struct ir_vector_place place = { .s2 = place_of(t, i->raw >> 20 & 31), .bytes = (u16)lanes };
     bool is_lane = op == RISCV_V_MV_X_S || op == RISCV_V_MV_F_S;
 
-    if ((!lanes && !(is_lane && t->vl_known && may_inline(t))) || is_masked(i) || (op == RISCV_V_MV_F_S && sew < 2) || (some && op == RISCV_V_CPOP_M))
+    if ((!lanes && !(is_lane && t->vl_known && translate_vector_may_inline(t))) || is_masked(i) || (op == RISCV_V_MV_F_S && sew < 2) || (some && op == RISCV_V_CPOP_M))
         return IR_NONE;
-    mark_dirty(t);
+    translate_vector_dirty(t);
     return ir_vector_number(t->b, is_lane ? (enum ir_type)(IR_I8 + sew) : IR_I64,
                             is_lane ? IR_VECTOR_LANE0 : op != RISCV_V_FIRST ? IR_VECTOR_COUNT : IR_VECTOR_FIRST | (some ? IR_VECTOR_SOME : 0), &place);
 }
@@ -521,16 +306,16 @@ static ir_value call(struct translation *t, const struct riscv_insn *i, unsigned
     what = translate_const(t, (s64)(i->raw | (u64)op << 32 | (u64)form << 48));
     if (t->vtype_known && (together == 1 || t->vl_known))
         return ir_call(t->b, &riscv_ir_vector, what, scalar(t, i, form), IR_NONE, IR_NONE);
-    vtype = to_expect(t);
+    vtype = translate_vector_expect(t);
     translate_call(t, &riscv_ir_vector_checked, what, scalar(t, i, form), translate_const(t, (s64)vtype), IR_NONE);
     if (vtype != RISCV_VTYPE_ANY)
-        set_known(t, true, vtype);
+        translate_vector_know(t, true, vtype);
     return IR_NONE;
 }
 
 void translate_vector(struct translation *t, const struct riscv_insn *i, unsigned op, unsigned form)
 {
-    assume(t);
+    translate_vector_assume(t);
     if (may_run(t, op, form) && t->vtype_known && riscv_vector_legal(t->cpu, op, form, i->raw, t->vtype) && inline_op(t, i, op, form))
         return;
     call(t, i, op, form);
@@ -540,7 +325,7 @@ static ir_value number(struct translation *t, const struct riscv_insn *i, unsign
 {
     ir_value v = IR_NONE;
 
-    assume(t);
+    translate_vector_assume(t);
     if (t->vtype_known && riscv_vector_legal(t->cpu, op, RISCV_V_V, i->raw, t->vtype))
         v = inline_number(t, i, op);
     return v != IR_NONE ? v : call(t, i, op, RISCV_V_V);
@@ -568,9 +353,9 @@ void translate_vector_to_f(struct translation *t, const struct riscv_insn *i, un
 /* Bytes that a load or store moves when nothing keeps it from being one vld or vst; else 0. */
 static u64 run_of_bytes(const struct translation *t, const struct riscv_insn *i, unsigned access, unsigned bits, bool *some)
 {
-    u64 fields = (i->raw >> 29) + 1, lanes = lanes_of(t, some), bytes;
+    u64 fields = (i->raw >> 29) + 1, lanes = translate_vector_lanes(t, some), bytes;
 
-    if ((!*some && (!t->vl_known || !may_inline(t))) || (is_masked(i) && access != RISCV_VMEM_UNIT) || (*some && access == RISCV_VMEM_MASK))
+    if ((!*some && (!t->vl_known || !translate_vector_may_inline(t))) || (is_masked(i) && access != RISCV_VMEM_UNIT) || (*some && access == RISCV_VMEM_MASK))
         return 0;
     if (access == RISCV_VMEM_WHOLE)
         bytes = fields * t->cpu->vlen / 8;
@@ -581,7 +366,7 @@ static u64 run_of_bytes(const struct translation *t, const struct riscv_insn *i,
     else
         return 0;
     *some = *some && access != RISCV_VMEM_WHOLE;
-    return is_power(bytes) ? bytes : 0;
+    return bits_is_power_of_2(bytes) ? bytes : 0;
 }
 
 void translate_vector_memory(struct translation *t, const struct riscv_insn *i, unsigned access, unsigned bits, bool load)
@@ -589,7 +374,7 @@ void translate_vector_memory(struct translation *t, const struct riscv_insn *i, 
     u64 what = i->raw | (u64)access << 32 | (u64)bits << 40 | (u64)load << 48, bytes;
     bool some;
 
-    assume(t);
+    translate_vector_assume(t);
     if (t->vtype_known && !riscv_vector_memory_legal(t->cpu, access, bits, load, i->raw, t->vtype)) {
         translate_illegal(t, i);
         return;
@@ -601,7 +386,7 @@ void translate_vector_memory(struct translation *t, const struct riscv_insn *i, 
         ir_value address = translate_x(t, i->rs1);
 
         if (load)
-            mark_dirty(t);
+            translate_vector_dirty(t);
         if (is_masked(i))
             ir_vector_transfer_masked(t->b, load, &riscv_ir_vector_transfer, size, place, (unsigned)__builtin_ctz(bits) - 3, some, address,
                                       translate_const(t, (s64)what));
