@@ -134,11 +134,12 @@ struct json_object *block_name_options(const char *name, const char *format, uns
 /* Opens the node below, looks at it, and completes the options. */
 static bool fill_format(struct block_graph *graph, struct json_object *options, GError **error)
 {
-    struct json_object *below = json_object_object_get(options, "file"), *child = json_object_new_object(), *driver;
+    struct json_object *below = json_object_object_get(options, "file"), *child, *driver;
     struct block_node *node;
 
     if (!json_object_is_type(below, json_type_object))
         return error_set(error, "Must specify either driver or file");
+    child = json_object_new_object();
     json_object_object_foreach(below, key, value)
         json_object_object_add(child, key, json_object_get(value));
     add_bool(child, "read-only", true);
