@@ -4,16 +4,48 @@
  */
 #include "tcg/x86_64/value.h"
 
-/* How often the loop names each guest register. */
-static void count_uses(const struct ir_block *b, u16 *uses, bool *written)
+/* How much is gained by a host register for it: how often the loop names it, where a loop inside counts as some turns. */
+struct weights {
+    u32 of[IR_MAX_REGS]; /* guest registers; 0: it is not named */
+    u32 turns;           /* the number of turns left */
+    bool written[IR_MAX_REGS];
+};
+
+enum { INNER_TURNS_LOG2 = 2, DEEPEST = 3 };
+
+/* Per op: how many loops inside it is in. NULL: there are none. */
+static u8 *find_depths(const struct ir_block *b)
 {
+    u8 *depth = NULL;
+
+    for (u32 last = 0; last < b->count; last++) {
+        if (!ir_is_inner_edge(b, &b->op[last]))
+            continue;
+        if (!depth)
+            depth = g_new0(u8, b->count);
+        for (u32 i = last; i > 0; i--) {
+            depth[i] += depth[i] < DEEPEST;
+            if (b->op[i].code == IR_LABEL && b->op[i].imm == b->exit[b->op[last].imm].pc)
+                break;
+        }
+    }
+    return depth;
+}
+
+static void weigh(const struct ir_block *b, struct weights *w)
+{
+    g_autofree u8 *depth = find_depths(b);
+
     for (u32 i = 0; i < b->count; i++) {
         const struct ir_op *op = &b->op[i];
+        u32 times = 1u << (depth ? depth[i] * INNER_TURNS_LOG2 : 0);
 
+        if (ir_is_inner_edge(b, op) || ir_is_back_edge(b, op))
+            w->turns += 2 * times; /* read and written */
         if (op->code != IR_GET && op->code != IR_PUT)
             continue;
-        uses[op->aux]++;
-        written[op->aux] |= op->code == IR_PUT;
+        w->of[op->aux] += times;
+        w->written[op->aux] |= op->code == IR_PUT;
     }
 }
 
@@ -88,8 +120,7 @@ static void find_boxed(struct tcg_engine *e, const struct ir_block *b, const boo
 
 struct lender {
     struct tcg_engine *e;
-    const u16 *uses;
-    const bool *written;
+    struct weights *weights;
     u32 taken;     /* mask of host registers */
     u16 next_slot;
 };
@@ -105,7 +136,7 @@ static unsigned find_free(const struct lender *d, bool fp)
     const struct tcg_engine *e = d->e;
 
     for (unsigned r = fp ? X86_XMM0 : 0; r < (fp ? X86_ALL_REGS : X86_XMM0); r++)
-        if (e->map_guest_of[r] != IR_NONE && !(d->taken >> r & 1) && !d->uses[e->map_guest_of[r]])
+        if (e->map_guest_of[r] != IR_NONE && !(d->taken >> r & 1) && !d->weights->of[e->map_guest_of[r]])
             return r;
     return X86_NO_REG;
 }
@@ -119,7 +150,7 @@ static unsigned lend(struct lender *d, unsigned reg, u16 guest, u16 from)
     d->taken |= 1u << reg;
     l->lent[l->lent_count++] = (struct x86_lent){
         .reg = (u8)reg, .guest = guest, .owner = d->e->map_guest_of[reg], .slot = new_slot(d), .from = from,
-        .written = guest != IR_NONE && d->written[guest],
+        .written = guest != IR_NONE && d->weights->written[guest],
     };
     return reg;
 }
@@ -136,20 +167,38 @@ static void lend_to_streams(struct lender *d)
     }
 }
 
-/* Those named most often first. */
-static void lend_to_registers(struct lender *d, unsigned type)
+/* The heaviest of those that have no host register yet, or IR_NONE. */
+static u16 find_heaviest(const struct lender *d, unsigned type, const bool *done)
 {
     const struct tcg_engine *e = d->e;
+    u16 best = IR_NONE;
+
+    for (u32 r = 0; r < e->layout->reg_count; r++)
+        if (d->weights->of[r] && !done[r] && e->map_pin_of[r] == X86_NO_REG && e->layout->reg[r].type == type &&
+            (best == IR_NONE || d->weights->of[r] > d->weights->of[best]))
+            best = (u16)r;
+    return best;
+}
+
+static void lend_to_turns(struct lender *d)
+{
+    struct x86_loop *l = &d->e->loop;
+
+    if (l->turns_reg == X86_NO_REG)
+        l->turns_reg = (u8)lend(d, find_free(d, false), IR_NONE, l->turns);
+}
+
+/* The heaviest first; the number of turns is one of them. */
+static void lend_to_registers(struct lender *d, unsigned type)
+{
     bool done[IR_MAX_REGS] = {false};
 
     for (;;) {
-        u32 best = IR_NONE;
+        u16 best = find_heaviest(d, type, done);
 
-        for (u32 r = 0; r < e->layout->reg_count; r++)
-            if (d->uses[r] && !done[r] && e->map_pin_of[r] == X86_NO_REG && e->layout->reg[r].type == type &&
-                (best == IR_NONE || d->uses[r] > d->uses[best]))
-                best = r;
-        if (best == IR_NONE || lend(d, find_free(d, type == IR_F64), (u16)best, IR_NONE) == X86_NO_REG)
+        if (type == IR_I64 && (best == IR_NONE || d->weights->of[best] <= d->weights->turns))
+            lend_to_turns(d);
+        if (best == IR_NONE || lend(d, find_free(d, type == IR_F64), best, IR_NONE) == X86_NO_REG)
             return;
         done[best] = true;
     }
@@ -168,27 +217,26 @@ static void free_rdx(struct lender *d, const struct ir_block *b)
 {
     u16 owner = d->e->map_guest_of[RDX];
 
-    if (owner != IR_NONE && !d->uses[owner] && wants_rdx(b))
+    if (owner != IR_NONE && !d->weights->of[owner] && wants_rdx(b))
         lend(d, RDX, IR_NONE, IR_NONE);
 }
 
 static void lend_all(struct tcg_engine *e, const struct ir_block *b)
 {
-    u16 uses[IR_MAX_REGS] = {0};
-    bool written[IR_MAX_REGS] = {false};
-    struct lender d = {e, uses, written, 0, X86_LOOP_SLOTS};
+    struct weights w = {.turns = 0};
+    struct lender d = {e, &w, 0, X86_LOOP_SLOTS};
 
     e->loop.lent_count = 0;
-    count_uses(b, uses, written);
-    find_boxed(e, b, written);
+    weigh(b, &w);
+    find_boxed(e, b, w.written);
     if (b->prepaid && e->budget != IR_NONE && e->map_pin_of[e->budget] != X86_NO_REG)
-        uses[e->budget]++; /* its host register is not free */
+        w.of[e->budget]++; /* its host register is not free */
     e->loop.turns = new_slot(&d);
+    e->loop.turns_reg = X86_NO_REG;
     free_rdx(&d, b);
     lend_to_streams(&d);
     lend_to_registers(&d, IR_I64);
     lend_to_registers(&d, IR_F64);
-    e->loop.turns_reg = (u8)lend(&d, find_free(&d, false), IR_NONE, e->loop.turns);
 }
 
 /* --- exits --- */
