@@ -70,6 +70,8 @@ struct search {
     struct ir_loop *loop;
     const struct ir_block *b;
     u32 reg_count;
+    u32 first, end;                  /* the ops of a turn */
+    const struct ir_inner *inner;    /* the search is for a loop inside; or NULL */
     struct way way;
     struct way *ahead[IR_MAX_EXITS]; /* by local exit that leads on: what registers hold when it is taken */
     struct way *behind[IR_MAX_EXITS]; /* by local exit that leads back: what they were said to hold at its label */
@@ -78,6 +80,16 @@ struct search {
     s32 step_low[IR_MAX_REGS], step_high[IR_MAX_REGS];
     bool turns;                      /* a back edge was met */
 };
+
+static bool is_inner_turn(const struct ir_block *b, const struct ir_op *op, s64 label)
+{
+    return ir_is_inner_edge(b, op) && b->exit[op->imm].pc == label;
+}
+
+static bool is_turn(const struct search *q, const struct ir_op *op)
+{
+    return q->inner ? is_inner_turn(q->b, op, q->b->op[q->inner->first].imm) : ir_is_back_edge(q->b, op);
+}
 
 /* In turn order: names each value. */
 static void name_value(struct search *q, u32 i)
@@ -156,7 +168,7 @@ static void drop_bad(const struct search *q)
 {
     struct ir_loop *loop = q->loop;
 
-    for (u32 i = 0; i < q->b->count; i++) {
+    for (u32 i = q->first; i < q->end; i++) {
         u8 s = loop->stream_of[i];
 
         if (s != IR_NO_STREAM && q->bad[loop->stream[s].reg])
@@ -207,24 +219,24 @@ static void forget_written(struct search *q, u32 first, u32 last)
 }
 
 /* The last exit that leads back to the label at op `at`; 0: none. */
-static u32 last_back(const struct search *q, u32 at)
+static u32 last_back(const struct ir_block *b, u32 at)
 {
-    for (u32 i = q->b->count; --i > at;)
-        if (ir_is_inner_edge(q->b, &q->b->op[i]) && q->b->exit[q->b->op[i].imm].pc == q->b->op[at].imm)
+    for (u32 i = b->count; --i > at;)
+        if (is_inner_turn(b, &b->op[i], b->op[at].imm))
             return i;
     return 0;
 }
 
 static void begin_inner(struct search *q, u32 at)
 {
-    u32 last = last_back(q, at);
+    u32 last = last_back(q->b, at);
 
     if (!last)
         return;
     forget_written(q, at, last);
     q->way.here = true; /* nothing may lead here but those */
     for (u32 i = at; i <= last; i++)
-        if (ir_is_inner_edge(q->b, &q->b->op[i]) && q->b->exit[q->b->op[i].imm].pc == q->b->op[at].imm)
+        if (is_inner_turn(q->b, &q->b->op[i], q->b->op[at].imm))
             q->behind[q->b->op[i].imm] = g_memdup2(&q->way, sizeof q->way);
 }
 
@@ -255,7 +267,7 @@ static void visit_exit(struct search *q, const struct ir_op *op)
 {
     if (!q->way.here)
         return;
-    if (ir_is_back_edge(q->b, op))
+    if (is_turn(q, op))
         note_steps(q);
     else if (q->behind[op->imm])
         q->strange |= !holds(q, q->behind[op->imm]);
@@ -266,7 +278,7 @@ static void visit_exit(struct search *q, const struct ir_op *op)
 
 static bool walk(struct search *q)
 {
-    for (u32 i = 0; i < q->b->count; i++) {
+    for (u32 i = q->first; i < q->end; i++) {
         const struct ir_op *op = &q->b->op[i];
 
         if (!may_repeat(op))
@@ -282,12 +294,16 @@ static bool walk(struct search *q)
     return q->turns && !q->strange;
 }
 
-bool ir_loop_find(struct ir_loop *loop, const struct ir_block *b, u32 reg_count)
+static bool search(struct ir_loop *loop, const struct ir_block *b, u32 reg_count, const struct ir_inner *inner)
 {
     g_autofree struct search *q = g_new0(struct search, 1);
     bool found;
 
-    *q = (struct search){ .loop = loop, .b = b, .reg_count = reg_count, .way.here = true };
+    *q = (struct search){ .loop = loop, .b = b, .reg_count = reg_count, .inner = inner, .end = b->count, .way.here = true };
+    if (inner) {
+        q->first = inner->first + 1; /* the label itself is where the turn begins */
+        q->end = inner->last + 1;
+    }
     loop->stream_count = 0;
     memset(loop->stream_of, IR_NO_STREAM, b->count);
     for (u32 r = 0; r < reg_count; r++)
@@ -300,4 +316,51 @@ bool ir_loop_find(struct ir_loop *loop, const struct ir_block *b, u32 reg_count)
     if (found)
         drop_bad(q);
     return found;
+}
+
+bool ir_loop_find(struct ir_loop *loop, const struct ir_block *b, u32 reg_count)
+{
+    return search(loop, b, reg_count, NULL);
+}
+
+bool ir_loop_find_inner(struct ir_loop *loop, const struct ir_block *b, u32 reg_count, const struct ir_inner *inner)
+{
+    return search(loop, b, reg_count, inner);
+}
+
+/* --- which loops are innermost --- */
+
+/* Something from outside of first to last leads to the label at op `at`, or something from behind it does. */
+static bool is_led_to(const struct ir_block *b, u32 at, u32 first, u32 last)
+{
+    for (u32 i = 0; i < b->count; i++) {
+        const struct ir_op *op = &b->op[i];
+
+        if ((op->code != IR_EXIT_IF && op->code != IR_EXIT) || b->exit[op->imm].kind != IR_EXIT_LOCAL || b->exit[op->imm].pc != b->op[at].imm)
+            continue;
+        if (i < first || i > last || ir_is_inner_edge(b, op))
+            return true;
+    }
+    return false;
+}
+
+static bool is_innermost(const struct ir_block *b, u32 first, u32 last)
+{
+    for (u32 i = first + 1; i <= last; i++)
+        if (b->op[i].code == IR_LABEL && is_led_to(b, i, first, last))
+            return false;
+    return true;
+}
+
+u32 ir_loop_innermost(const struct ir_block *b, struct ir_inner *inner, u32 most)
+{
+    u32 count = 0;
+
+    for (u32 at = 0; at < b->count && count < most; at++) {
+        u32 last = b->op[at].code == IR_LABEL ? last_back(b, at) : 0;
+
+        if (last && is_innermost(b, at, last))
+            inner[count++] = (struct ir_inner){ at, last };
+    }
+    return count;
 }

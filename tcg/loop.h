@@ -60,4 +60,15 @@ static inline bool ir_is_inner_edge(const struct ir_block *b, const struct ir_op
  */
 bool ir_loop_find(struct ir_loop *loop, const struct ir_block *block, u32 reg_count);
 
+/* A loop inside: the ops from its label to the last branch back there. */
+struct ir_inner {
+    u32 first, last;
+};
+
+/* Those that have no other one inside and are entered by their labels alone, at most `most`. Returns how many. */
+u32 ir_loop_innermost(const struct ir_block *block, struct ir_inner *inner, u32 most);
+
+/* As ir_loop_find, for the turns of one of these: registers are what they hold at its label. */
+bool ir_loop_find_inner(struct ir_loop *loop, const struct ir_block *block, u32 reg_count, const struct ir_inner *inner);
+
 #endif

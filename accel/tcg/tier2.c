@@ -373,7 +373,8 @@ static struct block *make_locked(struct tcg_vcpu *v, struct block *old, u64 pc, 
     return block;
 }
 
-static struct block *make(struct tcg_vcpu *v, struct block *old, u64 pc, bool were_short)
+/* Only samples know whether loops were short: without one, another loop inside is no reason for good. */
+static struct block *make(struct tcg_vcpu *v, struct block *old, u64 pc, bool sampled, bool were_short)
 {
     struct tcg *tcg = v->tcg;
     enum tier2_refusal why = TIER2_ENDS;
@@ -386,7 +387,7 @@ static struct block *make(struct tcg_vcpu *v, struct block *old, u64 pc, bool we
         tcg_block_kill(tcg, old);
         tcg->loops++;
     } else {
-        tcg_set_heat(old, TIER2_NEVER);
+        tcg_set_heat(old, why == TIER2_NEST && !sampled ? tcg->tier2_threshold - 1 : TIER2_NEVER);
         tcg->loops_refused[why]++;
     }
     tcg_translate_unlock(v);
@@ -506,5 +507,5 @@ struct block *tcg_tier2_note(struct tcg_vcpu *v, struct block *block, u64 pc, co
         return judge(v, block, pc, seen, were_short);
     if (!seen->backward || !may_become_loop(v, block) || tcg_heat_up(block) < v->tcg->tier2_threshold)
         return block;
-    return make(v, block, pc, were_short);
+    return make(v, block, pc, seen->sampled, were_short);
 }

@@ -55,7 +55,7 @@ struct x86_operand {
 
 /* Code to be placed behind the block. */
 enum x86_cold_kind { COLD_LOAD, COLD_STORE, COLD_AMO, COLD_CAS, COLD_LINK, COLD_CROSS, COLD_POLL_IF,
-                     COLD_COUNT, COLD_FP_LOAD, COLD_NAN, COLD_UNBOX, COLD_EXACT, COLD_MUTE, COLD_SILENT, COLD_TURN, COLD_INNER, COLD_STREAM, COLD_STREAM_END, COLD_NEAR,
+                     COLD_COUNT, COLD_FP_LOAD, COLD_NAN, COLD_UNBOX, COLD_EXACT, COLD_MUTE, COLD_SILENT, COLD_TURN, COLD_INNER, COLD_STREAM, COLD_STREAM_END, COLD_NEAR, COLD_AHEAD,
                      COLD_TRANSFER, COLD_VECTOR, COLD_ROOM, COLD_GUARD, COLD_FP_SAVE, COLD_NOTHING };
 /* An access by a window is a COLD_LOAD or COLD_STORE with x86_cold.from NULL and this in x86_cold.extra. */
 enum { X86_BY_WINDOW = 1 };
@@ -122,6 +122,8 @@ struct x86_recheck {
     u16 slot; /* where the host address belongs, or X86_NO_SLOT: rcx */
 };
 
+struct x86_inner;
+
 struct x86_cold {
     u8 kind;
     u8 result;          /* LOAD, AMO, CAS: host register, or X86_NO_REG */
@@ -151,6 +153,7 @@ struct x86_cold {
     u16 bytes;          /* that such an access covers, with its group */
     u8 *near_back;      /* in a loop: behind the comparison with the page found last, or NULL: there is none */
     u8 near;
+    const struct x86_inner *inner; /* INNER: what counts its own turns, or NULL */
     union {
         struct {
             struct x86_operand value, value2, value3; /* EXACT: the operands; MUTE: the flags */
@@ -186,6 +189,25 @@ struct x86_near {
     bool write;
 };
 
+/* A loop inside that has streams of its own: at its label all that some turns access is looked at. loop_inner.c */
+struct x86_inner {
+    struct ir_inner ops;
+    s32 label;        /* its pc */
+    u32 turns;        /* that are looked at at once */
+    u32 first, count; /* of the struct x86_ahead */
+    u8 *begin;        /* emission: where that is done */
+};
+
+/* One stream of a loop inside, and the place of a struct tcg_near_area that it uses. */
+struct x86_ahead {
+    struct ir_stream stream;
+    s32 where; /* pc of an access */
+    u8 nest;   /* index of the struct x86_inner */
+    u8 near;
+};
+
+enum { X86_MAX_INNER = 4, X86_MAX_AHEAD = 12 };
+
 enum { X86_MAX_LENT = 24, X86_MAX_GUARDS = 4, X86_MAX_BOXED = 8, X86_LOOP_SLOTS = 0, X86_NO_NEAR = 0xff };
 
 /* loop.c */
@@ -205,6 +227,15 @@ struct x86_loop {
     u16 inner[IR_MAX_EXITS];   /* by local exit that leads back: a direct one to the same place, for when turns are used up */
     struct x86_near near[TCG_NEAR_PLACES];
     u32 near_count;
+    struct x86_inner nest[X86_MAX_INNER]; /* loops inside with streams of their own */
+    u32 nest_count;
+    struct x86_ahead ahead[X86_MAX_AHEAD];
+    u32 ahead_count;
+    u8 *ahead_of;              /* per op: index in ahead, or X86_NO_NEAR */
+    struct ir_loop found_inner; /* for the search */
+    u16 inner_turns;           /* slot of the turns left of the loop inside that is under way, of those that were looked at, less one */
+    u8 inner_turns_reg;        /* register of it, or X86_NO_REG */
+    u16 inner_offset;          /* slot for cold code */
     u32 serial;                /* names the loop being emitted, as owner of a struct tcg_near */
     u8 *near_of;               /* per op: index in near, or X86_NO_NEAR */
     u16 again;                 /* the exit to the variant of this code that checks each access: its one turn makes progress */

@@ -325,6 +325,8 @@ void x86_emit_label(struct tcg_engine *e, const struct ir_op *op)
     memset(e->home_of, 0xff, e->layout->reg_count * sizeof(e->home_of[0])); /* IR_NONE */
     memset(e->owner, 0xff, sizeof(e->owner));
     e->rcx_group = IR_NONE;
+    if (e->loop.on)
+        x86_inner_begin(e, op->imm);
     if (e->label_count == IR_MAX_EXITS) /* never a loop: nothing leads back to this one */
         return;
     e->label[e->label_count].pc = (s32)op->imm;

@@ -76,7 +76,9 @@ static void engine_destroy(struct tcg_engine *e)
     g_free(e->map_pin_of);
     g_free(e->loop.single);
     g_free(e->loop.near_of);
+    g_free(e->loop.ahead_of);
     ir_loop_finish(&e->loop.found);
+    ir_loop_finish(&e->loop.found_inner);
     g_free(e->home_of);
     g_free(e->current);
     g_free(e->value);
@@ -100,8 +102,10 @@ static struct tcg_engine *engine_create(const struct code_layout *layout, const 
     e->home_of = g_new(u16, layout->reg_count);
     e->current = g_new(u16, layout->reg_count);
     ir_loop_init(&e->loop.found);
+    ir_loop_init(&e->loop.found_inner);
     e->loop.single = g_new(u16, IR_MAX_OPS);
     e->loop.near_of = g_new(u8, IR_MAX_OPS);
+    e->loop.ahead_of = g_new(u8, IR_MAX_OPS);
     e->slot_words = ARRAY_SIZE(e->slot_free);
     choose_features(e, options->host_isa, options->plain);
     assign_pins(e);

@@ -280,6 +280,15 @@ void x86_window_pointer(struct tcg_engine *e);
 void x86_window_other(struct tcg_engine *e, const struct x86_cold *cold);
 void x86_window_stubs(struct tcg_engine *e);
 
+/* --- loop_inner.c --- */
+struct x86_inner;
+void x86_inner_prepare(struct tcg_engine *e, const struct ir_block *block);
+/* A loop inside with streams of its own, by the pc of its label; NULL: it is none. */
+const struct x86_inner *x86_inner_at(const struct tcg_engine *e, s64 label);
+/* At a label, before what jumps back lead to. */
+void x86_inner_begin(struct tcg_engine *e, s64 label);
+void x86_inner_cold(struct tcg_engine *e, const struct x86_cold *cold);
+
 /* --- loop_lanes.c --- */
 /* Behind the loop's head, before its top: several turns at a time, where that can be. */
 void x86_loop_lanes(struct tcg_engine *e);
@@ -295,6 +304,13 @@ bool x86_near_member(struct tcg_engine *e, const struct ir_op *op, struct x86_op
 void x86_near_cold(struct tcg_engine *e, const struct x86_cold *cold);
 void x86_near_reset(struct tcg_engine *e, const struct x86_cold *cold);
 
+/* Fields of place k. */
+struct x86_mem x86_near_page(const struct tcg_engine *e, u32 k);
+struct x86_mem x86_near_distance(const struct tcg_engine *e, u32 k);
+struct x86_mem x86_near_limit(const struct tcg_engine *e, u32 k);
+/* Counts another page than last time. */
+void x86_near_missed(struct tcg_engine *e, s32 where);
+
 static inline bool x86_near_first(const struct tcg_engine *e)
 {
     return e->loop.on && e->loop.near_of[e->index] != X86_NO_NEAR && e->loop.near[e->loop.near_of[e->index]].first == e->index;
@@ -306,6 +322,11 @@ static inline bool x86_near_has(const struct tcg_engine *e)
 }
 /* Cold: host registers are the guest's again. */
 void x86_loop_restore(struct tcg_engine *e);
+/* Cold: out of the loop by an exit that leads backward. */
+void x86_loop_leave(struct tcg_engine *e, u32 exit);
+struct ir_stream;
+/* No more turns in `reg`, or the slot without one, than stay in the page, whichever way they take: `offset` is that of the stream's low end. Clobbers rax. */
+void x86_loop_limit(struct tcg_engine *e, const struct ir_stream *s, struct x86_mem offset, unsigned reg, u16 slot);
 void x86_loop_cold(struct tcg_engine *e, const struct x86_cold *cold);
 
 /* --- loop_flags.c --- */

@@ -10,7 +10,7 @@
  */
 #include "tcg/x86_64/value.h"
 
-enum { MAX_TURNS = 512, DIVIDE_BITS = 24 };
+enum { MAX_TURNS = 512, MAX_TURNS_AROUND = 128, DIVIDE_BITS = 24 }; /* the second of loops whose loops inside count their own turns */
 
 /* Where a guest register is outside the loop. */
 static struct x86_operand outside(const struct tcg_engine *e, unsigned g)
@@ -35,31 +35,36 @@ static void divide(struct tcg_engine *e, u32 step)
 }
 
 /* eax: how many times `step` fit; no more turns than that. */
-static void at_most(struct tcg_engine *e, u32 step)
+static void at_most(struct tcg_engine *e, u32 step, unsigned reg, u16 slot)
 {
     struct x86_code *c = &e->code;
     u8 *enough;
 
     divide(e, step);
-    x86_alu_rm(c, X86_CMP, false, RAX, x86_slot(e, e->loop.turns));
+    if (reg != X86_NO_REG)
+        x86_alu_rr(c, X86_CMP, false, RAX, reg);
+    else
+        x86_alu_rm(c, X86_CMP, false, RAX, x86_slot(e, slot));
     enough = x86_jcc8(c, CC_AE);
-    x86_mov_mr(c, 2, x86_slot(e, e->loop.turns), RAX);
+    if (reg != X86_NO_REG)
+        x86_mov_rr(c, false, reg, RAX);
+    else
+        x86_mov_mr(c, 2, x86_slot(e, slot), RAX);
     x86_fix8(c, enough);
 }
 
-/* The stream's offset in its page is in its slot: no more turns than stay inside, whichever way they take. */
-static void limit_turns(struct tcg_engine *e, const struct ir_stream *s, struct x86_mem offset)
+void x86_loop_limit(struct tcg_engine *e, const struct ir_stream *s, struct x86_mem offset, unsigned reg, u16 slot)
 {
     struct x86_code *c = &e->code;
 
     if (s->step_high > 0) {
         x86_mov_ri(c, RAX, (u64)(TCG_PAGE_SIZE - (s->high - s->low)));
         x86_alu_rm(c, X86_SUB, false, RAX, offset);
-        at_most(e, (u32)s->step_high);
+        at_most(e, (u32)s->step_high, reg, slot);
     }
     if (s->step_low < 0) {
         x86_mov_rm(c, false, RAX, offset);
-        at_most(e, (u32)-s->step_low);
+        at_most(e, (u32)-s->step_low, reg, slot);
     }
 }
 
@@ -81,7 +86,7 @@ static void check_stream(struct tcg_engine *e, const struct ir_stream *s, struct
     else
         x86_alu_rm(c, X86_SUB, true, RCX, x86_operand_mem(base));
     if (s->step_low || s->step_high)
-        limit_turns(e, s, slot);
+        x86_loop_limit(e, s, slot, X86_NO_REG, e->loop.turns);
     x86_mov_mr(c, 3, slot, RCX);
 }
 
@@ -177,7 +182,7 @@ void x86_loop_begin(struct tcg_engine *e)
     check_guards(e);
     check_boxes(e);
     l->late_nans = find_late_nans(e);
-    x86_mov_mi(&e->code, 3, x86_slot(e, l->turns), MAX_TURNS - 1);
+    x86_mov_mi(&e->code, 3, x86_slot(e, l->turns), (l->nest_count ? MAX_TURNS_AROUND : MAX_TURNS) - 1);
     for (u32 s = 0; s < l->found.stream_count; s++)
         if (l->found.stream[s].high > l->found.stream[s].low)
             check_stream(e, &l->found.stream[s], x86_slot(e, l->stream[s].slot));
@@ -267,22 +272,36 @@ static void leave_by(struct tcg_engine *e, u32 i, bool backward)
     jump_to_link(e, i);
 }
 
+void x86_loop_leave(struct tcg_engine *e, u32 exit)
+{
+    leave_by(e, exit, true);
+}
+
 static bool is_backward(const struct tcg_engine *e, const struct ir_op *op)
 {
     return e->block->exit[op->imm].pc <= e->block->snapshot[op->snapshot].pc;
 }
 
-/* One turn less; the cold way when none is left. */
-static struct x86_cold *count_turn(struct tcg_engine *e, enum x86_cold_kind kind)
+static void subtract_turn(struct tcg_engine *e, unsigned reg, u16 slot)
+{
+    if (reg != X86_NO_REG)
+        x86_alu_ri(&e->code, X86_SUB, false, reg, 1);
+    else
+        x86_alu_mi(&e->code, X86_SUB, false, x86_slot(e, slot), 1);
+}
+
+/* One turn less, of the loop or one inside; the cold way when none is left. */
+static struct x86_cold *count_turn(struct tcg_engine *e, enum x86_cold_kind kind, const struct x86_inner *inner)
 {
     struct x86_cold *cold = x86_cold_add(e, kind);
 
     cold->nan32 = e->nan32;
     cold->nan64 = e->nan64;
-    if (e->loop.turns_reg != X86_NO_REG)
-        x86_alu_ri(&e->code, X86_SUB, false, e->loop.turns_reg, 1);
+    cold->inner = inner;
+    if (inner)
+        subtract_turn(e, e->loop.inner_turns_reg, e->loop.inner_turns);
     else
-        x86_alu_mi(&e->code, X86_SUB, false, x86_slot(e, e->loop.turns), 1);
+        subtract_turn(e, e->loop.turns_reg, e->loop.turns);
     cold->from = x86_jcc(&e->code, CC_S);
     return cold;
 }
@@ -294,7 +313,7 @@ void x86_loop_exit_if(struct tcg_engine *e, const struct ir_op *op)
 
     if (ir_is_back_edge(e->block, op)) {
         x86_clean_pins_but(e, e->loop.late_nans);
-        cold = count_turn(e, COLD_TURN);
+        cold = count_turn(e, COLD_TURN, NULL);
         cold->compare = compare;
         x86_compare_emit(e, &compare);
         x86_jcc_to(&e->code, x86_cc_of(compare.cond), e->loop.top);
@@ -318,7 +337,7 @@ void x86_loop_exit(struct tcg_engine *e, const struct ir_op *op)
         return;
     }
     x86_clean_pins_but(e, e->loop.late_nans);
-    count_turn(e, COLD_TURN);
+    count_turn(e, COLD_TURN, NULL);
     x86_jmp_to(&e->code, e->loop.top);
 }
 
@@ -330,7 +349,7 @@ void x86_loop_inner(struct tcg_engine *e, const struct ir_op *op, u8 *to)
     if (op->code == IR_EXIT_IF)
         compare = x86_compare_prepare(e, op->type, op->aux, op->arg[0], op->arg[1]);
     if (e->loop.on) {
-        cold = count_turn(e, COLD_INNER);
+        cold = count_turn(e, COLD_INNER, x86_inner_at(e, e->block->exit[op->imm].pc));
         cold->extra = e->loop.inner[op->imm];
         cold->compare = compare;
     }
@@ -370,6 +389,17 @@ static void begin_last(struct tcg_engine *e, const struct x86_cold *cold)
         return;
     x86_compare_emit(e, &cold->compare);
     x86_jcc_to(&e->code, x86_cc_of(ir_cond_invert(cold->compare.cond)), cold->back);
+}
+
+/* Of a loop inside: those that are looked at next, and one turn less of the whole. */
+static void emit_inner(struct tcg_engine *e, const struct x86_cold *cold)
+{
+    begin_last(e, cold);
+    if (cold->inner) {
+        subtract_turn(e, e->loop.turns_reg, e->loop.turns);
+        x86_jcc_to(&e->code, CC_NS, cold->inner->begin);
+    }
+    leave_by(e, cold->extra, true);
 }
 
 /* Other pages, or the same ones after a poll. */
@@ -414,8 +444,10 @@ void x86_loop_cold(struct tcg_engine *e, const struct x86_cold *cold)
         emit_turn(e, cold);
         break;
     case COLD_INNER:
-        begin_last(e, cold);
-        leave_by(e, cold->extra, true);
+        emit_inner(e, cold);
+        break;
+    case COLD_AHEAD:
+        x86_inner_cold(e, cold);
         break;
     case COLD_COUNT:
         x86_count_cold(e, cold);

@@ -28,6 +28,27 @@ static struct x86_mem in_area(const struct tcg_engine *e, size_t offset)
 #define PLACE_FIELD(e, k, field) \
     in_area(e, offsetof(struct tcg_near_area, place[0].field) + (k) * sizeof(((struct tcg_near_area *)NULL)->place[0]))
 
+struct x86_mem x86_near_page(const struct tcg_engine *e, u32 k)
+{
+    return PLACE_FIELD(e, k, page);
+}
+
+struct x86_mem x86_near_distance(const struct tcg_engine *e, u32 k)
+{
+    return PLACE_FIELD(e, k, distance);
+}
+
+struct x86_mem x86_near_limit(const struct tcg_engine *e, u32 k)
+{
+    return PLACE_FIELD(e, k, limit);
+}
+
+void x86_near_missed(struct tcg_engine *e, s32 where)
+{
+    x86_alu_mi(&e->code, X86_ADD, false, AREA_FIELD(e, misses), 1);
+    x86_mov_mi(&e->code, 2, AREA_FIELD(e, missed), where);
+}
+
 /* --- who shares a page --- */
 
 static u8 near_for(struct x86_loop *l, u32 begin, u32 i, const struct ir_op *op, ir_value base)
@@ -68,19 +89,34 @@ static bool may_be_near(const struct tcg_engine *e, u32 i)
            e->value[x86_root(e, op->arg[0])].place != PLACE_CONST && !is_far(e->block, op);
 }
 
+/* Streams of loops inside use places as well: all their accesses are behind the first. */
+static void find_ahead(struct x86_loop *l)
+{
+    for (u32 k = 0; k < l->ahead_count; k++) {
+        const struct ir_stream *s = &l->ahead[k].stream;
+
+        l->ahead[k].near = (u8)l->near_count;
+        l->near[l->near_count++] = (struct x86_near){ .base = IR_NONE, .first = IR_MAX_OPS, .low = s->low, .high = s->high, .write = s->write };
+    }
+}
+
 static void find(struct tcg_engine *e)
 {
     struct x86_loop *l = &e->loop;
-    u32 begin = 0;
+    u32 begin;
 
     l->near_count = 0;
     memset(l->near_of, X86_NO_NEAR, e->block->count);
     if (!e->layout->near)
         return;
+    find_ahead(l);
+    begin = l->near_count;
     for (u32 i = 0; i < e->block->count; i++) {
         const struct ir_op *op = &e->block->op[i];
 
-        if (op->code == IR_LABEL)
+        if (l->ahead_of[i] != X86_NO_NEAR)
+            l->near_of[i] = l->ahead[l->ahead_of[i]].near;
+        else if (op->code == IR_LABEL)
             begin = l->near_count;
         else if (may_be_near(e, i))
             l->near_of[i] = near_for(l, begin, i, op, x86_root(e, op->arg[0]));
@@ -180,8 +216,7 @@ void x86_near_cold(struct tcg_engine *e, const struct x86_cold *cold)
     x86_lea(c, true, RCX, x86_mem(cold->address, n->low));
     again = c->p;
     absent = x86_check_tag(e, cold->table, bytes);
-    x86_alu_mi(c, X86_ADD, false, AREA_FIELD(e, misses), 1);
-    x86_mov_mi(c, 2, AREA_FIELD(e, missed), cold->where);
+    x86_near_missed(e, cold->where);
     x86_push_m(c, x86_mem_index(RBP, RAX, 0, cold->table));
     x86_pop_m(c, PLACE_FIELD(e, cold->near, page));
     x86_mov_rm(c, true, RAX, x86_mem_index(RBP, RAX, 0, cold->table + 8));

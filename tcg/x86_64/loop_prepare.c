@@ -7,7 +7,7 @@
 /* How much is gained by a host register for it: how often the loop names it, where a loop inside counts as some turns. */
 struct weights {
     u32 of[IR_MAX_REGS]; /* guest registers; 0: it is not named */
-    u32 turns;           /* the number of turns left */
+    u32 turns, inner_turns; /* the numbers of turns left */
     bool written[IR_MAX_REGS];
 };
 
@@ -32,7 +32,7 @@ static u8 *find_depths(const struct ir_block *b)
     return depth;
 }
 
-static void weigh(const struct ir_block *b, struct weights *w)
+static void weigh(const struct tcg_engine *e, const struct ir_block *b, struct weights *w)
 {
     g_autofree u8 *depth = find_depths(b);
 
@@ -40,8 +40,10 @@ static void weigh(const struct ir_block *b, struct weights *w)
         const struct ir_op *op = &b->op[i];
         u32 times = 1u << (depth ? depth[i] * INNER_TURNS_LOG2 : 0);
 
-        if (ir_is_inner_edge(b, op) || ir_is_back_edge(b, op))
-            w->turns += 2 * times; /* read and written */
+        if (ir_is_inner_edge(b, op) && x86_inner_at(e, b->exit[op->imm].pc))
+            w->inner_turns += 2 * times; /* read and written */
+        else if (ir_is_inner_edge(b, op) || ir_is_back_edge(b, op))
+            w->turns += 2 * times;
         if (op->code != IR_GET && op->code != IR_PUT)
             continue;
         w->of[op->aux] += times;
@@ -180,15 +182,18 @@ static u16 find_heaviest(const struct lender *d, unsigned type, const bool *done
     return best;
 }
 
-static void lend_to_turns(struct lender *d)
+/* Numbers of turns that weigh as much. */
+static void lend_to_turns(struct lender *d, u32 weight)
 {
     struct x86_loop *l = &d->e->loop;
 
-    if (l->turns_reg == X86_NO_REG)
+    if (l->nest_count && l->inner_turns_reg == X86_NO_REG && d->weights->inner_turns >= weight)
+        l->inner_turns_reg = (u8)lend(d, find_free(d, false), IR_NONE, l->inner_turns);
+    if (l->turns_reg == X86_NO_REG && d->weights->turns >= weight)
         l->turns_reg = (u8)lend(d, find_free(d, false), IR_NONE, l->turns);
 }
 
-/* The heaviest first; the number of turns is one of them. */
+/* The heaviest first; the numbers of turns are some of them. */
 static void lend_to_registers(struct lender *d, unsigned type)
 {
     bool done[IR_MAX_REGS] = {false};
@@ -196,8 +201,8 @@ static void lend_to_registers(struct lender *d, unsigned type)
     for (;;) {
         u16 best = find_heaviest(d, type, done);
 
-        if (type == IR_I64 && (best == IR_NONE || d->weights->of[best] <= d->weights->turns))
-            lend_to_turns(d);
+        if (type == IR_I64)
+            lend_to_turns(d, best == IR_NONE ? 0 : d->weights->of[best]);
         if (best == IR_NONE || lend(d, find_free(d, type == IR_F64), best, IR_NONE) == X86_NO_REG)
             return;
         done[best] = true;
@@ -227,12 +232,14 @@ static void lend_all(struct tcg_engine *e, const struct ir_block *b)
     struct lender d = {e, &w, 0, X86_LOOP_SLOTS};
 
     e->loop.lent_count = 0;
-    weigh(b, &w);
+    weigh(e, b, &w);
     find_boxed(e, b, w.written);
     if (b->prepaid && e->budget != IR_NONE && e->map_pin_of[e->budget] != X86_NO_REG)
         w.of[e->budget]++; /* its host register is not free */
     e->loop.turns = new_slot(&d);
-    e->loop.turns_reg = X86_NO_REG;
+    e->loop.inner_turns = new_slot(&d);
+    e->loop.inner_offset = new_slot(&d);
+    e->loop.turns_reg = e->loop.inner_turns_reg = X86_NO_REG;
     free_rdx(&d, b);
     lend_to_streams(&d);
     lend_to_registers(&d, IR_I64);
@@ -305,6 +312,7 @@ void x86_loop_prepare(struct tcg_engine *e, struct ir_block *b)
         return;
     b->streams = has_streams(&e->loop.found);
     find_guards(e, b);
+    x86_inner_prepare(e, b);
     lend_all(e, b);
 }
 

@@ -7,7 +7,7 @@
 #include "tcg/builder.h"
 #include <string.h>
 
-enum { START = 0x100, MAX_INSNS = 24, COUNTER = 5, INNER = 10, MAX_INNER = 2, MAX_STEPS = 200000, COMPARE_INSNS = 5 };
+enum { START = 0x100, MAX_INSNS = 24, COUNTER = 5, INNER = 10, MAX_INNER = 2, MAX_STEPS = 2000000, COMPARE_INSNS = 5 };
 enum kind { LOAD, STORE, STEP, ALU, COMPUTED, WIDE, SIDE, FLOAD, FSTORE, FLOP, CONSTANT, HELPER, FENCE, COMPARE, SKIP, JUMP, BACK, KINDS = BACK };
 
 struct insn {
@@ -100,14 +100,45 @@ static void focus(struct loop *l, u64 *r)
     }
 }
 
-/* Loops inside, side by side, one in the other, or half of it, of up to eight turns each, which their own registers count. */
+/* What a loop inside from `first` on, `count` instructions, does to memory in each turn: by registers that move in each, or on some ways. */
+static void walk(struct loop *l, u64 *r, u32 first, u32 count)
+{
+    static const s16 inner_steps[] = { 8, 8, 4, 1, -8, -4, -1, 24, -40, 64, 200, 400, 0 };
+    static const u8 kinds[] = { LOAD, STORE, FLOAD, FSTORE };
+    u8 hot = PICK(r, bases);
+
+    for (u32 i = first; i < first + count; i++) {
+        struct insn *insn = &l->insn[i];
+
+        if (insn->kind == BACK || (i > first && random_next(r) % 4 == 0))
+            continue;
+        if (i > first && (i == first + count - 1 || random_next(r) % 4 == 0)) {
+            *insn = (struct insn){ .kind = STEP, .to = hot, .a = hot, .imm = PICK(r, inner_steps) };
+        } else {
+            *insn = random_insn(r);
+            insn->kind = PICK(r, kinds);
+            insn->a = random_next(r) % 3 ? hot : PICK(r, bases);
+            insn->to = insn->kind == FLOAD || insn->kind == FSTORE ? random_next(r) % MACHINE_FLOATS : PICK(r, data);
+            insn->mem = insn->kind == FLOAD || insn->kind == FSTORE ? IR_MEM_64 : insn->mem & (IR_MEM_SIZE | IR_MEM_SIGNED);
+        }
+    }
+}
+
+/* Loops inside, side by side, one in the other, or half of it, of up to eight turns each or, rarely, 32, which their own registers count. */
 static void nest(struct loop *l, u64 *r)
 {
     for (u32 n = 0; n < MAX_INNER; n++) {
         u32 at = random_next(r) % l->count;
 
-        if (l->insn[at].kind != BACK)
-            l->insn[at] = (struct insn){ .kind = BACK, .a = (u8)(INNER + n), .imm = 1 << random_next(r) % 4, .over = (u8)(random_next(r) % (at + 1)) };
+        if (l->insn[at].kind == BACK)
+            continue;
+        l->insn[at] = (struct insn){ .kind = BACK, .a = (u8)(INNER + n), .imm = 1 << random_next(r) % 4, .over = (u8)(random_next(r) % (at + 1)) };
+        if (random_next(r) & 1)
+            l->insn[at].over = MIN(l->insn[at].over, 4);
+        if (random_next(r) & 1)
+            walk(l, r, at - l->insn[at].over, l->insn[at].over);
+        if (random_next(r) % 4 == 0)
+            l->insn[at].imm = 32;
     }
 }
 
@@ -317,6 +348,9 @@ static void reset(struct machine *m, u64 seed, bool nested, u64 jump_miss)
     for (u32 i = 0; i < ARRAY_SIZE(bases); i++)
         if (random_next(&r) % 8)
             m->state.a[bases[i]] &= ~UINT64_C(7);
+    for (u32 i = 0; nested && i < ARRAY_SIZE(bases); i++) /* loops inside do not move them far */
+        if (random_next(&r) & 1)
+            m->state.a[bases[i]] = (m->state.a[bases[i]] & ~(u64)(TCG_PAGE_SIZE - 1)) + (random_next(&r) & 1 ? 0x40 : TCG_PAGE_SIZE - 0x80) + random_next(&r) % 8 * 8;
     for (u32 i = 0; i < MACHINE_FLOATS; i++)
         if (random_next(&r) % 4 == 0)
             m->state.d[i] = PICK(&r, floats);

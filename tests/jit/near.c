@@ -106,6 +106,40 @@ static u64 read_halves(u64 count)
     return sum;
 }
 
+enum { ROW_MASK = 0xfd8, ROW_TURNS = 4 }; /* where rows begin, and how many words they have */
+
+/* The sum of rows, by a loop inside that has streams of its own, with ends of the page near and far. */
+static u64 read_rows(u64 count)
+{
+    u64 sum = 0, base = VA;
+
+    __asm__ volatile("1: slli t0, %1, 3\n slli t1, t0, 1\n add t0, t0, t1\n and t0, t0, %3\n add t0, t0, %2\n addi t2, t0, 32\n"
+                     "2: ld t1, 0(t0)\n addi t0, t0, 8\n add %0, %0, t1\n bne t0, t2, 2b\n addi %1, %1, -1\n bnez %1, 1b\n"
+                     : "+r"(sum), "+r"(count) : "r"(base), "r"((u64)ROW_MASK) : "t0", "t1", "t2", "memory");
+    return sum;
+}
+
+/* Adds 1 to each of their words. */
+static u64 add_rows(u64 count)
+{
+    u64 base = VA;
+
+    __asm__ volatile("1: slli t0, %0, 3\n slli t1, t0, 1\n add t0, t0, t1\n and t0, t0, %2\n add t0, t0, %1\n addi t2, t0, 32\n"
+                     "2: ld t1, 0(t0)\n addi t0, t0, 8\n addi t1, t1, 1\n sd t1, -8(t0)\n bne t0, t2, 2b\n addi %0, %0, -1\n bnez %0, 1b\n"
+                     : "+r"(count) : "r"(base), "r"((u64)ROW_MASK) : "t0", "t1", "t2", "memory");
+    return count;
+}
+
+static u64 rows_of(const u64 *page, u64 count)
+{
+    u64 sum = 0;
+
+    for (; count; count--)
+        for (u64 k = 0; k < ROW_TURNS; k++)
+            sum += page[(count * 24 & ROW_MASK) / 8 + k];
+    return sum;
+}
+
 static u64 sum_of(const u64 *page)
 {
     u64 sum = 0;
@@ -143,6 +177,7 @@ static void remapped(void)
         else
             fence_page(VA);
         expect(in_mode(read_page, 512 * (n + 2), S), sum_of(page) * (n + 2));
+        expect(in_mode(read_rows, 500, S), rows_of(page, 500));
     }
 }
 
@@ -206,8 +241,31 @@ static u64 remap_inside(u64 rounds)
         map(root, 3, VA, (u64)(n & 1 ? second : first), 0, PTE_RWX);
         fence_page(VA);
         wrong += read_page(512 * 20) != sums[n & 1] * 20;
+        wrong += read_rows(500) != rows_of(n & 1 ? second : first, 500);
     }
     return wrong;
+}
+
+static void protected_rows(void)
+{
+    for (u64 n = 0; n < 6; n++) {
+        map_first(PTE_RWX);
+        in_mode(add_rows, 512, S);
+        u64 sum = sum_of(first);
+        map_first(PTE_RWX & ~PTE_W);
+        traps = 0;
+        in_mode(add_rows, 512, S);
+        expect(traps, 512 * ROW_TURNS);
+        expect(last_cause, FAULT_STORE);
+        expect(sum_of(first), sum);
+        expect(in_mode(read_rows, 500, S), rows_of(first, 500));
+        map_first(0);
+        traps = 0;
+        in_mode(read_rows, 512, S);
+        expect(traps, 512 * ROW_TURNS);
+        expect(last_cause, FAULT_LOAD);
+    }
+    map_first(PTE_RWX);
 }
 
 static void protected(void)
@@ -298,12 +356,15 @@ void main(u64 hart)
     in_mode(add_page, 512 * 2000, S);
     expect(in_mode(read_by_calls, 512 * CALLS, S), sum_of(first) * CALLS); /* long enough to be hot, and then some */
     in_mode(read_by_frames, 512 * CALLS, S);
+    expect(in_mode(read_rows, 500000, S), rows_of(first, 500000)); /* long enough for its loops to be found short, and to become one */
+    in_mode(add_rows, 500000, S);
     remapped_calls();
     expect(in_mode(remap_calls_inside, ROUNDS, S), 0);
     protected_calls();
     remapped();
     expect(in_mode(remap_inside, ROUNDS, S), 0);
     protected();
+    protected_rows();
     crossing();
     rewritten();
 }
