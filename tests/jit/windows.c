@@ -12,7 +12,8 @@ enum { LEVELS = 5, ROUNDS = 50, SPACES = 12, PAGE = 4096 };
 #define LARGE     (7 * REGION + 0x200000)
 #define SMALL     (8 * REGION + 0x200000)
 #define LARGE_RAM 0x83000000ul
-#define OTHER_RAM 0x83200000ul
+#define SMALL_RAM 0x83800000ul /* no code is there */
+#define OTHER_RAM 0x83a00000ul
 #define FAULT_LOAD 13
 #define FAULT_STORE 15
 
@@ -225,12 +226,12 @@ static void taken_away(void)
 static void becomes_large(void)
 {
     for (u64 n = 0; n < ROUNDS; n++) {
-        u64 at = SMALL + n * PAGE, ram = n % 2 ? OTHER_RAM : LARGE_RAM;
+        u64 at = SMALL + n * PAGE, ram = n % 2 ? OTHER_RAM : SMALL_RAM;
 
         *pte_of(root, LEVELS, SMALL, 1) = small;
         fence_all();
         expect(in_mode(add_nothing, at, S), n);
-        map(root, LEVELS, SMALL, LARGE_RAM, 1, PTE_RWX);
+        map(root, LEVELS, SMALL, SMALL_RAM, 1, PTE_RWX);
         expect(in_mode(read_here, at, S), n);
         map(root, LEVELS, SMALL, ram, 1, PTE_RWX);
         fence_page(at);
@@ -272,8 +273,8 @@ void main(u64 hart)
         in_mode(becomes_code_inside, i * PAGE + 64, S);
     taken_away();
     for (u64 i = 0; i < 512; i++) {
-        map(root, LEVELS, SMALL + i * PAGE, LARGE_RAM + i * PAGE, 0, PTE_RWX);
-        *(u64 *)(LARGE_RAM + i * PAGE) = i;
+        map(root, LEVELS, SMALL + i * PAGE, SMALL_RAM + i * PAGE, 0, PTE_RWX);
+        *(u64 *)(SMALL_RAM + i * PAGE) = i;
         *(u64 *)(OTHER_RAM + i * PAGE) = 500 + i;
     }
     small = *pte_of(root, LEVELS, SMALL, 1);
