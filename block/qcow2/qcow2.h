@@ -268,8 +268,8 @@ int qcow2_write_compressed(struct qcow2 *s, u64 offset, struct block_data data);
 
 /* resize.c */
 bool qcow2_truncate(struct block_node *node, u64 size, enum block_prealloc prealloc, GError **error);
-/* Gives the active L1 table this content, in a place of its own. */
-int qcow2_replace_l1(struct qcow2 *s, const u64 *l1, u32 size);
+/* Makes this the active L1 table, in a place of its own in the file; *l1 is the one before then, and the caller's again. After an error nothing has changed. */
+int qcow2_replace_l1(struct qcow2 *s, u64 **l1, u32 size);
 
 /* snapshot_table.c */
 bool qcow2_read_snapshots(struct qcow2 *s, GError **error);
@@ -277,5 +277,7 @@ int qcow2_write_snapshots(struct qcow2 *s);
 void qcow2_free_snapshots(struct qcow2 *s);
 /* Reads an L1 table of a snapshot; g_free. */
 int qcow2_read_l1(struct qcow2 *s, u64 offset, u32 size, u64 **out);
+/* Entries, as far as `keep` has bits, and zeros to the end of their last cluster. */
+int qcow2_write_table(struct qcow2 *s, u64 offset, const u64 *table, u32 size, u64 keep);
 
 #endif

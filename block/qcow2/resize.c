@@ -3,17 +3,8 @@
 #include "base/error.h"
 #include <errno.h>
 
-static int write_l1(struct qcow2 *s, u64 offset, const u64 *l1, u32 size)
-{
-    g_autofree u8 *buffer = g_malloc0(MAX(qcow2_clusters(s, (u64)size * 8) << s->cluster_bits, 1));
-
-    for (u32 i = 0; i < size; i++)
-        put_be64(buffer + (size_t)i * 8, l1[i]);
-    return block_write_buffer(s->file, offset, buffer, qcow2_clusters(s, (u64)size * 8) << s->cluster_bits);
-}
-
 /* The new table is on disk, and its clusters are counted, before the header names it. */
-int qcow2_replace_l1(struct qcow2 *s, const u64 *l1, u32 size)
+int qcow2_replace_l1(struct qcow2 *s, u64 **l1, u32 size)
 {
     u64 clusters = MAX(qcow2_clusters(s, (u64)size * 8), 1), offset, old = s->l1_offset, old_size = (u64)s->l1_size * 8;
     u8 field[12];
@@ -21,7 +12,7 @@ int qcow2_replace_l1(struct qcow2 *s, const u64 *l1, u32 size)
 
     if (ret < 0)
         return ret;
-    ret = write_l1(s, offset, l1, size);
+    ret = qcow2_write_table(s, offset, *l1, size, ~UINT64_C(0));
     if (ret == 0)
         ret = qcow2_sync(s);
     put_be32(field, size);
@@ -34,11 +25,9 @@ int qcow2_replace_l1(struct qcow2 *s, const u64 *l1, u32 size)
         qcow2_free_now(s, offset, clusters << s->cluster_bits);
         return ret;
     }
-    u64 *copy = g_new0(u64, MAX(size, 1));
-    for (u32 i = 0; i < size; i++)
-        copy[i] = l1[i];
-    g_free(s->l1);
-    s->l1 = copy;
+    u64 *before = s->l1;
+    s->l1 = *l1;
+    *l1 = before;
     s->l1_size = size;
     s->l1_offset = offset;
     s->l1_dirty_from = s->l1_dirty_to = 0;
@@ -59,7 +48,7 @@ static int grow_l1(struct qcow2 *s, u64 entries)
     g_autofree u64 *l1 = g_new0(u64, entries);
 
     memcpy(l1, s->l1, (size_t)s->l1_size * 8);
-    return qcow2_replace_l1(s, l1, (u32)entries);
+    return qcow2_replace_l1(s, &l1, (u32)entries);
 }
 
 /* Clusters for [from, to), linked as data (metadata) without writing them, or as zeros that have a place. */

@@ -211,17 +211,13 @@ static void free_snapshot(struct qcow2_snapshot *snapshot)
 
 static int write_table_copy(struct qcow2 *s, const u64 *l1, u32 size, u64 *offset)
 {
-    u64 bytes = (u64)size * 8;
-    g_autofree u8 *buffer = g_malloc0(MAX(bytes, 1));
     int ret;
 
     *offset = 0;
     if (!size)
         return 0;
-    ret = qcow2_alloc_run(s, qcow2_clusters(s, bytes), offset);
-    for (u32 i = 0; i < size; i++) /* nothing of a snapshot may be written in place */
-        put_be64(buffer + (size_t)i * 8, l1[i] & ~ENTRY_COPIED);
-    return ret < 0 ? ret : block_write_buffer(s->file, *offset, buffer, bytes);
+    ret = qcow2_alloc_run(s, qcow2_clusters(s, (u64)size * 8), offset);
+    return ret < 0 ? ret : qcow2_write_table(s, *offset, l1, size, ~ENTRY_COPIED); /* nothing of a snapshot may be written in place */
 }
 
 static int create(struct qcow2 *s, struct qcow2_snapshot *snapshot)
@@ -284,29 +280,28 @@ static int apply(struct qcow2 *s, u32 index)
 {
     struct qcow2_snapshot *snapshot = &s->snapshots[index];
     u32 old_size = s->l1_size, size = (u32)MAX(snapshot->l1_size, qcow2_l1_entries(s, snapshot->disk_size));
-    g_autofree u64 *old = g_memdup2(s->l1, (size_t)s->l1_size * 8), *read = NULL;
+    g_autofree u64 *l1 = NULL; /* the snapshot's, then the one before */
     int ret;
 
     if ((u64)size * 8 > QCOW2_MAX_L1_BYTES)
         return -EFBIG;
     ret = qcow2_sync(s);
     if (ret == 0)
-        ret = qcow2_read_l1(s, snapshot->l1_offset, snapshot->l1_size, &read);
+        ret = qcow2_read_l1(s, snapshot->l1_offset, snapshot->l1_size, &l1);
     if (ret < 0)
         return ret;
-    g_autofree u64 *l1 = g_new0(u64, MAX(size, 1));
-
-    for (u32 i = 0; i < snapshot->l1_size; i++)
-        l1[i] = read[i] & ENTRY_OFFSET;
+    l1 = g_renew(u64, l1, MAX(size, 1));
+    for (u32 i = 0; i < size; i++)
+        l1[i] = i < snapshot->l1_size ? l1[i] & ENTRY_OFFSET : 0;
     ret = count_all(s, l1, size, 1);
     if (ret == 0)
-        ret = qcow2_replace_l1(s, l1, size);
+        ret = qcow2_replace_l1(s, &l1, size);
     if (ret == 0 && snapshot->disk_size != s->node->size)
         ret = qcow2_write_field(s, H_SIZE, 8, snapshot->disk_size);
     if (ret < 0)
         return ret;
     block_set_size(s->node, snapshot->disk_size);
-    ret = count_all(s, old, old_size, -1);
+    ret = count_all(s, l1, old_size, -1);
     qcow2_index_metadata(s);
     return ret == 0 ? mark_all(s) : ret;
 }

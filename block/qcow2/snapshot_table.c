@@ -152,13 +152,28 @@ int qcow2_write_snapshots(struct qcow2 *s)
 
 int qcow2_read_l1(struct qcow2 *s, u64 offset, u32 size, u64 **out)
 {
-    g_autofree u8 *buffer = g_malloc((size_t)MAX(size, 1) * 8);
-    int ret = size ? block_read_buffer(s->file, offset, buffer, (size_t)size * 8) : 0;
+    g_autofree u64 *table = g_new(u64, MAX(size, 1));
+    int ret = size ? block_read_buffer(s->file, offset, table, (size_t)size * 8) : 0;
 
     if (ret < 0)
         return ret;
-    *out = g_new(u64, MAX(size, 1));
     for (u32 i = 0; i < size; i++)
-        (*out)[i] = be64(buffer + (size_t)i * 8);
+        table[i] = be64((const u8 *)&table[i]);
+    *out = g_steal_pointer(&table);
     return 0;
+}
+
+int qcow2_write_table(struct qcow2 *s, u64 offset, const u64 *table, u32 size, u64 keep)
+{
+    u64 entries = qcow2_clusters(s, (u64)size * 8) << s->cluster_bits >> 3, piece = MIN(entries, MIB / 8);
+    g_autofree u8 *buffer = g_malloc(MAX(piece, 1) * 8);
+    int ret = 0;
+
+    for (u64 i = 0; i < entries && ret == 0; i += piece) {
+        piece = MIN(piece, entries - i);
+        for (u64 k = 0; k < piece; k++)
+            put_be64(buffer + k * 8, i + k < size ? table[i + k] & keep : 0);
+        ret = block_write_buffer(s->file, offset + i * 8, buffer, piece * 8);
+    }
+    return ret;
 }
