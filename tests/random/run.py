@@ -168,7 +168,7 @@ def run_seed(args, rows, keeper, seed):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--mynah", required=True)
+    parser.add_argument("--mynah", type=os.path.abspath, required=True)
     parser.add_argument("--rows", required=True, help="insns.json of the build")
     parser.add_argument("--keeper", required=True, help="the trap handler, an ELF file of the build")
     parser.add_argument("--seed", type=int, default=1)
