@@ -17,11 +17,19 @@ bool tcg_enter_context(struct tcg_vcpu *v)
     return tcg_context_activate(v, &key) != NULL;
 }
 
+/* Behind the last instruction of its budget: what is due then comes before interrupts. */
+static bool counted_all(const struct vcpu *vcpu)
+{
+    return unlikely(vcpu->counting) && vcpu->host->icount <= 0;
+}
+
 /* Steps, watchpoints and devices of a counting vCPU are the dispatcher's; so is everything that asks for a safepoint. */
 void *tcg_resume(void *vcpu)
 {
     struct tcg_vcpu *v = tcg_of(vcpu);
 
+    if (counted_all(v->vcpu))
+        return NULL;
     if (__atomic_load_n(&v->vcpu->host->exit_request, __ATOMIC_ACQUIRE) || v->one_insn || v->watch_pending || v->device_pending)
         return NULL;
     v->vcpu->cpu->take_interrupt(v->vcpu);

@@ -76,6 +76,27 @@ def test_harts_take_turns(start, linux, firmware, counts, accels):
     assert runs == [runs[0]] * len(runs)
 
 
+# A timer interrupt that is always due: its handler counts and returns, which takes it again.
+DUE = (0x00000297, 0x03428293,  # t0 = the handler
+       0x30529073,              # csrw mtvec, t0
+       0x02004337, 0x00033023,  # mtimecmp of hart 0 = 0
+       0x08000393, 0x30439073,  # mie.MTIE
+       0x000023b7, 0x88038393, 0x30039073,  # mstatus.MPP = M, MPIE
+       0x00828e13, 0x341e1073,  # mepc: behind the handler
+       0x30200073,              # mret
+       0x001e8e93, 0x30200073,  # handler: t4++; mret
+       0x0000006f)
+
+
+def test_stops_come_before_interrupts(start, tmp_path):
+    """Behind each instruction: a return that a pending interrupt takes back is one of them, and the interrupt is not."""
+    (tmp_path / "due.bin").write_bytes(b"".join(word.to_bytes(4, "little") for word in DUE))
+    arguments = ["-bios", "none", "-device", f"loader,file={tmp_path}/due.bin,addr=0x80000000"]
+    runs = [boot(start, arguments, range(1, 60), "-accel", accel) for accel in ("tcg,backend=interp", "tcg", "tcg,one-insn-per-tb=on", "tcg,quick=off,tier2-threshold=1")]
+    assert runs == [runs[0]] * len(runs)
+    assert len(set(runs[0])) == len(runs[0])
+
+
 @pytest.mark.parametrize("options, message", [
     (["-icount", "shift=11"], r"Invalid shift value"),
     (["-icount", "x"], r"Invalid shift value"),
