@@ -106,6 +106,11 @@ static GSList *take_ready(struct epoch *epoch)
     return ready;
 }
 
+bool epoch_waits(const struct epoch *epoch)
+{
+    return __atomic_load_n(&epoch->waiting, __ATOMIC_RELAXED);
+}
+
 void epoch_reclaim(struct epoch *epoch)
 {
     if (!__atomic_load_n(&epoch->waiting, __ATOMIC_RELAXED))

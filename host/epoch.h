@@ -22,6 +22,8 @@ void epoch_quiesce(struct epoch *epoch, struct epoch_reader *reader); /* inside,
 
 /* fn(ptr) later, in any thread that retires or quiesces. Any thread. */
 void epoch_retire(struct epoch *epoch, void *ptr, void (*fn)(void *));
+/* Whether something retired waits for readers. Any thread, roughly. */
+bool epoch_waits(const struct epoch *epoch);
 /* Does what has become possible of it. Any thread. */
 void epoch_reclaim(struct epoch *epoch);
 

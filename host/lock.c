@@ -15,13 +15,27 @@ void host_lock_finish(struct host_lock *lock)
     pthread_mutex_destroy(&lock->mutex);
 }
 
+static void note_taken(struct host_lock *lock)
+{
+    __atomic_store_n(&lock->holder, pthread_self(), __ATOMIC_RELAXED);
+    __atomic_store_n(&lock->held, true, __ATOMIC_RELEASE);
+    host_lock_rank_taken(lock);
+}
+
 void host_lock_take(struct host_lock *lock)
 {
     host_lock_rank_check(lock);
     pthread_mutex_lock(&lock->mutex);
-    __atomic_store_n(&lock->holder, pthread_self(), __ATOMIC_RELAXED);
-    __atomic_store_n(&lock->held, true, __ATOMIC_RELEASE);
-    host_lock_rank_taken(lock);
+    note_taken(lock);
+}
+
+bool host_lock_try(struct host_lock *lock)
+{
+    host_lock_rank_check(lock);
+    if (pthread_mutex_trylock(&lock->mutex))
+        return false;
+    note_taken(lock);
+    return true;
 }
 
 void host_lock_drop(struct host_lock *lock)

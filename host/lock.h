@@ -32,6 +32,8 @@ struct host_lock {
 void host_lock_init(struct host_lock *lock, enum lock_rank rank);
 void host_lock_finish(struct host_lock *lock);
 void host_lock_take(struct host_lock *lock);
+/* Takes it if nobody has it. */
+bool host_lock_try(struct host_lock *lock);
 void host_lock_drop(struct host_lock *lock);
 /* True when the calling thread holds it. */
 bool host_lock_mine(const struct host_lock *lock);

@@ -104,7 +104,7 @@ enum { TCG_NEAR_AREAS = 16, TCG_NEAR_PLACES = 16 };
 /*
  * What accesses found last. Of loops (ir_block.loop) it is kept from one entry to the next: an area is that of the loop that `owner` names (tcg_code.near), and
  * empty for others. Whoever takes away anything that an L1 says, or might have said, makes all owners 0,
- * and the limits of all bases that are known.
+ * and the limits of all bases that are known, and forgets the page that is written.
  */
 enum { TCG_BASES = 32, TCG_REACHES = 3, TCG_BASE_MISSED = 16 };
 
@@ -134,6 +134,11 @@ struct tcg_near {
         u64 page;
         s64 where;     /* page offset of the instruction in bits 16..31 (signed), the rest is the back end's */
     } base_missed[TCG_BASE_MISSED]; /* where that was the last times */
+    struct {
+        u64 page, host;     /* guest address, or TCG_BASE_NOWHERE; host address of offset 0 */
+        const u64 *lines;   /* a bit per 1/64 of the page: it has code, and the runtime must know of stores, by `stored` when they were done */
+        u64 none;           /* constant 0 */
+    } written;              /* a page that has code and is written nevertheless */
     u32 owner[TCG_NEAR_AREAS];
     struct tcg_near_area {
         u32 misses;  /* other pages than last time, since somebody made it 0 */
@@ -157,8 +162,15 @@ static inline void tcg_base_init(struct tcg_base *base, u32 reach)
     tcg_base_forget(base);
 }
 
+static inline void tcg_near_forget_written(struct tcg_near *near)
+{
+    near->written.page = TCG_BASE_NOWHERE;
+    near->written.lines = &near->written.none;
+}
+
 static inline void tcg_near_init(struct tcg_near *near)
 {
+    tcg_near_forget_written(near);
     for (u32 writes = 0; writes < 2; writes++) {
         for (u32 reach = 0; reach < TCG_REACHES; reach++) {
             tcg_base_init(&near->before[writes][reach], reach);
@@ -172,6 +184,7 @@ static inline void tcg_near_forget(struct tcg_near *near)
 {
     for (u32 i = 0; i < TCG_NEAR_AREAS; i++)
         near->owner[i] = 0;
+    tcg_near_forget_written(near);
     for (u32 i = 0; i < near->known_count; i++)
         tcg_base_forget((struct tcg_base *)(void *)((u8 *)near + near->known[i]));
     near->known_count = 0;
@@ -253,6 +266,8 @@ struct tcg_runtime {
      */
     struct tcg_result (*load)(void *vcpu, u64 va, u64 mem, s64 where);
     u64 (*store)(void *vcpu, u64 va, u64 value, u64 mem, s64 where); /* returns leave */
+    /* A store that was done in tcg_near.written, to a line that had code behind it. Returns 0. NULL: that page is never set. */
+    u64 (*stored)(void *vcpu, u64 va, u64 value, u64 mem, s64 where);
     struct tcg_result (*amo)(void *vcpu, u64 va, u64 value, u64 mem_and_op /* mem | op << 16 */, s64 where);
     struct tcg_result (*cas)(void *vcpu, u64 va, u64 expected, u64 desired, u64 mem_and_where /* mem | where << 16 */);
     /*

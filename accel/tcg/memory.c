@@ -34,8 +34,19 @@ static void bus_error(struct tcg_vcpu *v, u64 va, enum mmu_access access, s64 wh
     take_fault(v, va, access, &page, where);
 }
 
+/* A page of code that fast stores may go to: what they do to lines with code is told. */
+static void note_written(struct tcg_vcpu *v, u64 va, const struct walk *walk)
+{
+    struct tcg_near *near = v->context->near;
+    const struct code_page *page = tcg_code_page(v->tcg, walk->ram, walk->ram_offset, false);
+
+    near->written.page = va & ~UINT64_C(4095);
+    near->written.host = (u64)(uintptr_t)walk->host;
+    near->written.lines = &page->lines;
+}
+
 /* Puts the page into the L1 where fast accesses to it are right. */
-static void refill(struct tcg_vcpu *v, u64 va, const struct walk *walk)
+static void refill(struct tcg_vcpu *v, u64 va, bool write, const struct walk *walk)
 {
     struct vm *vm = v->vcpu->vm;
 
@@ -43,8 +54,12 @@ static void refill(struct tcg_vcpu *v, u64 va, const struct walk *walk)
         return;
     if (walk->page.read)
         tcg_context_fill(v->context, va, false, walk->host);
-    if (walk->page.write && walk->writable && !tcg_has_code(walk->ram, walk->ram_offset, 4096))
+    if (!walk->page.write || !walk->writable)
+        return;
+    if (!tcg_has_code(walk->ram, walk->ram_offset, 4096))
         tcg_context_fill(v->context, va, true, walk->host);
+    else if (write)
+        note_written(v, va, walk);
 }
 
 /*
@@ -65,7 +80,7 @@ static bool resolve(struct tcg_vcpu *v, u64 va, unsigned size, enum mmu_access a
         take_fault(v, va, access, &walk.page, where);
         return false;
     }
-    refill(v, va, &walk);
+    refill(v, va, access == MMU_WRITE, &walk);
     if (unlikely(v->window_faults.pending))
         tcg_window_faulted(v, va, access == MMU_WRITE, &walk, where);
     part->physical = walk.page.physical | (va & 4095);
@@ -338,6 +353,18 @@ static u64 tcg_store(void *vcpu, u64 va, u64 value, u64 mem, s64 where)
     return leave;
 }
 
+static u64 tcg_stored(void *vcpu, u64 va, u64 value, u64 mem, s64 where)
+{
+    struct tcg_vcpu *v = tcg_of(vcpu);
+    const struct code_page *page = (const struct code_page *)v->context->near->written.lines;
+    const struct part part = { .ram = page->ram, .ram_offset = page->offset + (va & 4095) };
+
+    (void)value;
+    (void)where;
+    check_code_again(v, &part, ir_mem_bytes((u32)mem));
+    return 0;
+}
+
 /* Checks that an atomic needs beside those of a store. The place in *part is RAM when this returns true. */
 static bool resolve_atomic(struct tcg_vcpu *v, u64 va, unsigned size, s64 where, struct part *part)
 {
@@ -532,5 +559,5 @@ const struct vcpu_memory tcg_memory = { direct, helper_load, helper_store, reada
 
 void tcg_runtime_init(struct tcg_runtime *runtime)
 {
-    *runtime = (struct tcg_runtime){ .load = tcg_load, .store = tcg_store, .amo = tcg_amo, .cas = tcg_cas, .resume = tcg_resume, .find = tcg_find };
+    *runtime = (struct tcg_runtime){ .load = tcg_load, .store = tcg_store, .stored = tcg_stored, .amo = tcg_amo, .cas = tcg_cas, .resume = tcg_resume, .find = tcg_find };
 }

@@ -240,7 +240,10 @@ static u64 sweep_page(struct tcg *tcg, struct code_page *page, u64 mask)
 /* Kills the blocks of a page that touch the lines; what remains decides which lines still count as code. */
 static void invalidate_lines(struct tcg *tcg, struct code_page *page, u64 mask)
 {
-    u64 gone = mask | sweep_page(tcg, page, mask), left = (page->lines & ~gone) | (sweep_page(NULL, page, gone) & gone);
+    u64 killed = sweep_page(tcg, page, mask), gone = mask | killed, left = (page->lines & ~gone) | (sweep_page(NULL, page, gone) & gone);
+
+    if (killed) /* what was found hot is what was there before */
+        __atomic_store_n(&page->samples, 0, __ATOMIC_RELAXED);
 
     __atomic_store_n(&page->lines, left, __ATOMIC_SEQ_CST);
     if (!left)

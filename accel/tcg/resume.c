@@ -150,6 +150,21 @@ static const void *find_in_page(struct tcg_vcpu *v, const struct code_page *page
     return jump->entry;
 }
 
+/*
+ * Code that was killed because its bytes were written is made again on the way: what generates code need not come back to the dispatcher for each piece.
+ * It does so now and then, since what is dead is freed there. NULL: no room, a safepoint is due, or something else that the dispatcher looks at.
+ */
+static const void *make_in_page(struct tcg_vcpu *v, u64 va)
+{
+    struct tcg *tcg = v->tcg;
+    struct block *block;
+
+    if (unlikely(v->vcpu->counting || (va & 4095) + MAX_INSN_BYTES > 4096 || epoch_waits(tcg->code_epoch) || tcg->one_insn_per_tb))
+        return NULL;
+    block = tcg_block_get(v, va, 0);
+    return block && tcg_may_cache(block) ? block->code.indirect_entry : NULL;
+}
+
 /* Pages with breakpoints run one instruction at a time, and logs want to see every entry: the dispatcher does that. */
 const void *tcg_find(void *vcpu, u64 va)
 {
@@ -168,6 +183,8 @@ const void *tcg_find(void *vcpu, u64 va)
         const struct code_page *page = tcg_code_known(v, va, &global);
 
         entry = page ? find_in_page(v, page, va & 4095) : NULL;
+        if (!entry && page)
+            entry = make_in_page(v, va);
         if (!entry)
             return NULL;
         v->finds++;

@@ -95,7 +95,10 @@ struct block {
     u16 far[IR_MAX_FAR];
     u8 heat;              /* atomic: how often it was seen running; TIER2_NEVER: it stays as it is. Any vCPU, roughly */
     u32 kept;             /* atomic: KEPT_NOTE and where kept.c's note of it is; or it came from the code cache before anybody asked for it: its tcg_cache_line, plus 1; or 0 */
-    struct block *next_second;   /* in next_page->second */
+    union {
+        struct block *next_second;   /* in next_page->second */
+        struct block *next_dead;     /* of a dead block */
+    };
     union {
         struct block *next_in_chunk;
         struct tcg_pool *pool;   /* of a dead block */
@@ -271,6 +274,8 @@ struct tcg {
     struct chunk chunk[CHUNKS];
     u32 current_chunk, at;
     struct tcg_pool pool;
+    struct block *dead;    /* not yet given to the code epoch */
+    u32 dead_count;
     struct code_cache *cache; /* NULL: none */
     struct windows windows_state;
     /* thread=single */

@@ -8,6 +8,8 @@
 
 void tcg_translate_lock(struct tcg_vcpu *v)
 {
+    if (likely(host_lock_try(&v->tcg->translate_lock)))
+        return;
     /* Waiting inside would keep a translator's handshake from ever finishing. */
     vcpu_enter_outside(v->vcpu);
     host_lock_take(&v->tcg->translate_lock);
@@ -133,16 +135,27 @@ struct block *tcg_block_new(struct tcg *tcg, const struct ir_block *ir)
 
 static void give_back(void *opaque)
 {
-    struct block *block = opaque;
+    struct block *block = opaque, *next;
 
-    tcg_pool_give(block->pool, block);
+    for (; block; block = next) {
+        next = block->next_dead;
+        tcg_pool_give(block->pool, block);
+    }
 }
 
-/* A dead block that nobody finds any more: freed when every vCPU has left the code it was in. */
+/* A dead block that nobody finds any more: freed, with others, when every vCPU has left the code it was in. translate_lock held. */
 static void retire(struct tcg *tcg, struct block *block)
 {
+    enum { TOGETHER = 64 };
+
     block->pool = &tcg->pool;
-    epoch_retire(tcg->code_epoch, block, give_back);
+    block->next_dead = tcg->dead;
+    tcg->dead = block;
+    if (++tcg->dead_count < TOGETHER)
+        return;
+    epoch_retire(tcg->code_epoch, tcg->dead, give_back);
+    tcg->dead = NULL;
+    tcg->dead_count = 0;
 }
 
 /* A block's name for perf: the guest and the address by which it was first reached. */

@@ -54,6 +54,7 @@ struct x86_stubs {
     u32 base_read, base_write, stack_read, stack_write; /* base_page.c */
     u32 window_other_rax, window_other_rcx; /* window.c */
     u32 load, store, amo, cas; /* slow paths, see stubs.c */
+    u32 stored;       /* tcg_runtime.stored */
     u32 fp_load, fp_save; /* called: floating-point registers and MXCSR from and to the state; preserve general registers */
     u32 fp_exact;     /* called: see x86_fp_exact_* */
     u32 fp_flags_get, fp_flags_set; /* called: the flags to or from rax */
@@ -203,6 +204,14 @@ u32 x86_restore(struct tcg_engine *e, const void *saved, u32 size, struct tcg_co
 
 /* --- refill.c --- */
 void x86_refill_emit(struct tcg_engine *e);
+
+/* --- store_code.c --- */
+/* Whether the others of it may be asked. */
+bool x86_store_code_can(const struct tcg_engine *e);
+/* rcx: an address. The jump is taken when it lies in the page of tcg_near.written. Loses `temp` and flags. */
+x86_fixup x86_store_code_ask(struct tcg_engine *e, enum host_reg temp);
+/* Begins the stub for stores. */
+void x86_store_code_emit(struct tcg_engine *e);
 
 /* --- fp_stubs.c --- */
 void x86_fp_stubs_emit(struct tcg_engine *e);

@@ -154,6 +154,8 @@ static u32 emit_refill(struct refill r)
     x86_alu_rm(c, X86_XOR, true, RCX, l1(&r, 0));
     for (u32 i = 0; i < ARRAY_SIZE(borrowed); i++)
         x86_push_r(c, borrowed[i]);
+    if (r.write && x86_store_code_can(r.e))
+        r.fail[r.fail_count++] = x86_store_code_ask(r.e, R8);
     find_set(&r);
     find_way(&r);
     check_rights(&r);

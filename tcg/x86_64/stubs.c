@@ -264,10 +264,9 @@ struct slow_path {
 };
 
 /* rcx: guest virtual address. The value comes back in rax, or the state is that of a trap and the dispatcher goes on. */
-static u32 emit_slow(struct tcg_engine *e, const struct slow_path *slow)
+static void emit_slow_from(struct tcg_engine *e, const struct slow_path *slow)
 {
     struct x86_code *c = &e->code;
-    u32 at = here(e);
     s32 room = slow->pushed & 1 ? 0 : 8; /* keeps rsp aligned */
     u8 *leaves;
 
@@ -292,7 +291,24 @@ static u32 emit_slow(struct tcg_engine *e, const struct slow_path *slow)
         x86_ret(c);
     x86_fix8(c, leaves);
     x86_jmp_to(c, x86_at(e, e->stubs.leave_saved));
+}
+
+static u32 emit_slow(struct tcg_engine *e, const struct slow_path *slow)
+{
+    u32 at = here(e);
+
+    emit_slow_from(e, slow);
     return at;
+}
+
+static void emit_store(struct tcg_engine *e)
+{
+    if (x86_store_code_can(e))
+        e->stubs.stored = emit_slow(e, &(struct slow_path){(const void *)e->runtime->stored, store_arguments, 1, RAX});
+    e->stubs.store = here(e);
+    if (x86_store_code_can(e))
+        x86_store_code_emit(e);
+    emit_slow_from(e, &(struct slow_path){(const void *)e->runtime->store, store_arguments, 1, RAX});
 }
 
 static void emit_slow_paths(struct tcg_engine *e)
@@ -300,7 +316,7 @@ static void emit_slow_paths(struct tcg_engine *e)
     const struct tcg_runtime *r = e->runtime;
 
     e->stubs.load = emit_slow(e, &(struct slow_path){(const void *)r->load, load_arguments, 0, RDX});
-    e->stubs.store = emit_slow(e, &(struct slow_path){(const void *)r->store, store_arguments, 1, RAX});
+    emit_store(e);
     e->stubs.amo = emit_slow(e, &(struct slow_path){(const void *)r->amo, amo_arguments, 2, RDX});
     e->stubs.cas = emit_slow(e, &(struct slow_path){(const void *)r->cas, cas_arguments, 2, RDX});
 }
@@ -414,12 +430,27 @@ static void group_leave_behind(struct tcg_engine *e)
     x86_mov_mr(c, 3, x86_base(e->layout->pc), RAX);
 }
 
+/* A store to a page that will not have a write tag: as one that crosses, so that each store asks for itself. */
+static void group_ask_code(struct tcg_engine *e)
+{
+    struct x86_code *c = &e->code;
+    x86_fixup written = x86_store_code_ask(e, RAX);
+    u8 *other = x86_jmp8(c);
+
+    x86_fix(written, c->p);
+    x86_alu_mi(c, X86_ADD, true, x86_mem(RSP, 0), sizeof(struct x86_group_call)); /* "above" */
+    x86_ret_pop(c, 8);
+    x86_fix8(c, other);
+}
+
 static u32 emit_group_stub(struct tcg_engine *e, const struct group_stub *g)
 {
     struct x86_code *c = &e->code;
     u32 at = here(e);
     x86_fixup crosses, trap, fails;
 
+    if (g->store && x86_store_code_can(e))
+        group_ask_code(e);
     store_pinned(e, ~0u);
     x86_fp_flush(e);
     note_frames(e, g->store ? 16 : 8, RSI);

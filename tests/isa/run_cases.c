@@ -319,7 +319,7 @@ static int finish(struct runner *r)
 
 int main(int argc, char **argv)
 {
-    struct runner r = { .runtime = { slow_load, slow_store, slow_amo, slow_cas } };
+    struct runner r = { .runtime = { .load = slow_load, .store = slow_store, .amo = slow_amo, .cas = slow_cas } };
 
     if (argc < 3 || argc > 5 || !load_program(&r, argv[2])) {
         fprintf(stderr, "usage: run-cases interp|x86_64|quick FILE [VLEN [HOST_ISA]]\n");

@@ -62,7 +62,7 @@ static struct tcg_result no_cas(void *vcpu, u64 va, u64 expected, u64 desired, u
 
 static void print_host_code(struct shown *s)
 {
-    static const struct tcg_runtime runtime = { no_load, no_store, no_amo, no_cas };
+    static const struct tcg_runtime runtime = { .load = no_load, .store = no_store, .amo = no_amo, .cas = no_cas };
     const struct tcg_backend *backend = &tcg_backend_x86_64;
     struct tcg_backend_options options = { .buffer_size = MIB, .split_wx = true, .host_isa = 3 };
     struct tcg_engine *engine = backend->create(&s->layout, &runtime, &options, NULL);

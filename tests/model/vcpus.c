@@ -133,6 +133,8 @@ static void exclusive(struct hart *hart)
 /* As accel/tcg does: waiting for this lock must not keep a translator from finishing. */
 static void translate_lock(struct hart *hart)
 {
+    if (host_lock_try(&hart->model->translate_lock))
+        return;
     vcpu_enter_outside(&hart->vcpu);
     host_lock_take(&hart->model->translate_lock);
     vcpu_leave_outside(&hart->vcpu);

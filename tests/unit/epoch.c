@@ -19,11 +19,13 @@ static void waits_for_readers_inside(void)
     epoch_enter(epoch, outside); /* came in later: cannot hold it */
     epoch_quiesce(epoch, outside);
     g_assert_cmpuint(freed, ==, 0);
+    g_assert_true(epoch_waits(epoch));
     epoch_leave(inside);
     epoch_retire(epoch, &freed, count);
     g_assert_cmpuint(freed, ==, 1);
     epoch_quiesce(epoch, outside);
     g_assert_cmpuint(freed, ==, 2);
+    g_assert_false(epoch_waits(epoch));
     epoch_reader_remove(epoch, inside);
     epoch_reader_remove(epoch, outside);
     epoch_destroy(epoch);
