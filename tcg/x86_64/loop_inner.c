@@ -25,7 +25,7 @@ static bool is_far(const struct ir_block *b, s32 pc)
     return b->far_count > IR_MAX_FAR;
 }
 
-/* Bytes in one page that `turns` turns access, whichever way they take. */
+/* Bytes in one page that `turns` turns access, whichever way they take; of streams that have accesses: others' steps say nothing. */
 static u32 bytes_of(const struct ir_stream *s, u32 turns)
 {
     return (u32)(s->high - s->low + (s32)(turns - 1) * (MAX(s->step_high, 0) - MIN(s->step_low, 0)));
@@ -47,9 +47,11 @@ static void add_stream(struct tcg_engine *e, const struct ir_block *b, struct x8
     s32 where = s->high > s->low ? find_sure(e, b, &n->ops, stream) : -1;
     u32 turns = n->turns;
 
+    if (where < 0 || is_far(b, where) || l->ahead_count == X86_MAX_AHEAD)
+        return;
     while (turns > FEWEST_TURNS && bytes_of(s, turns) > IR_STREAM_SPAN)
         turns /= 2;
-    if (where < 0 || is_far(b, where) || bytes_of(s, turns) > IR_STREAM_SPAN || l->ahead_count == X86_MAX_AHEAD)
+    if (bytes_of(s, turns) > IR_STREAM_SPAN)
         return;
     n->turns = turns;
     for (u32 i = n->ops.first; i <= n->ops.last; i++)
