@@ -11,6 +11,7 @@
 #define ACCEL_TCG_CACHE_H
 
 #include "base/types.h"
+#include "tcg/backend.h"
 #include <glib.h>
 
 enum {
@@ -66,6 +67,7 @@ struct code_cache {
     u64 *met;                  /* atomic: bit per KEPT_LINE of memory: the unit that begins there was used by this process */
     u32 groups;                /* new ones */
     u8 *notes;                 /* kept.c: of new units that are not made yet; as much room again */
+    u8 read[TCG_PAGE_SIZE], read_behind[64]; /* kept.c: what is being translated; translate_lock */
     u64 notes_used, noted;     /* noted: bytes that those units are going to take, roughly */
     int folder;
     char *name, *path;         /* of the file, of the folder */

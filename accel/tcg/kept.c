@@ -205,6 +205,16 @@ struct note {
 
 enum { NOTE_ROOM = 64 * KIB };
 
+void tcg_kept_read(struct code_cache *c, struct code_source *source)
+{
+    memcpy(c->read, source->page, sizeof(c->read));
+    source->page = c->read;
+    if (!source->next_page)
+        return;
+    memcpy(c->read_behind, source->next_page, sizeof(c->read_behind));
+    source->next_page = c->read_behind;
+}
+
 static u8 *put_bytes(u8 *to, const struct code_source *source, const struct block *block)
 {
     u32 in_page = MIN(block->byte_count, TCG_PAGE_SIZE - block->offset);
