@@ -1,5 +1,6 @@
 /* vm/memory_backend.c - guest RAM as objects. */
 #include "vm/memory_backend.h"
+#include "base/bits.h"
 #include "base/error.h"
 #include "host/map.h"
 #include "host/numa.h"
@@ -32,11 +33,6 @@ static struct memory_backend *backend_of(struct vm_object *object)
     return container_of(object, struct memory_backend, object);
 }
 
-static bool is_power_of_two(u64 value)
-{
-    return value && !(value & (value - 1));
-}
-
 /* A file in memory or on disk, mapped as `share` says. */
 static bool map_file(struct memory_backend *self, int fd, GError **error)
 {
@@ -60,7 +56,7 @@ static bool make_memfd(struct memory_backend *self, GError **error)
 
     if (self->huge_page && !self->hugetlb)
         return error_set(error, "'hugetlbsize' needs hugetlb=on");
-    if (self->huge_page && (!is_power_of_two(self->huge_page) || self->size % self->huge_page))
+    if (self->huge_page && (!bits_is_power_of_2(self->huge_page) || self->size % self->huge_page))
         return error_set(error, "'hugetlbsize' must be a power of two that divides the size");
     fd = self->hugetlb ? host_map_create_huge_file(self->object.name, self->size, self->huge_page, error)
                        : host_map_create_file(self->object.name, self->size, error);
@@ -70,7 +66,7 @@ static bool make_memfd(struct memory_backend *self, GError **error)
     }
     if (map_file(self, fd, error))
         return true;
-    return self->hugetlb ? error_hint(error, "the host needs free huge pages: see /proc/sys/vm/nr_hugepages") : false;
+    return self->hugetlb ? error_hint(error, "the host needs free huge pages (/proc/sys/vm/nr_hugepages), and the size must be a multiple of theirs") : false;
 }
 
 static bool make_file(struct memory_backend *self, GError **error)
@@ -81,7 +77,7 @@ static bool make_file(struct memory_backend *self, GError **error)
         return error_set(error, "'offset' is not a multiple of the host's page size, %" G_GUINT64_FORMAT " bytes", host_page_size());
     if (self->offset > INT64_MAX - self->size)
         return error_set(error, "'offset' is too large");
-    if (self->align && (!is_power_of_two(self->align) || self->align < host_page_size() || self->align > UINT64_C(1) << 40))
+    if (self->align && (!bits_is_power_of_2(self->align) || self->align < host_page_size() || self->align > UINT64_C(1) << 40))
         return error_set(error, "'align' must be a power of two of at least %" G_GUINT64_FORMAT " bytes", host_page_size());
     if (self->read_only && self->share)
         return error_set(error, "readonly=on with share=on is memory that the guest cannot write; use share=off,rom=off");
