@@ -147,4 +147,26 @@ static inline u64 satp_of(u64 *root, int levels, u64 asid)
     return (u64)(levels + 5) << 60 | asid << 44 | (u64)root >> 12;
 }
 
+/* What one hart asks of another: `asked` numbers the requests from 1, `done` is the last that was carried out, `stop` ends serve_requests. */
+struct requests {
+    volatile u64 asked, done, stop;
+};
+
+static inline u64 serve_requests(struct requests *requests, void (*carry_out)(u64 request))
+{
+    u64 last = 0;
+
+    while (!requests->stop) {
+        u64 now = requests->asked;
+
+        if (now == last)
+            continue;
+        last = now;
+        carry_out(now);
+        __asm__ volatile("fence rw, rw" ::: "memory");
+        requests->done = now;
+    }
+    return 0;
+}
+
 #endif

@@ -5,7 +5,7 @@
 TRAP_HANDLER
 
 static u16 code[2048] __attribute__((aligned(4096)));
-static volatile u64 asked, done, stop;
+static struct requests requests;
 
 static u64 call(const void *at)
 {
@@ -52,37 +52,30 @@ static u64 other_hart(u64 unused)
 {
     (void)unused;
     for (u64 i = 1; i < 300; i++) {
-        asked = i;
+        requests.asked = i;
         __asm__ volatile("fence rw, rw" ::: "memory");
         for (u64 k = 0; k < 5; k++)
             call(&code[1024 + (i + k) % 61 * 8]); /* whatever is there: old or new */
-        while (done != i)
+        while (requests.done != i)
             ;
         __asm__ volatile("fence rw, rw" ::: "memory");
         fence_i();
         expect(call(&code[1024 + i % 61 * 8]), i % 13);
     }
-    stop = 1;
+    requests.stop = 1;
     return 0;
+}
+
+static void rewrite(u64 request)
+{
+    /* one aligned store: the other hart sees the old or the new instructions */
+    *(volatile u32 *)&code[1024 + request % 61 * 8] = 0x80824501u | (u32)(request % 13) << 2;
 }
 
 static u64 serve(u64 unused)
 {
-    u64 last = 0;
-
     (void)unused;
-    while (!stop) {
-        u64 now = asked;
-
-        if (now == last)
-            continue;
-        last = now;
-        /* one aligned store: the other hart sees the old or the new instructions */
-        *(volatile u32 *)&code[1024 + now % 61 * 8] = 0x80824501u | (u32)(now % 13) << 2;
-        __asm__ volatile("fence rw, rw" ::: "memory");
-        done = now;
-    }
-    return 0;
+    return serve_requests(&requests, rewrite);
 }
 
 static u64 *root;
@@ -123,7 +116,7 @@ void main(u64 hart)
     map(root, 3, 0, 0, 2, PTE_V | PTE_R | PTE_W | PTE_A | PTE_D); /* the console and the end */
     map(root, 3, 0x80000000, 0x80000000, 2, PTE_RWX);
     use_pages();
-    asked = done = stop = 0;
+    requests.asked = requests.done = requests.stop = 0;
     __asm__ volatile("fence rw, rw" ::: "memory");
     paged = 1;
     all(S);

@@ -9,7 +9,7 @@ TRAP_HANDLER
 enum { LINE = 64, PAGE = 4096, RUNS = 1500 };
 
 static u8 code[4][PAGE] __attribute__((aligned(4096)));
-static volatile u64 asked, done, stop;
+static struct requests requests;
 static u64 *root;
 
 /* c.li a0, n; c.jr ra */
@@ -195,41 +195,34 @@ static u64 other_hart(u64 unused)
     for (u64 i = 1; i < RUNS; i++) {
         u8 *at = code[3] + i % 3 * LINE;
 
-        asked = i;
+        requests.asked = i;
         __asm__ volatile("fence rw, rw" ::: "memory");
-        while (done != i)
+        while (requests.done != i)
             call(at);
         __asm__ volatile("fence rw, rw" ::: "memory");
         fence_i();
         expect(call(at), i % 13);
     }
-    stop = 1;
+    requests.stop = 1;
     return 0;
+}
+
+static void rewrite(u64 request)
+{
+    volatile u32 *at = (volatile u32 *)(code[3] + request % 3 * LINE);
+    *at = function(14);
+    for (volatile u64 i = request % 16; i; i--)
+        ;
+    *at = function(15);
+    for (volatile u64 i = request * 7 % 509; i; i--)
+        ;
+    *at = function(request % 13);
 }
 
 static u64 serve(u64 unused)
 {
-    u64 last = 0;
-
     (void)unused;
-    while (!stop) {
-        u64 now = asked;
-
-        if (now == last)
-            continue;
-        last = now;
-        volatile u32 *at = (volatile u32 *)(code[3] + now % 3 * LINE);
-        *at = function(14);
-        for (volatile u64 i = now % 16; i; i--)
-            ;
-        *at = function(15);
-        for (volatile u64 i = now * 7 % 509; i; i--)
-            ;
-        *at = function(now % 13);
-        __asm__ volatile("fence rw, rw" ::: "memory");
-        done = now;
-    }
-    return 0;
+    return serve_requests(&requests, rewrite);
 }
 
 void main(u64 hart)
