@@ -81,6 +81,8 @@ def test_jit_programs_from_the_file(tmp_path, program, options):
         with Machine(tmp_path, *command, *(["-no-shutdown"] if run == 1 else []), qmp=run == 1) as machine:
             if run == 1:
                 until_shut_down(machine) # the event may have come before we did
+                machine.pump(0.1)
+                assert b"wanted:" not in machine.console
                 hits, misses, _, _ = info(machine)
                 assert hits > 20 and hits > 0.9 * (hits + misses), (hits, misses)
                 machine.qmp.command("quit")

@@ -67,12 +67,11 @@ static void in_two_spaces(u64 *const root[2], u64 va, u64 entry)
 
 void main(u64 hart)
 {
+    other_harts_wait(hart);
+
     u64 *root[2] = { new_table(), new_table() }, va = 0x40000000;
     u32 first = 0x00000513 | 0x111 << 20, second = 0x00000513 | 0x222 << 20; /* li a0, imm */
 
-    if (hart)
-        for (;;)
-            ;
     code[0][JUMPED_TO / 2] = 0xa001 | (STEP >> 1 & 7) << 3; /* c.j */
     code[0][2047] = (u16)first;
     code[1][0] = first >> 16;

@@ -18,11 +18,10 @@ static u64 load8(u64 va)
 
 void main(u64 hart)
 {
+    other_harts_wait(hart);
+
     u64 *root = new_table(), va = 0x40000000;
 
-    if (hart)
-        for (;;)
-            ;
     map(root, 3, 0x80000000, 0x80000000, 2, PTE_RWX);
     map(root, 3, va, (u64)data, 0, PTE_RWX);
     csr_write(satp, satp_of(root, 3, 1));

@@ -73,9 +73,7 @@ void main(u64 hart)
 
     if (hart == 1)
         wait_by_wfi();
-    if (hart)
-        for (;;)
-            ;
+    other_harts_wait(hart);
     mtimecmp[1] = ~0ul;
     msip[1] = 1;
     while (!ready)

@@ -410,7 +410,5 @@ void main(u64 hart)
     csr_write(satp, satp_of(root[0], 3, 1));
     fence_all();
     both(hart);
-    if (hart)
-        for (;;)
-            ;
+    other_harts_wait(hart);
 }

@@ -131,9 +131,7 @@ static void pmp_edge(void)
 
 void main(u64 hart)
 {
-    if (hart)
-        for (;;)
-            ;
+    other_harts_wait(hart);
     *(volatile u32 *)FLASH = 0x00700070; /* status mode */
     root = new_table();
     map(root, 3, 0x80000000, 0x80000000, 2, PTE_RWX);

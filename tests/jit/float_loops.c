@@ -195,9 +195,7 @@ static u64 fault(u64 count)
 
 void main(u64 hart)
 {
-    if (hart)
-        for (;;)
-            ;
+    other_harts_wait(hart);
     csr_set(mstatus, FS_DIRTY);
     for (u64 n = 0; n < ROUNDS; n++) {
         compare_singles(n % 2 ? 1000 : 12);

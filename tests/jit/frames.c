@@ -59,11 +59,10 @@ static u64 run(u64 unused)
 
 void main(u64 hart)
 {
+    other_harts_wait(hart);
+
     u64 *root = new_table();
 
-    if (hart)
-        for (;;)
-            ;
     csr_set(mstatus, FS_DIRTY);
     map(root, 3, 0x80000000, 0x80000000, 2, PTE_RWX);
     map(root, 3, VA, (u64)second, 0, PTE_RWX);

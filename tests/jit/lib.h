@@ -37,6 +37,13 @@ static inline void put(char c)
     *(volatile u8 *)0x10000000 = (u8)c;
 }
 
+/* First of all in the main of a program for one hart: what follows is no other's, page tables included. */
+static inline void other_harts_wait(u64 hart)
+{
+    while (hart)
+        ;
+}
+
 static inline void print(const char *text)
 {
     while (*text)
@@ -147,10 +154,20 @@ static inline u64 satp_of(u64 *root, int levels, u64 asid)
     return (u64)(levels + 5) << 60 | asid << 44 | (u64)root >> 12;
 }
 
-/* What one hart asks of another: `asked` numbers the requests from 1, `done` is the last that was carried out, `stop` ends serve_requests. */
+/* What one hart asks of another: `asked` numbers the requests from 1, `done` is the last that was carried out, `stop` ends serve_requests, which says so. */
 struct requests {
-    volatile u64 asked, done, stop;
+    volatile u64 asked, done, stop, stopped;
 };
+
+/* When this returns, the other hart looks at them no more, and they can be used anew. */
+static inline void stop_requests(struct requests *requests)
+{
+    requests->stop = 1;
+    while (!requests->stopped)
+        ;
+    requests->asked = requests->done = requests->stop = requests->stopped = 0;
+    __asm__ volatile("fence rw, rw" ::: "memory");
+}
 
 static inline u64 serve_requests(struct requests *requests, void (*carry_out)(u64 request))
 {
@@ -166,6 +183,7 @@ static inline u64 serve_requests(struct requests *requests, void (*carry_out)(u6
         __asm__ volatile("fence rw, rw" ::: "memory");
         requests->done = now;
     }
+    requests->stopped = 1;
     return 0;
 }
 

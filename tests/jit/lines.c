@@ -61,9 +61,7 @@ static void rewrite_oneself(void)
 
 void main(u64 hart)
 {
-    if (hart)
-        for (;;)
-            ;
+    other_harts_wait(hart);
     for (u32 i = 0; i < WORDS; i++)
         code[i] = random_instruction();
     code[WORDS - 1] = RETURN;

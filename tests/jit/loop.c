@@ -251,9 +251,7 @@ static u64 waits(u64 count)
 
 void main(u64 hart)
 {
-    if (hart)
-        for (;;)
-            ;
+    other_harts_wait(hart);
     root = new_table();
     map(root, 3, 0x80000000, 0x80000000, 2, PTE_RWX);
     map_all();

@@ -62,7 +62,7 @@ static u64 other_hart(u64 unused)
         fence_i();
         expect(call(&code[1024 + i % 61 * 8]), i % 13);
     }
-    requests.stop = 1;
+    stop_requests(&requests);
     return 0;
 }
 
@@ -116,8 +116,6 @@ void main(u64 hart)
     map(root, 3, 0, 0, 2, PTE_V | PTE_R | PTE_W | PTE_A | PTE_D); /* the console and the end */
     map(root, 3, 0x80000000, 0x80000000, 2, PTE_RWX);
     use_pages();
-    requests.asked = requests.done = requests.stop = 0;
-    __asm__ volatile("fence rw, rw" ::: "memory");
     paged = 1;
     all(S);
 }

@@ -340,9 +340,7 @@ static void rewritten(void)
 
 void main(u64 hart)
 {
-    if (hart)
-        for (;;)
-            ;
+    other_harts_wait(hart);
     root = new_table();
     map(root, 3, 0x80000000, 0x80000000, 2, PTE_RWX);
     map_first(PTE_RWX);

@@ -25,9 +25,7 @@ static u64 straddle(u64 base)
 
 void main(u64 hart)
 {
-    if (hart)
-        for (;;)
-            ;
+    other_harts_wait(hart);
     for (int i = 0; i < 512; i++)
         data[i] = 1;
     /* no access to [0x80, 0x90) of the page: NAPOT 16 bytes, entry 0 before the rest */

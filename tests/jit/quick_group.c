@@ -88,11 +88,10 @@ static u64 in_pages_with_code(u64 unused)
 
 void main(u64 hart)
 {
+    other_harts_wait(hart);
+
     u64 *root = new_table();
 
-    if (hart)
-        for (;;)
-            ;
     in_pages_with_code(0);
     over_the_edge(0);
     map(root, 3, 0x80000000, 0x80000000, 2, PTE_RWX);

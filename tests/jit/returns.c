@@ -294,7 +294,5 @@ void main(u64 hart)
         ;
     fence_all();
     both(hart);
-    if (hart)
-        for (;;)
-            ;
+    other_harts_wait(hart);
 }

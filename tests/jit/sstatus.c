@@ -90,9 +90,7 @@ static const u64 wanted[] = {
 
 void main(u64 hart)
 {
-    if (hart)
-        for (;;)
-            ;
+    other_harts_wait(hart);
     csr_write(mideleg, 0x222);
     for (u64 round = 0; round < 6; round++) {
         csr_write(sie, round & 1 ? 0 : 2);

@@ -25,12 +25,11 @@ static u64 toggle(u64 va)
 
 void main(u64 hart)
 {
+    other_harts_wait(hart);
+
     u64 *root = new_table(), va = 0x40000000;
     static u64 code[512] __attribute__((aligned(4096)));
 
-    if (hart)
-        for (;;)
-            ;
     map(root, 3, 0x80000000, 0x80000000, 2, PTE_RWX);
     map(root, 3, va, (u64)data, 0, PTE_RWX | PTE_U);
     map(root, 3, va + 4096, (u64)code, 0, PTE_V | PTE_X | PTE_A);

@@ -130,9 +130,7 @@ static void remap_huge(int levels)
 
 void main(u64 hart)
 {
-    if (hart)
-        for (;;)
-            ;
+    other_harts_wait(hart);
     for (int levels = 3; levels <= 5; levels++) {
         pool_used = 0;
         fill();

@@ -482,9 +482,7 @@ void main(u64 hart)
         for (;;)
             ;
     }
-    if (hart)
-        for (;;)
-            ;
+    other_harts_wait(hart);
     fill();
     many_spaces();
     fill();

@@ -18,12 +18,11 @@ static u64 run(u64 va)
 
 void main(u64 hart)
 {
+    other_harts_wait(hart);
+
     u64 *root = new_table();
     u64 first = 0x40000000, second = 0x7ffff000;
 
-    if (hart)
-        for (;;)
-            ;
     map(root, 3, 0x80000000, 0x80000000, 2, PTE_RWX);
     map(root, 3, first, (u64)page, 0, PTE_RWX);
     map(root, 3, second, (u64)page, 0, PTE_RWX);

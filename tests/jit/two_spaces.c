@@ -17,11 +17,10 @@ static u64 run(u64 va)
 
 void main(u64 hart)
 {
+    other_harts_wait(hart);
+
     u64 *root[2] = { new_table(), new_table() }, va = 0x40000000;
 
-    if (hart)
-        for (;;)
-            ;
     for (int i = 0; i < 2; i++) {
         map(root[i], 3, 0x80000000, 0x80000000, 2, PTE_RWX | PTE_G);
         map(root[i], 3, va, (u64)(i ? two : one), 0, PTE_RWX);

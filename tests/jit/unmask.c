@@ -18,9 +18,7 @@ extern char after_set[], after_write[], after_mie[], after_mret[];
 
 void main(u64 hart)
 {
-    if (hart)
-        for (;;)
-            ;
+    other_harts_wait(hart);
     for (int i = 0; i < 20; i++) {
         csr_clear(mstatus, 8);
         csr_write(mie, 8);

@@ -70,9 +70,7 @@ static void check_store(void)
 
 void main(u64 hart)
 {
-    if (hart)
-        for (;;)
-            ;
+    other_harts_wait(hart);
     csr_set(mstatus, 3 << 13 | 3 << 9);
     for (u64 i = 0; i < VL; i++)
         out[i] = 0;

@@ -93,9 +93,7 @@ static void check(u64 count, u64 mode)
 
 void main(u64 hart)
 {
-    if (hart)
-        for (;;)
-            ;
+    other_harts_wait(hart);
     csr_set(mstatus, 3 << 13 | 3 << 9);
     for (u64 mode = 0; mode < 4; mode++)
         for (u64 count = 1; count < ROUNDS; count = count * 3 + 1)

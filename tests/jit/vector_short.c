@@ -26,9 +26,7 @@ void main(u64 hart)
 {
     u64 vlenb;
 
-    if (hart)
-        for (;;)
-            ;
+    other_harts_wait(hart);
     csr_set(mstatus, 3 << 13 | 3 << 9);
     vlenb = csr_read(0xc22);
     for (u64 turn = 0; turn < 10; turn++) {

@@ -95,9 +95,7 @@ static void check_transfer(u64 round)
 
 void main(u64 hart)
 {
-    if (hart)
-        for (;;)
-            ;
+    other_harts_wait(hart);
     csr_set(mstatus, 3 << 13 | 3 << 9);
     for (u64 i = 0; i < BYTES; i++)
         a[i] = (u8)next(), b[i] = (u8)next();

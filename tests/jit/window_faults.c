@@ -54,9 +54,7 @@ static long write_beside_code(u64 arg)
 
 void main(u64 hart)
 {
-    if (hart)
-        for (;;)
-            ;
+    other_harts_wait(hart);
     root = new_table();
     map(root, LEVELS, 0x80000000, 0x80000000, 2, PTE_RWX);
     for (u64 i = 0; i < PAGES; i++) {

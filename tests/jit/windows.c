@@ -249,9 +249,7 @@ static u64 *with_kernel(void)
 
 void main(u64 hart)
 {
-    if (hart)
-        for (;;)
-            ;
+    other_harts_wait(hart);
     root = with_kernel();
     for (u64 i = 0; i < SPACES; i++) {
         spaces[i] = with_kernel();

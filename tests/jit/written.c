@@ -203,7 +203,7 @@ static u64 other_hart(u64 unused)
         fence_i();
         expect(call(at), i % 13);
     }
-    requests.stop = 1;
+    stop_requests(&requests);
     return 0;
 }
 
