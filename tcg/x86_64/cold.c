@@ -183,10 +183,16 @@ void x86_begin_slow(struct tcg_engine *e, const struct x86_cold *cold, s32 disp)
     begin_slow(e, cold, disp, check);
 }
 
-static void jump_to_exit(struct tcg_engine *e, u32 exit)
+/* A link has one field: who leaves by the same exit joins the first jump that did. */
+void x86_jump_to_link(struct tcg_engine *e, u32 exit)
 {
+    const struct tcg_link *link = &e->out->link[e->link_of[exit]];
     unsigned pad = x86_padding(e->code.p, 1);
 
+    if (link->site) {
+        x86_jmp_to(&e->code, e->buffer->write + link->site - 1);
+        return;
+    }
     if (pad)
         x86_nop(&e->code, pad);
     x86_link_stub(e, exit, x86_jmp(&e->code));
@@ -243,7 +249,7 @@ static void emit_group(struct tcg_engine *e, const struct x86_cold *cold)
     fix_right(e, &right);
     x86_budget_give(e, cold->unretired);
     x86_fix(crossing, c->p);
-    jump_to_exit(e, cold->exit);
+    x86_jump_to_link(e, cold->exit);
 }
 
 /* An access by a window that faulted, while the guest's state was what it is before the access. */
@@ -311,7 +317,7 @@ static void emit_access(struct tcg_engine *e, const struct x86_cold *cold)
     x86_clean_cold(e, cold->nan32, cold->nan64);
     x86_fix(crossing, c->p);
     x86_budget_give(e, cold->unretired); /* the instruction is done elsewhere */
-    jump_to_exit(e, cold->exit);
+    x86_jump_to_link(e, cold->exit);
 }
 
 /* Fills the exit's link: leaving while it is not linked, or when a poll says so. */

@@ -348,6 +348,8 @@ void x86_loop_compare_cold(struct tcg_engine *e, const struct x86_cold *cold);
 void x86_loop_late_flags(struct tcg_engine *e, u32 exit);
 /* Fills a link whose patchable field is at `site`: the stub comes here. cold.c */
 void x86_link_stub(struct tcg_engine *e, u32 exit, x86_fixup site);
+/* Leaves by an exit whose link is filled by such jumps alone. cold.c */
+void x86_jump_to_link(struct tcg_engine *e, u32 exit);
 /* Behind a check that failed, in cold code: repeated when the L2 knows the page. rcx is the address then. cold.c */
 void x86_begin_slow(struct tcg_engine *e, const struct x86_cold *cold, s32 disp);
 

@@ -240,15 +240,6 @@ static void leave_at(struct tcg_engine *e, s32 pc)
     x86_jmp_stub(e, e->stubs.leave_rax);
 }
 
-static void jump_to_link(struct tcg_engine *e, u32 exit)
-{
-    unsigned pad = x86_padding(e->code.p, 1);
-
-    if (pad)
-        x86_nop(&e->code, pad);
-    x86_link_stub(e, exit, x86_jmp(&e->code));
-}
-
 /* Out of the loop by an exit of the block. */
 static void leave_by(struct tcg_engine *e, u32 i, bool backward)
 {
@@ -269,7 +260,7 @@ static void leave_by(struct tcg_engine *e, u32 i, bool backward)
         leave_at(e, exit->pc);
         x86_fix8(&e->code, none);
     }
-    jump_to_link(e, i);
+    x86_jump_to_link(e, i);
 }
 
 void x86_loop_leave(struct tcg_engine *e, u32 exit)
@@ -423,7 +414,7 @@ static void emit_access(struct tcg_engine *e, const struct x86_cold *cold)
     x86_clean_cold(e, cold->nan32, cold->nan64);
     x86_budget_give(e, cold->unretired);
     x86_loop_restore(e);
-    jump_to_link(e, cold->exit);
+    x86_jump_to_link(e, cold->exit);
 }
 
 void x86_loop_cold(struct tcg_engine *e, const struct x86_cold *cold)
@@ -435,7 +426,7 @@ void x86_loop_cold(struct tcg_engine *e, const struct x86_cold *cold)
     case COLD_STREAM_END:
         for (u32 i = 0; i < e->loop.fail_count; i++)
             x86_fix(e->loop.fails[i], e->code.p);
-        jump_to_link(e, e->loop.again);
+        x86_jump_to_link(e, e->loop.again);
         break;
     case COLD_NEAR:
         x86_near_reset(e, cold);

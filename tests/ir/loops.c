@@ -7,7 +7,7 @@
 #include "tcg/builder.h"
 #include <string.h>
 
-enum { START = 0x100, MAX_INSNS = 24, COUNTER = 5, INNER = 10, MAX_INNER = 2, MAX_STEPS = 2000000, COMPARE_INSNS = 5 };
+enum { START = 0x100, MAX_INSNS = 24, COUNTER = 5, INNER = 10, MAX_INNER = 2, MAX_STEPS = 2000000, COMPARE_INSNS = 5, LANDINGS = 1 << 18, LANDING = 512 };
 enum kind { LOAD, STORE, STEP, ALU, COMPUTED, WIDE, SIDE, FLOAD, FSTORE, FLOP, CONSTANT, HELPER, FENCE, COMPARE, SKIP, JUMP, BACK, KINDS = BACK };
 
 struct insn {
@@ -380,8 +380,16 @@ static bool turn(struct runner *plain, struct machine *m, const struct loop *l, 
     return m->traps != traps;
 }
 
+/* What a way out of the loop is linked to once it was taken: code that leaves again at the same place. */
+struct landing {
+    struct tcg_code code;
+    struct tcg_link link;
+};
+
 struct bench {
     struct runner *plain, *tested;
+    struct landing landing[IR_MAX_EXITS]; /* by link of the loop */
+    struct tcg_link *relinked; /* one that was taken although it was set */
     struct machine *expected, *m;
     struct ir_block *b;
     u64 loops, turned; /* loops that were made; of which some run turned more than once */
@@ -405,6 +413,35 @@ static void run_expected(struct bench *t, const struct loop *l)
         continue;
 }
 
+/* False: no room. */
+static bool land(struct bench *t, struct tcg_link *link)
+{
+    const struct tcg_backend *b = t->tested->backend;
+    struct tcg_engine *engine = t->tested->engine;
+    u32 k = (u32)(link - t->tested->link);
+    struct landing *landing = &t->landing[k];
+
+    ir_block_reset(t->b, (u32)link->pc);
+    ir_insn(t->b, (u32)link->pc, 4);
+    ir_exit(t->b, link->pc, IR_HINT_NONE, 0);
+    landing->link = (struct tcg_link){ .from = &landing->code, .pc = link->pc, .single = link->single, .same_page = true };
+    landing->code = (struct tcg_code){ .link = &landing->link, .link_count = 1 };
+    if (!b->emit(engine, t->b, &landing->code, b->code_first(engine) + LANDINGS + k * LANDING, b->code_limit(engine)))
+        return false;
+    link->to = &landing->code;
+    b->set_link(engine, link, &landing->code);
+    return true;
+}
+
+/* The loop was left by it, or by what a link of the loop leads to. */
+static void look_at_link(struct bench *t, struct tcg_link *link)
+{
+    if (link < t->tested->link || link >= t->tested->link + IR_MAX_EXITS || !link->same_page)
+        return;
+    if (link->to || !land(t, link))
+        t->relinked = link;
+}
+
 static void run_tested(struct bench *t, const struct loop *l)
 {
     struct tcg_link *link;
@@ -426,8 +463,10 @@ static void run_tested(struct bench *t, const struct loop *l)
         t->turned += !turned && before - m->state.a[COUNTER] > 1;
         turned |= before - m->state.a[COUNTER] > 1;
         t->turns += before - m->state.a[COUNTER];
-        m->host.exit_request = 0;
         single = link && link->single;
+        if (link && !m->host.exit_request)
+            look_at_link(t, link);
+        m->host.exit_request = 0;
         if (m->traps != traps)
             return;
     }
@@ -459,6 +498,11 @@ static bool check_seed(struct bench *t, u64 seed)
     reset(t->m, seed, nested, t->tested->backend->jump_miss(t->tested->engine));
     t->m->host.exit_request = seed % 3 == 0;
     run_tested(t, &l);
+    if (t->relinked) {
+        g_print("not ok - loop %" G_GINT64_MODIFIER "u leaves by its link to %#x although it is set\n", seed, (u32)t->relinked->pc);
+        t->relinked = NULL;
+        return false;
+    }
     if (machine_equal(t->expected, t->m))
         return true;
     g_autofree char *a = machine_describe(t->expected), *b = machine_describe(t->m);
@@ -486,7 +530,8 @@ static bool check_recursion(struct bench *t)
 
 unsigned test_loops(const struct test_options *options)
 {
-    struct bench t = { runner_create("interp"), runner_create(options->backend), machine_create(), machine_create(), ir_block_create(IR_MAX_OPS), 0, 0, 0, 0, 0 };
+    struct bench t = { .plain = runner_create("interp"), .tested = runner_create(options->backend), .expected = machine_create(), .m = machine_create(),
+                       .b = ir_block_create(IR_MAX_OPS) };
     unsigned failures = 0;
     bool host = t.tested && t.tested->backend && strcmp(t.tested->backend->name, "interp") != 0;
 
