@@ -31,7 +31,7 @@ static const struct vm_property properties[] = {
     { .name = "settle-threshold", .type = VM_PROPERTY_U32, .offset = offsetof(struct tcg, settle_threshold), .default_text = "64", .min = 1, .max = 255,
       .description = "how often a page is seen running before its accesses ask first where their base register led last" },
     { .name = "quick-threshold", .type = VM_PROPERTY_U32, .offset = offsetof(struct tcg, quick_threshold), .default_text = "2", .min = 1, .max = 100,
-      .description = "how often a page is seen running (once a millisecond) before it is translated with more thought" },
+      .description = "how often a page is seen running (once a millisecond), each time soon behind the last one, before it is translated with more thought" },
     { .name = "tier2-threshold", .type = VM_PROPERTY_U32, .offset = offsetof(struct tcg, tier2_threshold), .default_text = "3", .min = 1, .max = 100,
       .description = "how often a loop is seen running (once a millisecond, and when it first turns) before tier2 takes it" },
     { .name = "windows", .type = VM_PROPERTY_BOOL, .offset = offsetof(struct tcg, windows), .default_text = "off",

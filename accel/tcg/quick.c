@@ -1,8 +1,10 @@
 /*
- * accel/tcg/quick.c - quick code (tcg/quick.h) for what runs for the first time, and when it is over: a page in which a sample found a vCPU
- * is hot, loses its quick blocks, and is translated by way of the IR from then on. docs/decisions/quick-code.md
+ * accel/tcg/quick.c - quick code (tcg/quick.h) for what runs for the first time, and when it is over: a page in which samples found a vCPU
+ * again soon is hot, loses its quick blocks, and is translated by way of the IR from then on. docs/decisions/quick-code.md
  */
 #include "accel/tcg/tcg.h"
+
+enum { SOON_MS = 16 }; /* a page seen less often is not worth another translation */
 
 bool tcg_quick_may(const struct tcg *tcg, const struct code_page *page, u32 variant)
 {
@@ -49,13 +51,25 @@ static void drop_quick_blocks(struct tcg *tcg, struct code_page *page)
     }
 }
 
-/* Its last sample as a page that is not hot; true: with this one it is. translate_lock. */
-static bool becomes_hot(const struct tcg *tcg, struct code_page *page)
+/* A sample at `ms` met a page that is not hot: how many there were, one soon behind the other. */
+static u32 count_sample(const struct tcg *tcg, struct code_page *page, u32 ms)
 {
-    u32 samples = page->samples + 1u;
+    bool soon = ms - page->sampled_ms <= SOON_MS;
 
-    if (samples > tcg->quick_threshold) /* somebody else's sample made it so meanwhile */
+    page->sampled_ms = ms;
+    if (page->visits >= tcg->settle_threshold) /* it is seen seldom, but for long */
+        return tcg->quick_threshold;
+    return soon ? page->samples + 1u : 1;
+}
+
+/* True: with this sample it is hot. translate_lock. */
+static bool becomes_hot(const struct tcg *tcg, struct code_page *page, s64 now)
+{
+    u32 samples;
+
+    if (page->samples >= tcg->quick_threshold) /* somebody else's sample made it so meanwhile */
         return false;
+    samples = count_sample(tcg, page, (u32)(now / 1000000));
     __atomic_store_n(&page->samples, (u8)samples, __ATOMIC_RELAXED);
     return samples == tcg->quick_threshold;
 }
@@ -69,7 +83,7 @@ struct block *tcg_quick_sampled(struct tcg_vcpu *v, struct block *block, u64 pc)
     if (!page || !tcg->backend->quick_emit || __atomic_load_n(&page->samples, __ATOMIC_RELAXED) >= tcg->quick_threshold)
         return block;
     tcg_translate_lock(v);
-    bool hot = becomes_hot(tcg, page);
+    bool hot = becomes_hot(tcg, page, v->sampled_at);
     if (hot) {
         tcg->hot_pages++;
         drop_quick_blocks(tcg, page);

@@ -62,10 +62,11 @@ struct code_page {
     u64 lines;          /* atomic: 64-byte lines that have code */
     struct ram_block *ram;
     u64 offset;         /* of the page in the RAM block */
-    u8 samples;         /* atomic: that found a vCPU in it: no quick code from quick_threshold on. Set under translate_lock */
+    u8 samples;         /* atomic: that found a vCPU in it, one soon behind the other: no quick code from quick_threshold on. Set under translate_lock */
     bool writable_tags; /* atomic: some vCPU may have a write tag for the page */
     u16 guard;          /* its number among TCG_GUARDS, nobody else's ever; 0: none was left */
     u32 kept_group;     /* of the code cache, that its blocks came from or are kept in; 0: none yet */
+    u32 sampled_ms;     /* when the last of `samples` was, by the monotonic clock; translate_lock */
     u8 visits;          /* by settle.c; translate_lock */
     u16 longest;        /* bytes: no block that begins in it is longer; translate_lock */
     u64 stays[4];       /* ir_block.stays; translate_lock */
