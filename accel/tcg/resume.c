@@ -152,17 +152,18 @@ static const void *find_in_page(struct tcg_vcpu *v, const struct code_page *page
 
 /*
  * Code that was killed because its bytes were written is made again on the way: what generates code need not come back to the dispatcher for each piece.
- * It does so now and then, since what is dead is freed there. NULL: no room, a safepoint is due, or something else that the dispatcher looks at.
+ * It does so now and then, since what is dead is freed there. NULL: no room, a safepoint is due, the map of memory changed, or something else that the dispatcher looks at.
  */
 static const void *make_in_page(struct tcg_vcpu *v, u64 va)
 {
     struct tcg *tcg = v->tcg;
+    u64 generation = v->context->generation;
     struct block *block;
 
     if (unlikely(v->vcpu->counting || (va & 4095) + MAX_INSN_BYTES > 4096 || epoch_waits(tcg->code_epoch) || tcg->one_insn_per_tb))
         return NULL;
     block = tcg_block_get(v, va, 0);
-    return block && tcg_may_cache(block) ? block->code.indirect_entry : NULL;
+    return block && tcg_may_cache(block) && v->context->generation == generation ? block->code.indirect_entry : NULL;
 }
 
 /* Pages with breakpoints run one instruction at a time, and logs want to see every entry: the dispatcher does that. */

@@ -167,15 +167,19 @@ static void run(struct tcg_vcpu *v)
         skip_breakpoint = false;
         variant |= counting_variant(vcpu);
         v->dispatches++;
+        u64 generation = v->context->generation;
         struct block *block = tcg_block_get(v, pc, variant | (link && link->single ? MODE_SINGLE : 0));
         if (block && tcg->tier2) {
             if (link)
                 seen = tcg_tier2_look(link, false);
             block = tcg_tier2_note(v, block, pc, &seen);
         }
-        if (!block) {
+        /* Getting it may have waited outside, where the map of memory changes: nothing may remember what was at pc before. */
+        bool changed = v->context->generation != generation;
+        if (!block || unlikely(changed)) {
             link = NULL;
             left = TCG_LEAVE_PC;
+            skip_breakpoint = changed;
             continue;
         }
         if (link)
