@@ -189,6 +189,7 @@ struct ir_helper {
     u8 result;      /* enum ir_type; IR_VOID: none. With IR_HELPER_MAY_LEAVE: IR_VOID, and the C result is a bool "leave" */
     u8 effects;     /* enum ir_helper_effect */
     u8 inlined;     /* enum ir_inline; only of pure ones */
+    void *attempt;  /* tcg/attempt.h, of at most three arguments; only with IR_HELPER_MAY_LEAVE. NULL: none */
 };
 
 /* What pure helpers compute that hosts have instructions for. Back ends may use these, and must come to the same results. */

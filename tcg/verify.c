@@ -291,6 +291,8 @@ static bool check_transfer(struct verifier *v, const struct ir_op *op)
         return complain(v, "no helper that may leave and takes an address and a word");
     if (ir_vector_at(op->aux) + ir_vector_bytes(op->aux) > IR_VECTOR_FILE)
         return complain(v, "a place outside the vector file");
+    if (op->code == IR_VLD && op->aux & IR_VECTOR_UNDER && 8 * ir_vector_at(op->aux) < ir_vector_bytes(op->aux) >> ir_vector_element(op->aux))
+        return complain(v, "the destination overlaps the mask");
     return check_operands(v, 0, 2, IR_I64);
 }
 

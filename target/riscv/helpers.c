@@ -1,5 +1,6 @@
 /* target/riscv/helpers.c - what the IR must know about the functions of helpers.def. */
 #include "target/riscv/helpers.h"
+#include "target/riscv/vector_attempt.h"
 
 #define EFFECT_PURE  IR_HELPER_PURE
 #define EFFECT_FLAGS IR_HELPER_FLAGS
@@ -10,7 +11,7 @@
 
 #define EFFECT_SWITCH (EFFECT_LEAVE | IR_HELPER_SWITCHES)
 
-#define HELPER_INLINE(helper, arguments, value, effect, what)                                      \
+#define ROW(helper, arguments, value, effect, what, first)                                         \
     const struct ir_helper riscv_ir_##helper = {                                                   \
         .name = #helper,                                                                           \
         .function = (void *)riscv_helper_##helper,                                                 \
@@ -18,7 +19,10 @@
         .result = IR_##value,                                                                      \
         .effects = EFFECT_##effect,                                                                \
         .inlined = IR_INLINE_##what,                                                               \
+        .attempt = first,                                                                          \
     };
+#define HELPER_INLINE(helper, arguments, value, effect, what) ROW(helper, arguments, value, effect, what, NULL)
+#define HELPER_ATTEMPT(helper, arguments, value, effect) ROW(helper, arguments, value, effect, NONE, (void *)riscv_attempt_##helper)
 #define HELPER(helper, arguments, value, effect) HELPER_INLINE(helper, arguments, value, effect, NONE)
 #include "target/riscv/helpers.def"
 #undef HELPER

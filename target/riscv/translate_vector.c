@@ -1,5 +1,6 @@
 /* target/riscv/translate_vector.c - vectors: ops (tcg/vector.h) where vtype and vl are known while translating, else calls. */
 #include "target/riscv/translate_vector.h"
+#include "target/riscv/vector_attempt.h"
 
 /* enum ir_vector_kind + 1 by operation; 0: none. */
 static const u8 kinds[RISCV_V_OP_COUNT] = {
@@ -379,7 +380,8 @@ void translate_vector_memory(struct translation *t, const struct riscv_insn *i, 
         translate_illegal(t, i);
         return;
     }
-    what |= (u64)t->vtype_known << 49;
+    if (t->vtype_known)
+        what |= UINT64_C(1) << 49 | (u64)__builtin_ctz(t->cpu->vlen / 8u) << RISCV_VMEM_VLENB_SHIFT;
     bytes = run_of_bytes(t, i, access, bits, &some);
     if (bytes) {
         unsigned size = (unsigned)__builtin_ctzll(bytes), place = place_of(t, i->raw >> 7 & 31);

@@ -248,7 +248,7 @@ static bool transfer_run(const struct transfer *t, u64 i)
     return false;
 }
 
-/* what: raw | enum riscv_vector_access << 32 | element bits << 40 | load << 48 | is known to be legal << 49. */
+/* what: raw | enum riscv_vector_access << 32 | element bits << 40 | load << 48 | is known to be legal << 49 | more for vector_attempt.c. */
 u64 riscv_helper_vector_memory(void *vcpu, u64 what, u64 base, u64 stride)
 {
     struct riscv_cpu *cpu = riscv_cpu_of(vcpu);

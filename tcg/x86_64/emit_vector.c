@@ -126,6 +126,8 @@ static void lane_bits(const struct vec *v, enum host_reg r)
     if (v->lane == 1)
         rr(v, SSE_PACKSSWB, X0, X0, X0);
     x86_sse_rr(v->c, v->vex, ops[v->lane] | v->wide, r, 0, X0);
+    if (v->lane == 1)
+        x86_extend_rr(v->c, 0, false, false, r, r); /* both halves tell the same */
 }
 
 /* Collected bits in rax go to the file, `count` from bit `at` of the destination on. */
@@ -138,12 +140,20 @@ static void put_bits(struct vec *v, unsigned at, unsigned count)
         return;
     }
     if (count >= 8) {
-        x86_mov_mr(v->c, count == 32 ? 2 : count == 16 ? 1 : 0, m, RAX);
+        x86_mov_mr(v->c, (unsigned)__builtin_ctz(count / 8), m, RAX);
         return;
     }
     x86_rm(v->c, 0x80, false, X86_AND, m);
     x86_imm8(v->c, (u8)(0xff << count));
     x86_rm(v->c, 0x08 | X86_BYTE_REG, false, RAX, m); /* or */
+}
+
+/* How many of the bits that are left are stored at once: what reads them reads up to 64, and hosts do not forward two stores to one load. */
+static unsigned bits_together(const struct vec *v, unsigned done)
+{
+    unsigned left = (v->at.bytes >> v->lane) - done;
+
+    return v->some || left < 8 ? MIN(left, 8) : MIN(64, 1u << (31 - __builtin_clz(left)));
 }
 
 static bool emit_bits(struct vec *v)
@@ -168,18 +178,16 @@ static bool emit_bits(struct vec *v)
         if (inverted)
             x86_alu_ri(v->c, X86_XOR, false, r, bits == 32 ? -1 : (s32)((1u << bits) - 1));
         if (have) {
-            x86_shift_ri(v->c, X86_SHL, false, RCX, have);
-            x86_alu_rr(v->c, X86_OR, false, RAX, RCX);
+            x86_shift_ri(v->c, X86_SHL, true, RCX, have);
+            x86_alu_rr(v->c, X86_OR, true, RAX, RCX);
         }
         have += bits;
-        if (have >= 8) {
+        if (have >= bits_together(v, done)) {
             put_bits(v, done, have);
             done += have;
             have = 0;
         }
     }
-    if (have)
-        put_bits(v, done, have);
     x86_vec_done(v);
     return true;
 }

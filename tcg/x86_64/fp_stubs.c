@@ -94,8 +94,11 @@ static void move_all(struct tcg_engine *e, bool store)
 static void emit_load(struct tcg_engine *e)
 {
     struct x86_code *c = &e->code;
+    x86_fixup there;
 
     e->stubs.fp_load = here(e);
+    x86_alu_mi(c, X86_CMP, false, x86_base(e->layout->fp_live), 0);
+    there = x86_jcc(c, CC_NE); /* behind a call that came to no C */
     x86_push_r(c, RAX);
     x86_push_r(c, RCX);
     x86_extend_rm(c, 0, false, false, RAX, x86_base(e->layout->fp_rounding));
@@ -106,6 +109,7 @@ static void emit_load(struct tcg_engine *e)
     x86_mov_mi(c, 2, x86_base(e->layout->fp_live), 1);
     x86_pop_r(c, RCX);
     x86_pop_r(c, RAX);
+    x86_fix(there, c->p);
     x86_ret(c);
 }
 

@@ -518,6 +518,33 @@ static void emit_leaf_thunk(struct tcg_engine *e, const struct ir_helper *helper
     x86_ret(c);
 }
 
+/* tcg/attempt.h: true returns at once, with every register as it was. */
+static void emit_attempt(struct tcg_engine *e, const struct ir_helper *helper)
+{
+    static const enum host_reg saved[] = {RDI, RSI, RDX, R8, RCX};
+    struct x86_code *c = &e->code;
+    u8 *refused;
+
+    for (unsigned i = 0; i < ARRAY_SIZE(saved); i++)
+        x86_push_r(c, saved[i]);
+    x86_push_r(c, RAX);
+    x86_mov_rr(c, true, RSI, RAX);
+    x86_mov_rr(c, true, RDX, RCX);
+    if (helper->arg_count > 2)
+        x86_mov_rm(c, true, RCX, x86_base(e->layout->scratch));
+    x86_mov_rr(c, true, RDI, RBP);
+    x86_mov_ri(c, R8, (u64)(uintptr_t)e->layout);
+    x86_mov_ri(c, RAX, (u64)(uintptr_t)helper->attempt);
+    x86_call_r(c, RAX);
+    x86_rr(c, 0x84, false, RAX, RAX); /* test al, al */
+    x86_pop_r(c, RAX);
+    for (unsigned i = ARRAY_SIZE(saved); i-- > 0;)
+        x86_pop_r(c, saved[i]);
+    refused = x86_jcc8(c, CC_E);
+    x86_ret(c);
+    x86_fix8(c, refused);
+}
+
 static void emit_thunk(struct tcg_engine *e, const struct ir_helper *helper)
 {
     struct x86_code *c = &e->code;
@@ -530,6 +557,8 @@ static void emit_thunk(struct tcg_engine *e, const struct ir_helper *helper)
         emit_leaf_thunk(e, helper);
         return;
     }
+    if (helper->attempt)
+        emit_attempt(e, helper);
     store_pinned(e, reads ? ~0u : CALLER_SAVED);
     x86_fp_flush(e);
     if (helper->effects)

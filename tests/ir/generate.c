@@ -356,6 +356,7 @@ static void make_transfer(struct generator *g)
 
     if (pick(g, 3) == 0) {
         element = MIN(element, size);
+        place = MAX(place, 256u); /* the mask is at 0 */
         what = ir_const(g->b, IR_I64, (s64)(1u << size | place << 16 | (u64)is_load << 32 | (u64)part << 33 | (u64)element << 34 | (u64)1 << 36));
         ir_vector_transfer_masked(g->b, is_load, &machine_transfer, size, place, element, part, address, what);
         return;
