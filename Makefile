@@ -29,6 +29,7 @@ check-long:
 	@scripts/check long
 
 bench: all
+	@scripts/setup packages packages-bench
 	@tests/bench/run $(BUILD)
 
 docs: all

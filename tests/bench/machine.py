@@ -1,9 +1,10 @@
 # tests/bench/machine.py - What a machine costs its host: start, memory, boot, idling. Driven by QMP and the serial line.
-"""Rows are (name, value, unit).  Used by tests/bench/run; as a program: machine.py COMMAND..."""
+"""Rows are (name, value, unit).  Used by tests/bench/run; as a program: machine.py BUILD COMMAND..."""
 import json
 import os
 import re
 import resource
+import shutil
 import socket
 import subprocess
 import sys
@@ -115,7 +116,29 @@ def idle_guest(command, harts, folder):
         emulator.close()
 
 
-def measure(command, rep=0):
+def after_compiling(command):
+    """Memory when a compiler of Debian has just run in the guest."""
+    folder = os.path.join(os.environ["BENCH_DIR"], "riscv64")
+    emulator = Emulator(command, "-M", "virt", "-m", str(RAM_MIB), "-display", "none", "-serial", "stdio", "-monitor", "none", "-nodefaults",
+                        "-kernel", os.path.join(folder, "kernel"), "-initrd", os.path.join(folder, "initrd.gz"),
+                        "-append", "console=ttyS0 quiet panic=-1 mode=apps run=gcc_O2 reps=2",
+                        "-drive", f"file={os.path.join(folder, 'apps.img')},format=raw,if=virtio,snapshot=on", console=True)
+    try:
+        emulator.wait_for(b"END gcc_O2 1")
+        yield "after compiling: memory beside guest RAM", round(emulator.beside_ram(), 1), "MiB"
+    finally:
+        emulator.close()
+
+
+def events(command, kernel):
+    """What MMU events and traps cost: rows of a bare guest."""
+    run = subprocess.run([*command, "-M", "virt", "-m", "64M", "-display", "none", "-monitor", "none", "-serial", "stdio", "-bios", "none", "-kernel", kernel],
+                         stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, check=True)
+    for name, ns in (line.split("\t") for line in run.stdout.splitlines() if "\t" in line):
+        yield name, float(ns), "ns"
+
+
+def measure(command, build):
     """Rows of one repetition.  Start-up is short: the median of several starts is one measurement."""
     starts = [list(start_none(command)) for _ in range(9)]
     for i, (name, _, unit) in enumerate(starts[0]):
@@ -126,8 +149,12 @@ def measure(command, rep=0):
         with tempfile.TemporaryDirectory() as folder:
             for harts in (1, 4):
                 yield from idle_guest(command, harts, folder)
+            kernel = shutil.copy(os.path.join(build, "tests", "bench", "mmu.elf"), folder)
+            yield from events(command, kernel)
+    if os.path.exists(os.path.join(os.environ.get("BENCH_DIR", ""), "riscv64", "apps.img")):
+        yield from after_compiling(command)
 
 
 if __name__ == "__main__":
-    for row in measure(sys.argv[1:]):
+    for row in measure(sys.argv[2:], sys.argv[1]):
         print(*row, sep="\t", flush=True)
