@@ -313,10 +313,12 @@ struct tcg_code {
     u32 near;  /* a loop with an area of struct tcg_near, by this number's remainder: its owner; else 0 */
     u8 fp_check;                /* back end: bytes from entry to where a block goes on whose predecessor has floating-point registers loaded */
     bool fp_live;               /* back end: has them loaded at its exits */
+    u16 apart_size;             /* bytes of it that lie elsewhere, from apart on; see tcg_backend_options.apart */
     const void *indirect_entry; /* guest va in the back end's agreed place; sets pc_page. x86-64: va in rax */
     u32 start, size;            /* bytes in the buffer (interp: bytes of its private form) */
     struct tcg_link *link;      /* link_count of them, in exit order; allocated by accel/tcg for every direct exit before emit */
     u32 link_count;
+    u32 apart;
 };
 
 struct tcg_buffer; /* memory for code: two mappings, writable and executable (tcg/buffer.h) */
@@ -327,6 +329,7 @@ struct tcg_backend_options {
     bool split_wx;    /* two mappings instead of one (always used unless the host refuses) */
     unsigned host_isa; /* 1..4: x86-64-v1..v4 as an upper bound; 0: what the host has */
     bool plain;       /* no instructions but those of the level: none for ciphers */
+    bool apart;       /* code that hardly ever runs lies apart from the rest, in areas below the end that emit returned; then blocks cannot be noted, and tell no faults */
     const struct ir_helper *const *helpers; /* NULL-terminated: those of the guest that saved code may call; NULL: none */
 };
 

@@ -107,7 +107,7 @@ static bool start_engine(struct tcg *tcg, struct vcpu *vcpu, GError **error)
 {
     const struct cpu_class *cpu = vcpu->cpu;
     struct tcg_backend_options options = { .buffer_size = buffer_size(tcg), .split_wx = tcg->split_wx, .host_isa = tcg->host_isa,
-        .helpers = cpu->helpers };
+        .helpers = cpu->helpers, .apart = !tcg->windows && !tcg->cache_path };
 
     if (!tcg_layout_init(tcg, cpu))
         return error_set(error, "the CPU names too many registers");

@@ -166,6 +166,10 @@ static void tell_perf(struct tcg *tcg, const struct block *block, u64 pc)
 
     g_snprintf(name, sizeof(name), "%s:0x%" G_GINT64_MODIFIER "x%s", vm_guest_name(tcg->vm), pc, block->tier == 2 ? ":loop" : "");
     host_perf_add(tcg->perf, code, block->code.size, name);
+    if (block->code.apart_size) {
+        g_strlcat(name, ":cold", sizeof(name));
+        host_perf_add(tcg->perf, tcg->backend->exec_at(tcg->engine, block->code.apart), block->code.apart_size, name);
+    }
 }
 
 static u32 emit(struct tcg *tcg, const struct ir_block *ir, const struct quick_list *quick, struct block *block, u32 limit)

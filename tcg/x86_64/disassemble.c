@@ -86,24 +86,13 @@ static unsigned data_behind(const struct tcg_engine *e, const cs_insn *insn, con
     return 0;
 }
 
-char *x86_disassemble(struct tcg_engine *e, const struct tcg_code *out)
+static void print_range(struct tcg_engine *e, GString *text, csh handle, cs_insn *insn, u32 start, size_t left)
 {
-    const u8 *code = e->buffer->exec + out->start;
-    size_t left = out->size;
+    const u8 *code = e->buffer->exec + start;
     u64 address = (uintptr_t)code;
-    GString *text;
     const char *what;
     size_t data;
-    cs_insn *insn;
-    csh handle;
-    g_autoptr(GError) error = NULL;
 
-    if (!x86_can_disassemble(e, &error))
-        return g_strdup_printf("%s\n", error->message);
-    text = g_string_new(NULL);
-    if (e->capstone->open(CS_ARCH_X86, CS_MODE_64, &handle) != CS_ERR_OK)
-        return g_string_free(text, false);
-    insn = e->capstone->malloc(handle);
     while (left) {
         if (!e->capstone->disasm_iter(handle, &code, &left, &address, insn)) {
             skip_byte(text, &code, &left, &address);
@@ -118,6 +107,23 @@ char *x86_disassemble(struct tcg_engine *e, const struct tcg_code *out)
             address += data;
         }
     }
+}
+
+char *x86_disassemble(struct tcg_engine *e, const struct tcg_code *out)
+{
+    GString *text;
+    cs_insn *insn;
+    csh handle;
+    g_autoptr(GError) error = NULL;
+
+    if (!x86_can_disassemble(e, &error))
+        return g_strdup_printf("%s\n", error->message);
+    text = g_string_new(NULL);
+    if (e->capstone->open(CS_ARCH_X86, CS_MODE_64, &handle) != CS_ERR_OK)
+        return g_string_free(text, false);
+    insn = e->capstone->malloc(handle);
+    print_range(e, text, handle, insn, out->start, out->size);
+    print_range(e, text, handle, insn, out->apart, out->apart_size);
     e->capstone->free(insn, 1);
     e->capstone->close(&handle);
     return g_string_free(text, false);

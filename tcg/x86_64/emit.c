@@ -206,12 +206,26 @@ static void emit_body(struct tcg_engine *e, const struct ir_block *block, struct
     emit_ops(e);
 }
 
+static void emit_cold(struct tcg_engine *e, u32 first, u32 end)
+{
+    const u8 *from = e->code.p;
+
+    x86_cold_emit(e, first, end);
+    x86_note_apart(e, from);
+}
+
+static u32 cold_room(const struct tcg_engine *e)
+{
+    return 256 + e->cold_count * 160 + e->recheck_count * 64;
+}
+
 static bool begin(struct tcg_engine *e, u32 at, u32 limit)
 {
     u32 start = x86_is_entry(x86_at(e, at)) ? at : (at + 7) & ~7u;
 
     if ((u64)start + 256 > limit)
         return false;
+    x86_apart_begin(e, at, limit);
     tcg_buffer_prepare(e->buffer, start);
     e->places.count = e->places.call_count = 0;
     e->places.fixed = e->loop.on;
@@ -232,14 +246,15 @@ bool x86_emit_begin(struct tcg_engine *e, const struct ir_block *block, struct t
 
 u32 x86_emit_end(struct tcg_engine *e)
 {
-    u32 here = (u32)(e->code.p - e->buffer->write);
+    u32 end;
 
     e->opened.on = false;
     if (e->code.overflow)
         return 0;
     e->prepared = false;
-    e->out->size = here - e->out->start;
-    return here;
+    end = e->apart.hot_end ? x86_apart_end(e) : (u32)(e->code.p - e->buffer->write);
+    e->out->size = (u32)(e->code.p - e->buffer->write) - e->out->start;
+    return end;
 }
 
 static u32 emit_block(struct tcg_engine *e, const struct ir_block *block, struct tcg_code *out, u32 at, u32 limit)
@@ -247,7 +262,8 @@ static u32 emit_block(struct tcg_engine *e, const struct ir_block *block, struct
     if (!begin(e, at, limit))
         return 0;
     emit_body(e, block, out);
-    x86_cold_emit(e, 0, e->cold_count);
+    x86_cold_begin(e, cold_room(e));
+    emit_cold(e, 0, e->cold_count);
     return x86_emit_end(e);
 }
 
@@ -261,7 +277,7 @@ static void emit_opened_cold(struct tcg_engine *e)
     e->out = o->out;
     e->uses_fp = o->uses_fp;
     memcpy(e->link_of, o->link_of, sizeof(e->link_of));
-    x86_cold_emit(e, 0, o->cold_count);
+    emit_cold(e, 0, o->cold_count);
 }
 
 bool x86_emit_open(struct tcg_engine *e, const struct ir_block *block, struct tcg_code *out, u32 at, u32 limit)
@@ -287,6 +303,7 @@ u32 x86_emit_behind(struct tcg_engine *e, const struct ir_block *block, struct t
     const struct x86_cold *jump;
 
     if (!block) {
+        x86_cold_begin(e, cold_room(e));
         emit_opened_cold(e);
         return x86_emit_end(e);
     }
@@ -298,12 +315,13 @@ u32 x86_emit_behind(struct tcg_engine *e, const struct ir_block *block, struct t
     emit_body(e, block, out);
     struct x86_opened second = { .uses_fp = e->uses_fp };
     memcpy(second.link_of, e->link_of, sizeof(second.link_of));
+    x86_cold_begin(e, cold_room(e));
     emit_opened_cold(e);
     e->block = block;
     e->out = out;
     e->uses_fp = second.uses_fp;
     memcpy(e->link_of, second.link_of, sizeof(e->link_of));
-    x86_cold_emit(e, o->cold_count, e->cold_count);
+    emit_cold(e, o->cold_count, e->cold_count);
     return x86_emit_end(e);
 }
 
@@ -312,8 +330,15 @@ u32 x86_emit_block(struct tcg_engine *e, const struct ir_block *block, struct tc
     u32 end;
 
     e->loop.on = block->loop;
-    if (!block->loop)
-        return emit_block(e, block, out, at, limit);
+    if (!block->loop) {
+        end = emit_block(e, block, out, at, limit);
+        if (end || !e->apart.hot_end)
+            return end;
+        e->apart.refused = true; /* more cold code than it looked like */
+        end = emit_block(e, block, out, at, limit);
+        e->apart.refused = false;
+        return end;
+    }
     x86_loop_enter_map(e);
     end = emit_block(e, block, out, at, limit);
     x86_loop_leave_map(e);

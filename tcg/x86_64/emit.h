@@ -15,6 +15,16 @@ bool x86_emit_begin(struct tcg_engine *e, const struct ir_block *block, struct t
 void x86_emit_entries(struct tcg_engine *e);
 u32 x86_emit_end(struct tcg_engine *e);
 
+/* --- apart.c --- */
+/* A block begins in [at, limit). */
+void x86_apart_begin(struct tcg_engine *e, u32 at, u32 limit);
+/* What follows is cold, of all blocks being emitted: if it may lie apart, and `need` bytes have room there, code goes there from now on. */
+void x86_cold_begin(struct tcg_engine *e, u32 need);
+/* Cold code of the block e->out ends here. It began at `from`. */
+void x86_note_apart(struct tcg_engine *e, const u8 *from);
+/* Back to the hot code's end. The end of what is emitted, areas included. */
+u32 x86_apart_end(struct tcg_engine *e);
+
 /* quick.c: once; the layout is known. */
 void x86_quick_init(struct tcg_engine *e);
 /* See tcg_backend.quick_prepare and .quick_emit. */

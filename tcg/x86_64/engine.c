@@ -115,6 +115,7 @@ static struct tcg_engine *engine_create(const struct code_layout *layout, const 
         return NULL;
     }
     x86_quick_init(e);
+    e->apart.on = options->apart;
     return e;
 }
 

@@ -110,6 +110,15 @@ struct x86_constants {
     u64 layout;                    /* the engine's */
 };
 
+/* Where the cold code of blocks goes that lies apart: an area between blocks, of the chunk that ends at `limit`. Offsets in the buffer. */
+struct x86_apart {
+    bool on;
+    bool refused;   /* the block being emitted did not fit */
+    u32 at, end;    /* what is left of the area; equal: there is none */
+    u32 limit;
+    u8 *hot_end;    /* of the block being emitted, once its cold code begins; NULL: that follows */
+};
+
 struct tcg_engine {
     const struct code_layout *layout;
     const struct tcg_runtime *runtime;
@@ -178,6 +187,7 @@ struct tcg_engine {
     u8 *tail;                   /* behind the block's call, where its return goes on with a jump, or NULL */
     u32 tail_cold;              /* that jump's link */
     struct x86_opened opened;   /* the block before it */
+    struct x86_apart apart;
     struct x86_capstone *capstone; /* NULL until a listing is wanted */
 };
 

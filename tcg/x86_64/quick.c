@@ -498,6 +498,8 @@ static void emit_list(struct tcg_engine *e, const struct quick_insn *list, u32 c
     for (u32 i = 0; i + 1 < count; i++)
         p = emit_insn(e, p, list, i);
     emit_end(e, p, &list[count - 1]);
+    x86_cold_begin(e, (count + 1) * INSN_ROOM);
+    const u8 *from = e->code.p;
     p = e->code.p;
     for (u32 i = 0; i < e->quick_cold_count; i++)
         p = cold_access(e, p, &list[e->quick_cold[i].insn], &e->quick_cold[i]);
@@ -505,6 +507,7 @@ static void emit_list(struct tcg_engine *e, const struct quick_insn *list, u32 c
     for (u32 i = 0; i < e->quick_link_count; i++)
         x86_link_stub(e, e->quick_link[i].exit, e->quick_link[i].field);
     x86_cold_emit(e, 0, e->cold_count);
+    x86_note_apart(e, from);
 }
 
 void x86_quick_init(struct tcg_engine *e)

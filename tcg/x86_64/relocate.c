@@ -140,7 +140,7 @@ u32 x86_note_code(struct tcg_engine *e, void *to, u32 room)
         fields = places->count * (u32)sizeof(places->at[0]);
     struct note *note = to;
 
-    if (places->fixed || size > UINT16_MAX || sizeof(*note) + calls + fields > room)
+    if (e->apart.on || places->fixed || size > UINT16_MAX || sizeof(*note) + calls + fields > room)
         return 0;
     *note = (struct note){ (u16)size, (u16)places->call_count, (u16)places->count };
     memcpy(note + 1, places->call, calls);

@@ -17,7 +17,7 @@ struct runner *runner_create(const char *name)
     g_auto(GStrv) part = g_strsplit(name, ":", 3);
     struct tcg_backend_options options = { .buffer_size = 4 * MIB, .split_wx = true, .host_isa = part[1] ? (unsigned)atoi(part[1]) : 0,
         .plain = part[1] && strchr(part[1], '-'), /* 3-: level 3 and no more */
-        .helpers = machine_helpers };
+        .apart = part[1] && !part[2], .helpers = machine_helpers };
     struct runner *r = g_new0(struct runner, 1);
     GError *error = NULL;
 

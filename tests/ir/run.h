@@ -52,6 +52,7 @@ unsigned test_links(const struct test_options *options);
 unsigned test_text(const struct test_options *options);
 unsigned test_faults(const struct test_options *options);
 unsigned test_damage(const struct test_options *options);
+unsigned test_apart(const struct test_options *options);
 unsigned test_speed(const struct test_options *options);
 unsigned speed_image(const struct test_options *options);
 unsigned test_file(const char *path);

@@ -189,7 +189,7 @@ static void empty_tables(struct runner *r)
 
 static void create_engine(struct runner *r)
 {
-    struct tcg_backend_options options = { .buffer_size = 4 * MIB, .split_wx = true, .host_isa = r->host_isa, .plain = r->plain };
+    struct tcg_backend_options options = { .buffer_size = 4 * MIB, .split_wx = true, .host_isa = r->host_isa, .plain = r->plain, .apart = r->host_isa != 1 };
     GError *error = NULL;
 
     if (r->engine)
