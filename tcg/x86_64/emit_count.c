@@ -1,9 +1,24 @@
 /* tcg/x86_64/emit_count.c - the counting flavour: one subtraction for a block; what was not retired is given back in cold code. */
 #include "tcg/x86_64/value.h"
 
+static unsigned budget_reg(const struct tcg_engine *e)
+{
+    return e->budget == IR_NONE ? X86_NO_REG : e->map_pin_of[e->budget];
+}
+
+void x86_budget_alu(struct tcg_engine *e, enum x86_alu op, unsigned reg)
+{
+    unsigned r = budget_reg(e);
+
+    if (r == X86_NO_REG)
+        x86_alu_mr(&e->code, op, true, x86_base(e->layout->icount), reg);
+    else
+        x86_alu_rr(&e->code, op, true, r, reg);
+}
+
 void x86_budget_give(struct tcg_engine *e, s32 insns)
 {
-    unsigned r = e->budget == IR_NONE ? X86_NO_REG : e->map_pin_of[e->budget];
+    unsigned r = budget_reg(e);
 
     if (!insns)
         return;
@@ -16,7 +31,7 @@ void x86_budget_give(struct tcg_engine *e, s32 insns)
 void x86_emit_count(struct tcg_engine *e, const struct ir_op *op)
 {
     struct x86_cold *cold = x86_cold_add(e, COLD_COUNT);
-    unsigned r = e->budget == IR_NONE ? X86_NO_REG : e->map_pin_of[e->budget];
+    unsigned r = budget_reg(e);
 
     x86_clean_pins(e);
     cold->where = e->block->snapshot[op->snapshot].pc;

@@ -386,6 +386,8 @@ void x86_vector_cold(struct tcg_engine *e, const struct x86_cold *cold);
 /* --- emit_count.c: the counting flavour --- */
 /* budget += insns, which may be less than 0. Flags go where no host register holds the budget. */
 void x86_budget_give(struct tcg_engine *e, s32 insns);
+/* X86_ADD, X86_SUB or X86_CMP of the budget with a register. */
+void x86_budget_alu(struct tcg_engine *e, enum x86_alu op, unsigned reg);
 /* What a prepaid block has taken and not retired `retired` instructions after its begin. 0 in other blocks. */
 static inline s32 x86_unretired(const struct tcg_engine *e, u32 retired)
 {

@@ -2,7 +2,7 @@
  * tcg/x86_64/loop_lanes.c - loops that do the same floating-point arithmetic to each element of arrays: before the first turn, several turns at a
  * time in the lanes of 32 bytes. docs/decisions/tier-2.md
  *
- *   lanes:        how many times all lanes are turns that another one follows; arrays that overlap: none
+ *   lanes:        how many times all lanes are turns that another one follows; arrays that overlap, a budget that does not suffice: none
  *   many:         load all lanes of each stream; arithmetic; a NaN among results? to top; store; registers that move; back to many
  *   top:          the turns that are left, at least one, one by one (loop.c)
  *
@@ -21,6 +21,7 @@ struct lanes {
     u16 check[MAX_CHECKS];    /* values that must be no NaN */
     u32 check_count;
     const struct ir_op *back; /* the branch back */
+    s32 counted;              /* instructions that a turn takes from the budget; 0: they are not counted */
     s32 step[IR_MAX_REGS];    /* of integer registers; 0: they do not move */
     bool written[IR_MAX_REGS];
     u8 kept_in[IR_MAX_REGS];  /* registers of floating point that the loop only reads: where all lanes have them */
@@ -117,6 +118,9 @@ static bool may_be_lanes(struct lanes *l, u32 i, bool *stored)
         return ir_is_back_edge(l->b, op) && i + 2 == l->b->count && op->type == IR_I64 && op->aux == IR_NE;
     case IR_EXIT:
         return i + 1 == l->b->count && l->back;
+    case IR_COUNT:
+        l->counted = (s32)op->imm;
+        return l->b->prepaid;
     case IR_BOX:
     case IR_UNBOX:
         return x86_root(l->e, (ir_value)i) != i;
@@ -139,7 +143,7 @@ static bool find_lanes(struct lanes *l)
     const struct ir_loop *found = &l->e->loop.found;
     bool stored = false;
 
-    if (!l->e->features.vex || l->b->prepaid || !found->stream_count || !l->b->count)
+    if (!l->e->features.vex || !found->stream_count || !l->b->count)
         return false;
     for (u32 i = 0; i < l->b->count; i++)
         if (l->b->op[i].code == IR_LD)
@@ -332,10 +336,24 @@ static unsigned lanes_log2(const struct lanes *l)
     return 5 - l->size_log2;
 }
 
+/* rcx: how many turns it is to do all lanes rax times. */
+static void count_turns(const struct lanes *l)
+{
+    x86_mov_rr(&l->e->code, false, RCX, RAX);
+    x86_shift_ri(&l->e->code, X86_SHL, false, RCX, lanes_log2(l));
+}
+
+/* rcx: the instructions of so many turns. */
+static void count_insns(const struct lanes *l)
+{
+    count_turns(l);
+    x86_imul_rri(&l->e->code, true, RCX, RCX, l->counted);
+}
+
 /* --- emission --- */
 
 struct ways_out {
-    x86_fixup jump[1 + IR_MAX_STREAMS * IR_MAX_STREAMS];
+    x86_fixup jump[2 + IR_MAX_STREAMS * IR_MAX_STREAMS];
     u32 count;
 };
 
@@ -458,11 +476,16 @@ static void emit_lanes(struct lanes *l, const struct bound *bound)
     x86_shift_ri(c, X86_SHR, false, RAX, lanes_log2(l));
     none.jump[none.count++] = x86_jcc(c, CC_E);
     check_overlap(l, &none);
+    if (l->counted) {
+        count_insns(l);
+        x86_budget_alu(l->e, X86_CMP, RCX);
+        none.jump[none.count++] = x86_jcc(c, CC_L);
+        x86_budget_alu(l->e, X86_SUB, RCX);
+    }
     if (l->e->layout->loop_entries) /* however short it takes, the loop should stay what it is */
         x86_alu_mi(c, X86_SUB, false, x86_base(l->e->layout->loop_entries), 1);
     spread(l);
-    x86_mov_rr(c, false, RCX, RAX);
-    x86_shift_ri(c, X86_SHL, false, RCX, lanes_log2(l));
+    count_turns(l);
     change_turns(l, X86_SUB);
     many = c->p;
     emit_turns(l, &nans);
@@ -470,8 +493,11 @@ static void emit_lanes(struct lanes *l, const struct bound *bound)
     x86_jcc_to(c, CC_NE, many);
     done = x86_jcc8(c, CC_E);
     fix_all(l, &nans);
-    x86_mov_rr(c, false, RCX, RAX);
-    x86_shift_ri(c, X86_SHL, false, RCX, lanes_log2(l));
+    if (l->counted) {
+        count_insns(l);
+        x86_budget_alu(l->e, X86_ADD, RCX);
+    }
+    count_turns(l);
     change_turns(l, X86_ADD);
     x86_fix8(c, done);
     x86_vzeroupper(c);

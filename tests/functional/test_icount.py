@@ -1,10 +1,11 @@
 # tests/functional/test_icount.py - -icount: runs that can be repeated, to the last bit, whatever translates.
+import os
 import re
 import subprocess
 
 import pytest
 
-from conftest import cached
+from conftest import ROOT, cached
 
 TIME = ["-icount", "shift=1,sleep=off", "-seed", "7", "-rtc", "base=2026-01-01,clock=vm"]
 M = 1_000_000
@@ -95,6 +96,17 @@ def test_stops_come_before_interrupts(start, tmp_path):
     runs = [boot(start, arguments, range(1, 60), "-accel", accel) for accel in ("tcg,backend=interp", "tcg", "tcg,one-insn-per-tb=on", "tcg,quick=off,tier2-threshold=1")]
     assert runs == [runs[0]] * len(runs)
     assert len(set(runs[0])) == len(runs[0])
+
+
+def test_several_turns_at_a_time_are_counted(start):
+    """Loops over arrays that are done in lanes: stopped in the middle of them, and where a NaN takes lanes back."""
+    program = os.path.join(os.path.dirname(os.environ.get("MYNAH", os.path.join(ROOT, "build", "mynah"))), "tests", "jit", "float_loops.elf")
+    if not os.path.exists(program):
+        pytest.skip("no riscv64-linux-gnu-gcc built " + program)
+    counts = [4 * M + 1_013 * i for i in range(400)]
+    runs = [boot(start, ["-m", "8M", "-bios", "none", "-kernel", program], counts, "-accel", accel)
+            for accel in ("tcg,tier2=off", "tcg", "tcg,quick=off,tier2-threshold=1", "tcg,tier2-threshold=1,host-isa=v3")]
+    assert runs == [runs[0]] * len(runs)
 
 
 @pytest.mark.parametrize("options, message", [
