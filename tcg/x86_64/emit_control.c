@@ -56,9 +56,12 @@ static bool needs_poll(const struct tcg_engine *e, const struct ir_op *op, const
     return op->snapshot >= e->block->snapshot_count || exit->pc <= e->block->snapshot[op->snapshot].pc;
 }
 
+/* In front of an instruction: as prefixes of it, which need no slot of their own, if that will do. */
 static void pad(struct tcg_engine *e, unsigned bytes)
 {
-    if (bytes)
+    if (bytes && bytes <= X86_MAX_PREFIXES)
+        x86_prefixes(&e->code, bytes);
+    else if (bytes)
         x86_nop(&e->code, bytes);
 }
 

@@ -170,6 +170,17 @@ static inline void x86_ud2(struct x86_code *c)
     c->p = p;
 }
 
+enum { X86_MAX_PREFIXES = 3, X86_CS = 0x2e };
+
+/* Prefixes of the next instruction that change nothing: segment CS has base 0 in 64-bit mode (SDM 3.4.4), and jumps have no segment. */
+static inline void x86_prefixes(struct x86_code *c, unsigned count)
+{
+    u8 *p = x86_begin(c);
+
+    memset(p, X86_CS, count);
+    c->p = p + count;
+}
+
 /* One to eight bytes that do nothing, as one instruction (SDM, NOP). */
 static inline void x86_nop(struct x86_code *c, unsigned bytes)
 {

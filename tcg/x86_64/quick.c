@@ -374,12 +374,10 @@ static bool in_page(s32 pc)
 /* `bytes` bytes from p on move on by n. */
 static u8 *make_room(u8 *p, unsigned bytes, unsigned n)
 {
-    static const u8 nops[4][4] = { { 0 }, { 0x90 }, { 0x66, 0x90 }, { 0x0f, 0x1f, 0x00 } };
-
     if (!n)
         return p + bytes;
     memmove(p + n, p, bytes);
-    memcpy(p, nops[n], n);
+    memset(p, X86_CS, n);
     return p + bytes + n;
 }
 
