@@ -143,6 +143,7 @@ struct tcg_near {
     struct tcg_near_area {
         u32 misses;  /* other pages than last time, since somebody made it 0 */
         s32 missed;  /* where that was last: page offset of the instruction */
+        u32 splits;  /* how often something was not in one page that may be accessed, and other code did it, since somebody made it 0 */
         struct {
             u64 page, distance; /* guest address; from there to the host's */
             u64 limit;          /* 0: nothing was found yet */
@@ -231,7 +232,7 @@ struct code_layout {
     s32 pc;           /* u64: guest pc, valid outside generated code and where a helper needs it */
     s32 pc_page;      /* u64: virtual address of the page of the running block's first instruction */
     s32 exit_request; /* u32: non-zero: leave at the next poll */
-    s32 loop_entries; /* u32: the back end adds 1 where a loop (ir_block.loop) is entered or goes on after a poll; 0: nobody wants to know */
+    s32 loop_entries; /* u32: the back end adds 1 where a loop (ir_block.loop) is entered by other code; 0: nobody wants to know */
     s32 scratch;      /* u64[4] for the back end's own use, never saved */
     s32 spill_near;   /* u64[TCG_SPILL_NEAR] likewise, near the base */
     s32 spill;        /* u64[TCG_SPILL_SLOTS] likewise */
@@ -310,7 +311,7 @@ struct tcg_link {
 /* A translated block as the back end knows it; accel/tcg embeds it. */
 struct tcg_code {
     const void *entry;          /* after a link inside the page */
-    u32 near;  /* a loop with an area of struct tcg_near, by this number's remainder: its owner; else 0 */
+    u32 near;  /* of a loop: its area of struct tcg_near by this number's remainder, as whose owner; else 0 */
     u8 fp_check;                /* back end: bytes from entry to where a block goes on whose predecessor has floating-point registers loaded */
     bool fp_live;               /* back end: has them loaded at its exits */
     u16 apart_size;             /* bytes of it that lie elsewhere, from apart on; see tcg_backend_options.apart */

@@ -168,6 +168,7 @@ struct ir_block {
     u64 alters[4];    /* likewise, those whose bases lead to other regions all the time */
     u16 far[IR_MAX_FAR]; /* such a loop: page offsets of instructions that find another page too often */
     u8 far_count;     /* more than IR_MAX_FAR: all of them */
+    bool apart;       /* such a loop: accesses are checked together only where they have bytes in common, since too often a page ended between them */
     bool truncates;   /* there may be truncs of what `narrow` could make narrow */
     bool prepaid;     /* counting flavour: count took insn_count at the block's begin, and memory accesses that fail, and the exits of
                          loops, leave it to the back end to give back what is not retired */

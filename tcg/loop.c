@@ -118,13 +118,13 @@ static void name_value(struct search *q, u32 i)
 }
 
 /* Joins an access to a stream of its register that is near enough, or begins one. */
-static u8 stream_for(struct ir_loop *loop, u16 reg, s32 low, s32 high, bool write)
+static u8 stream_for(struct ir_loop *loop, const struct ir_block *b, u16 reg, s32 low, s32 high, bool write)
 {
     struct ir_stream *s;
 
     for (u32 k = 0; k < loop->stream_count; k++) {
         s = &loop->stream[k];
-        if (s->reg != reg || MAX(high, s->high) - MIN(low, s->low) > IR_STREAM_SPAN)
+        if (s->reg != reg || !ir_may_share_check(b, low, high, s->low, s->high))
             continue;
         s->low = MIN(low, s->low);
         s->high = MAX(high, s->high);
@@ -146,7 +146,7 @@ static void add_access(struct search *q, u32 i)
 
     if (loop->root[base] == IR_NONE || op->imm < -FARTHEST || op->imm > FARTHEST)
         return;
-    loop->stream_of[i] = stream_for(loop, loop->root[base], loop->low[base] + (s32)op->imm,
+    loop->stream_of[i] = stream_for(loop, q->b, loop->root[base], loop->low[base] + (s32)op->imm,
                                     loop->high[base] + (s32)op->imm + (s32)ir_mem_bytes(op->aux),
                                     op->code == IR_ST || op->aux & IR_MEM_WRITE_INTENT);
 }

@@ -35,6 +35,12 @@ struct ir_loop {
 void ir_loop_init(struct ir_loop *loop);
 void ir_loop_finish(struct ir_loop *loop);
 
+/* Whether two accesses, or what several cover, may be checked together. */
+static inline bool ir_may_share_check(const struct ir_block *b, s32 low, s32 high, s32 other_low, s32 other_high)
+{
+    return MAX(high, other_high) - MIN(low, other_low) <= (b->apart ? MAX(high - low, other_high - other_low) : IR_STREAM_SPAN);
+}
+
 /* To the block's own start. A call leads there in recursion, which is no loop: it wants to be returned to. */
 static inline bool ir_leads_back(const struct ir_block *b, const struct ir_exit *exit)
 {

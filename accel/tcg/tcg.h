@@ -79,6 +79,14 @@ struct code_page {
 };
 
 /* What finding a block reads comes first: one cache line. */
+/* What was learned of a loop while it ran: how it is made the next time. */
+struct loop_lessons {
+    u16 far[IR_MAX_FAR];  /* ir_block.far */
+    u8 far_count;
+    bool apart;           /* ir_block.apart */
+    u8 rests;             /* how often it was given up or refused */
+};
+
 struct block {
     struct tcg_code code; /* first: the back end's part */
     u32 offset;           /* of the first byte in the page */
@@ -92,9 +100,9 @@ struct block {
     bool quick;           /* of quick code */
     bool streams;         /* ir_block.streams */
     bool calls;           /* ends with a call of the guest: the block behind it is best emitted together with it (pair.c) */
-    u8 far_count;         /* of a loop, or what may become one again: ir_block.far */
-    u16 far[IR_MAX_FAR];
+    struct loop_lessons lessons; /* of a loop, or what may become one again */
     u8 heat;              /* atomic: how often it was seen running; TIER2_NEVER: it stays as it is. Any vCPU, roughly */
+    u16 rest;             /* atomic: TIER2_NEVER holds for so many samples more; 0: for good */
     u32 kept;             /* atomic: KEPT_NOTE and where kept.c's note of it is; or it came from the code cache before anybody asked for it: its tcg_cache_line, plus 1; or 0 */
     union {
         struct block *next_second;   /* in next_page->second */
@@ -228,10 +236,13 @@ struct tcg_vcpu {
     bool device_pending;  /* counting: an access reached a device, or nothing: run the instruction alone, so that what follows from it is seen behind it */
     bool in_helper;       /* the access is one of a helper's (tcg_memory) */
     bool second_is_even;  /* permissions do not change inside the second page of the block that was found last, if it has one */
-    s64 sampled_at;       /* by tier2.c: when, and loop_entries then */
+    s64 sampled_at;       /* by tier2.c: when, by its thread's CPU time, and loop_entries then */
     u32 sampled_entries;
     const struct context *sampled_context; /* that was active then */
-    u32 sampled_near;     /* tcg_code.near of the loop that was left for the last sample, else 0 */
+    struct {
+        u32 number;       /* tcg_code.near of a loop that was left for a sample, by area; 0: none */
+        s64 since;        /* when that was, and what its area counts became 0 */
+    } sampled_near[TCG_NEAR_AREAS];
     struct window_faults window_faults;
     struct quick_list quick; /* being made */
     struct ir_block *ir, *second_ir; /* the second: while a block and the one its call returns to are translated together */
@@ -527,7 +538,6 @@ void tcg_tier2_remove_vcpu(struct tcg *tcg, struct vcpu *vcpu);
 /* What the dispatcher tells of a way between two blocks before it forgets it. */
 struct tier2_seen {
     bool backward;  /* by a link to an address not above the block's own end */
-    bool single;    /* from the variant that checks each access */
     bool sampled;   /* because somebody asked the vCPU to come out: what runs most is met most often */
 };
 struct tier2_seen tcg_tier2_look(const struct tcg_link *link, bool sampled);

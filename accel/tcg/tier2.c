@@ -17,6 +17,10 @@ enum {
     STRIKES = 8,              /* samples of turns outside of a loop's own code, less those inside, until it is given up */
     CREDIT = 2,
     MISS_NS = 64,             /* an access that finds another page than last time more often had better ask the tables at once */
+    SPLIT_NS = 1000,          /* a loop that leaves turns to other code more often had better check accesses one by one */
+    TURN_NS = 200,            /* more often: half of its time passes there */
+    REST = 64,                /* samples of a loop that was given up or refused until it is tried again; twice as many each time, */
+    MOST_RESTS = 8,           /* of so many times */
     SHORT_NS = 40,            /* an entry of a loop that did a turn or two, its checks included; docs/decisions/tier-2.md has others */
 };
 
@@ -282,6 +286,13 @@ static bool leads_back(const struct ir_block *b, bool counts)
     return found;
 }
 
+static void heed(struct ir_block *b, const struct loop_lessons *lessons)
+{
+    b->apart = lessons->apart;
+    b->far_count = lessons->far_count;
+    memcpy(b->far, lessons->far, sizeof(b->far));
+}
+
 /* False: *why says why not. */
 static bool build(struct tcg_vcpu *v, const struct code_source *source, bool counts, enum tier2_refusal *why)
 {
@@ -300,8 +311,7 @@ static bool build(struct tcg_vcpu *v, const struct code_source *source, bool cou
         return false;
     *why = TIER2_LARGE;
     b->loop = true;
-    b->far_count = trace->old->far_count;
-    memcpy(b->far, trace->old->far, sizeof(b->far));
+    heed(b, &trace->old->lessons);
     if (counts && !b->overflow)
         tcg_count_insns(v->tcg, b);
     if (b->overflow)
@@ -327,12 +337,6 @@ static bool build_some(struct tcg_vcpu *v, const struct code_source *source, boo
     trace->nests = false;
     find_heads(trace);
     return first < last && build(v, source, counts, &ignored);
-}
-
-static void copy_far(struct block *to, const struct block *from)
-{
-    to->far_count = from->far_count;
-    memcpy(to->far, from->far, sizeof(to->far));
 }
 
 /* translate_lock held. NULL: it is not to be. */
@@ -362,7 +366,7 @@ static struct block *make_locked(struct tcg_vcpu *v, struct block *old, u64 pc, 
     block->insn_count = (u16)v->ir->insn_count;
     block->tier = 2;
     block->streams = v->ir->streams;
-    copy_far(block, old);
+    block->lessons = old->lessons;
     if (!tcg_block_emit(tcg, v->ir, NULL, block)) {
         tcg_pool_give(&tcg->pool, block);
         *why = TIER2_NO_ROOM;
@@ -371,6 +375,32 @@ static struct block *make_locked(struct tcg_vcpu *v, struct block *old, u64 pc, 
     tcg_block_publish(tcg, block, pc);
     tcg_log_block(v, block, &source, pc);
     return block;
+}
+
+/*
+ * It is ordinary code from now on; for a while, if what speaks against a loop may change: which ways were gone, where its data lie, how long those inside turn. A
+ * guest can have it tried again MOST_RESTS times, each time after twice as long.
+ */
+static void let_rest(struct block *block, bool may_change)
+{
+    u32 rests = block->lessons.rests;
+
+    may_change &= rests < MOST_RESTS;
+    block->lessons.rests += may_change;
+    __atomic_store_n(&block->rest, (u16)(may_change ? REST << rests : 0), __ATOMIC_RELAXED);
+    tcg_set_heat(block, TIER2_NEVER);
+}
+
+/* A sample found it turning. */
+static void rest_less(const struct tcg *tcg, struct block *block)
+{
+    u32 rest = __atomic_load_n(&block->rest, __ATOMIC_RELAXED);
+
+    if (!rest)
+        return;
+    __atomic_store_n(&block->rest, (u16)(rest - 1), __ATOMIC_RELAXED);
+    if (rest == 1)
+        tcg_set_heat(block, tcg->tier2_threshold - 1);
 }
 
 /* Only samples know whether loops were short: without one, another loop inside is no reason for good. */
@@ -387,7 +417,10 @@ static struct block *make(struct tcg_vcpu *v, struct block *old, u64 pc, bool sa
         tcg_block_kill(tcg, old);
         tcg->loops++;
     } else {
-        tcg_set_heat(old, why == TIER2_NEST && !sampled ? tcg->tier2_threshold - 1 : TIER2_NEVER);
+        if (why == TIER2_NEST && !sampled)
+            tcg_set_heat(old, tcg->tier2_threshold - 1);
+        else
+            let_rest(old, why != TIER2_OPERATION);
         tcg->loops_refused[why]++;
     }
     tcg_translate_unlock(v);
@@ -405,7 +438,6 @@ struct tier2_seen tcg_tier2_look(const struct tcg_link *link, bool sampled)
         return seen;
     from = container_of(link->from, struct block, code);
     seen.backward = link->same_page && !link->single && !link->call && link->pc < (s32)(from->offset + from->byte_count);
-    seen.single = from->mode & MODE_SINGLE;
     return seen;
 }
 
@@ -418,14 +450,11 @@ static bool loops_were_short(struct tcg_vcpu *v, s64 spent)
     return count && spent / count < SHORT_NS;
 }
 
-/* The ordinary block in place of a loop; NULL: see tcg_block_get. missed: what it is to do without when it becomes one again; -1: nothing. */
-static struct block *give_up(struct tcg_vcpu *v, struct block *block, u64 pc, s32 missed)
+/* The ordinary block in place of a loop; NULL: see tcg_block_get. */
+static struct block *give_up(struct tcg_vcpu *v, struct block *block, u64 pc)
 {
     tcg_translate_lock(v);
     if (!block->dead) { /* another vCPU may have done the same */
-        if (missed >= 0 && block->far_count < IR_MAX_FAR)
-            block->far[block->far_count] = (u16)missed;
-        block->far_count += missed >= 0;
         tcg_block_kill(v->tcg, block);
         v->tcg->loops_dropped++;
     }
@@ -433,50 +462,92 @@ static struct block *give_up(struct tcg_vcpu *v, struct block *block, u64 pc, s3
     return tcg_block_get(v, pc, block->mode & MODE_COUNT);
 }
 
+/* What the area of a loop says, since a sample left that loop before. */
+struct told {
+    bool misses, splits; /* often enough to make it otherwise */
+    bool elsewhere;      /* other code does its turns half of the time */
+    u16 missed;          /* where it missed last */
+};
+
+static struct told ask_area(struct tcg_vcpu *v, const struct block *block, s64 now)
+{
+    u32 number = block->code.near, k = number % TCG_NEAR_AREAS;
+    struct tcg_near_area *near = &v->context->near->area[k];
+    bool again = number == v->sampled_near[k].number;
+    s64 spent = now - v->sampled_near[k].since;
+    struct told told = { 0 };
+
+    v->sampled_near[k].number = number;
+    v->sampled_near[k].since = now;
+    if (!number || v->context->near->owner[k] != number)
+        return told;
+    if (again) {
+        told.misses = (s64)near->misses * MISS_NS > spent;
+        told.splits = (s64)near->splits * SPLIT_NS > spent;
+        told.elsewhere = (s64)near->splits * TURN_NS > spent;
+        told.missed = (u16)near->missed;
+    }
+    near->misses = near->splits = 0;
+    return told;
+}
+
 /*
- * A loop whose turns happen elsewhere most of the time: by the variant that checks each access, or by ways that it did not take in. The
+ * A loop whose turns happen elsewhere most of the time: because its pages cannot be accessed so, or by ways that it did not take in. The
  * first turn of many a loop happens elsewhere, and a short one polls nowhere else; then what was entered is left alone for a while.
  */
-static struct block *judge(struct tcg_vcpu *v, struct block *block, u64 pc, const struct tier2_seen *seen, bool were_short)
+static struct block *judge(struct tcg_vcpu *v, struct block *block, u64 pc, bool for_nothing)
 {
-    if (!seen->sampled)
-        return block;
-    if (!seen->backward || !(seen->single || were_short)) {
+    if (!for_nothing) {
         tcg_set_heat(block, tcg_heat(block) > CREDIT ? tcg_heat(block) - CREDIT : 0);
         return block;
     }
     if (tcg_heat_up(block) < STRIKES)
         return block;
-    block = give_up(v, block, pc, -1);
-    if (block)
-        tcg_set_heat(block, TIER2_NEVER);
+    struct loop_lessons lessons = block->lessons;
+    block = give_up(v, block, pc);
+    if (block && block->tier != 2) {
+        block->lessons = lessons;
+        let_rest(block, true);
+    }
     return block;
 }
 
-/* Of a loop that was left for two samples: where an access found other pages all the time, or -1. Then it is made again, without that one's. */
-static s32 finds_others(struct tcg_vcpu *v, const struct block *block, s64 spent)
+/* What it had better do otherwise the next time. False: nothing. */
+static bool learn(struct loop_lessons *lessons, const struct told *told)
 {
-    u32 number = block->code.near, k = number % TCG_NEAR_AREAS;
-    struct tcg_near_area *near = &v->context->near->area[k];
-    bool again = number == v->sampled_near, often;
-
-    v->sampled_near = number;
-    if (!number || v->context->near->owner[k] != number)
-        return -1;
-    often = again && (s64)near->misses * MISS_NS > spent;
-    near->misses = 0;
-    return often ? near->missed : -1;
+    if (told->splits && !lessons->apart) {
+        lessons->apart = true;
+        lessons->far_count = 0;
+        return true;
+    }
+    if (!told->misses || lessons->far_count > IR_MAX_FAR)
+        return false;
+    if (lessons->far_count < IR_MAX_FAR)
+        lessons->far[lessons->far_count] = told->missed;
+    lessons->far_count++;
+    return true;
 }
 
-static struct block *make_again(struct tcg_vcpu *v, struct block *old, u64 pc, s32 missed)
+static struct block *make_again(struct tcg_vcpu *v, struct block *old, u64 pc, const struct loop_lessons *lessons)
 {
-    struct block *block = give_up(v, old, pc, missed);
+    struct block *block = give_up(v, old, pc);
 
     if (block && block->tier != 2) {
-        copy_far(block, old);
+        block->lessons = *lessons;
         tcg_set_heat(block, MAX(v->tcg->tier2_threshold, 2) - 2); /* its way back is linked first */
     }
     return block;
+}
+
+/* A sample met the vCPU on its way to a loop. */
+static struct block *improve(struct tcg_vcpu *v, struct block *block, u64 pc, s64 now, bool left_at_once)
+{
+    struct loop_lessons lessons = block->lessons;
+    struct told told = ask_area(v, block, now);
+
+    if (learn(&lessons, &told))
+        return make_again(v, block, pc, &lessons);
+    return judge(v, block, pc, left_at_once || told.elsewhere);
 }
 
 static bool may_become_loop(const struct tcg_vcpu *v, const struct block *block)
@@ -489,7 +560,7 @@ struct block *tcg_tier2_note(struct tcg_vcpu *v, struct block *block, u64 pc, co
 {
     if (likely(!seen->backward && !seen->sampled))
         return block;
-    s64 now = seen->sampled ? host_clock_monotonic() : 0, spent = now - v->sampled_at;
+    s64 now = seen->sampled ? host_clock_thread_cpu() : 0, spent = now - v->sampled_at;
     bool were_short = seen->sampled && loops_were_short(v, spent);
 
     if (seen->sampled)
@@ -500,11 +571,10 @@ struct block *tcg_tier2_note(struct tcg_vcpu *v, struct block *block, u64 pc, co
         return tcg_block_get(v, pc, block->mode & (MODE_COUNT | MODE_SINGLE | MODE_ONE_INSN));
     if (seen->sampled && !(block = tcg_quick_sampled(v, block, pc)))
         return NULL;
-    s32 missed = block->tier == 2 && seen->sampled ? finds_others(v, block, spent) : -1;
-    if (missed >= 0)
-        return make_again(v, block, pc, missed);
     if (block->tier == 2)
-        return judge(v, block, pc, seen, were_short);
+        return seen->sampled ? improve(v, block, pc, now, seen->backward && were_short) : block;
+    if (seen->backward && seen->sampled)
+        rest_less(v->tcg, block);
     if (!seen->backward || !may_become_loop(v, block) || tcg_heat_up(block) < v->tcg->tier2_threshold)
         return block;
     return make(v, block, pc, seen->sampled, were_short);

@@ -236,6 +236,7 @@ struct x86_loop {
     u16 inner_turns;           /* slot of the turns left of the loop inside that is under way, of those that were looked at, less one */
     u8 inner_turns_reg;        /* register of it, or X86_NO_REG */
     u16 inner_offset;          /* slot for cold code */
+    bool has_lanes;            /* several turns at a time (loop_lanes.c) */
     u32 serial;                /* names the loop being emitted, as owner of a struct tcg_near */
     u8 *near_of;               /* per op: index in near, or X86_NO_NEAR */
     u16 again;                 /* the exit to the variant of this code that checks each access: its one turn makes progress */

@@ -310,7 +310,7 @@ void x86_inner_cold(struct tcg_engine *e, const struct x86_cold *cold);
 
 /* --- loop_lanes.c --- */
 /* Behind the loop's head, before its top: several turns at a time, where that can be. */
-void x86_loop_lanes(struct tcg_engine *e);
+bool x86_loop_lanes(struct tcg_engine *e);
 
 /* --- loop_near.c --- */
 struct x86_operand;
@@ -329,6 +329,8 @@ struct x86_mem x86_near_distance(const struct tcg_engine *e, u32 k);
 struct x86_mem x86_near_limit(const struct tcg_engine *e, u32 k);
 /* Counts another page than last time. */
 void x86_near_missed(struct tcg_engine *e, s32 where);
+/* Counts that other code does what was not in one page. */
+void x86_near_split(struct tcg_engine *e);
 
 static inline bool x86_near_first(const struct tcg_engine *e)
 {

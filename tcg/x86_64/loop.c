@@ -90,6 +90,12 @@ static void check_stream(struct tcg_engine *e, const struct ir_stream *s, struct
     x86_mov_mr(c, 3, slot, RCX);
 }
 
+static void count_entry(struct tcg_engine *e, enum x86_alu by)
+{
+    if (e->layout->loop_entries)
+        x86_alu_mi(&e->code, by, false, x86_base(e->layout->loop_entries), 1);
+}
+
 static void check_guards(struct tcg_engine *e)
 {
     for (u32 i = 0; i < e->loop.guard_count; i++) {
@@ -177,8 +183,7 @@ void x86_loop_begin(struct tcg_engine *e)
     e->slot_words = MAX(e->slot_words, X86_LOOP_SLOTS / 64 + 1);
     l->head = e->code.p;
     l->fail_count = 0;
-    if (e->layout->loop_entries)
-        x86_alu_mi(&e->code, X86_ADD, false, x86_base(e->layout->loop_entries), 1);
+    count_entry(e, X86_ADD);
     check_guards(e);
     check_boxes(e);
     l->late_nans = find_late_nans(e);
@@ -189,7 +194,7 @@ void x86_loop_begin(struct tcg_engine *e)
     x86_cold_add(e, COLD_STREAM_END);
     x86_near_begin(e);
     take_over(e);
-    x86_loop_lanes(e);
+    l->has_lanes = x86_loop_lanes(e);
     align_top(e);
     l->top = e->code.p;
 }
@@ -399,6 +404,8 @@ static void emit_turn(struct tcg_engine *e, const struct x86_cold *cold)
     begin_last(e, cold);
     x86_clean_cold(e, cold->nan32, cold->nan64);
     x86_loop_restore(e);
+    if (!e->loop.has_lanes) /* with them it has been taken off */
+        count_entry(e, X86_SUB); /* it goes on */
     poll(e);
     x86_jcc_to(&e->code, CC_E, e->loop.head);
     leave_at(e, (s32)e->block->first_pc);
@@ -411,6 +418,7 @@ static void emit_access(struct tcg_engine *e, const struct x86_cold *cold)
         x86_near_cold(e, cold);
     else
         x86_begin_slow(e, cold, cold->disp);
+    x86_near_split(e);
     x86_clean_cold(e, cold->nan32, cold->nan64);
     x86_budget_give(e, cold->unretired);
     x86_loop_restore(e);
@@ -424,8 +432,12 @@ void x86_loop_cold(struct tcg_engine *e, const struct x86_cold *cold)
         emit_stream(e, cold);
         break;
     case COLD_STREAM_END:
+        if (!e->loop.fail_count)
+            break;
         for (u32 i = 0; i < e->loop.fail_count; i++)
             x86_fix(e->loop.fails[i], e->code.p);
+        x86_near_split(e);
+        count_entry(e, X86_SUB); /* there was no turn */
         x86_jump_to_link(e, e->loop.again);
         break;
     case COLD_NEAR:

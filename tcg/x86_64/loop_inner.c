@@ -190,5 +190,6 @@ void x86_inner_cold(struct tcg_engine *e, const struct x86_cold *cold)
         x86_call_stub(e, a->stream.write ? e->stubs.refill_write : e->stubs.refill_read);
         x86_jcc_to(c, CC_E, again);
     }
+    x86_near_split(e);
     x86_loop_leave(e, e->loop.inner[e->block->op[n->ops.last].imm]);
 }

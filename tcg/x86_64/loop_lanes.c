@@ -504,15 +504,17 @@ static void emit_lanes(struct lanes *l, const struct bound *bound)
     fix_all(l, &none);
 }
 
-void x86_loop_lanes(struct tcg_engine *e)
+bool x86_loop_lanes(struct tcg_engine *e)
 {
     struct lanes l = {.e = e, .b = e->block};
     struct bound bound;
 
     if (!find_lanes(&l) || !find_bound(&l, &bound))
-        return;
+        return false;
     memset(l.kept_in, NO_REG, sizeof(l.kept_in));
     find_last_readers(&l);
-    if (assign(&l))
-        emit_lanes(&l, &bound);
+    if (!assign(&l))
+        return false;
+    emit_lanes(&l, &bound);
+    return true;
 }

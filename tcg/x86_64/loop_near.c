@@ -49,17 +49,46 @@ void x86_near_missed(struct tcg_engine *e, s32 where)
     x86_mov_mi(&e->code, 2, AREA_FIELD(e, missed), where);
 }
 
+static void take_area(struct tcg_engine *e)
+{
+    x86_mov_mi(&e->code, 2, owner(e), (s32)e->loop.serial);
+    x86_mov_mi(&e->code, 2, AREA_FIELD(e, misses), 0);
+    x86_mov_mi(&e->code, 2, AREA_FIELD(e, splits), 0);
+    for (u32 i = 0; i < e->loop.near_count; i++)
+        x86_mov_mi(&e->code, 3, PLACE_FIELD(e, i, limit), 0);
+}
+
+/* Who has places takes its area where a loop begins, and counts nothing before that. */
+void x86_near_split(struct tcg_engine *e)
+{
+    bool takes = !e->loop.near_count;
+    u8 *skip;
+
+    if (!e->layout->near)
+        return;
+    x86_alu_mi(&e->code, X86_CMP, false, owner(e), (s32)e->loop.serial);
+    skip = x86_jcc8(&e->code, takes ? CC_E : CC_NE);
+    if (takes) {
+        take_area(e);
+        x86_fix8(&e->code, skip);
+    }
+    x86_alu_mi(&e->code, X86_ADD, false, AREA_FIELD(e, splits), 1);
+    if (!takes)
+        x86_fix8(&e->code, skip);
+}
+
 /* --- who shares a page --- */
 
-static u8 near_for(struct x86_loop *l, u32 begin, u32 i, const struct ir_op *op, ir_value base)
+static u8 near_for(struct tcg_engine *e, u32 begin, u32 i, const struct ir_op *op, ir_value base)
 {
+    struct x86_loop *l = &e->loop;
     s32 low = (s32)op->imm, high = low + (s32)ir_mem_bytes(op->aux);
     bool write = op->code == IR_ST || op->aux & IR_MEM_WRITE_INTENT;
 
     for (u32 k = begin; k < l->near_count; k++) {
         struct x86_near *n = &l->near[k];
 
-        if (n->base != base || MAX(high, n->high) - MIN(low, n->low) > IR_STREAM_SPAN)
+        if (n->base != base || !ir_may_share_check(e->block, low, high, n->low, n->high))
             continue;
         n->low = MIN(low, n->low);
         n->high = MAX(high, n->high);
@@ -119,7 +148,7 @@ static void find(struct tcg_engine *e)
         else if (op->code == IR_LABEL)
             begin = l->near_count;
         else if (may_be_near(e, i))
-            l->near_of[i] = near_for(l, begin, i, op, x86_root(e, op->arg[0]));
+            l->near_of[i] = near_for(e, begin, i, op, x86_root(e, op->arg[0]));
     }
 }
 
@@ -128,11 +157,13 @@ void x86_near_begin(struct tcg_engine *e)
     struct x86_cold *cold;
 
     find(e);
-    if (!e->loop.near_count)
+    if (!e->layout->near)
         return;
     if (!++e->loop.serial)
         e->loop.serial++; /* 0 is nobody's */
     e->out->near = e->loop.serial;
+    if (!e->loop.near_count)
+        return;
     cold = x86_cold_add(e, COLD_NEAR);
     x86_alu_mi(&e->code, X86_CMP, false, owner(e), (s32)e->loop.serial);
     cold->from = x86_jcc(&e->code, CC_NE);
@@ -143,10 +174,7 @@ void x86_near_begin(struct tcg_engine *e)
 void x86_near_reset(struct tcg_engine *e, const struct x86_cold *cold)
 {
     x86_fix(cold->from, e->code.p);
-    x86_mov_mi(&e->code, 2, owner(e), (s32)e->loop.serial);
-    x86_mov_mi(&e->code, 2, AREA_FIELD(e, misses), 0);
-    for (u32 i = 0; i < e->loop.near_count; i++)
-        x86_mov_mi(&e->code, 3, PLACE_FIELD(e, i, limit), 0);
+    take_area(e);
     x86_jmp_to(&e->code, cold->back);
 }
 

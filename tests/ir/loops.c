@@ -484,6 +484,7 @@ static bool check_seed(struct bench *t, u64 seed)
     build(t->b, &l, 0, true);
     t->b->single_memory = false;
     t->b->loop = true;
+    t->b->apart = seed % 4 == 1;
     if (!run_passes(t->b, &error) || !runner_load(t->tested, t->b)) {
         g_print("not ok - loop %" G_GINT64_MODIFIER "u: %s\n", seed, error ? error->message : "does not fit");
         return false;

@@ -1,0 +1,61 @@
+# tests/functional/test_tier2.py - Hot loops (docs/decisions/tier-2.md): that they are given up where they do not pay, but not for good.
+import os
+import re
+import time
+
+import pytest
+
+from conftest import PATIENCE, ROOT
+
+GIVEN = 5           # made otherwise and given up, and that once more when its page turns out to be hot: so often without a rest that ends, and less
+TRIES = 5           # the guest may be asked to go on just when the loop is tried once more
+MOST_TRIES = 12     # in a few seconds: each rest is twice as long as the last one
+
+
+def loops(machine):
+    """Made, given up."""
+    text = machine.qmp.command("x-query-jit")["human-readable-text"]
+    return tuple(map(int, re.search(r"tier 2: (\d+) loops made, \d+ refused, (\d+) given up", text).groups()))
+
+
+def wait_until(machine, condition, seconds):
+    end = time.monotonic() + seconds * PATIENCE
+    while time.monotonic() < end:
+        if condition(*loops(machine)):
+            return True
+        time.sleep(0.01)
+    return False
+
+
+def go_on(machine, where):
+    machine.type(where)
+    machine.wait_for(where + "\r?\n")
+
+
+@pytest.fixture(name="guest")
+def fixture_guest(start):
+    path = os.path.join(os.path.dirname(os.environ.get("MYNAH", os.path.join(ROOT, "build", "mynah"))), "tests", "jit", "give_up.elf")
+    if not os.path.exists(path):
+        pytest.skip("the bare-metal programs were not built (no cross compiler)")
+    machine = start("-M", "virt", "-m", "64M", "-bios", "none", "-kernel", path, qmp=True)
+    machine.wait_for("a\r?\n")
+    return machine
+
+
+def test_a_loop_that_was_given_up_comes_back(guest):
+    for _ in range(TRIES):
+        given = loops(guest)[1]
+        assert wait_until(guest, lambda _, now, before=given: now >= max(before + 1, GIVEN), 60), loops(guest)
+        made = loops(guest)[0]
+        go_on(guest, "b")
+        if wait_until(guest, lambda now, _, before=made: now > before, 3):
+            return
+        go_on(guest, "a")
+    pytest.fail(f"the loop stays ordinary code: {loops(guest)}")
+
+
+def test_a_loop_that_does_not_pay_is_not_made_for_ever(guest):
+    assert wait_until(guest, lambda _, now: now >= 2, 60), loops(guest)
+    time.sleep(4)
+    made, given = loops(guest)
+    assert given <= made <= MOST_TRIES
