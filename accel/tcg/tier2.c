@@ -17,8 +17,8 @@ enum {
     STRIKES = 8,              /* samples of turns outside of a loop's own code, less those inside, until it is given up */
     CREDIT = 2,
     MISS_NS = 64,             /* an access that finds another page than last time more often had better ask the tables at once */
-    SPLIT_NS = 1000,          /* a loop that leaves turns to other code more often had better check accesses one by one */
-    TURN_NS = 200,            /* more often: half of its time passes there */
+    SPLIT_NS = 250,           /* a loop that leaves turns to other code more often had better check accesses one by one */
+    TURN_NS = 150,            /* more often: half of its time passes there */
     REST = 64,                /* samples of a loop that was given up or refused until it is tried again; twice as many each time, */
     MOST_RESTS = 8,           /* of so many times */
     SHORT_NS = 40,            /* an entry of a loop that did a turn or two, its checks included; docs/decisions/tier-2.md has others */
