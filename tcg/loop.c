@@ -1,5 +1,6 @@
 /* tcg/loop.c - finds streams of memory accesses in a block that is a loop. */
 #include "tcg/loop.h"
+#include "tcg/vector.h"
 #include <string.h>
 
 void ir_loop_init(struct ir_loop *loop)
@@ -25,11 +26,11 @@ static bool may_repeat(const struct ir_op *op)
     case IR_CAS:
     case IR_EXIT_TO:
     case IR_LEAVE:
-    case IR_VEC:
     case IR_VEC_TO:
+        return false;
     case IR_VLD:
     case IR_VST:
-        return false;
+        return !(op->aux & (IR_VECTOR_PART | IR_VECTOR_UNDER));
     case IR_CALL:
         return op->helper->effects == IR_HELPER_PURE;
     case IR_LD:
@@ -138,17 +139,14 @@ static u8 stream_for(struct ir_loop *loop, const struct ir_block *b, u16 reg, s3
     return (u8)(s - loop->stream);
 }
 
-static void add_access(struct search *q, u32 i)
+static void add_access(struct search *q, u32 i, s64 disp, unsigned bytes, bool write)
 {
-    const struct ir_op *op = &q->b->op[i];
     struct ir_loop *loop = q->loop;
-    ir_value base = op->arg[0];
+    ir_value base = q->b->op[i].arg[0];
 
-    if (loop->root[base] == IR_NONE || op->imm < -FARTHEST || op->imm > FARTHEST)
+    if (loop->root[base] == IR_NONE || disp < -FARTHEST || disp > FARTHEST)
         return;
-    loop->stream_of[i] = stream_for(loop, q->b, loop->root[base], loop->low[base] + (s32)op->imm,
-                                    loop->high[base] + (s32)op->imm + (s32)ir_mem_bytes(op->aux),
-                                    op->code == IR_ST || op->aux & IR_MEM_WRITE_INTENT);
+    loop->stream_of[i] = stream_for(loop, q->b, loop->root[base], loop->low[base] + (s32)disp, loop->high[base] + (s32)disp + (s32)bytes, write);
 }
 
 /* A back edge: streams whose registers do not move by a small number are none. */
@@ -285,7 +283,9 @@ static bool walk(struct search *q)
             return false;
         name_value(q, i);
         if (op->code == IR_LD || op->code == IR_ST)
-            add_access(q, i);
+            add_access(q, i, op->imm, ir_mem_bytes(op->aux), op->code == IR_ST || op->aux & IR_MEM_WRITE_INTENT);
+        else if (op->code == IR_VLD || op->code == IR_VST)
+            add_access(q, i, 0, ir_vector_bytes(op->aux), op->code == IR_VST);
         else if (op->code == IR_LABEL)
             visit_label(q, i);
         else if (op->code == IR_EXIT_IF || op->code == IR_EXIT)

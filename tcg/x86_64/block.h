@@ -208,7 +208,7 @@ struct x86_ahead {
 
 enum { X86_MAX_INNER = 4, X86_MAX_AHEAD = 12 };
 
-enum { X86_MAX_LENT = 24, X86_MAX_GUARDS = 4, X86_MAX_BOXED = 8, X86_LOOP_SLOTS = 0, X86_NO_NEAR = 0xff };
+enum { X86_MAX_LENT = 24, X86_MAX_GUARDS = 8, X86_MAX_BOXED = 8, X86_LOOP_SLOTS = 0, X86_NO_NEAR = 0xff };
 
 /* loop.c */
 struct x86_loop {
@@ -219,6 +219,9 @@ struct x86_loop {
     u32 lent_count;
     struct { u16 reg; s32 imm; } guard[X86_MAX_GUARDS]; /* what unpinned registers must hold before the first turn */
     u32 guard_count;
+    bool strips;               /* a strip-mined loop of vectors (loop_strips.c): guards are set before the first turn, where it is of the full length */
+    u16 strip_length;          /* the register of the length that is left */
+    s32 strip_full;            /* what it must not be less than */
     u16 boxed[X86_MAX_BOXED];  /* floating-point registers that the loop only reads, as singles: they must hold boxes before the first turn */
     u32 boxed_count;
     u16 late_nans;             /* emission: xmm registers that each turn writes before anybody reads them, or could leave: NaNs of the host stay in them */

@@ -429,7 +429,8 @@ void x86_emit_vector_number(struct tcg_engine *e, const struct ir_op *op)
 
 /* --- vld, vst --- */
 
-static void move_bytes(struct tcg_engine *e, const struct ir_op *op)
+/* at: in guest memory. */
+static void move_bytes(struct tcg_engine *e, const struct ir_op *op, struct x86_mem place_of)
 {
     struct vec v = { .e = e, .c = &e->code, .vex = e->features.vex };
     unsigned bytes = ir_vector_bytes(op->aux), at = ir_vector_at(op->aux);
@@ -438,15 +439,17 @@ static void move_bytes(struct tcg_engine *e, const struct ir_op *op)
     if (bytes < 16) { /* through a general register: rcx is the address, so rax */
         unsigned size = (unsigned)__builtin_ctz(bytes);
 
-        x86_extend_rm(&e->code, size, false, true, RAX, is_load ? x86_mem(RCX, 0) : file(&v, at));
-        x86_mov_mr(&e->code, size, is_load ? file(&v, at) : x86_mem(RCX, 0), RAX);
+        x86_extend_rm(&e->code, size, false, true, RAX, is_load ? place_of : file(&v, at));
+        x86_mov_mr(&e->code, size, is_load ? file(&v, at) : place_of, RAX);
         return;
     }
     v.width = v.vex && bytes >= 32 ? 32 : 16;
     v.wide = v.width == 32 ? SSE_256 : 0;
     for (unsigned off = 0; off < bytes; off += v.width) {
-        struct x86_mem memory = x86_mem(RCX, (s32)off), place = file(&v, at + off);
+        struct x86_mem memory = place_of, place = file(&v, at + off);
         unsigned r = X0 + off / v.width % 4;
+
+        memory.disp += (s32)off;
 
         x86_sse_rm(v.c, v.vex, SSE_MOVDQU | v.wide, r, 0, is_load ? memory : place);
         x86_sse_rm(v.c, v.vex, SSE_MOVDQU_STORE | v.wide, r, 0, is_load ? place : memory);
@@ -463,11 +466,26 @@ static void call_transfer(struct tcg_engine *e, const struct ir_op *op)
     x86_budget_give(e, -unretired);
 }
 
+static void move_in_loop(struct tcg_engine *e, const struct ir_op *op)
+{
+    struct x86_operand a;
+
+    take_xmm(e);
+    x86_flush_temps(e, X86_TEMPS);
+    a = x86_take(e, op->arg[0]);
+    x86_release(e, x86_root(e, op->arg[1]));
+    move_bytes(e, op, x86_loop_place(e, a, 0));
+}
+
 void x86_emit_vector_transfer(struct tcg_engine *e, const struct ir_op *op)
 {
     struct x86_cold *cold;
     struct x86_operand a;
 
+    if (x86_loop_has(e)) {
+        move_in_loop(e, op);
+        return;
+    }
     if (op->aux & IR_VECTOR_UNDER && !x86_vec_has_under(e, op)) {
         call_transfer(e, op);
         return;
@@ -491,7 +509,7 @@ void x86_emit_vector_transfer(struct tcg_engine *e, const struct ir_op *op)
     else if (op->aux & IR_VECTOR_PART)
         x86_vec_move_part(e, op);
     else
-        move_bytes(e, op);
+        move_bytes(e, op, x86_mem(RCX, 0));
     cold->back = e->code.p;
 }
 

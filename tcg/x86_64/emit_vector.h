@@ -21,6 +21,7 @@ struct vec {
     u32 wide;       /* SSE_256 or 0 */
     unsigned off;   /* of the chunk */
     bool some, masked; /* IR_VECTOR_SOME, IR_VECTOR_MASKED */
+    u8 in_y, in_d; /* registers that hold the chunk of the second source, and of the destination before; 0: they are in the file */
     bool counted; /* what lanes are taken is a number of the first ones, not bits */
     x86_fixup done[IR_VECTOR_FILE / 16]; /* jumps to the end, where no lanes are left */
     u32 done_count;
@@ -118,8 +119,8 @@ static inline void load(const struct vec *v, unsigned d, unsigned place)
 /* d = a op y, the second source. */
 static inline void with_y(const struct vec *v, u32 op, unsigned d, unsigned a)
 {
-    if (v->scalar) {
-        rr(v, op, d, a, X1);
+    if (v->scalar || v->in_y) {
+        rr(v, op, d, a, v->in_y ? v->in_y : X1);
         return;
     }
     if (!v->vex && d != a)

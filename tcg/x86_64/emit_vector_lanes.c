@@ -316,7 +316,9 @@ static unsigned multiply_add_fp(const struct vec *v)
 
     if (!v->vex)
         return 0;
-    if (!v->some)
+    if (v->in_d)
+        move(v, X2, v->in_d);
+    else if (!v->some)
         load(v, X2, v->at.d);
     with_y(v, op, sum, factor);
     return sum;

@@ -262,6 +262,8 @@ void x86_loop_exit(struct tcg_engine *e, const struct ir_op *op);
 void x86_loop_inner(struct tcg_engine *e, const struct ir_op *op, u8 *to);
 /* Where an access of a stream is; the base was taken before. False: it is of none. */
 bool x86_loop_access(struct tcg_engine *e, const struct ir_op *op, struct x86_operand base, struct x86_mem *m);
+/* The same for one that is, with a displacement. */
+struct x86_mem x86_loop_place(struct tcg_engine *e, struct x86_operand base, s64 disp);
 static inline bool x86_loop_has(const struct tcg_engine *e)
 {
     return e->loop.on && e->loop.found.stream_of[e->index] != IR_NO_STREAM;
@@ -311,6 +313,12 @@ void x86_inner_cold(struct tcg_engine *e, const struct x86_cold *cold);
 /* --- loop_lanes.c --- */
 /* Behind the loop's head, before its top: several turns at a time, where that can be. */
 bool x86_loop_lanes(struct tcg_engine *e);
+
+/* --- loop_strips.c --- */
+/* Whether a block of vectors may be a loop: notes in engine.loop what its head must look at. */
+bool x86_strips_find(struct tcg_engine *e, const struct ir_block *block);
+/* Behind the loop's head, before its top: several turns at a time, where that can be. */
+void x86_loop_strips(struct tcg_engine *e);
 
 /* --- loop_near.c --- */
 struct x86_operand;

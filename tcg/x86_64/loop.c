@@ -96,8 +96,27 @@ static void count_entry(struct tcg_engine *e, enum x86_alu by)
         x86_alu_mi(&e->code, by, false, x86_base(e->layout->loop_entries), 1);
 }
 
+/* A turn that is not of the full length is for the variant that knows how. */
+static void check_length(struct tcg_engine *e)
+{
+    if (!e->loop.strips)
+        return;
+    x86_load(e, true, RAX, outside(e, e->loop.strip_length));
+    x86_alu_ri(&e->code, X86_CMP, true, RAX, e->loop.strip_full);
+    x86_cold_add(e, COLD_STREAM)->from = x86_jcc(&e->code, CC_B);
+}
+
+/* There is a turn now: what it makes of these is so from here on. */
+static void set_guards(struct tcg_engine *e)
+{
+    for (u32 i = 0; e->loop.strips && i < e->loop.guard_count; i++)
+        x86_mov_mi(&e->code, 3, x86_state_of(e, e->loop.guard[i].reg), e->loop.guard[i].imm);
+}
+
 static void check_guards(struct tcg_engine *e)
 {
+    if (e->loop.strips)
+        return;
     for (u32 i = 0; i < e->loop.guard_count; i++) {
         x86_alu_mi(&e->code, X86_CMP, true, x86_state_of(e, e->loop.guard[i].reg), e->loop.guard[i].imm);
         x86_cold_add(e, COLD_STREAM)->from = x86_jcc(&e->code, CC_NE);
@@ -184,6 +203,7 @@ void x86_loop_begin(struct tcg_engine *e)
     l->head = e->code.p;
     l->fail_count = 0;
     count_entry(e, X86_ADD);
+    check_length(e);
     check_guards(e);
     check_boxes(e);
     l->late_nans = find_late_nans(e);
@@ -192,43 +212,46 @@ void x86_loop_begin(struct tcg_engine *e)
         if (l->found.stream[s].high > l->found.stream[s].low)
             check_stream(e, &l->found.stream[s], x86_slot(e, l->stream[s].slot));
     x86_cold_add(e, COLD_STREAM_END);
+    set_guards(e);
     x86_near_begin(e);
     take_over(e);
     l->has_lanes = x86_loop_lanes(e);
+    x86_loop_strips(e);
     align_top(e);
     l->top = e->code.p;
 }
 
 /* --- accesses --- */
 
-bool x86_loop_access(struct tcg_engine *e, const struct ir_op *op, struct x86_operand base, struct x86_mem *m)
+struct x86_mem x86_loop_place(struct tcg_engine *e, struct x86_operand base, s64 imm)
 {
     struct x86_code *c = &e->code;
-    const struct x86_stream *stream;
-    s32 disp;
+    const struct x86_stream *stream = &e->loop.stream[e->loop.found.stream_of[e->index]];
+    s32 disp = (s32)imm - e->loop.found.stream[e->loop.found.stream_of[e->index]].low;
 
-    if (x86_near_member(e, op, base, m))
-        return true;
-    if (!x86_loop_has(e))
-        return false;
-    stream = &e->loop.stream[e->loop.found.stream_of[e->index]];
-    disp = (s32)op->imm - e->loop.found.stream[e->loop.found.stream_of[e->index]].low;
     if (base.place != PLACE_REG || base.reg == RAX || stream->reg == X86_NO_REG)
         x86_flush_temps(e, 1 << RCX);
     if (base.place != PLACE_REG || base.reg == RAX) {
         x86_load(e, true, RCX, base);
         base.reg = RCX;
     }
-    if (stream->reg != X86_NO_REG) {
-        *m = x86_mem_index(base.reg, stream->reg, 0, disp);
-    } else if (base.reg == RCX) {
+    if (stream->reg != X86_NO_REG)
+        return x86_mem_index(base.reg, stream->reg, 0, disp);
+    if (base.reg == RCX) {
         x86_alu_rm(c, X86_ADD, true, RCX, x86_slot(e, stream->slot));
-        *m = x86_mem(RCX, disp);
-    } else {
-        x86_mov_rm(c, true, RCX, x86_slot(e, stream->slot));
-        *m = x86_mem_index(base.reg, RCX, 0, disp);
+        return x86_mem(RCX, disp);
     }
-    return true;
+    x86_mov_rm(c, true, RCX, x86_slot(e, stream->slot));
+    return x86_mem_index(base.reg, RCX, 0, disp);
+}
+
+bool x86_loop_access(struct tcg_engine *e, const struct ir_op *op, struct x86_operand base, struct x86_mem *m)
+{
+    if (x86_near_member(e, op, base, m))
+        return true;
+    if (x86_loop_has(e))
+        *m = x86_loop_place(e, base, op->imm);
+    return x86_loop_has(e);
 }
 
 /* --- ways out, and around --- */
@@ -442,6 +465,9 @@ void x86_loop_cold(struct tcg_engine *e, const struct x86_cold *cold)
         break;
     case COLD_NEAR:
         x86_near_reset(e, cold);
+        break;
+    case COLD_VECTOR:
+        x86_vector_cold(e, cold);
         break;
     case COLD_TURN:
         emit_turn(e, cold);

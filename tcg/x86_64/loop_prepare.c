@@ -304,10 +304,19 @@ static bool add_exits(struct tcg_engine *e, struct ir_block *b)
     return true;
 }
 
+static bool has_vectors(const struct ir_block *b)
+{
+    for (u32 i = 0; i < b->count; i++)
+        if (b->op[i].code == IR_VEC || b->op[i].code == IR_VLD || b->op[i].code == IR_VST)
+            return true;
+    return false;
+}
+
 void x86_loop_prepare(struct tcg_engine *e, struct ir_block *b)
 {
     x86_loop_find_flags(e, b);
-    b->loop = ir_loop_find(&e->loop.found, b, e->layout->reg_count) && add_inner(e, b) && add_exits(e, b);
+    e->loop.strips = false;
+    b->loop = ir_loop_find(&e->loop.found, b, e->layout->reg_count) && (!has_vectors(b) || x86_strips_find(e, b)) && add_inner(e, b) && add_exits(e, b);
     if (!b->loop)
         return;
     b->streams = has_streams(&e->loop.found);
