@@ -3,7 +3,7 @@
  *
  *     ir-test [--backend=interp|x86_64[:ISA]|reference] [--seed=N] [--count=N] [--length=N] COMMAND | FILE...
  *
- * Commands: ops, links, loops, random, text, faults, damage, apart, speed, all. Files hold text tests (tests/ir/text.c). Exit status 1 when anything failed.
+ * Commands: ops, links, loops, random, text, faults, damage, apart, once, speed, all. Files hold text tests (tests/ir/text.c). Exit status 1 when anything failed.
  */
 #include "tests/ir/run.h"
 #include <string.h>
@@ -20,6 +20,7 @@ static const struct command {
     { "text", test_text, 300, true },
     { "random", test_random, 2000, true },
     { "faults", test_faults, 2000, true },
+    { "once", test_once, 1, false },
     { "damage", test_damage, 500, false },
     { "apart", test_apart, 1, false },
     { "speed", test_speed, 2000, false },

@@ -51,6 +51,7 @@ unsigned test_loops(const struct test_options *options);
 unsigned test_links(const struct test_options *options);
 unsigned test_text(const struct test_options *options);
 unsigned test_faults(const struct test_options *options);
+unsigned test_once(const struct test_options *options); /* back ends of generated code */
 unsigned test_damage(const struct test_options *options);
 unsigned test_apart(const struct test_options *options);
 unsigned test_speed(const struct test_options *options);
