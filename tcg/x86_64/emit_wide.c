@@ -122,15 +122,27 @@ static const struct ir_helper wide_helper[][IR_TYPE_COUNT] = {
     [IR_REMS] = {[IR_I8] = PURE_2(rems_I8), [IR_I16] = PURE_2(rems_I16)},
 };
 
-/* The high half of rdx:rax to the result. */
-static void define_rdx(struct tcg_engine *e)
+/* The high half of rax * b. What is in rdx waits in rcx, where that is free: through memory the next who reads it would wait for a store. */
+static void multiply_rax(struct tcg_engine *e, enum x86_unary mul, struct x86_operand b)
 {
-    enum host_reg d = x86_result(e, 0, RAX);
+    bool by_memory = x86_operand_uses(b, RCX), waits;
+    enum host_reg d = x86_result(e, by_memory ? 0 : 1u << RCX, RAX);
 
-    if (d != RDX) {
+    waits = e->guest_of[RDX] != IR_NONE && d != RDX;
+    if (waits && by_memory)
+        save_rdx(e);
+    else if (waits)
+        x86_mov_rr(&e->code, true, RCX, RDX);
+    if (b.place == PLACE_REG)
+        x86_unary_r(&e->code, mul, true, b.reg);
+    else
+        x86_unary_m(&e->code, mul, true, x86_operand_mem(b));
+    if (d != RDX)
         x86_mov_rr(&e->code, true, d, RDX);
+    if (waits && by_memory)
         restore_rdx(e);
-    }
+    else if (waits)
+        x86_mov_rr(&e->code, true, RDX, RCX);
     x86_define(e, d);
 }
 
@@ -149,18 +161,13 @@ void x86_emit_mul_high(struct tcg_engine *e, const struct ir_op *op)
         a = b;
         b = t;
     }
-    save_rdx(e);
     if (b.place == PLACE_CONST) {
         load_rax_rcx(e, true, a, b);
         b = (struct x86_operand){.place = PLACE_REG, .reg = RCX};
     } else {
         x86_load(e, true, RAX, a);
     }
-    if (b.place == PLACE_REG)
-        x86_unary_r(&e->code, mul, true, b.reg);
-    else
-        x86_unary_m(&e->code, mul, true, x86_operand_mem(b));
-    define_rdx(e);
+    multiply_rax(e, mul, b);
 }
 
 /* --- division --- */
