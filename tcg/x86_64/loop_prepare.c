@@ -4,7 +4,7 @@
  */
 #include "tcg/x86_64/value.h"
 
-/* How much is gained by a host register for it: how often the loop names it, where a loop inside counts as some turns. */
+/* How much is gained by a host register for it: how often the loop reads or writes it, where a loop inside counts as some turns. */
 struct weights {
     u32 of[IR_MAX_REGS]; /* guest registers; 0: it is not named */
     u32 turns, inner_turns; /* the numbers of turns left */
@@ -46,7 +46,7 @@ static void weigh(const struct tcg_engine *e, const struct ir_block *b, struct w
             w->turns += 2 * times;
         if (op->code != IR_GET && op->code != IR_PUT)
             continue;
-        w->of[op->aux] += times;
+        w->of[op->aux] += times * (op->code == IR_GET ? MAX(op->uses, 1u) : 1); /* who reads it has it from memory else */
         w->written[op->aux] |= op->code == IR_PUT;
     }
 }
