@@ -3,6 +3,7 @@
  * again soon is hot, loses its quick blocks, and is translated by way of the IR from then on. docs/decisions/quick-code.md
  */
 #include "accel/tcg/tcg.h"
+#include "host/clock.h"
 
 enum { SOON_MS = 16 }; /* a page seen less often is not worth another translation */
 
@@ -51,7 +52,7 @@ static void drop_quick_blocks(struct tcg *tcg, struct code_page *page)
     }
 }
 
-/* A sample at `ms` met a page that is not hot: how many there were, one soon behind the other. */
+/* A sample at `ms`, of any vCPU, met a page that is not hot: how many there were, one soon behind the other. */
 static u32 count_sample(const struct tcg *tcg, struct code_page *page, u32 ms)
 {
     bool soon = ms - page->sampled_ms <= SOON_MS;
@@ -83,7 +84,7 @@ struct block *tcg_quick_sampled(struct tcg_vcpu *v, struct block *block, u64 pc)
     if (!page || !tcg->backend->quick_emit || __atomic_load_n(&page->samples, __ATOMIC_RELAXED) >= tcg->quick_threshold)
         return block;
     tcg_translate_lock(v);
-    bool hot = becomes_hot(tcg, page, v->sampled_at);
+    bool hot = becomes_hot(tcg, page, host_clock_monotonic());
     if (hot) {
         tcg->hot_pages++;
         drop_quick_blocks(tcg, page);
