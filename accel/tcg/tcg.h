@@ -36,7 +36,7 @@ enum {
     CHUNKS = 16,        /* of the code buffer: the unit of recycling */
     LINE_SHIFT = 6,     /* 64-byte lines of code */
     MAX_BLOCK_INSNS = 64,
-    MAX_LOOP_INSNS = 256, /* where they are not counted */
+    MAX_LOOP_INSNS = 256,
     MAX_INSN_BYTES = 16, /* of any guest */
     TIER2_NEVER = 255,
     GUARD_BUCKETS = 256,

@@ -127,7 +127,6 @@ struct trace {
     const struct block *old; /* what is there now */
     u32 mode;
     u32 start, end;  /* of the loop: behind its last way back to the start, or, when that was too much, its first */
-    bool straight;   /* at a branch one way only */
     bool were_short; /* loops turned a few times at most before this one was met */
     bool nests;      /* another loop was met inside that had better stay its own */
     u64 heads[TCG_PAGE_SIZE / 128]; /* where those inside begin, that may be part of this one */
@@ -198,8 +197,6 @@ static void set_head(struct trace *t, u32 at)
 static void find_heads(struct trace *t)
 {
     memset(t->heads, 0, sizeof t->heads);
-    if (t->straight)
-        return;
     for (u32 i = 0; i < CODE_BUCKETS; i++) {
         for (const struct block *b = t->page->bucket[i]; b; b = b->next) {
             if (b->mode != t->mode || b->offset < t->start || b->offset >= t->end)
@@ -226,7 +223,7 @@ static u32 extend(const struct trace *t, u32 end)
 {
     const struct block *b;
 
-    while (!t->straight && end < TCG_PAGE_SIZE && (b = tcg_page_find(t->page, end, t->mode)) && b->tier != 2 && leads_into(t, b, end))
+    while (end < TCG_PAGE_SIZE && (b = tcg_page_find(t->page, end, t->mode)) && b->tier != 2 && leads_into(t, b, end))
         end = end_of(b);
     return end;
 }
@@ -265,25 +262,16 @@ static enum code_way follow(void *opaque, u32 at, s32 to, u32 next)
     if (target >= t->end)
         return to_next ? CODE_NEXT : to_target ? CODE_TARGET : CODE_NEXT;
     if (to_target && to_next)
-        return t->straight ? CODE_STOP : CODE_BOTH;
+        return CODE_BOTH;
     return to_target ? CODE_TARGET : CODE_NEXT;
 }
 
-/* From its end alone where instructions are counted: a turn takes all of them from the budget when it begins (count.c). */
-static bool leads_back(const struct ir_block *b, bool counts)
+static bool leads_back(const struct ir_block *b)
 {
-    bool found = false;
-
-    for (u32 i = 0; i < b->exit_count; i++) {
-        const struct ir_exit *exit = &b->exit[i];
-
-        if (!ir_leads_back(b, exit))
-            continue;
-        if (counts && exit->icount != b->insn_count)
-            return false;
-        found = true;
-    }
-    return found;
+    for (u32 i = 0; i < b->exit_count; i++)
+        if (ir_leads_back(b, &b->exit[i]))
+            return true;
+    return false;
 }
 
 static void heed(struct ir_block *b, const struct loop_lessons *lessons)
@@ -307,7 +295,7 @@ static bool build(struct tcg_vcpu *v, const struct code_source *source, bool cou
     if (trace->nests)
         return false;
     *why = b->insn_count >= source->max_insns ? TIER2_LARGE : TIER2_ENDS;
-    if (!b->overflow && !leads_back(b, counts))
+    if (!b->overflow && !leads_back(b))
         return false;
     *why = TIER2_LARGE;
     b->loop = true;
@@ -344,10 +332,10 @@ static struct block *make_locked(struct tcg_vcpu *v, struct block *old, u64 pc, 
 {
     struct tcg *tcg = v->tcg;
     struct code_page *page = old->page;
-    struct trace trace = { .page = page, .old = old, .mode = old->mode, .start = old->offset, .straight = old->mode & MODE_COUNT, .were_short = were_short };
+    struct trace trace = { .page = page, .old = old, .mode = old->mode, .start = old->offset, .were_short = were_short };
     struct code_source source = {
         .page = page->ram->host + page->offset, .offset = old->offset, .mode = old->mode & ~(MODE_COUNT | MODE_WINDOW),
-        .max_insns = old->mode & MODE_COUNT ? MAX_BLOCK_INSNS : MAX_LOOP_INSNS,
+        .max_insns = MAX_LOOP_INSNS,
         .follow = follow, .heads = trace.heads, .opaque = &trace,
     };
     u64 lines = page->lines;

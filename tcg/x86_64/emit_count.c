@@ -16,6 +16,20 @@ void x86_budget_alu(struct tcg_engine *e, enum x86_alu op, unsigned reg)
         x86_alu_rr(&e->code, op, true, r, reg);
 }
 
+s32 x86_unretired(const struct tcg_engine *e, u32 insn, bool done)
+{
+    const struct ir_block *b = e->block;
+
+    for (u32 i = 0; b->prepaid && i < b->count; i++) {
+        const struct ir_op *op = &b->op[i];
+        u32 first = op->code == IR_COUNT ? b->snapshot[op->snapshot].icount : 0;
+
+        if (op->code == IR_COUNT && insn >= first && insn < first + op->imm)
+            return (s32)(first + op->imm - insn) - done;
+    }
+    return 0;
+}
+
 void x86_budget_give(struct tcg_engine *e, s32 insns)
 {
     unsigned r = budget_reg(e);

@@ -81,7 +81,7 @@ static struct x86_cold *cold_access(struct tcg_engine *e, enum x86_cold_kind kin
     cold->disp = 0;
     cold->table = table_of(e, write);
     cold->where = e->block->snapshot[op->snapshot].pc;
-    cold->unretired = x86_unretired(e, e->block->snapshot[op->snapshot].icount);
+    cold->unretired = x86_unretired(e, e->block->snapshot[op->snapshot].icount, false);
     cold->nan32 = e->nan32;
     cold->nan64 = e->nan64;
     if (e->loop.on)

@@ -459,7 +459,7 @@ static void move_bytes(struct tcg_engine *e, const struct ir_op *op, struct x86_
 /* By the helper in any case. What a prepaid block has not retired is not the helper's. */
 static void call_transfer(struct tcg_engine *e, const struct ir_op *op)
 {
-    s32 unretired = x86_unretired(e, e->block->snapshot[op->snapshot].icount + 1u);
+    s32 unretired = x86_unretired(e, e->block->snapshot[op->snapshot].icount, true);
 
     x86_budget_give(e, unretired);
     x86_emit_call(e, op);
@@ -493,7 +493,7 @@ void x86_emit_vector_transfer(struct tcg_engine *e, const struct ir_op *op)
     cold = x86_cold_add(e, COLD_TRANSFER);
     cold->table = op->code == IR_VST ? e->layout->l1_write : e->layout->l1_read;
     cold->where = e->block->snapshot[op->snapshot].pc;
-    cold->unretired = x86_unretired(e, e->block->snapshot[op->snapshot].icount + 1u); /* as for other helpers */
+    cold->unretired = x86_unretired(e, e->block->snapshot[op->snapshot].icount, true); /* as for other helpers */
     cold->nan32 = e->nan32;
     cold->nan64 = e->nan64;
     cold->extra = e->index;

@@ -398,11 +398,8 @@ void x86_vector_cold(struct tcg_engine *e, const struct x86_cold *cold);
 void x86_budget_give(struct tcg_engine *e, s32 insns);
 /* X86_ADD, X86_SUB or X86_CMP of the budget with a register. */
 void x86_budget_alu(struct tcg_engine *e, enum x86_alu op, unsigned reg);
-/* What a prepaid block has taken and not retired `retired` instructions after its begin. 0 in other blocks. */
-static inline s32 x86_unretired(const struct tcg_engine *e, u32 retired)
-{
-    return e->block->prepaid ? (s32)(e->block->insn_count - retired) : 0;
-}
+/* What a prepaid block has taken of the piece that has instruction number `insn`, and not retired: with that one, if it is not done. 0 in other blocks. */
+s32 x86_unretired(const struct tcg_engine *e, u32 insn, bool done);
 void x86_count_cold(struct tcg_engine *e, const struct x86_cold *cold);
 
 /* --- cold.c --- */

@@ -119,8 +119,10 @@ static bool may_be_lanes(struct lanes *l, u32 i, bool *stored)
     case IR_EXIT:
         return i + 1 == l->b->count && l->back;
     case IR_COUNT:
+        if (l->counted || !l->b->prepaid)
+            return false; /* a turn is one piece */
         l->counted = (s32)op->imm;
-        return l->b->prepaid;
+        return true;
     case IR_BOX:
     case IR_UNBOX:
         return x86_root(l->e, (ir_value)i) != i;
