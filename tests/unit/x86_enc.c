@@ -335,6 +335,15 @@ static void test_jumps(struct fixture *f, gconstpointer data)
         x86_jcc_to(begin(f), cc, f->area + 80);
         expect(f, "j%s 0x50", cc_name[cc]);
     }
+    for (unsigned count = 0; count <= X86_MAX_PREFIXES; count++) {
+        x86_prefixes(begin(f), count);
+        x86_jmp_to(&f->code, f->area + 100);
+        expect(f, "jmp 0x64");
+        x86_prefixes(begin(f), count);
+        x86_alu_ri(&f->code, X86_CMP, true, RDI, 0x64);
+        expect(f, "cmp rdi, 0x64");
+        g_assert_cmpint(f->code.p - f->area, ==, count + 4);
+    }
     for (unsigned bytes = 1; bytes < 9; bytes++) {
         x86_nop(begin(f), bytes);
         g_assert_cmpint(f->code.p - f->area, ==, bytes);
