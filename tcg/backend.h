@@ -306,6 +306,7 @@ struct tcg_link {
     bool single : 1;           /* wants the target's variant with ir_block.single_memory */
     bool continues : 1;        /* back end: comes back from a call, with the target's address at hand: reaches its indirect entry */
     bool same_page : 1;        /* target lies in the page of the block's first instruction: may be linked directly */
+    bool gone : 1;             /* by accel/tcg: it was linked in an earlier run */
 };
 
 /* A translated block as the back end knows it; accel/tcg embeds it. */

@@ -34,7 +34,7 @@ struct kept_part {
 struct kept_link {
     s32 pc;
     u8 single, continues, call; /* 0: no */
-    u8 unused;
+    u8 gone;                    /* it was linked, inside its page, when it was kept: the block will go there again. Unlike the others it is a guess */
 };
 
 /* Multiples of 8 bytes, KEPT_LINE at least. Behind the parts: links, the code's bytes of all parts; at saved_at: what the back end made. */

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <sys/uio.h>
 
-enum { FORMAT = 2, FILES = 8, PIECE = 256 * KIB };
+enum { FORMAT = 3, FILES = 8, PIECE = 256 * KIB };
 
 static const char magic[8] = "MynahJIT";
 

@@ -77,7 +77,8 @@ char *tcg_describe(struct vm *vm)
         describe_cache(text, tcg->cache);
     double each = tcg->sampled_insns ? (double)tcg->sampled_ns / (double)tcg->sampled_insns : 0.0;
     g_string_append_printf(text, "translation: %.1f ns of CPU time per guest instruction (of %" G_GUINT64_FORMAT
-                           " sampled), about %.1f ms in all\n", each, tcg->sampled_insns, each * (double)tcg->insns / 1e6);
+                           " sampled; left out: %" G_GUINT64_FORMAT " samples of %.1f ms), about %.1f ms in all\n",
+                           each, tcg->sampled_insns, tcg->long_calls, (double)tcg->long_ns / 1e6, each * (double)tcg->insns / 1e6);
     g_string_append_printf(text, "invalidations: %" G_GUINT64_FORMAT ", chunks recycled: %" G_GUINT64_FORMAT "\n", tcg->invalidations, tcg->recycled);
     host_lock_drop(&tcg->translate_lock);
     for (u32 i = 0; i < vm_vcpu_count(vm); i++) {

@@ -59,6 +59,7 @@ static struct block *make_block(const struct taking *t, u32 mode, const struct k
         link->single = links[i].single != 0;
         link->continues = links[i].continues != 0;
         link->call = links[i].call != 0;
+        link->gone = links[i].gone != 0;
         link->same_page = (u32)link->pc < TCG_PAGE_SIZE;
     }
     block->page = t->want->page;
@@ -137,6 +138,42 @@ static bool is_wanted(const struct taking *t, const struct kept *unit, const str
            !tcg_page_find(want->page, place.offset, place.mode);
 }
 
+enum { LINE = 64, AHEAD = 384 /* most units */ };
+
+static void fetch_ahead(const void *from, u32 bytes)
+{
+    for (u32 at = 0; at < bytes; at += LINE)
+        __builtin_prefetch((const u8 *)from + at);
+}
+
+/* What the vCPU would find on this way, if it is here already; another mode is none that a link could change. */
+static struct block *target_of(const struct block *from, const struct tcg_link *link)
+{
+    u32 mode = link->single ? from->mode | MODE_SINGLE : from->mode & ~MODE_SINGLE;
+
+    return link->same_page && (u32)link->pc < TCG_PAGE_SIZE ? tcg_page_find(from->page, (u32)link->pc, mode) : NULL;
+}
+
+/* Ways that were gone in an earlier run will be gone again: those between blocks that are here lead there at once, without the dispatcher. */
+static void link_up(const struct taking *t, struct block *from)
+{
+    for (u32 i = 0; !from->next_page && i < from->code.link_count; i++) {
+        struct tcg_link *link = &from->link[i];
+        struct block *to = link->gone ? target_of(from, link) : NULL;
+
+        if (!to || to->next_page)
+            continue;
+        tcg_set_link(t->v, link, to);
+        tcg_kept_met(t->tcg, to);
+    }
+}
+
+static void link_all_up(const struct taking *t, const struct block *before)
+{
+    for (struct block *block = t->tcg->chunk[t->tcg->current_chunk].blocks; block && block != before; block = block->next_in_chunk)
+        link_up(t, block);
+}
+
 /*
  * What ran in this page when a unit of it was kept is going to run now, too: all of it is taken at once, which is cheap while the page, its
  * descriptor and the code that does it are near. Left out is what was not used as lately as the one that is asked for.
@@ -147,15 +184,16 @@ static void take_page(struct taking *t, struct kept *asked)
     struct code_page *page = t->want->page;
     struct kept *first = tcg_cache_group(c, asked), *unit = first, *next;
 
+
     page->kept_group = tcg_cache_group_number(c, first);
     tcg_page_protect(t->v, page, 0, TCG_PAGE_SIZE - 1);
     t->whole = true;
+    fetch_ahead(t->want->source->page, TCG_PAGE_SIZE);
     for (u32 i = 0; i < KEPT_IN_GROUP && unit; i++, unit = next) {
-        next = tcg_cache_behind(c, first, unit);
-        if (next)
-            __builtin_prefetch(t->want->source->page + next->part[0].offset);
+        fetch_ahead((const u8 *)unit + unit->size, AHEAD);
         if (is_wanted(t, unit, asked) && !take_unit(t, unit, true))
             break;
+        next = tcg_cache_behind(c, first, unit);
     }
 }
 
@@ -179,6 +217,7 @@ struct block *tcg_kept_take(struct tcg_vcpu *v, const struct kept_want *want, u3
     const struct code_source *source = want->source;
     struct kept_place place = { .mode = want->mode, .offset = source->offset, .page = source->page, .next_page = source->next_page };
     struct taking t = { .v = v, .tcg = tcg, .want = want, .lines = want->lines, .logs = log_wants(vm_log(tcg->vm), LOG_IN_ASM | LOG_OUT_ASM) };
+    const struct block *before = tcg->chunk[tcg->current_chunk].blocks;
     struct kept *unit = may_use(tcg, want->mode) ? tcg_cache_find(tcg->cache, &place, second_matches, &t) : NULL;
     struct block *block = unit ? take_unit(&t, unit, false) : NULL;
 
@@ -186,6 +225,7 @@ struct block *tcg_kept_take(struct tcg_vcpu *v, const struct kept_want *want, u3
         return NULL;
     if (may_take_page(&t))
         take_page(&t, unit);
+    link_all_up(&t, before);
     __atomic_store_n(&want->page->lines, t.lines, __ATOMIC_SEQ_CST);
     *insns = t.insns;
     return block;
@@ -271,7 +311,7 @@ static struct kept_link *put_links(struct kept_link *to, const struct block *blo
     for (u32 i = 0; i < block->code.link_count; i++) {
         const struct tcg_link *link = &block->link[i];
 
-        *to++ = (struct kept_link){ .pc = link->pc, .single = link->single, .continues = link->continues, .call = link->call };
+        *to++ = (struct kept_link){ .pc = link->pc, .single = link->single, .continues = link->continues, .call = link->call, .gone = link->to && link->same_page };
     }
     return to;
 }

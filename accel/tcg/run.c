@@ -20,8 +20,7 @@ static bool guard_link(struct tcg_link *link, const struct block *to)
     return true;
 }
 
-/* translate_lock held. */
-static void set_link(struct tcg_vcpu *v, struct tcg_link *link, struct block *to)
+void tcg_set_link(struct tcg_vcpu *v, struct tcg_link *link, struct block *to)
 {
     link->to = &to->code;
     link->next_in = to->incoming;
@@ -54,7 +53,7 @@ static void link_blocks(struct tcg_vcpu *v, struct tcg_link *link, struct block 
         if (!link->same_page)
             set_probes(link, true);
         if (link->same_page || guard_link(link, to))
-            set_link(v, link, to);
+            tcg_set_link(v, link, to);
     }
     tcg_translate_unlock(v);
 }

@@ -301,7 +301,7 @@ struct tcg {
     u32 guards;            /* given to pages of code */
     u64 loops, loops_dropped, loops_refused[TIER2_REFUSALS];
     u64 quick_blocks, quick_insns, hot_pages, settled_pages, roaming;
-    u64 blocks, live_blocks, insns, guest_bytes, host_bytes, timed, sampled_ns, sampled_insns, invalidations, recycled, code_pages;
+    u64 blocks, live_blocks, insns, guest_bytes, host_bytes, timed, sampled_ns, sampled_insns, long_ns, long_calls, invalidations, recycled, code_pages;
 };
 
 static inline u8 tcg_heat(const struct block *block)
@@ -545,6 +545,8 @@ struct tier2_seen tcg_tier2_look(const struct tcg_link *link, bool sampled);
 struct block *tcg_tier2_note(struct tcg_vcpu *v, struct block *block, u64 pc, const struct tier2_seen *seen);
 
 /* run.c */
+/* A link that is not set leads to the block from now on, which may be linked to from there. translate_lock held. */
+void tcg_set_link(struct tcg_vcpu *v, struct tcg_link *link, struct block *to);
 void tcg_vcpu_run(struct vcpu *vcpu);
 
 /* resume.c */

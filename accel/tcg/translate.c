@@ -248,9 +248,10 @@ static bool find_next_page(struct tcg_vcpu *v, struct site *site)
 /*
  * CPU time of translating, for info jit. One time in SAMPLE it is timed, and the cost of reading the clock is taken off. The
  * clock is the one that needs no system call: those of the thread's CPU clock leave caches and TLBs behind that double the
- * time of the block that follows. What takes longer than OFF_CPU ns was interrupted by other threads.
+ * time of the block that follows. What takes longer than OFF_CPU ns was interrupted by other threads, or
+ * waited for the host to clear memory, and is told apart.
  */
-enum { SAMPLE = 16, SAMPLE_KEPT = 4 /* where whole pages come from the code cache */, OFF_CPU = 1000000 };
+enum { SAMPLE = 16, SAMPLE_KEPT = 1 /* where whole pages come from the code cache */, OFF_CPU = 1000000 };
 
 struct stopwatch {
     bool runs;
@@ -275,8 +276,11 @@ static void stopwatch_stop(struct tcg *tcg, const struct stopwatch *watch, u32 i
     if (!watch->runs)
         return;
     s64 spent = host_clock_monotonic() - watch->start - watch->clock_cost;
-    if (spent > OFF_CPU)
+    if (spent > OFF_CPU) {
+        tcg->long_ns += (u64)spent;
+        tcg->long_calls++;
         return;
+    }
     tcg->sampled_ns += (u64)MAX(spent, 0);
     tcg->sampled_insns += insns;
 }

@@ -20,6 +20,11 @@ def info(machine):
     return int(hits), int(misses), int(loaded), int(new)
 
 
+def dispatches(machine):
+    text = machine.qmp.command("human-monitor-command", **{"command-line": "info jit"})
+    return int(re.search(r"dispatches (\d+)", text).group(1))
+
+
 def quit_and_read(machine):
     """Everything it printed, to the end."""
     machine.qmp.command("quit")
@@ -42,6 +47,7 @@ def start_firmware(start, firmware, folder, *more, **options):
 def test_second_boot(start, linux, tmp_path):
     folder = tmp_path / "kept"
     consoles = []
+    first = None
     for smp, share in ((1, 0.0), (1, 0.8), (3, 0.7)):
         machine = start("-M", "virt", "-m", "256M", "-smp", str(smp), "-accel", f"tcg,cache={folder}", *linux("uname -m", "expr 6 \\* 7; read x"), qmp=True)
         machine.wait_for(r"riscv64")
@@ -49,6 +55,9 @@ def test_second_boot(start, linux, tmp_path):
         hits, misses, loaded, new = info(machine)
         assert hits >= share * (hits + misses), (hits, misses)
         assert (loaded > 10000) == (share > 0) and (new > 10000) == (share == 0), (loaded, new)
+        first = first or dispatches(machine)
+        if smp == 1 and share: # ways that were gone the first time lead there at once
+            assert dispatches(machine) < 0.6 * first, (dispatches(machine), first)
         consoles.append(quit_and_read(machine))
         assert "warning" not in consoles[-1]
     assert os.stat(folder).st_mode & 0o777 == 0o700

@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { ROOM = 4 * MIB, BUILD = 77, KEY = 88, UNITS_BYTES = 1000, HEADER = 72 /* of struct file_header */ };
+enum { ROOM = 4 * MIB, BUILD = 77, KEY = 88, UNITS_BYTES = 1000, HEADER = 72 /* of struct file_header */, FORMAT_AT = 8 };
 
 struct fixture {
     char *folder;
@@ -388,7 +388,7 @@ static void hostile_numbers(struct fixture *f, gconstpointer data)
         check = hash_bytes(bytes + HEADER, payload, BUILD);
         check = hash_bytes(bytes + HEADER + payload, size - HEADER - payload, check);
         memcpy(bytes + 56, &check, sizeof(check));
-        check = hash_bytes(bytes, 64, 2);
+        check = hash_bytes(bytes, 64, bytes[FORMAT_AT]);
         memcpy(bytes + 64, &check, sizeof(check));
         put(path, bytes, size);
         struct code_cache *c = open_cache(f, BUILD, KEY);
