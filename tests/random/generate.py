@@ -269,6 +269,42 @@ class Generator:
         if leave is not None:
             self.patch_branch(leave, len(self.code) - leave)
 
+    def lanes(self, sew):
+        """An operation on the elements of v8, v16, v24."""
+        r = self.rng
+        scalar = r.randrange(3) == 0
+        if sew >= 2 and r.randrange(2):
+            word = r.choice((0x00, 0x02, 0x24, 0x2c, 0x2c)) << 26 | (5 if scalar else 1) << 12      # vfadd, vfsub, vfmul, vfmacc
+        else:
+            word = r.choice((0x00, 0x02, 0x04, 0x05, 0x07, 0x09, 0x0a, 0x0b)) << 26 | (4 if scalar else 0) << 12
+        second = self.source() if scalar else r.choice((8, 16, 24))
+        self.emit(word | 1 << 25 | r.choice((8, 16, 24)) << 20 | second << 15 | r.choice((8, 16, 24)) << 7 | 0x57)
+
+    def strips(self):
+        """A strip-mined loop. With vectors off it ends, too: x27 keeps its 8."""
+        r = self.rng
+        sew, pointers = r.randrange(4), (28, 26)
+        memory = (0, 5, 6, 7)[sew] << 12 | 1 << 25
+        for pointer in pointers:
+            self.li(pointer, r.randrange(0, 1 << 15, 8))
+            self.emit(31 << 20 | pointer << 15 | pointer << 7 | 0x33)
+        self.li(30, r.choice((8, 40, 200, 600, 1200)))
+        self.li(27, 8)
+        begin = len(self.code)
+        self.emit(0x7057 | (r.randrange(4) << 6 | sew << 3 | r.randrange(4)) << 20 | 30 << 15 | 27 << 7)
+        self.emit(memory | 28 << 15 | 8 << 7 | 0x07)
+        if r.randrange(2):
+            self.emit(memory | 26 << 15 | 16 << 7 | 0x07)
+        for _ in range(r.randrange(3)):
+            self.lanes(sew)
+        if r.randrange(4):
+            self.emit(memory | 26 << 15 | r.choice((8, 16)) << 7 | 0x27)
+        self.emit(0x40000033 | 27 << 20 | 30 << 15 | 30 << 7)
+        for pointer in pointers:
+            for _ in range(1 << sew):
+                self.emit(27 << 20 | pointer << 15 | pointer << 7 | 0x33)
+        self.emit(self.branch(1 << 12 | 30 << 15 | 0x63, begin - len(self.code)))
+
     # --- chunks ---
 
     def straight(self, most=12):
@@ -445,7 +481,7 @@ class Generator:
     def program(self):
         chunks = {self.straight: 6, self.memory: 5, self.forward: 4, self.loop: 4, self.nest: 2, self.plain_loop: 6, self.call: 4, self.indirect: 2,
                   self.nowhere: 1, self.modify: 1, self.change: 2, self.wait: 1, self.fence: 1,
-                  self.vectors: self.weights["vector"]}
+                  self.vectors: self.weights["vector"], self.strips: self.weights["vector"]}
         self.functions, self.free = [], {27, 30}
         start = len(self.code)
         self.later()
@@ -455,7 +491,7 @@ class Generator:
         begin = len(self.code)
         count = self.rng.randrange(8, 60)
         if self.weights["vector"] > 1 and self.rng.randrange(2):    # a long one, of vectors above all
-            chunks = {self.vectors: 8, self.change: 1, self.forward: 1}
+            chunks = {self.vectors: 8, self.strips: 4, self.change: 1, self.forward: 1}
             count *= 5
         for _ in range(count):
             self.rng.choices(list(chunks), list(chunks.values()))[0]()
