@@ -8,7 +8,7 @@
 #include <string.h>
 
 #define INLINE static inline __attribute__((always_inline))
-enum { PAGE = TCG_PAGE_SIZE, NEVER = 1 };
+enum { PAGE = TCG_PAGE_SIZE };
 
 struct moves {
     u8 *state;
@@ -18,8 +18,8 @@ struct moves {
     u8 *group;               /* of the first field */
     u64 group_bytes, fields;
     const u8 *index, *mask;  /* NULL: none */
-    u64 page;                /* whose host address is `host`; NEVER: none */
-    u8 *host;
+    u64 page;                /* whose host address is `host` */
+    u8 *host;                /* NULL: none yet */
 };
 
 /* One element by one move; memcpy of a constant length is that. */
@@ -113,7 +113,7 @@ INLINE bool move_one(struct moves *m, u64 i, unsigned bytes, bool load, unsigned
     u64 va = m->address + (index_bytes ? take(m->index + i * index_bytes, index_bytes) : i * m->step);
     u8 *group = m->group + i * bytes, *place;
 
-    if (unlikely((va ^ m->page) > PAGE - m->span)) {
+    if (unlikely(!m->host || (va ^ m->page) > PAGE - m->span)) {
         place = ir_attempt_host(m->state, m->layout, va, m->span, !load);
         if (!place)
             return false;
@@ -246,7 +246,7 @@ INLINE bool attempt(u8 *base, u64 what, u64 address, u64 stride, const struct co
     unsigned bytes = (what >> 40 & 0xff) / 8, index_bytes = bytes, sew = riscv_vector_sew(state->vtype), access = what >> 32 & 0xff;
     bool load = what >> 48 & 1, indexed = access == RISCV_VMEM_INDEXED;
     struct moves m = { .state = base, .layout = layout, .address = address, .count = state->vl, .fields = (raw >> 29) + 1, .group = state->v + (raw >> 7 & 31) * vlenb,
-                       .mask = raw >> 25 & 1 ? NULL : state->v, .page = NEVER };
+                       .mask = raw >> 25 & 1 ? NULL : state->v };
     int lmul = riscv_vector_lmul(state->vtype);
     u64 done;
 

@@ -220,6 +220,8 @@ static void check_far(void)
     expect(ls32((u8 *)0x80000008, image, -8ul, 8, mask), 0); /* below RAM lies a bus without a device */
     expect(((u32 *)image)[0], *(u32 *)0x80000008);
     expect(((u32 *)image)[2], 0xffffffff);
+    u8m((u8 *)8, image, 0, 32, mask); /* page 0, which is nobody's */
+    li16_32((u8 *)8, image, (u64)indices, 8, mask);
     for (u64 i = 0; i < 100; i++)
         expect(floats(memory, i, i % 2 ? 4 : 4096), 3 * i);
     /* a stride whose multiples come back to the page: 2^62 times 4 is 0 */
