@@ -170,8 +170,8 @@ struct ir_block {
     u8 far_count;     /* more than IR_MAX_FAR: all of them */
     bool apart;       /* such a loop: accesses are checked together only where they have bytes in common, since too often a page ended between them */
     bool truncates;   /* there may be truncs of what `narrow` could make narrow */
-    bool prepaid;     /* counting flavour: count took insn_count at the block's begin, and memory accesses that fail, and the exits of
-                         loops, leave it to the back end to give back what is not retired */
+    bool prepaid;     /* counting flavour: memory accesses that fail, and the exits of loops, leave it to the back end to give back what count
+                         took of their piece (the instructions from one count to the next) and is not retired */
     bool overflow;    /* sticky: an op, exit or snapshot did not fit; the block is void */
     /* What the builder knows while it folds through guest registers: ir_block_track. */
     bool tracking;

@@ -78,7 +78,6 @@ struct code_page {
     struct tcg_pool *pool;
 };
 
-/* What finding a block reads comes first: one cache line. */
 /* What was learned of a loop while it ran: how it is made the next time. */
 struct loop_lessons {
     u16 far[IR_MAX_FAR];  /* ir_block.far */
@@ -87,6 +86,7 @@ struct loop_lessons {
     u8 rests;             /* how often it was given up or refused */
 };
 
+/* What finding a block reads comes first: one cache line. */
 struct block {
     struct tcg_code code; /* first: the back end's part */
     u32 offset;           /* of the first byte in the page */
