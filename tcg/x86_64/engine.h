@@ -353,6 +353,8 @@ static inline bool x86_near_has(const struct tcg_engine *e)
 void x86_loop_restore(struct tcg_engine *e);
 /* Cold: out of the loop by an exit that leads backward. */
 void x86_loop_leave(struct tcg_engine *e, u32 exit);
+/* The number of turns that are left: X86_ADD or X86_SUB of rcx. */
+void x86_loop_change_turns(struct tcg_engine *e, enum x86_alu op);
 struct ir_stream;
 /* No more turns in `reg`, or the slot without one, than stay in the page, whichever way they take: `offset` is that of the stream's low end. Clobbers rax. */
 void x86_loop_limit(struct tcg_engine *e, const struct ir_stream *s, struct x86_mem offset, unsigned reg, u16 slot);

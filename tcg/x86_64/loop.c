@@ -301,6 +301,14 @@ static bool is_backward(const struct tcg_engine *e, const struct ir_op *op)
     return e->block->exit[op->imm].pc <= e->block->snapshot[op->snapshot].pc;
 }
 
+void x86_loop_change_turns(struct tcg_engine *e, enum x86_alu op)
+{
+    if (e->loop.turns_reg != X86_NO_REG)
+        x86_alu_rr(&e->code, op, false, e->loop.turns_reg, RCX);
+    else
+        x86_alu_mr(&e->code, op, false, x86_slot(e, e->loop.turns), RCX);
+}
+
 static void subtract_turn(struct tcg_engine *e, unsigned reg, u16 slot)
 {
     if (reg != X86_NO_REG)

@@ -316,15 +316,6 @@ static struct x86_mem turns_slot(const struct lanes *l)
     return x86_slot(l->e, l->e->loop.turns);
 }
 
-/* The number of turns that are left changes by that in rcx. */
-static void change_turns(const struct lanes *l, enum x86_alu op)
-{
-    if (l->e->loop.turns_reg != X86_NO_REG)
-        x86_alu_rr(&l->e->code, op, false, l->e->loop.turns_reg, RCX);
-    else
-        x86_alu_mr(&l->e->code, op, false, turns_slot(l), RCX);
-}
-
 static void load_turns(const struct lanes *l)
 {
     if (l->e->loop.turns_reg != X86_NO_REG)
@@ -488,7 +479,7 @@ static void emit_lanes(struct lanes *l, const struct bound *bound)
         x86_alu_mi(c, X86_SUB, false, x86_base(l->e->layout->loop_entries), 1);
     spread(l);
     count_turns(l);
-    change_turns(l, X86_SUB);
+    x86_loop_change_turns(l->e, X86_SUB);
     many = c->p;
     emit_turns(l, &nans);
     x86_alu_ri(c, X86_SUB, false, RAX, 1);
@@ -500,7 +491,7 @@ static void emit_lanes(struct lanes *l, const struct bound *bound)
         x86_budget_alu(l->e, X86_ADD, RCX);
     }
     count_turns(l);
-    change_turns(l, X86_ADD);
+    x86_loop_change_turns(l->e, X86_ADD);
     x86_fix8(c, done);
     x86_vzeroupper(c);
     fix_all(l, &none);

@@ -216,15 +216,6 @@ static struct x86_mem turns_slot(const struct x86_strips *s)
     return x86_slot(s->e, s->e->loop.turns);
 }
 
-/* The number of turns that are left changes by that in rcx. */
-static void change_turns(const struct x86_strips *s, enum x86_alu op)
-{
-    if (s->e->loop.turns_reg != X86_NO_REG)
-        x86_alu_rr(&s->e->code, op, false, s->e->loop.turns_reg, RCX);
-    else
-        x86_alu_mr(&s->e->code, op, false, turns_slot(s), RCX);
-}
-
 /* rax: how often some turns are done, of those that a full one follows, in the page too. The length that is left is at least full. */
 static void count_turns(const struct x86_strips *s, struct ways_out *none)
 {
@@ -367,7 +358,7 @@ static void emit(struct x86_strips *s, u32 used)
     move_carried(s, true);
     x86_mov_rr(c, false, RCX, RAX);
     x86_shift_ri(c, X86_SHL, false, RCX, s->turns_log2);
-    change_turns(s, X86_SUB);
+    x86_loop_change_turns(s->e, X86_SUB);
     many = c->p;
     emit_turns(s, &nans);
     x86_alu_ri(c, X86_SUB, false, RAX, 1);
@@ -376,7 +367,7 @@ static void emit(struct x86_strips *s, u32 used)
     fix_all(s, &nans);
     x86_mov_rr(c, false, RCX, RAX);
     x86_shift_ri(c, X86_SHL, false, RCX, s->turns_log2);
-    change_turns(s, X86_ADD);
+    x86_loop_change_turns(s->e, X86_ADD);
     x86_fix8(c, done);
     move_carried(s, false);
     if (s->width == 32)
