@@ -20,10 +20,7 @@ typedef bool ir_attempt_function(u8 *state, u64 a, u64 b, u64 c, const struct co
 /* Host bytes of [va, va + bytes), at most a page of them, when the L1 has them. NULL: it has not. */
 static inline u8 *ir_attempt_host(u8 *state, const struct code_layout *layout, u64 va, u64 bytes, bool write)
 {
-    const struct tcg_tlb_entry *table = (const struct tcg_tlb_entry *)(state + (write ? layout->l1_write : layout->l1_read));
-    const struct tcg_tlb_entry *entry = &table[va >> TCG_PAGE_BITS & ((1u << layout->l1_bits) - 1)];
-
-    return likely((va ^ entry->tag) <= TCG_PAGE_SIZE - bytes) ? (u8 *)(uintptr_t)entry->host + (va & (TCG_PAGE_SIZE - 1)) : NULL;
+    return tcg_l1_look_up((u64 *)(void *)(state + (write ? layout->l1_write : layout->l1_read)), layout->l1_bits, va, bytes);
 }
 
 #endif

@@ -15,11 +15,50 @@
 
 enum { TCG_MAX_PINNED = 16, TCG_PAGE_BITS = 12, TCG_PAGE_SIZE = 1 << TCG_PAGE_BITS };
 
-/* An entry of the L1 data TLB and of an L0. */
-struct tcg_tlb_entry {
-    u64 tag;  /* guest virtual address of the page, low 12 bits 0; hit: (va ^ tag) <= 4096 - bytes */
-    u64 host; /* host address of the page */
-};
+/*
+ * An L1 data TLB: tags of 1 << l1_bits pages (their guest virtual addresses; hit: (va ^ tag) <= 4096 - bytes) and, tcg_l1_hosts() bytes behind
+ * each of them, the host address of its page. They are apart because hosts add an index times eight to an address, not times sixteen, and not
+ * by a multiple of 4096, so that they lie in other sets of the host's cache.
+ */
+enum { TCG_L1_SKEW = 320 };
+
+static inline u32 tcg_l1_hosts(unsigned l1_bits)
+{
+    return (8u << l1_bits) + TCG_L1_SKEW;
+}
+
+/* Of the whole. */
+static inline u32 tcg_l1_bytes(unsigned l1_bits)
+{
+    return (16u << l1_bits) + TCG_L1_SKEW;
+}
+
+static inline u32 tcg_l1_index(u64 va, unsigned l1_bits)
+{
+    return (u32)(va >> TCG_PAGE_BITS) & ((1u << l1_bits) - 1);
+}
+
+static inline u64 *tcg_l1_host(u64 *tag, unsigned l1_bits)
+{
+    return (u64 *)(void *)((u8 *)tag + tcg_l1_hosts(l1_bits));
+}
+
+/* Host bytes of [va, va + bytes), at most a page of them, when the table has them. NULL: it has not. */
+static inline u8 *tcg_l1_look_up(u64 *table, unsigned l1_bits, u64 va, u64 bytes)
+{
+    u64 *tag = &table[tcg_l1_index(va, l1_bits)], offset = va ^ *tag;
+
+    return offset <= TCG_PAGE_SIZE - bytes ? (u8 *)(uintptr_t)*tcg_l1_host(tag, l1_bits) + offset : NULL;
+}
+
+/*
+ * Low 16 bits of every base pointer: back ends may keep a constant in them that they make of this (x86-64: what bextr wants to be told).
+ * The low eight are 0.
+ */
+static inline u32 tcg_base_place(unsigned l1_bits)
+{
+    return l1_bits << 8;
+}
 
 /*
  * An entry of the L2 TLB, which all contexts of a vCPU share. `code` leads to what says whether the page has translated code: *code
@@ -67,8 +106,7 @@ struct tcg_jump_entry {
 };
 
 /*
- * The index of va in the L1 is (va >> 12) & ((1 << l1_bits) - 1); entries are 16 bytes. Some address matches any tag,
- * so an empty entry holds the tag of a page that indexes elsewhere: no address that reaches entry i can match it.
+ * Some address matches any tag, so an empty entry holds the tag of a page that indexes elsewhere: no address that reaches entry i can match it.
  */
 static inline u64 tcg_tlb_never(u32 index)
 {
@@ -226,7 +264,7 @@ struct code_layout {
     u16 stack_pointer; /* that register, or IR_NONE: none */
     u16 pinned_fp[TCG_MAX_PINNED]; /* the same for registers of type f64 */
     u32 pinned_fp_count;
-    /* Offsets from the base pointer. */
+    /* Offsets from the base pointer, which lies at tcg_base_place(). */
     s32 vcpu;         /* void *: first argument of helpers and runtime functions */
     s32 base;         /* u64: the base pointer itself, for helpers that change it (IR_HELPER_SWITCHES); 0: none do */
     s32 pc;           /* u64: guest pc, valid outside generated code and where a helper needs it */
@@ -244,7 +282,7 @@ struct code_layout {
     s32 vectors;      /* the vector file (tcg/vector.h), 16-byte aligned */
     s32 vector_length; /* u64, a guest register: see IR_VECTOR_SOME */
     s32 icount;       /* s64: counting flavour: budget left (mode bit; unused otherwise) */
-    s32 l1_read, l1_write; /* struct tcg_tlb_entry[1 << l1_bits] */
+    s32 l1_read, l1_write; /* tags of the L1s */
     s32 near;         /* struct tcg_near; 0: none */
     s32 jump_cache;   /* struct tcg_jump_entry[1 << jump_bits] */
     s32 guards;       /* u64[TCG_GUARDS]; 0: none */

@@ -31,8 +31,7 @@ static void input_changed(void *opaque, u32 number, u32 level)
 static bool allocate(struct vcpu *vcpu, GError **error)
 {
     g_autofree char *name = g_strdup_printf("cpu.%u", vcpu->index);
-    u64 size = VCPU_STATE_PREFIX + ((vcpu->cpu->state_size + 4095) & ~UINT64_C(4095));
-    u8 *slot = vm_arena_alloc(vcpu->vm->arena, name, size, 4096, VCPU_STATE_PREFIX, error);
+    u8 *slot = vm_arena_alloc(vcpu->vm->arena, name, vcpu_slot_size(vcpu->cpu), 4096, VCPU_STATE_PREFIX, error);
 
     if (!slot)
         return false;

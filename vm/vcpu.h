@@ -187,7 +187,17 @@ struct vcpu_host {
 } __attribute__((aligned(128)));
 _Static_assert(sizeof(struct vcpu_host) == 256, "all but fp_area within disp8 below the base pointer");
 
-enum { VCPU_STATE_PREFIX = 12288, VCPU_MAX_TIMERS = 4 }; /* struct vcpu_host at its end, below it the back end's own */
+/*
+ * Bytes of a vCPU's slot in the arena below its state: struct vcpu_host at their end, below it the back end's own. Where in a page the state
+ * begins is what accel/tcg wants of base pointers (tcg_base_place()).
+ */
+enum { VCPU_STATE_PREFIX = 12288 + 3584, VCPU_MAX_TIMERS = 4 };
+
+/* Of the slot: whole pages. */
+static inline u64 vcpu_slot_size(const struct cpu_class *cpu)
+{
+    return (VCPU_STATE_PREFIX + cpu->state_size + 4095) & ~UINT64_C(4095);
+}
 
 enum vm_watch { VM_WATCH_READ = 1, VM_WATCH_WRITE = 2, VM_WATCH_ACCESS = 3 };
 

@@ -10,7 +10,8 @@
 #include <string.h>
 
 enum {
-    L1_BYTES = (1 << L1_BITS) * sizeof(struct tcg_tlb_entry),
+    L1_BYTES = ((16 << L1_BITS) + TCG_L1_SKEW + 4095) & ~4095,
+    BASE_UNIT = 65536, /* of what tcg_base_place() says */
     JUMP_BYTES = (1 << JUMP_BITS) * sizeof(struct tcg_jump_entry),
     REFILL_BYTES = (sizeof(struct tcg_refill) + 4095) & ~4095,
     NEAR_BYTES = (sizeof(struct tcg_near) + 4095) & ~4095,
@@ -40,8 +41,8 @@ bool tcg_layout_init(struct tcg *tcg, const struct cpu_class *cpu)
         return false;
     s32 host = -(s32)sizeof(struct vcpu_host);
 
-    tcg->state_size = VCPU_STATE_PREFIX + ((cpu->state_size + 4095) & ~UINT64_C(4095));
-    tcg->region_size = tcg->state_size + 2 * L1_BYTES + JUMP_BYTES + REFILL_BYTES + NEAR_BYTES + GUARD_BYTES + WINDOW_BYTES;
+    tcg->state_size = vcpu_slot_size(cpu);
+    tcg->region_size = BASE_UNIT + tcg->state_size + 2 * L1_BYTES + JUMP_BYTES + REFILL_BYTES + NEAR_BYTES + GUARD_BYTES + WINDOW_BYTES;
     *layout = (struct code_layout){
         .reg = tcg->regs,
         .reg_count = cpu->reg_count + 1,
@@ -89,8 +90,16 @@ bool tcg_layout_init(struct tcg *tcg, const struct cpu_class *cpu)
 /* Entry 0 alone could match when zero. */
 static void seal(struct tcg *tcg, struct context *context)
 {
-    context->l1_read[0].tag = context->l1_write[0].tag = tcg_tlb_never(0);
+    context->l1_read[0] = context->l1_write[0] = tcg_tlb_never(0);
     context->jump[0].code = tcg->backend->jump_miss(tcg->engine);
+}
+
+/* The first place in the region for a base pointer with all that lies below. */
+static u8 *place_base(u8 *region)
+{
+    u32 first = (u32)(uintptr_t)(region + VCPU_STATE_PREFIX);
+
+    return region + VCPU_STATE_PREFIX + ((tcg_base_place(L1_BITS) - first) & (BASE_UNIT - 1));
 }
 
 static struct context *create(struct tcg_vcpu *v)
@@ -100,14 +109,14 @@ static struct context *create(struct tcg_vcpu *v)
     u8 *slot = (u8 *)v->vcpu->state - VCPU_STATE_PREFIX;
 
     context->region = host_map_anonymous(tcg->region_size, false, NULL);
-    if (!context->region || !vm_arena_alias(vm_arena(v->vcpu->vm), slot, tcg->state_size, context->region, NULL)) {
+    context->base = context->region ? place_base(context->region) : NULL;
+    if (!context->region || !vm_arena_alias(vm_arena(v->vcpu->vm), slot, tcg->state_size, context->base - VCPU_STATE_PREFIX, NULL)) {
         host_map_free(context->region, tcg->region_size);
         g_free(context);
         return NULL;
     }
-    context->base = (u8 *)context->region + VCPU_STATE_PREFIX;
-    context->l1_read = (struct tcg_tlb_entry *)(context->base + tcg->layout.l1_read);
-    context->l1_write = (struct tcg_tlb_entry *)(context->base + tcg->layout.l1_write);
+    context->l1_read = (u64 *)(context->base + tcg->layout.l1_read);
+    context->l1_write = (u64 *)(context->base + tcg->layout.l1_write);
     context->jump = (struct tcg_jump_entry *)(context->base + tcg->layout.jump_cache);
     context->refill = (struct tcg_refill *)(context->base + tcg->layout.refill);
     context->near = (struct tcg_near *)(context->base + tcg->layout.near);
@@ -140,15 +149,25 @@ static void note(struct tcg_fill_log *log, u32 index)
         log->count++;
 }
 
-static void clear_table(struct tcg_fill_log *log, void *table, u32 entries)
+/* Which entries to clear; *all: every one. */
+static u32 take_log(struct tcg_fill_log *log, bool *all)
 {
-    struct tcg_tlb_entry *entry = table;
+    u32 count = log->count;
 
-    if (log->count > TCG_FILL_LOG)
-        memset(table, 0, entries * sizeof(*entry));
-    for (u32 i = 0; i < log->count && log->count <= TCG_FILL_LOG; i++)
-        entry[log->index[i]] = (struct tcg_tlb_entry){ 0 };
+    *all = count > TCG_FILL_LOG;
     log->count = 0;
+    return *all ? 0 : count;
+}
+
+static void clear_l1(struct tcg_fill_log *log, u64 *table)
+{
+    bool all;
+    u32 count = take_log(log, &all);
+
+    if (all)
+        memset(table, 0, tcg_l1_bytes(L1_BITS));
+    for (u32 i = 0; i < count; i++)
+        table[log->index[i]] = *tcg_l1_host(&table[log->index[i]], L1_BITS) = 0;
 }
 
 /* What a frame of an expected return stands for may not be there any more: all of them, or those of one page, become ones that nothing matches. */
@@ -168,17 +187,24 @@ static void drop_returns(struct tcg_vcpu *v, bool all, u64 page)
 
 static void clear_jumps(struct tcg *tcg, struct context *context)
 {
+    bool all;
+
     if (context->jump_log.count)
         memset(context->jump_pages, 0, sizeof(context->jump_pages));
-    clear_table(&context->jump_log, context->jump, 1 << JUMP_BITS);
+    u32 count = take_log(&context->jump_log, &all);
+
+    if (all)
+        memset(context->jump, 0, JUMP_BYTES);
+    for (u32 i = 0; i < count; i++)
+        context->jump[context->jump_log.index[i]] = (struct tcg_jump_entry){ 0 };
     seal(tcg, context);
 }
 
 static void clear(struct tcg_vcpu *v, struct context *context)
 {
     tcg_near_forget(context->near);
-    clear_table(&context->refill->read_log, context->l1_read, 1 << L1_BITS);
-    clear_table(&context->refill->write_log, context->l1_write, 1 << L1_BITS);
+    clear_l1(&context->refill->read_log, context->l1_read);
+    clear_l1(&context->refill->write_log, context->l1_write);
     clear_jumps(v->tcg, context);
     tcg_guard_drop_all(context);
     drop_returns(v, true, 0);
@@ -299,15 +325,15 @@ static void flush_jumps_into(struct tcg *tcg, struct context *context, u64 page)
 void tcg_context_drop_page(struct tcg_vcpu *v, struct context *context, u64 va)
 {
     u64 page = va & ~UINT64_C(4095);
-    u32 index = (va >> 12) & ((1 << L1_BITS) - 1);
+    u32 index = tcg_l1_index(va, L1_BITS);
     struct itlb_entry *itlb = &context->itlb[(va >> 12) % ITLB_SIZE];
 
     tcg_near_forget(context->near);
     tcg_window_drop_page(v, context, page);
-    if (context->l1_read[index].tag == page)
-        context->l1_read[index].tag = index ? 0 : tcg_tlb_never(0);
-    if (context->l1_write[index].tag == page)
-        context->l1_write[index].tag = index ? 0 : tcg_tlb_never(0);
+    if (context->l1_read[index] == page)
+        context->l1_read[index] = index ? 0 : tcg_tlb_never(0);
+    if (context->l1_write[index] == page)
+        context->l1_write[index] = index ? 0 : tcg_tlb_never(0);
     if (itlb->va == page)
         itlb->generation = 0;
     flush_jump_page(v->tcg, context, page);
@@ -318,14 +344,14 @@ void tcg_context_drop_page(struct tcg_vcpu *v, struct context *context, u64 va)
 
 void tcg_context_fill(struct context *context, u64 va, bool write, const u8 *host)
 {
-    u32 index = (va >> 12) & ((1 << L1_BITS) - 1);
-    struct tcg_tlb_entry *entry = write ? &context->l1_write[index] : &context->l1_read[index];
+    u32 index = tcg_l1_index(va, L1_BITS);
+    u64 *tag = write ? &context->l1_write[index] : &context->l1_read[index], *to = tcg_l1_host(tag, L1_BITS);
     struct tcg_fill_log *log = write ? &context->refill->write_log : &context->refill->read_log;
 
-    if (!entry->host)
+    if (!*to)
         note(log, index);
-    entry->tag = va & ~UINT64_C(4095);
-    entry->host = (u64)(uintptr_t)host;
+    *tag = va & ~UINT64_C(4095);
+    *to = (u64)(uintptr_t)host;
 }
 
 void tcg_jump_fill(struct tcg_vcpu *v, u64 va, const void *entry, u32 guard)
@@ -354,7 +380,7 @@ void tcg_drop_write_tags(struct tcg_vcpu *v, const u8 *host_page)
 {
     for (u32 c = 0; c < v->context_count; c++) {
         struct context *context = v->contexts[c];
-        struct tcg_tlb_entry *table = context->l1_write;
+        u64 *table = context->l1_write;
         u32 count = context->refill->write_log.count;
 
         if (context->stale)
@@ -363,15 +389,15 @@ void tcg_drop_write_tags(struct tcg_vcpu *v, const u8 *host_page)
         tcg_window_drop_writes(v, context, host_page);
         if (count > TCG_FILL_LOG) {
             /* Too many to know: drop them all, they come back one by one. */
-            clear_table(&context->refill->write_log, table, 1 << L1_BITS);
-            table[0].tag = tcg_tlb_never(0);
+            clear_l1(&context->refill->write_log, table);
+            table[0] = tcg_tlb_never(0);
             continue;
         }
         for (u32 i = 0; i < count; i++) {
             u32 index = context->refill->write_log.index[i];
 
-            if (table[index].host == (u64)(uintptr_t)host_page)
-                table[index].tag = index ? 0 : tcg_tlb_never(0);
+            if (*tcg_l1_host(&table[index], L1_BITS) == (u64)(uintptr_t)host_page)
+                table[index] = index ? 0 : tcg_tlb_never(0);
         }
     }
 }

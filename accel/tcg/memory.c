@@ -505,9 +505,8 @@ static s64 where_now(struct vcpu *vcpu)
 static u8 *direct(struct vcpu *vcpu, u64 va, u64 size, bool write)
 {
     const struct context *context = tcg_of(vcpu)->context;
-    const struct tcg_tlb_entry *entry = &(write ? context->l1_write : context->l1_read)[va >> 12 & ((1 << L1_BITS) - 1)];
 
-    return likely((va ^ entry->tag) <= 4096 - size && size <= 4096) ? (u8 *)(uintptr_t)entry->host + (va & 4095) : NULL;
+    return likely(size <= 4096) ? tcg_l1_look_up(write ? context->l1_write : context->l1_read, L1_BITS, va, size) : NULL;
 }
 
 static bool helper_load(struct vcpu *vcpu, u64 va, unsigned size, u64 *value)

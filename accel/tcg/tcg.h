@@ -165,7 +165,7 @@ struct context {
     bool has_masks;        /* refill->may_* are those of masks_mode */
     u32 masks_mode;
     u64 generation;        /* of the itlb: never used before */
-    struct tcg_tlb_entry *l1_read, *l1_write;
+    u64 *l1_read, *l1_write; /* tags */
     struct tcg_jump_entry *jump;
     struct tcg_refill *refill;
     struct tcg_near *near;

@@ -38,9 +38,10 @@ static const struct tcg_fault *find(const struct chunk *chunk, u32 at)
 }
 
 /* In the signal handler. */
-static const void *go_on(void *opaque, const u8 *at, u8 *base)
+static const void *go_on(void *opaque, const u8 *at, u8 *near_base)
 {
     struct tcg *tcg = opaque;
+    const u8 *base = near_base - ((uintptr_t)near_base & 255); /* back ends may have a small constant there (tcg_base_place()) */
     u32 offset = tcg->backend->offset_of(tcg->engine, at);
 
     for (u32 i = 0; i < CHUNKS; i++) {

@@ -13,11 +13,7 @@ static inline void *at(void *base, s64 offset)
 /* The host address of the access, or NULL when the slow path has to do it. */
 static inline void *look_up(const struct tcg_engine *engine, void *base, s32 table, u64 va, unsigned bytes)
 {
-    u64 index = (va >> TCG_PAGE_BITS) & ((UINT64_C(1) << engine->layout.l1_bits) - 1);
-    const struct tcg_tlb_entry *entry = (const struct tcg_tlb_entry *)at(base, table) + index;
-    u64 offset = va ^ entry->tag;
-
-    return likely(offset <= TCG_PAGE_SIZE - bytes) ? (void *)(uintptr_t)(entry->host + offset) : NULL;
+    return tcg_l1_look_up(at(base, table), engine->layout.l1_bits, va, bytes);
 }
 
 /* Single-copy atomic when aligned. */

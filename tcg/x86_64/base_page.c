@@ -4,7 +4,7 @@
  *
  *   lea rcx, [base + low]; xor rcx, [page]; cmp rcx, [limit]; jae cold; add rcx, [host]
  *
- * That is two instructions less than with the tables, and the host address waits for nothing but the base register. Who finds another page
+ * That is one instruction less than with the tables, and the host address waits for nothing but the base register. Who finds another page
  * each time pays twice: so the stack pointer is asked everywhere, others where the code is hot and did not miss (ir_block.stays, accel/tcg/settle.c).
  *
  * A stack whose hot level lies at a page's end leads to two pages in turn, so of the stack pointer the page before the last is known as well: cold code asks
@@ -135,13 +135,13 @@ static void make_known(struct tcg_engine *e, s32 delta)
     struct x86_code *c = &e->code;
     u8 *known;
 
-    x86_alu_mi(c, X86_CMP, true, x86_mem_index(RBP, RSI, 0, delta + FIELD(limit)), 0);
+    x86_alu_mi(c, X86_CMP, true, x86_base_index(RSI, 0, delta + FIELD(limit)), 0);
     known = x86_jcc8(c, CC_NE);
-    x86_mov_rm(c, true, RDX, x86_mem_index(RBP, RSI, 0, delta + FIELD(page_limit)));
-    x86_mov_mr(c, 3, x86_mem_index(RBP, RSI, 0, delta + FIELD(limit)), RDX);
+    x86_mov_rm(c, true, RDX, x86_base_index(RSI, 0, delta + FIELD(page_limit)));
+    x86_mov_mr(c, 3, x86_base_index(RSI, 0, delta + FIELD(limit)), RDX);
     x86_mov_rm(c, false, RDX, NEAR(e, known_count));
     x86_alu_ri(c, X86_ADD, true, RSI, delta - e->layout->near);
-    x86_mov_mr(c, 1, x86_mem_index(RBP, RDX, 1, e->layout->near + (s32)offsetof(struct tcg_near, known)), RSI);
+    x86_mov_mr(c, 1, x86_base_index(RDX, 1, e->layout->near + (s32)offsetof(struct tcg_near, known)), RSI);
     x86_alu_ri(c, X86_SUB, true, RSI, delta - e->layout->near);
     x86_alu_mi(c, X86_ADD, false, NEAR(e, known_count), 1);
     x86_fix8(c, known);
@@ -153,12 +153,12 @@ static void keep_before(struct tcg_engine *e, s32 before)
     struct x86_code *c = &e->code;
     u8 *unknown;
 
-    x86_alu_mi(c, X86_CMP, true, x86_mem_index(RBP, RSI, 0, FIELD(limit)), 0);
+    x86_alu_mi(c, X86_CMP, true, x86_base_index(RSI, 0, FIELD(limit)), 0);
     unknown = x86_jcc8(c, CC_E);
-    x86_mov_rm(c, true, RDX, x86_mem_index(RBP, RSI, 0, FIELD(page)));
-    x86_mov_mr(c, 3, x86_mem_index(RBP, RSI, 0, before + FIELD(page)), RDX);
-    x86_mov_rm(c, true, RDX, x86_mem_index(RBP, RSI, 0, FIELD(host)));
-    x86_mov_mr(c, 3, x86_mem_index(RBP, RSI, 0, before + FIELD(host)), RDX);
+    x86_mov_rm(c, true, RDX, x86_base_index(RSI, 0, FIELD(page)));
+    x86_mov_mr(c, 3, x86_base_index(RSI, 0, before + FIELD(page)), RDX);
+    x86_mov_rm(c, true, RDX, x86_base_index(RSI, 0, FIELD(host)));
+    x86_mov_mr(c, 3, x86_base_index(RSI, 0, before + FIELD(host)), RDX);
     x86_mov_mi(c, 2, NEAR(e, before_left), BEFORE_TIMES);
     make_known(e, before);
     x86_fix8(c, unknown);
@@ -169,10 +169,10 @@ static void remember(struct tcg_engine *e, s32 table)
 {
     struct x86_code *c = &e->code;
 
-    x86_mov_rm(c, true, RDX, x86_mem_index(RBP, RAX, 0, table));
-    x86_mov_mr(c, 3, x86_mem_index(RBP, RSI, 0, FIELD(page)), RDX);
-    x86_mov_rm(c, true, RDX, x86_mem_index(RBP, RAX, 0, table + 8));
-    x86_mov_mr(c, 3, x86_mem_index(RBP, RSI, 0, FIELD(host)), RDX);
+    x86_mov_rm(c, true, RDX, x86_l1_tag(table));
+    x86_mov_mr(c, 3, x86_base_index(RSI, 0, FIELD(page)), RDX);
+    x86_mov_rm(c, true, RDX, x86_l1_host(e, table));
+    x86_mov_mr(c, 3, x86_base_index(RSI, 0, FIELD(host)), RDX);
     make_known(e, 0);
 }
 
@@ -186,9 +186,9 @@ static void note_miss(struct tcg_engine *e)
     x86_alu_mi(c, X86_ADD, false, NEAR(e, base_misses), 1);
     x86_alu_ri(c, X86_AND, false, RDX, TCG_BASE_MISSED - 1);
     x86_shift_ri(c, X86_SHL, false, RDX, 4);
-    x86_pop_m(c, x86_mem_index(RBP, RDX, 0, missed + 8));
+    x86_pop_m(c, x86_base_index(RDX, 0, missed + 8));
     x86_push_m(c, x86_base(e->layout->pc_page));
-    x86_pop_m(c, x86_mem_index(RBP, RDX, 0, missed));
+    x86_pop_m(c, x86_base_index(RDX, 0, missed));
 }
 
 /*
@@ -207,16 +207,14 @@ static u32 emit_stub(struct tcg_engine *e, s32 table, s32 before)
     x86_mov_rm(c, true, RSI, x86_mem(RSP, 24));
     x86_extend_rr(c, 1, false, false, RDX, RAX);
     x86_push_r(c, RAX);
-    x86_mov_rr(c, false, RAX, RCX);
-    x86_shift_ri(c, X86_SHR, false, RAX, TCG_PAGE_BITS - 4);
-    x86_alu_ri(c, X86_AND, false, RAX, (s32)(((1u << e->layout->l1_bits) - 1) << 4));
-    x86_alu_rm(c, X86_XOR, true, RCX, x86_mem_index(RBP, RAX, 0, table));
+    x86_l1_index(e);
+    x86_alu_rm(c, X86_XOR, true, RCX, x86_l1_tag(table));
     x86_alu_rr(c, X86_CMP, true, RCX, RDX);
     absent = x86_jcc(c, CC_A);
     if (before)
         keep_before(e, before);
     remember(e, table);
-    x86_alu_rm(c, X86_ADD, true, RCX, x86_mem_index(RBP, RAX, 0, table + 8));
+    x86_alu_rm(c, X86_ADD, true, RCX, x86_l1_host(e, table));
     note_miss(e);
     x86_pop_r(c, RSI);
     x86_pop_r(c, RDX);

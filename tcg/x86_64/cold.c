@@ -140,7 +140,7 @@ static void repeat_checks(struct tcg_engine *e, const struct x86_cold *cold)
     }
     x86_fp_reload(e);
     if (result)
-        x86_load(e, true, cold->result, (struct x86_operand){.place = PLACE_STATE, .reg = RBP, .disp = e->layout->scratch + 24});
+        x86_load(e, true, cold->result, x86_operand_at(x86_base(e->layout->scratch + 24)));
     x86_jmp_to(c, cold->back);
     for (unsigned i = 0; i < cold->recheck_count; i++)
         x86_fix(fails[i], c->p);
@@ -172,7 +172,7 @@ static void begin_slow(struct tcg_engine *e, const struct x86_cold *cold, s32 di
     } else if (cold->address != X86_NO_REG) {
         x86_lea(c, true, RCX, x86_mem(cold->address, disp));
     } else {
-        x86_alu_rm(c, X86_XOR, true, RCX, x86_mem_index(RBP, RAX, 0, cold->table));
+        x86_alu_rm(c, X86_XOR, true, RCX, x86_l1_tag(cold->table));
     }
 }
 

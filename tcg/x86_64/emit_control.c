@@ -29,9 +29,9 @@ static struct x86_mem look_up(struct tcg_engine *e, bool even)
     }
     x86_alu_rr(c, X86_XOR, false, RCX, RAX);
     x86_alu_ri(c, X86_AND, false, RCX, (s32)(((1u << bits) - 1) << 1));
-    x86_alu_rm(c, X86_CMP, true, RAX, x86_mem_index(RBP, RCX, 3, cache));
+    x86_alu_rm(c, X86_CMP, true, RAX, x86_base_index(RCX, 3, cache));
     x86_jcc_stub(e, CC_NE, even ? e->stubs.leave_miss_even : e->stubs.leave_miss);
-    return x86_mem_index(RBP, RCX, 3, cache + 8);
+    return x86_base_index(RCX, 3, cache + 8);
 }
 
 void x86_emit_probe(struct tcg_engine *e)

@@ -33,18 +33,25 @@ unsigned x86_address(struct tcg_engine *e, struct x86_operand a, s64 disp)
     return a.place == PLACE_REG && !x86_is_temp(a.reg) && x86_fits32(disp) ? a.reg : X86_NO_REG;
 }
 
-x86_fixup x86_check_tag(struct tcg_engine *e, s32 table, unsigned bytes)
+void x86_l1_index(struct tcg_engine *e)
 {
     struct x86_code *c = &e->code;
 
     if (e->features.bmi) {
-        x86_rorx_rr(c, false, RAX, RCX, TCG_PAGE_BITS - 4);
-    } else {
-        x86_mov_rr(c, false, RAX, RCX);
-        x86_shift_ri(c, X86_SHR, false, RAX, TCG_PAGE_BITS - 4);
+        x86_bextr_rr(c, false, RAX, RCX, RBP);
+        return;
     }
-    x86_alu_ri(c, X86_AND, false, RAX, (s32)(((1u << e->layout->l1_bits) - 1) << 4));
-    x86_alu_rm(c, X86_XOR, true, RCX, x86_mem_index(RBP, RAX, 0, table));
+    x86_mov_rr(c, false, RAX, RCX);
+    x86_shift_ri(c, X86_SHR, false, RAX, TCG_PAGE_BITS);
+    x86_alu_ri(c, X86_AND, false, RAX, (s32)((1u << e->layout->l1_bits) - 1));
+}
+
+x86_fixup x86_check_tag(struct tcg_engine *e, s32 table, unsigned bytes)
+{
+    struct x86_code *c = &e->code;
+
+    x86_l1_index(e);
+    x86_alu_rm(c, X86_XOR, true, RCX, x86_l1_tag(table));
     x86_alu_ri(c, X86_CMP, true, RCX, TCG_PAGE_SIZE - (s32)bytes);
     return x86_jcc(c, CC_A);
 }
@@ -53,7 +60,7 @@ x86_fixup x86_check(struct tcg_engine *e, s32 table, unsigned bytes)
 {
     x86_fixup out = x86_check_tag(e, table, bytes);
 
-    x86_alu_rm(&e->code, X86_ADD, true, RCX, x86_mem_index(RBP, RAX, 0, table + 8));
+    x86_alu_rm(&e->code, X86_ADD, true, RCX, x86_l1_host(e, table));
     return out;
 }
 

@@ -91,7 +91,7 @@ static void call(struct tcg_engine *e, const struct ir_helper *helper, u64 word)
     x86_mov_mr(c, 3, x86_base(e->layout->scratch), RAX);
     x86_mov_constant(c, RAX, (const u8 *)&x86_constants_at(e)->layout);
     x86_note(e);
-    x86_mov_rr(c, true, RCX, RBP);
+    x86_lea(c, true, RCX, x86_base(0));
     x86_call_helper(e, helper);
     x86_fp_reload(e);
 }

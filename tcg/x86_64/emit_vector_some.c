@@ -314,10 +314,9 @@ struct part {
 /* rcx: the address; rax: bytes. */
 static struct x86_mem operand(const struct part *p, bool in_file, bool from_end, s32 off)
 {
-    s32 disp = in_file ? p->place + off : off;
-    enum host_reg base = in_file ? RBP : RCX;
+    struct x86_mem m = in_file ? x86_base(p->place + off) : x86_mem(RCX, off);
 
-    return from_end ? x86_mem_index(base, RAX, 0, disp) : x86_mem(base, disp);
+    return from_end ? x86_mem_index(m.base, RAX, 0, m.disp) : m;
 }
 
 static void move_one(const struct part *p, unsigned width, bool from_end, s32 off)

@@ -427,6 +427,12 @@ static inline void x86_scan_rr(struct x86_code *c, enum x86_scan op, bool wide, 
 
 /* --- BMI1, BMI2 --- */
 
+/* The bits of src from bit control[7:0] on, control[15:8] of them. */
+static inline void x86_bextr_rr(struct x86_code *c, bool wide, enum host_reg dst, enum host_reg src, enum host_reg control)
+{
+    x86_vex_rr(c, 2, 0, wide, 0xf7, dst, control, src);
+}
+
 static inline void x86_andn_rr(struct x86_code *c, bool wide, enum host_reg dst, enum host_reg inverted, enum host_reg src)
 {
     x86_vex_rr(c, 2, 0, wide, 0xf2, dst, inverted, src);

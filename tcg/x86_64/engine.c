@@ -151,6 +151,7 @@ static enum tcg_leave engine_run(struct tcg_engine *e, void *base, const struct 
     struct enter_result r;
     const void *at = exec_at(e, e->stubs.enter);
 
+    g_assert((u16)(uintptr_t)base == tcg_base_place(e->layout->l1_bits));
     memcpy(&enter, &at, sizeof(enter));
     r = enter(base, code->indirect_entry, va);
     if (r.leave == TCG_LEAVE_LINK)

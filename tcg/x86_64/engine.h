@@ -385,6 +385,8 @@ unsigned x86_address(struct tcg_engine *e, struct x86_operand base, s64 disp);
 /* From an address in rcx to the host address of `bytes` bytes there; clobbers rax. The jump is taken when the table has no such page. */
 x86_fixup x86_check(struct tcg_engine *e, s32 table, unsigned bytes);
 /* Its first part: rax = the entry's displacement from the table, rcx = the offset in the page when the jump is not taken. */
+/* rax = the index in an L1 of the address in rcx. */
+void x86_l1_index(struct tcg_engine *e);
 x86_fixup x86_check_tag(struct tcg_engine *e, s32 table, unsigned bytes);
 
 /* orders: enum ir_order */
@@ -510,15 +512,37 @@ static inline bool x86_is_entry(const u8 *p)
 
 enum { X86_NOTE_PAGE = 6 }; /* from an indirect entry: the page's address is in rax, its low bits 0 */
 
+/*
+ * rbp is the base pointer and X86_BIAS: its low 16 bits are (l1_bits << 8 | 12) then, which is how bextr wants to be told of the bits of an
+ * address that are its index in an L1 (docs/decisions/jit-memory.md).
+ */
+enum { X86_BIAS = TCG_PAGE_BITS };
+
 static inline struct x86_mem x86_base(s32 disp)
 {
-    return x86_mem(RBP, disp);
+    return x86_mem(RBP, disp - X86_BIAS);
+}
+
+static inline struct x86_mem x86_base_index(enum host_reg index, unsigned shift, s32 disp)
+{
+    return x86_mem_index(RBP, index, shift, disp - X86_BIAS);
+}
+
+/* Of the entry that rax is the index of. */
+static inline struct x86_mem x86_l1_tag(s32 table)
+{
+    return x86_base_index(RAX, 3, table);
+}
+
+static inline struct x86_mem x86_l1_host(const struct tcg_engine *e, s32 table)
+{
+    return x86_base_index(RAX, 3, table + (s32)tcg_l1_hosts(e->layout->l1_bits));
 }
 
 /* The field of code that says which guard is compared. */
 static inline u32 x86_guard(const struct tcg_engine *e, u32 guard)
 {
-    return (u32)(e->layout->guards + (s32)(guard * sizeof(u64)));
+    return (u32)x86_base(e->layout->guards + (s32)(guard * sizeof(u64))).disp;
 }
 
 /* A spill slot. */

@@ -17,7 +17,7 @@ static struct x86_operand outside(const struct tcg_engine *e, unsigned g)
 {
     if (e->map_pin_of[g] != X86_NO_REG)
         return (struct x86_operand){.place = PLACE_REG, .reg = e->map_pin_of[g]};
-    return (struct x86_operand){.place = PLACE_STATE, .reg = RBP, .disp = e->layout->reg[g].offset};
+    return x86_operand_at(x86_state_of(e, g));
 }
 
 /* --- the head --- */
@@ -80,7 +80,7 @@ static void check_stream(struct tcg_engine *e, const struct ir_stream *s, struct
     cold->from = x86_check_tag(e, cold->table, (unsigned)(s->high - s->low));
     if (s->step_low || s->step_high)
         x86_mov_mr(c, 2, slot, RCX);
-    x86_alu_rm(c, X86_ADD, true, RCX, x86_mem_index(RBP, RAX, 0, cold->table + 8));
+    x86_alu_rm(c, X86_ADD, true, RCX, x86_l1_host(e, cold->table));
     if (base.place == PLACE_REG)
         x86_alu_rr(c, X86_SUB, true, RCX, base.reg);
     else
@@ -169,7 +169,7 @@ static void take_over(struct tcg_engine *e)
         if (n->from != IR_NONE)
             x86_mov_rm(&e->code, true, n->reg, x86_slot(e, n->from));
         else if (n->guest != IR_NONE)
-            x86_load(e, true, n->reg, (struct x86_operand){.place = PLACE_STATE, .reg = RBP, .disp = e->layout->reg[n->guest].offset});
+            x86_load(e, true, n->reg, x86_operand_at(x86_state_of(e, n->guest)));
     }
 }
 

@@ -97,7 +97,7 @@ static struct x86_operand base_of(const struct tcg_engine *e, const struct x86_a
 
     if (e->pin_of[g] != X86_NO_REG)
         return (struct x86_operand){.place = PLACE_REG, .reg = e->pin_of[g]};
-    return (struct x86_operand){.place = PLACE_STATE, .reg = RBP, .disp = e->layout->reg[g].offset};
+    return x86_operand_at(x86_state_of(e, g));
 }
 
 /* From the base to the lowest byte that the turns may access. */
@@ -177,9 +177,9 @@ void x86_inner_cold(struct tcg_engine *e, const struct x86_cold *cold)
     again = c->p;
     absent = x86_check_tag(e, table, bytes_of(&a->stream, 1));
     x86_mov_mr(c, 2, offset, RCX);
-    x86_mov_rm(c, true, RCX, x86_mem_index(RBP, RAX, 0, table));
+    x86_mov_rm(c, true, RCX, x86_l1_tag(table));
     count_miss(e, a);
-    x86_mov_rm(c, true, RAX, x86_mem_index(RBP, RAX, 0, table + 8));
+    x86_mov_rm(c, true, RAX, x86_l1_host(e, table));
     x86_alu_rr(c, X86_SUB, true, RAX, RCX);
     x86_mov_mr(c, 3, x86_near_distance(e, a->near), RAX);
     x86_mov_mi(c, 3, x86_near_limit(e, a->near), TCG_PAGE_SIZE + 1 - (s32)bytes_of(&a->stream, n->turns));

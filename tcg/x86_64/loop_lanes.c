@@ -260,7 +260,7 @@ static struct x86_operand steady(const struct lanes *l, ir_value v)
         return (struct x86_operand){.place = PLACE_CONST, .imm = l->b->op[v].imm};
     if (l->e->pin_of[reg] != X86_NO_REG)
         return (struct x86_operand){.place = PLACE_REG, .reg = l->e->pin_of[reg]};
-    return (struct x86_operand){.place = PLACE_STATE, .reg = RBP, .disp = l->e->layout->reg[reg].offset};
+    return x86_operand_at(x86_state_of(l->e, reg));
 }
 
 /* What the branch compares: a register that moves by a power of two in a host register, and what stays the same. */

@@ -245,9 +245,9 @@ void x86_near_cold(struct tcg_engine *e, const struct x86_cold *cold)
     again = c->p;
     absent = x86_check_tag(e, cold->table, bytes);
     x86_near_missed(e, cold->where);
-    x86_push_m(c, x86_mem_index(RBP, RAX, 0, cold->table));
+    x86_push_m(c, x86_l1_tag(cold->table));
     x86_pop_m(c, PLACE_FIELD(e, cold->near, page));
-    x86_mov_rm(c, true, RAX, x86_mem_index(RBP, RAX, 0, cold->table + 8));
+    x86_mov_rm(c, true, RAX, x86_l1_host(e, cold->table));
     x86_alu_rm(c, X86_SUB, true, RAX, PLACE_FIELD(e, cold->near, page));
     x86_mov_mr(c, 3, PLACE_FIELD(e, cold->near, distance), RAX);
     x86_mov_mi(c, 3, PLACE_FIELD(e, cold->near, limit), TCG_PAGE_SIZE + 1 - (s32)bytes);

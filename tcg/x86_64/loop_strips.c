@@ -267,7 +267,7 @@ static void move_pinned(const struct x86_strips *s, u32 used, bool save)
         if (save)
             x86_store64(s->e, x86_state_of(s->e, owner), r);
         else
-            x86_load(s->e, true, (enum host_reg)r, (struct x86_operand){ .place = PLACE_STATE, .reg = RBP, .disp = s->e->layout->reg[owner].offset });
+            x86_load(s->e, true, (enum host_reg)r, x86_operand_at(x86_state_of(s->e, owner)));
     }
 }
 
@@ -292,9 +292,9 @@ static struct x86_operand where(const struct x86_strips *s, u16 reg, u32 used)
 {
     u8 pin = s->e->pin_of[reg];
     bool taken = pin != X86_NO_REG && x86_is_xmm(pin) && used >> (pin - X86_XMM0) & 1;
-    s32 disp = s->e->layout->reg[taken ? s->e->map_guest_of[pin] : reg].offset;
+    u16 at = taken ? s->e->map_guest_of[pin] : reg;
 
-    return pin != X86_NO_REG && !taken ? (struct x86_operand){ .place = PLACE_REG, .reg = pin } : (struct x86_operand){ .place = PLACE_STATE, .reg = RBP, .disp = disp };
+    return pin != X86_NO_REG && !taken ? (struct x86_operand){ .place = PLACE_REG, .reg = pin } : x86_operand_at(x86_state_of(s->e, at));
 }
 
 static void load_scalars(struct x86_strips *s, u32 used)

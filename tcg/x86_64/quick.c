@@ -86,9 +86,17 @@ void x86_quick_prepare(struct tcg_engine *e, struct ir_block *block, struct quic
 
 /* --- registers --- */
 
+/* opcode reg, [what lies `offset` from the base pointer] */
+static u8 *q_base(u8 *p, u32 opcode, unsigned reg, s32 offset)
+{
+    struct x86_mem m = x86_base(offset);
+
+    return q_rm(p, opcode, true, reg, m.base, m.disp);
+}
+
 static u8 *from_state(const struct tcg_engine *e, u8 *p, unsigned reg, u16 g)
 {
-    return q_rm(p, 0x8b, true, reg, RBP, e->layout->reg[g].offset);
+    return q_base(p, 0x8b, reg, e->layout->reg[g].offset);
 }
 
 /* Guest register g in *reg: its own, or `temp`. Clobbers flags. */
@@ -115,14 +123,14 @@ static u8 *set(const struct tcg_engine *e, u8 *p, u16 g, unsigned d)
 {
     if (likely(d != RAX) || g == QUICK_ZERO)
         return p;
-    return q_rm(p, 0x89, true, RAX, RBP, e->layout->reg[g].offset);
+    return q_base(p, 0x89, RAX, e->layout->reg[g].offset);
 }
 
 static u8 *set_const(const struct tcg_engine *e, u8 *p, const struct quick_insn *i)
 {
     unsigned pin = e->pin_of[i->rd];
 
-    p = pin == X86_NO_REG ? q_rm(p, 0xc7, true, 0, RBP, e->layout->reg[i->rd].offset) : q_rr(p, 0xc7, true, 0, pin);
+    p = pin == X86_NO_REG ? q_base(p, 0xc7, 0, e->layout->reg[i->rd].offset) : q_rr(p, 0xc7, true, 0, pin);
     return x86_put32(p, (u32)i->imm);
 }
 
@@ -133,8 +141,8 @@ static u8 *set_pc(const struct tcg_engine *e, u8 *p, u16 rd, s32 imm, unsigned t
 
     if (d == RAX)
         d = t;
-    p = q_alu_imm(q_rm(p, 0x8b, true, d, RBP, e->layout->pc_page), X86_ADD, true, d, imm);
-    return d == t ? q_rm(p, 0x89, true, d, RBP, e->layout->reg[rd].offset) : p;
+    p = q_alu_imm(q_base(p, 0x8b, d, e->layout->pc_page), X86_ADD, true, d, imm);
+    return d == t ? q_base(p, 0x89, d, e->layout->reg[rd].offset) : p;
 }
 
 /* --- arithmetic --- */
@@ -273,7 +281,7 @@ static struct x86_operand operand(const struct tcg_engine *e, u16 g)
         return (struct x86_operand){ .place = PLACE_CONST };
     if (e->pin_of[g] != X86_NO_REG)
         return (struct x86_operand){ .place = PLACE_REG, .reg = e->pin_of[g] };
-    return (struct x86_operand){ .place = PLACE_STATE, .reg = RBP, .disp = e->layout->reg[g].offset };
+    return x86_operand_at(x86_state_of(e, g));
 }
 
 /* The first of a group: cold code is the one of groups of IR. */
@@ -332,7 +340,7 @@ static u8 *cold_access(struct tcg_engine *e, u8 *p, const struct quick_insn *i, 
         p = q_jcc(p, CC_E, cold->check);
     } else { /* rcx is the address exclusive or its tag */
         e->code.p = p;
-        x86_alu_rm(&e->code, X86_XOR, true, RCX, x86_mem_index(RBP, RAX, 0, load ? e->layout->l1_read : e->layout->l1_write));
+        x86_alu_rm(&e->code, X86_XOR, true, RCX, x86_l1_tag(load ? e->layout->l1_read : e->layout->l1_write));
         p = e->code.p;
     }
     if (!load) {

@@ -1,7 +1,7 @@
 /*
  * tcg/x86_64/refill.c - stubs that refill one entry of an L1 from the L2 (struct tcg_l2_entry in tcg/backend.h).
  *
- * Cold code calls them with what a failed check leaves behind: in rax the entry's index times 16, in rcx the address xor the entry's tag.
+ * Cold code calls them with what a failed check leaves behind: in rax the entry's index, in rcx the address xor the entry's tag.
  * They come back with the address in rcx; "equal" when the entry is good now and the check shall be repeated, else the slow path is
  * to go on: not in the L2, not allowed, a device, code in the page, or an access that crosses the page. Only rax and flags are lost.
  */
@@ -29,11 +29,6 @@ static struct x86_mem field(const struct refill *r, s32 offset)
     return x86_base(r->e->layout->refill + offset);
 }
 
-static struct x86_mem l1(const struct refill *r, s32 offset)
-{
-    return x86_mem_index(RBP, RAX, 0, r->table + offset);
-}
-
 static void fail_if(struct refill *r, enum x86_cc cc)
 {
     r->fail[r->fail_count++] = x86_jcc(&r->e->code, cc);
@@ -46,7 +41,7 @@ static void find_set(struct refill *r)
 
     x86_mov_rr(c, true, RSI, RCX);
     x86_alu_ri(c, X86_AND, true, RSI, -TCG_PAGE_SIZE);
-    x86_alu_rm(c, X86_CMP, true, RSI, l1(r, 0));
+    x86_alu_rm(c, X86_CMP, true, RSI, x86_l1_tag(r->table));
     fail_if(r, CC_E); /* it was the right page: the access crosses its end */
     x86_alu_mi(c, X86_CMP, true, field(r, FIELD(l2)), 0);
     fail_if(r, CC_E);
@@ -115,15 +110,13 @@ static void note(struct refill *r)
     struct x86_code *c = &r->e->code;
     u8 *known, *full, *over;
 
-    x86_alu_mi(c, X86_CMP, true, l1(r, offsetof(struct tcg_tlb_entry, host)), 0);
+    x86_alu_mi(c, X86_CMP, true, x86_l1_host(r->e, r->table), 0);
     known = x86_jcc8(c, CC_NE);
     x86_mov_rm(c, false, RDI, field(r, LOG(r, count)));
     x86_alu_ri(c, X86_CMP, false, RDI, TCG_FILL_LOG);
     over = x86_jcc8(c, CC_A);
     full = x86_jcc8(c, CC_E);
-    x86_mov_rr(c, false, R8, RAX);
-    x86_shift_ri(c, X86_SHR, false, R8, 4);
-    x86_mov_mr(c, 1, x86_mem_index(RBP, RDI, 1, r->e->layout->refill + LOG(r, index)), R8);
+    x86_mov_mr(c, 1, x86_base_index(RDI, 1, r->e->layout->refill + LOG(r, index)), RAX);
     x86_fix8(c, full);
     x86_alu_mi(c, X86_ADD, false, field(r, LOG(r, count)), 1);
     x86_fix8(c, over);
@@ -136,8 +129,8 @@ static void fill(struct refill *r)
 
     note(r);
     x86_mov_rm(c, true, R8, x86_mem(RDX, ENTRY(host)));
-    x86_mov_mr(c, 3, l1(r, offsetof(struct tcg_tlb_entry, host)), R8);
-    x86_mov_mr(c, 3, l1(r, 0), RSI);
+    x86_mov_mr(c, 3, x86_l1_host(r->e, r->table), R8);
+    x86_mov_mr(c, 3, x86_l1_tag(r->table), RSI);
 }
 
 static void give_back(struct x86_code *c)
@@ -151,7 +144,7 @@ static u32 emit_refill(struct refill r)
     struct x86_code *c = &r.e->code;
     u32 at = (u32)(c->p - r.e->buffer->write);
 
-    x86_alu_rm(c, X86_XOR, true, RCX, l1(&r, 0));
+    x86_alu_rm(c, X86_XOR, true, RCX, x86_l1_tag(r.table));
     for (u32 i = 0; i < ARRAY_SIZE(borrowed); i++)
         x86_push_r(c, borrowed[i]);
     if (r.write && x86_store_code_can(r.e))

@@ -47,7 +47,7 @@ static void emit_enter(struct tcg_engine *e)
     e->stubs.enter = here(e);
     for (unsigned i = 0; i < ARRAY_SIZE(saved_regs); i++)
         x86_push_r(c, saved_regs[i]);
-    x86_mov_rr(c, true, RBP, RDI);
+    x86_lea(c, true, RBP, x86_mem(RDI, X86_BIAS));
     x86_alu_ri(c, X86_SUB, true, RSP, 8);
     x86_mov_ri(c, RDI, (u64)NO_RETURN);
     x86_mov_ri(c, RBX, (u64)(uintptr_t)(e->buffer->exec + e->stubs.no_return));
@@ -156,7 +156,7 @@ static void emit_leave_saved(struct tcg_engine *e)
     x86_call_r(c, RAX);
     x86_test_rr(c, true, RAX, RAX);
     none = x86_jcc(c, CC_E);
-    x86_mov_rr(c, true, RBP, RAX);
+    x86_lea(c, true, RBP, x86_mem(RAX, X86_BIAS));
     load_pinned(e, ~0u);
     x86_mov_rm(c, true, RAX, x86_base(e->layout->pc));
     x86_emit_probe(e);
@@ -381,16 +381,14 @@ static x86_fixup group_check(struct tcg_engine *e, const struct group_stub *g)
 
     x86_mov_rm(c, true, RCX, x86_mem(RSP, LOCAL_LOW));
     x86_mov_rm(c, true, RDX, x86_mem(RSP, g->room));
-    x86_mov_rr(c, false, RAX, RCX);
-    x86_shift_ri(c, X86_SHR, false, RAX, TCG_PAGE_BITS - 4);
-    x86_alu_ri(c, X86_AND, false, RAX, (s32)(((1u << e->layout->l1_bits) - 1) << 4));
-    x86_alu_rm(c, X86_XOR, true, RCX, x86_mem_index(RBP, RAX, 0, g->table));
+    x86_l1_index(e);
+    x86_alu_rm(c, X86_XOR, true, RCX, x86_l1_tag(g->table));
     x86_mov_ri(c, RSI, TCG_PAGE_SIZE);
     x86_extend_rm(c, 1, false, false, RDI, x86_mem(RDX, CALL_FIELD(bytes)));
     x86_alu_rr(c, X86_SUB, false, RSI, RDI);
     x86_alu_rr(c, X86_CMP, true, RCX, RSI);
     fails = x86_jcc(c, CC_A);
-    x86_alu_rm(c, X86_ADD, true, RCX, x86_mem_index(RBP, RAX, 0, g->table + 8));
+    x86_alu_rm(c, X86_ADD, true, RCX, x86_l1_host(e, g->table));
     return fails;
 }
 
@@ -421,7 +419,7 @@ static void group_leave_behind(struct tcg_engine *e)
     none = x86_jcc8(c, CC_E);
     x86_extend_rm(c, 1, true, true, RAX, x86_mem(RDX, CALL_FIELD(put)));
     x86_mov_rm(c, true, RCX, x86_mem(RSP, LOCAL_VALUE));
-    x86_mov_mr(c, 3, x86_mem_index(RBP, RAX, 0, 0), RCX);
+    x86_mov_mr(c, 3, x86_base_index(RAX, 0, 0), RCX);
     x86_fix8(c, none);
     x86_extend_rm(c, 0, false, false, RAX, x86_mem(RDX, CALL_FIELD(length)));
     x86_extend_rm(c, 1, true, true, RCX, x86_mem(RDX, CALL_FIELD(where)));
@@ -532,7 +530,7 @@ static void emit_attempt(struct tcg_engine *e, const struct ir_helper *helper)
     x86_mov_rr(c, true, RDX, RCX);
     if (helper->arg_count > 2)
         x86_mov_rm(c, true, RCX, x86_base(e->layout->scratch));
-    x86_mov_rr(c, true, RDI, RBP);
+    x86_lea(c, true, RDI, x86_base(0));
     x86_mov_ri(c, R8, (u64)(uintptr_t)e->layout);
     x86_mov_ri(c, RAX, (u64)(uintptr_t)helper->attempt);
     x86_call_r(c, RAX);
@@ -572,8 +570,10 @@ static void emit_thunk(struct tcg_engine *e, const struct ir_helper *helper)
         x86_rr(c, 0x84, false, RAX, RAX); /* test al, al: the result is a bool */
         leaves = x86_jcc8(c, CC_NE);
     }
-    if (helper->effects & IR_HELPER_SWITCHES && e->layout->base)
+    if (helper->effects & IR_HELPER_SWITCHES && e->layout->base) {
         x86_mov_rm(c, true, RBP, x86_base(e->layout->base));
+        x86_alu_ri(c, X86_ADD, true, RBP, X86_BIAS);
+    }
     load_pinned(e, writes ? ~0u : CALLER_SAVED);
     x86_ret(c);
     if (leaves) {

@@ -297,7 +297,7 @@ void x86_evict_home(struct tcg_engine *e, unsigned g, ir_value incoming, u32 avo
 
     if (v == IR_NONE || v == incoming)
         return;
-    from = pin == X86_NO_REG ? (struct x86_operand){.place = PLACE_STATE, .reg = RBP, .disp = x86_state_of(e, g).disp}
+    from = pin == X86_NO_REG ? x86_operand_at(x86_state_of(e, g))
                              : (struct x86_operand){.place = PLACE_REG, .reg = (u8)pin};
     x = &e->value[v];
     inside = pin == X86_NO_REG ? x->place == PLACE_STATE && x->home == g : x->place == PLACE_REG && x->reg == pin;

@@ -151,6 +151,12 @@ static inline void x86_adopt_home(struct tcg_engine *e, unsigned g, ir_value v)
 /* Guest register g is about to get another value: whoever lives there moves out. avoid: registers not to move to. */
 void x86_evict_home(struct tcg_engine *e, unsigned g, ir_value incoming, u32 avoid);
 
+/* Something in the state. */
+static inline struct x86_operand x86_operand_at(struct x86_mem m)
+{
+    return (struct x86_operand){ .place = PLACE_STATE, .reg = m.base, .disp = m.disp };
+}
+
 /* PLACE_STATE, PLACE_STACK */
 static inline struct x86_mem x86_operand_mem(struct x86_operand o)
 {

@@ -51,7 +51,7 @@ void x86_window_pointer(struct tcg_engine *e)
 {
     find_region(e, RAX, RCX);
     x86_alu_ri(&e->code, X86_AND, false, RAX, INDEX_MASK);
-    x86_alu_rm(&e->code, X86_ADD, true, RCX, x86_mem_index(RBP, RAX, 3, FIELD(e, distance)));
+    x86_alu_rm(&e->code, X86_ADD, true, RCX, x86_base_index(RAX, 3, FIELD(e, distance)));
 }
 
 /* Pinned registers have the first half, all else the other. */
@@ -70,7 +70,7 @@ static void find_distance(struct tcg_engine *e, struct x86_cold *cold, struct x8
     find_region(e, to, address);
     if (has_bit(e->block->alters, cold->where)) {
         x86_alu_ri(c, X86_AND, false, to, INDEX_MASK);
-        x86_mov_rm(c, true, to, x86_mem_index(RBP, to, 3, FIELD(e, distance)));
+        x86_mov_rm(c, true, to, x86_base_index(to, 3, FIELD(e, distance)));
         return;
     }
     cold->base = base_of(e, base);
@@ -105,9 +105,9 @@ static void note_other(struct tcg_engine *e)
     x86_alu_ri(c, X86_AND, false, RDX, TCG_WINDOW_OTHERS - 1);
     x86_shift_ri(c, X86_SHL, false, RDX, 4);
     x86_push_m(c, x86_mem(RSP, 24));
-    x86_pop_m(c, x86_mem_index(RBP, RDX, 0, FIELD(e, other) + 8));
+    x86_pop_m(c, x86_base_index(RDX, 0, FIELD(e, other) + 8));
     x86_push_m(c, x86_base(e->layout->pc_page));
-    x86_pop_m(c, x86_mem_index(RBP, RDX, 0, FIELD(e, other)));
+    x86_pop_m(c, x86_base_index(RDX, 0, FIELD(e, other)));
 }
 
 /* Pushed before the call: where the instruction is, and the struct tcg_window_base. `to` and flags are lost. */
@@ -119,10 +119,10 @@ static u32 emit_stub(struct tcg_engine *e, enum host_reg to)
     x86_push_r(c, RDX);
     x86_mov_rm(c, true, RDX, x86_mem(RSP, 16));
     x86_extend_rr(c, 1, false, false, to, to);
-    x86_mov_mr(c, 3, x86_mem_index(RBP, RDX, 0, (s32)offsetof(struct tcg_window_base, region)), to);
+    x86_mov_mr(c, 3, x86_base_index(RDX, 0, (s32)offsetof(struct tcg_window_base, region)), to);
     x86_alu_ri(c, X86_AND, false, to, INDEX_MASK);
-    x86_mov_rm(c, true, to, x86_mem_index(RBP, to, 3, FIELD(e, distance)));
-    x86_mov_mr(c, 3, x86_mem_index(RBP, RDX, 0, (s32)offsetof(struct tcg_window_base, distance)), to);
+    x86_mov_rm(c, true, to, x86_base_index(to, 3, FIELD(e, distance)));
+    x86_mov_mr(c, 3, x86_base_index(RDX, 0, (s32)offsetof(struct tcg_window_base, distance)), to);
     note_other(e);
     x86_pop_r(c, RDX);
     x86_ret_pop(c, 16);

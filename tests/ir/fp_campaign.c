@@ -7,13 +7,14 @@
  * Without --isa each case runs at every level that the host has. CASES is per op, precision and mode; modes are the four dynamic ones and,
  * as static ones, all five. --static says how many for static modes that are dynamic ones, too (as --count). Exit status 1 on a difference.
  */
+#include "base/bits.h"
 #include "base/softfloat/softfloat.h"
 #include "tcg/builder.h"
 #include "tcg/fp.h"
 #include "tests/ir/machine.h"
 #include <string.h>
 
-enum { CASES = 48, OPERANDS = 3, ISAS = 4, REGS = CASES * (OPERANDS + 2), FIRST_RESULT = CASES * OPERANDS, FIRST_FLAGS = FIRST_RESULT + CASES };
+enum { CASES = 48, OPERANDS = 3, ISAS = 4, L1_BITS = 1, UNIT = 65536, REGS = CASES * (OPERANDS + 2), FIRST_RESULT = CASES * OPERANDS, FIRST_FLAGS = FIRST_RESULT + CASES };
 
 /* Register rows: operands of case k, f64; results, every other one f64 or i64; flags. */
 struct campaign_state {
@@ -29,7 +30,7 @@ struct campaign_memory {
     s64 icount;
     u32 exit_request, fp_live;
     struct campaign_state state;
-    struct tcg_tlb_entry l1[2];
+    u8 l1[(16 << L1_BITS) + TCG_L1_SKEW];
     struct tcg_jump_entry jump[2];
 };
 
@@ -78,6 +79,7 @@ static const struct operation operations[] = {
 };
 
 struct campaign {
+    u8 *room; /* what memory lies in */
     struct campaign_memory *memory;
     struct ir_reg reg[REGS];
     struct code_layout layout;
@@ -126,7 +128,7 @@ static void describe_layout(struct campaign *c)
     l->fp_flags = offsetof(struct campaign_state, fp_flags);
     l->l1_read = l->l1_write = from_state(offsetof(struct campaign_memory, l1));
     l->jump_cache = from_state(offsetof(struct campaign_memory, jump));
-    l->l1_bits = l->jump_bits = 1;
+    l->l1_bits = l->jump_bits = L1_BITS;
 }
 
 /* An exponent: from `base` on, up to `mask` more; `fraction`: which bits of it stay. */
@@ -357,8 +359,8 @@ static bool start(struct campaign *c, unsigned only)
 {
     static const struct tcg_runtime runtime;
 
-    c->memory = aligned_alloc(64, (sizeof *c->memory + 63) & ~(size_t)63);
-    memset(c->memory, 0, sizeof *c->memory);
+    c->room = g_aligned_alloc0(1, bits_align_up(sizeof *c->memory, UNIT) + UNIT, UNIT);
+    c->memory = (struct campaign_memory *)(void *)(c->room + (tcg_base_place(L1_BITS) - offsetof(struct campaign_memory, state)) % UNIT);
     c->memory->pc_page = MACHINE_CODE;
     c->block = ir_block_create(IR_MAX_OPS);
     describe_layout(c);
@@ -380,7 +382,7 @@ static void finish(struct campaign *c)
         if (c->isa[isa].engine)
             tcg_backend_x86_64.destroy(c->isa[isa].engine);
     ir_block_destroy(c->block);
-    free(c->memory);
+    g_aligned_free(c->room);
     g_free(c);
 }
 

@@ -120,7 +120,7 @@ u64 random_float(u64 *state)
 
 struct machine *machine_create(void)
 {
-    struct machine *m = aligned_alloc(64, sizeof *m);
+    struct machine *m = aligned_alloc(65536, bits_align_up(sizeof *m, 65536));
 
     memset(m, 0, sizeof *m);
     m->memory = aligned_alloc(TCG_PAGE_SIZE, MACHINE_PAGES * TCG_PAGE_SIZE);
@@ -139,9 +139,9 @@ void machine_destroy(struct machine *m)
 
 void machine_flush(struct machine *m, u64 jump_miss)
 {
-    for (u32 i = 0; i < ARRAY_SIZE(m->l1_read); i++) {
-        m->l1_read[i].tag = m->l1_write[i].tag = tcg_tlb_never(i);
-        m->l1_read[i].host = m->l1_write[i].host = 0xdead0000;
+    for (u32 i = 0; i < 1 << MACHINE_L1_BITS; i++) {
+        m->l1_read.tag[i] = m->l1_write.tag[i] = tcg_tlb_never(i);
+        m->l1_read.host[i] = m->l1_write.host[i] = 0xdead0000;
     }
     tcg_near_forget(&m->near);
     for (u32 i = 0; i < ARRAY_SIZE(m->jump); i++)
@@ -271,14 +271,16 @@ static bool is_allowed(u64 va, u64 mem, bool write)
 
 static void fill(struct machine *m, u64 va)
 {
-    unsigned page = page_of(va), index = (va >> TCG_PAGE_BITS) & ((1 << MACHINE_L1_BITS) - 1);
-    struct tcg_tlb_entry entry = { bits_align_down(va, TCG_PAGE_SIZE), (uintptr_t)m->page[page] };
+    unsigned page = page_of(va), index = tcg_l1_index(va, MACHINE_L1_BITS);
 
     if (m->no_fill || page == PAGE_DEVICE)
         return;
-    m->l1_read[index] = entry;
-    if (may(page, true))
-        m->l1_write[index] = entry;
+    for (int write = 0; write <= may(page, true); write++) {
+        struct machine_l1 *table = write ? &m->l1_write : &m->l1_read;
+
+        table->tag[index] = bits_align_down(va, TCG_PAGE_SIZE);
+        table->host[index] = (uintptr_t)m->page[page];
+    }
 }
 
 static u8 *byte_at(struct machine *m, u64 va)

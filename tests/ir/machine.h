@@ -52,12 +52,16 @@ struct machine_state {
 };
 
 struct machine {
-    _Alignas(64) u64 spill[TCG_SPILL_SLOTS];
-    u8 below[256 - sizeof(struct machine_host)];
+    u8 below[(MACHINE_L1_BITS << 8) - sizeof(struct machine_host)]; /* so that state is at tcg_base_place() */
     struct machine_host host;
     struct machine_state state;
     u8 gap[4096 - sizeof(struct machine_state)];
-    struct tcg_tlb_entry l1_read[1 << MACHINE_L1_BITS], l1_write[1 << MACHINE_L1_BITS];
+    _Alignas(64) u64 spill[TCG_SPILL_SLOTS];
+    struct machine_l1 {
+        u64 tag[1 << MACHINE_L1_BITS];
+        u8 skew[TCG_L1_SKEW];
+        u64 host[1 << MACHINE_L1_BITS];
+    } l1_read, l1_write;
     struct tcg_jump_entry jump[1 << MACHINE_JUMP_BITS];
     struct tcg_near near;
     u8 *page[MACHINE_PAGES]; /* host pages, not in order */

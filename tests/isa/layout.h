@@ -58,8 +58,8 @@ static inline void isa_describe_layout(struct code_layout *l, struct ir_reg *reg
     l->l1_bits = ISA_L1_BITS;
     l->jump_bits = ISA_JUMP_BITS;
     l->l1_read = ISA_TABLES;
-    l->l1_write = l->l1_read + (s32)(sizeof(struct tcg_tlb_entry) << ISA_L1_BITS);
-    l->jump_cache = l->l1_write + (s32)(sizeof(struct tcg_tlb_entry) << ISA_L1_BITS);
+    l->l1_write = l->l1_read + (s32)tcg_l1_bytes(ISA_L1_BITS);
+    l->jump_cache = l->l1_write + (s32)tcg_l1_bytes(ISA_L1_BITS);
 }
 
 #endif

@@ -59,10 +59,12 @@ static u8 *host_of(struct runner *r, u64 va, unsigned size)
 static void fill(struct runner *r, s32 table, u64 va)
 {
     u64 page = va & ~UINT64_C(4095);
-    struct tcg_tlb_entry *entry = (struct tcg_tlb_entry *)((u8 *)r->state + table) + (va >> 12 & ((1 << ISA_L1_BITS) - 1));
+    u64 *tag = (u64 *)(void *)((u8 *)r->state + table) + tcg_l1_index(va, ISA_L1_BITS);
 
-    if (++r->misses % 2 == 0)
-        *entry = (struct tcg_tlb_entry){ .tag = page, .host = (uintptr_t)host_of(r, page, 4096) };
+    if (++r->misses % 2)
+        return;
+    *tag = page;
+    *tcg_l1_host(tag, ISA_L1_BITS) = (uintptr_t)host_of(r, page, 4096);
 }
 
 static u64 extend(u64 value, u64 mem, bool is_signed)
@@ -177,12 +179,12 @@ static const struct vcpu_memory memory_of_runner = { direct, load, store, readab
 
 static void empty_tables(struct runner *r)
 {
-    struct tcg_tlb_entry *read = (void *)((u8 *)r->state + r->layout.l1_read);
-    struct tcg_tlb_entry *write = (void *)((u8 *)r->state + r->layout.l1_write);
+    u64 *read = (void *)((u8 *)r->state + r->layout.l1_read);
+    u64 *write = (void *)((u8 *)r->state + r->layout.l1_write);
     struct tcg_jump_entry *jump = (void *)((u8 *)r->state + r->layout.jump_cache);
 
     for (u32 i = 0; i < 1 << ISA_L1_BITS; i++)
-        read[i].tag = write[i].tag = tcg_tlb_never(i);
+        read[i] = write[i] = tcg_tlb_never(i);
     for (u32 i = 0; i < 1 << ISA_JUMP_BITS; i++)
         jump[i].code = r->backend->jump_miss(r->engine);
 }
@@ -284,7 +286,8 @@ static void create_cpu(struct runner *r, unsigned vlen)
     u8 *memory = mmap(NULL, 1 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
     r->cpu = g_new0(struct riscv_cpu, 1);
-    r->state = (struct riscv_state *)(memory + VCPU_STATE_PREFIX);
+    memory = (u8 *)bits_align_up((uintptr_t)memory, 65536);
+    r->state = (struct riscv_state *)(memory + 65536 + tcg_base_place(ISA_L1_BITS));
     r->cpu->vcpu.vm = vm_create(VM_GUEST_RISCV64, NULL);
     r->cpu->vcpu.state = r->state;
     r->cpu->vcpu.accel = r;

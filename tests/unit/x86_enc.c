@@ -158,6 +158,8 @@ static void check_pair(struct fixture *f, bool w, unsigned a, unsigned b)
     expect(f, "bsr %s, %s", reg(w, a), reg(w, b));
     x86_rorx_rr(begin(f), w, a, b, 11);
     expect(f, "rorx %s, %s, 0xb", reg(w, a), reg(w, b));
+    x86_bextr_rr(begin(f), w, a, b, RBP);
+    expect(f, "bextr %s, %s, %s", reg(w, a), reg(w, b), reg(w, RBP));
     x86_andn_rr(begin(f), w, a, b, R10);
     expect(f, "andn %s, %s, %s", reg(w, a), reg(w, b), reg(w, R10));
     x86_shiftx_rr(begin(f), X86_SHL, w, a, b, R13);
