@@ -156,6 +156,15 @@ static unsigned bits_together(const struct vec *v, unsigned done)
     return v->some || left < 8 ? MIN(left, 8) : MIN(64, 1u << (31 - __builtin_clz(left)));
 }
 
+/* The lowest `count` of rax, above which there are none. */
+static void invert_bits(const struct vec *v, unsigned count)
+{
+    if (count == 64)
+        x86_unary_r(v->c, X86_NOT, true, RAX);
+    else
+        x86_alu_ri(v->c, X86_XOR, false, RAX, count == 32 ? -1 : (s32)((1u << count) - 1));
+}
+
 static bool emit_bits(struct vec *v)
 {
     unsigned have = 0, bits, done = 0;
@@ -175,14 +184,14 @@ static bool emit_bits(struct vec *v)
         if (!x86_vec_compare(v, &inverted))
             return false; /* at the first chunk: what was emitted is harmless */
         lane_bits(v, r);
-        if (inverted)
-            x86_alu_ri(v->c, X86_XOR, false, r, bits == 32 ? -1 : (s32)((1u << bits) - 1));
         if (have) {
             x86_shift_ri(v->c, X86_SHL, true, RCX, have);
             x86_alu_rr(v->c, X86_OR, true, RAX, RCX);
         }
         have += bits;
         if (have >= bits_together(v, done)) {
+            if (inverted)
+                invert_bits(v, have);
             put_bits(v, done, have);
             done += have;
             have = 0;
