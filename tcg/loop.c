@@ -26,7 +26,6 @@ static bool may_repeat(const struct ir_op *op)
     case IR_CAS:
     case IR_EXIT_TO:
     case IR_LEAVE:
-    case IR_VEC_TO:
         return false;
     case IR_VLD:
     case IR_VST:

@@ -130,8 +130,8 @@ static inline void with_y(const struct vec *v, u32 op, unsigned d, unsigned a)
 
 static inline void load_y(const struct vec *v, unsigned d)
 {
-    if (v->scalar)
-        move(v, d, X1);
+    if (v->scalar || v->in_y)
+        move(v, d, v->in_y ? v->in_y : X1);
     else
         load(v, d, v->at.s1);
 }

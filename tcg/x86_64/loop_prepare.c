@@ -307,7 +307,7 @@ static bool add_exits(struct tcg_engine *e, struct ir_block *b)
 static bool has_vectors(const struct ir_block *b)
 {
     for (u32 i = 0; i < b->count; i++)
-        if (b->op[i].code == IR_VEC || b->op[i].code == IR_VLD || b->op[i].code == IR_VST)
+        if (b->op[i].code == IR_VEC || b->op[i].code == IR_VEC_TO || b->op[i].code == IR_VLD || b->op[i].code == IR_VST)
             return true;
     return false;
 }

@@ -4,7 +4,7 @@
  *
  *   head:     a turn that has less than the full length leaves at once (to the careful variant); vl, vtype and the like become what each turn makes them
  *   strips:   how many turns are followed by a full one, in a few turns at a time; arrays that overlap: none
- *   many:     all loads and arithmetic, chunk by chunk; a NaN that C must look at? to top; all stores; registers that move; back to many
+ *   many:     all loads and arithmetic, chunk by chunk; a NaN that C must look at, or a lane that was looked for? to top; all stores; registers that move; back to many
  *   top:      the turns that are left, at least one, one by one (loop.c)
  *
  * The turn that follows writes all that each turn writes, so the vector file needs only what turns hand on to each other. Nothing of some turns has
@@ -106,6 +106,26 @@ static void compute(struct x86_strips *s, struct cell *c, u32 k, const struct ir
         retain(s, s->checked, &s->checked_count, to);
 }
 
+/* Bits of a comparison: nobody wants to know more than whether there are any. */
+static void compare(struct x86_strips *s, const struct cell *c, u32 k, const struct ir_op *op)
+{
+    struct vec v = x86_strips_vec(s, op);
+
+    v.in_y = op->aux & IR_VECTOR_SCALAR ? s->scalar[k] : c->now[index_of(s, v.at.s1)];
+    move(&v, X0, c->now[index_of(s, v.at.s2)]);
+    if (!x86_vec_compare(&v, &s->inverted)) {
+        s->out_of_registers = true; /* there is no code for it on this host */
+        return;
+    }
+    if (s->bits) {
+        rr(&v, s->inverted ? SSE_PAND : SSE_POR, s->bits, s->bits, X0);
+        return;
+    }
+    s->bits = take(s);
+    s->retained |= 1u << (s->bits - X86_XMM0);
+    move(&v, s->bits, X0);
+}
+
 static void begin_cell(const struct x86_strips *s, struct cell *c)
 {
     for (u32 g = 0; g < s->group_count; g++)
@@ -131,7 +151,9 @@ static void emit_cell(struct x86_strips *s, u32 turn, unsigned chunk)
         u32 i = s->work[k];
         const struct ir_op *op = &s->b->op[i];
 
-        if (op->code == IR_VEC) {
+        if (s->searches && i == s->comparison) {
+            compare(s, &c, k, op);
+        } else if (op->code == IR_VEC) {
             compute(s, &c, k, op);
         } else if (op->code == IR_VLD) {
             u32 g = index_of(s, ir_vector_at(op->aux));
@@ -152,13 +174,25 @@ struct ways_out {
     u32 count;
 };
 
-static void emit_checks(struct x86_strips *s, struct ways_out *nans)
+/* Whether some lane was found. */
+static void check_bits(struct x86_strips *s, struct ways_out *give_up)
+{
+    struct x86_code *c = &s->e->code;
+    bool wide = s->width == 32;
+
+    x86_sse_rr(c, s->e->features.vex, SSE_PMOVMSKB | (wide ? SSE_256 : 0), RCX, 0, s->bits);
+    if (s->inverted)
+        x86_alu_ri(c, X86_CMP, false, RCX, wide ? -1 : 0xffff);
+    else
+        x86_test_rr(c, false, RCX, RCX);
+    give_up->jump[give_up->count++] = x86_jcc(c, CC_NE);
+}
+
+static void check_numbers(struct x86_strips *s, struct ways_out *give_up)
 {
     struct x86_code *c = &s->e->code;
     u32 wide = s->width == 32 ? SSE_256 : 0;
 
-    if (!s->checks)
-        return;
     for (u32 i = 0; i < s->checked_count; i += 2) {
         u8 to = i ? X3 : X2, other = s->checked[MIN(i + 1, s->checked_count - 1)];
         bool is_double = false;
@@ -171,7 +205,7 @@ static void emit_checks(struct x86_strips *s, struct ways_out *nans)
             x86_sse_rr(c, true, SSE_POR | wide, X2, X2, X3);
     }
     x86_sse_rr(c, true, SSE_PTEST | wide, X2, 0, X2);
-    nans->jump[nans->count++] = x86_jcc(c, CC_NE);
+    give_up->jump[give_up->count++] = x86_jcc(c, CC_NE);
 }
 
 static void emit_stores(struct x86_strips *s)
@@ -186,16 +220,19 @@ static void emit_stores(struct x86_strips *s)
                                in_memory(s, s->work[k], &(struct cell){ .turn = turn, .off = chunk * s->width }));
 }
 
-static void emit_turns(struct x86_strips *s, struct ways_out *nans)
+static void emit_turns(struct x86_strips *s, struct ways_out *give_up)
 {
     struct x86_code *c = &s->e->code;
     u32 wide = s->width == 32 ? SSE_256 : 0;
 
-    s->retained = s->stored_count = s->checked_count = s->handed_count = 0;
+    s->retained = s->stored_count = s->checked_count = s->handed_count = s->bits = 0;
     for (u32 turn = 0; turn < 1u << s->turns_log2; turn++)
         for (unsigned chunk = 0; chunk < s->chunks; chunk++)
             emit_cell(s, turn, chunk);
-    emit_checks(s, nans);
+    if (s->fuses)
+        check_numbers(s, give_up);
+    if (s->bits)
+        check_bits(s, give_up);
     emit_stores(s);
     for (u32 i = 0; i < s->handed_count; i++)
         x86_sse_rr(c, s->e->features.vex, SSE_MOVDQA | wide, s->handed[i].to, 0, s->handed[i].from);
@@ -345,7 +382,7 @@ static void fix_all(struct x86_strips *s, const struct ways_out *out)
 static void emit(struct x86_strips *s, u32 used)
 {
     struct x86_code *c = &s->e->code;
-    struct ways_out none = { .count = 0 }, nans = { .count = 0 };
+    struct ways_out none = { .count = 0 }, give_up = { .count = 0 };
     u8 *many, *done;
 
     s->free = ((1u << X86_XMM_COUNT) - 1) & ~(s->computes ? (1u << X86_XMM_TEMPS) - 1 : 0);
@@ -360,11 +397,11 @@ static void emit(struct x86_strips *s, u32 used)
     x86_shift_ri(c, X86_SHL, false, RCX, s->turns_log2);
     x86_loop_change_turns(s->e, X86_SUB);
     many = c->p;
-    emit_turns(s, &nans);
+    emit_turns(s, &give_up);
     x86_alu_ri(c, X86_SUB, false, RAX, 1);
     x86_jcc_to(c, CC_NE, many);
     done = x86_jcc8(c, CC_E);
-    fix_all(s, &nans);
+    fix_all(s, &give_up);
     x86_mov_rr(c, false, RCX, RAX);
     x86_shift_ri(c, X86_SHL, false, RCX, s->turns_log2);
     x86_loop_change_turns(s->e, X86_ADD);
@@ -393,13 +430,13 @@ static bool has_places(const struct x86_strips *s)
     return true;
 }
 
-/* Something of a group that is carried is stored: the next turn may write it before. */
-static bool stores_carried(const struct x86_strips *s)
+/* Something of a group that is carried is stored, and the next turn may write it before; or it would have to be there twice, to be given up. */
+static bool one_at_a_time(const struct x86_strips *s)
 {
     for (u32 g = 0; g < s->group_count; g++)
-        if (s->group[g].carried && s->group[g].written && s->group[g].stored)
+        if (s->group[g].carried && s->group[g].written && (s->group[g].stored || s->searches))
             return true;
-    return false;
+    return s->fuses;
 }
 
 void x86_loop_strips(struct tcg_engine *e)
@@ -410,7 +447,7 @@ void x86_loop_strips(struct tcg_engine *e)
 
     if (!e->loop.strips || !x86_strips_look(&s) || !has_places(&s))
         return;
-    for (unsigned turns = s.checks || stores_carried(&s) ? 1 : MAX(1, AT_ONCE / s.chunks); turns > 1; turns /= 2)
+    for (unsigned turns = one_at_a_time(&s) ? 1 : MAX(1, AT_ONCE / s.chunks); turns > 1; turns /= 2)
         s.turns_log2++;
     emit(&s, 0); /* to learn what is used */
     e->code.p = begin;

@@ -31,7 +31,10 @@ struct x86_strips {
     u16 avl;             /* the register of the length that is left */
     s32 full, taken;     /* what the first branch compares it with, and what a turn takes from it */
     bool computes;       /* xmm0 to 3 are for arithmetic */
-    bool checks;         /* some of it may have to be done by C */
+    bool fuses;          /* some of it may have to be done by C */
+    bool searches, leaves; /* each turn makes bits of a comparison, op `comparison`; and leaves if one is set, by what op `first` says */
+    u16 comparison, first;
+    bool checks;         /* some turns may be given up: for either reason */
     s32 step[IR_MAX_REGS]; /* of integer registers; 0: they do not move */
     bool written[IR_MAX_REGS], read[IR_MAX_REGS], set[IR_MAX_REGS]; /* set: to a constant */
     u32 free, used;      /* masks of xmm registers */
@@ -44,6 +47,8 @@ struct x86_strips {
     u32 checked_count;
     struct { u8 to, from; } handed[MAX_RETAINED];
     u32 handed_count;
+    u8 bits;             /* register: lanes that the comparison found, in all chunks; 0: none yet */
+    bool inverted;       /* lanes that it did not find */
 };
 
 /* Fills in what the turns do. False: it is no such loop. */

@@ -89,9 +89,40 @@ static bool note_arithmetic(struct x86_strips *s, u32 i, const struct ir_op *op)
     if (op->aux & (IR_VECTOR_SOME | IR_VECTOR_MASKED) || !same_bytes(s, v.at.bytes) || !has_code(s, &v) || (scalar && !x86_strips_steady(s, op->arg[0])))
         return false;
     s->computes |= v.kind != IR_VECTOR_MV;
-    s->checks |= x86_strips_fused(v.kind);
+    s->fuses |= x86_strips_fused(v.kind);
     return (v.kind == IR_VECTOR_MV || note_read(s, v.at.s2)) && (scalar || note_read(s, v.at.s1)) && (!x86_strips_fused(v.kind) || note_read(s, v.at.d)) &&
            note_write(s, v.at.d, i);
+}
+
+/* Of integers: those of floating point raise flags, which a turn that is not reached may not. */
+static bool is_comparison(const struct ir_op *op)
+{
+    unsigned kind = op->aux & IR_VECTOR_KIND;
+
+    return op->code == IR_VEC && kind >= IR_VECTOR_SEQ && kind <= IR_VECTOR_SGT;
+}
+
+static bool note_comparison(struct x86_strips *s, u32 i, const struct ir_op *op)
+{
+    struct vec v = x86_strips_vec(s, op);
+    bool scalar = op->aux & IR_VECTOR_SCALAR;
+
+    if (s->searches || op->aux & (IR_VECTOR_SOME | IR_VECTOR_MASKED) || !same_bytes(s, v.at.bytes) || (scalar && !x86_strips_steady(s, op->arg[0])))
+        return false;
+    s->searches = s->computes = true;
+    s->comparison = (u16)i;
+    return note_read(s, v.at.s2) && (scalar || note_read(s, v.at.s1));
+}
+
+/* The first lane that was found: a turn leaves when there is one. */
+static bool note_first(struct x86_strips *s, u32 i, const struct ir_op *op)
+{
+    struct ir_vector_place bits = ir_vector_unpack((u64)op->imm), of = ir_vector_unpack((u64)s->b->op[s->comparison].imm);
+
+    if (op->aux != IR_VECTOR_FIRST || !s->searches || s->first || bits.s2 != of.d || bits.bytes != of.bytes >> ir_vector_lane((enum ir_type)s->b->op[s->comparison].type))
+        return false;
+    s->first = (u16)i;
+    return true;
 }
 
 /* All of a stream's bytes are accessed, one group with each turn, at one place. */
@@ -120,7 +151,9 @@ static bool note_work(struct x86_strips *s, u32 i, const struct ir_op *op, bool 
         return false;
     *stores |= op->code == IR_VST;
     s->work[s->work_count++] = (u16)i;
-    return op->code == IR_VEC ? note_arithmetic(s, i, op) : note_transfer(s, i, op);
+    if (op->code != IR_VEC)
+        return note_transfer(s, i, op);
+    return is_comparison(op) ? note_comparison(s, i, op) : note_arithmetic(s, i, op);
 }
 
 static bool note_put(struct x86_strips *s, const struct ir_op *op)
@@ -130,7 +163,7 @@ static bool note_put(struct x86_strips *s, const struct ir_op *op)
 
     if (op->type != IR_I64)
         return false;
-    if (s->b->op[v].code == IR_CONST) {
+    if (s->b->op[v].code == IR_CONST || (s->first && v == s->first)) {
         s->set[op->aux] = true;
         return true;
     }
@@ -139,7 +172,7 @@ static bool note_put(struct x86_strips *s, const struct ir_op *op)
     return found->root[v] == op->aux && found->low[v] == found->high[v];
 }
 
-/* The first leaves where less than the full length is left, before anything else; the other one goes round while there is some. */
+/* The first leaves where less than the full length is left, before anything else; the last one goes round while there is some; one between may leave with what was found. */
 static bool note_branch(struct x86_strips *s, u32 i, const struct ir_op *op)
 {
     const struct ir_loop *found = &s->e->loop.found;
@@ -147,6 +180,10 @@ static bool note_branch(struct x86_strips *s, u32 i, const struct ir_op *op)
     ir_value v = op->arg[0];
     const struct ir_op *bound = &s->b->op[op->arg[1]];
 
+    if (s->first && v == s->first) {
+        s->leaves = true;
+        return op->type == IR_I64 && bound->code == IR_CONST && !bound->imm && op->aux == IR_GE && exit->kind == IR_EXIT_DIRECT && !ir_is_back_edge(s->b, op);
+    }
     if (op->type != IR_I64 || bound->code != IR_CONST || found->root[v] == IR_NONE || found->low[v] != found->high[v])
         return false;
     if (!s->full) {
@@ -172,6 +209,8 @@ static bool note(struct x86_strips *s, u32 i, bool *stores)
     case IR_GET:
         s->read[op->aux] = true;
         return true;
+    case IR_VEC_TO:
+        return note_first(s, i, op);
     case IR_EXIT_IF:
         return note_branch(s, i, op);
     case IR_EXIT:
@@ -194,6 +233,18 @@ static bool may_check(struct x86_strips *s)
             return false;
     }
     return true;
+}
+
+/* The bits of a comparison are nobody's but those of who asks for the first of them. */
+static bool finds_alone(struct x86_strips *s)
+{
+    struct ir_vector_place at = ir_vector_unpack((u64)s->b->op[s->comparison].imm);
+    u32 lanes = at.bytes >> ir_vector_lane((enum ir_type)s->b->op[s->comparison].type), end = at.d + (lanes + 7) / 8;
+
+    for (u32 i = 0; i < s->group_count; i++)
+        if (s->group[i].at < end && at.d < s->group[i].at + s->bytes)
+            return false;
+    return s->leaves;
 }
 
 static bool moves_alone(const struct x86_strips *s)
@@ -221,7 +272,8 @@ bool x86_strips_look(struct x86_strips *s)
             return false;
     if (!s->work_count || s->taken <= 0 || s->taken & (s->taken - 1) || s->full < s->taken || s->step[s->avl] != -s->taken)
         return false;
-    return moves_alone(s) && may_check(s);
+    s->checks = s->fuses || s->searches;
+    return moves_alone(s) && may_check(s) && (!s->searches || finds_alone(s));
 }
 
 bool x86_strips_find(struct tcg_engine *e, const struct ir_block *b)

@@ -297,6 +297,7 @@ class Generator:
             self.emit(memory | 26 << 15 | 16 << 7 | 0x07)
         for _ in range(r.randrange(3)):
             self.lanes(sew)
+        leave = self.search() if r.randrange(3) == 0 else None
         if r.randrange(4):
             self.emit(memory | 26 << 15 | r.choice((8, 16)) << 7 | 0x27)
         self.emit(0x40000033 | 27 << 20 | 30 << 15 | 30 << 7)
@@ -304,6 +305,20 @@ class Generator:
             for _ in range(1 << sew):
                 self.emit(27 << 20 | pointer << 15 | pointer << 7 | 0x33)
         self.emit(self.branch(1 << 12 | 30 << 15 | 0x63, begin - len(self.code)))
+        if leave is not None:
+            self.patch_branch(leave, len(self.code) - leave)
+
+    def search(self):
+        """A comparison, and a branch out of the loop where it holds for a lane; where the branch is. With vectors off it ends, too: x29 is a number below 0."""
+        r = self.rng
+        self.emit(0xfff00e93)                                                                                           # li x29, -1
+        scalar = r.randrange(2)
+        word = r.choice((0x18, 0x18, 0x19, 0x1a, 0x1b, 0x1c, 0x1d) + ((0x1e, 0x1f) if scalar else ())) << 26 | (4 if scalar else 0) << 12
+        self.emit(word | 1 << 25 | r.choice((8, 16, 24)) << 20 | (self.source() if scalar else r.choice((8, 16, 24))) << 15 | 0x57)   # vms...v0
+        self.emit(0x4208aed7)                                                                                           # vfirst.m x29, v0
+        at = len(self.code)
+        self.emit(5 << 12 | 29 << 15 | 0x63)                                                                            # bgez x29
+        return at
 
     # --- chunks ---
 
