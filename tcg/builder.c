@@ -572,13 +572,17 @@ void ir_insn(struct ir_block *b, s32 pc, unsigned length)
         b->overflow = true;
         return;
     }
+    b->winds |= b->snapshot_count && pc < b->snapshot[b->snapshot_count - 1].pc;
     b->snapshot[b->snapshot_count++] =
         (struct ir_snapshot){ .pc = pc, .icount = (u16)b->insn_count, .length = (u16)length };
     op = ir_append(b, IR_INSN, IR_VOID);
     op->imm = pc;
     op->aux = (u16)length;
     b->insn_count++;
-    b->byte_count = (u32)(pc + (s32)length) - b->first_pc;
+    if (likely(pc >= (s32)b->first_pc))
+        b->byte_count = MAX(b->byte_count, (u32)pc + length - b->first_pc);
+    else
+        b->below = MAX(b->below, b->first_pc - (u32)pc);
 }
 
 void ir_label(struct ir_block *b, s32 pc)

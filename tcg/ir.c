@@ -174,7 +174,8 @@ void ir_block_reset(struct ir_block *block, u32 first_pc)
     block->exit_count = 0;
     block->snapshot_count = 0;
     block->first_pc = first_pc;
-    block->byte_count = 0;
+    block->byte_count = block->below = 0;
+    block->winds = false;
     block->insn_count = 0;
     block->single_memory = false;
     block->loop = false;

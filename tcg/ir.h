@@ -157,7 +157,9 @@ struct ir_block {
     u32 snapshot_count;
     u32 first_pc;     /* of the block less pc_page: 0..page size-1 */
     u32 byte_count;   /* guest code bytes covered, from first_pc on; may reach into the next page for a crossing instruction */
+    u32 below;        /* bytes in front of first_pc that are covered too, where it goes on after a jump back */
     u32 insn_count;
+    bool winds;       /* not every instruction lies behind the one before it */
     bool single_memory; /* back ends must not check several accesses at once (the variant that a failed group check wants) */
     bool loop;        /* leads back to its own start, often: back ends may make one stretch of code of many turns (tcg/loop.h) */
     bool momentary;   /* made for what the state says just now: of no use another time */
@@ -181,6 +183,15 @@ struct ir_block {
     struct ir_op *spare; /* for passes: capacity ops to rewrite into, then exchange with op */
     ir_value *map;       /* for passes: by old value; map[IR_NONE] is IR_NONE, so operands need no test */
 };
+
+/*
+ * Whether an exit by the instruction at `from` to `pc` in the page may close a circle: each must have one that asks for exit requests. Of a block that
+ * winds, that is all that does not lie behind the whole of it.
+ */
+static inline bool ir_is_backward(const struct ir_block *b, s32 from, s32 pc)
+{
+    return pc <= (unlikely(b->winds) ? (s32)(b->first_pc + b->byte_count) - 1 : from);
+}
 
 /* A C function that translated code may call: u64 fn(void *vcpu, args...), each argument u64. */
 struct ir_helper {

@@ -79,6 +79,7 @@ struct code_source {
      * never CODE_TARGET nor CODE_BOTH), and the one to `next` (the same for a jump that is always taken): the other way, if there is one, leaves the block. NULL: blocks end at branches.
      */
     enum code_way (*follow)(void *opaque, u32 at, s32 target, u32 next);
+    bool unfactor;    /* a jump in the page, also back, may be followed where a computed jump is near: each way there has a jump of its own, which hosts predict better */
     const u64 *heads; /* with follow: where loops inside begin, a bit for each two bytes of the page */
     void *opaque;
 };

@@ -112,6 +112,19 @@ void tcg_page_set_lines(struct code_page *page, u64 before, u32 first, u32 last)
     __atomic_store_n(&page->lines, before | line_mask(first, last), __ATOMIC_SEQ_CST);
 }
 
+void tcg_page_protect_source(struct tcg_vcpu *v, struct code_page *page, const struct code_source *source)
+{
+    if (source->unfactor)
+        tcg_page_protect(v, page, 0, TCG_PAGE_SIZE - 1);
+    else
+        tcg_page_protect(v, page, source->offset, MIN(TCG_PAGE_SIZE - 1, source->offset + source->max_insns * MAX_INSN_BYTES - 1));
+}
+
+void tcg_page_set_lines_of(struct code_page *page, u64 before, const struct ir_block *ir)
+{
+    tcg_page_set_lines(page, before, ir->first_pc - ir->below, MIN(TCG_PAGE_SIZE - 1, ir->first_pc + ir->byte_count - 1));
+}
+
 static u32 bucket_of(u32 offset)
 {
     return (offset >> 1 ^ offset >> 6) % CODE_BUCKETS;
@@ -131,6 +144,7 @@ void tcg_page_add(struct block *block)
     u64 *starts = &block->page->starts[block->offset >> 7];
     __atomic_store_n(starts, *starts | start_bit(block->offset), __ATOMIC_RELEASE); /* others only read */
     block->page->longest = MAX(block->page->longest, block->byte_count);
+    block->page->deepest = MAX(block->page->deepest, block->below);
     if (block->next_page) {
         block->next_second = block->next_page->second;
         block->next_page->second = block;
@@ -178,7 +192,7 @@ u64 tcg_page_lines_of(const struct block *block, const struct code_page *page)
     u32 end = block->offset + block->byte_count;
 
     if (page == block->page)
-        return line_mask(block->offset, MIN(end, 4096) - 1);
+        return line_mask(block->offset - block->below, MIN(end, 4096) - 1);
     return end > 4096 ? line_mask(0, end - 4096 - 1) : 0;
 }
 
@@ -187,7 +201,7 @@ static void forget_code(struct code_page *page)
 {
     page->kept_group = 0;
     page->visits = 0;
-    page->longest = 0;
+    page->longest = page->deepest = 0;
     memset(page->stays, 0, sizeof(page->stays));
     memset(page->roams, 0, sizeof(page->roams));
     memset(page->alters, 0, sizeof(page->alters));
@@ -224,9 +238,9 @@ static void visit_all_at(struct sweep *sweep, u32 offset)
 static u64 sweep_page(struct tcg *tcg, struct code_page *page, u64 mask)
 {
     struct sweep sweep = { .tcg = tcg, .page = page, .mask = mask };
-    u32 first = (u32)__builtin_ctzll(mask) << LINE_SHIFT, last = (63 - (u32)__builtin_clzll(mask)) << LINE_SHIFT | 63;
+    u32 first = (u32)__builtin_ctzll(mask) << LINE_SHIFT, last = ((63 - (u32)__builtin_clzll(mask)) << LINE_SHIFT | 63) + page->deepest;
 
-    for (u32 word = (first > page->longest ? first - page->longest : 0) >> 7; word <= last >> 7; word++) {
+    for (u32 word = (first > page->longest ? first - page->longest : 0) >> 7; word <= MIN(last, TCG_PAGE_SIZE - 1) >> 7; word++) {
         for (u64 starts = page->starts[word]; starts; starts &= starts - 1)
             visit_all_at(&sweep, word << 7 | (u32)__builtin_ctzll(starts) << 1);
     }

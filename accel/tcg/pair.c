@@ -45,14 +45,14 @@ static struct block *translate_second(struct tcg_vcpu *v, struct code_source *so
     u64 lines = page->lines;
     struct block *second;
 
-    tcg_page_protect(v, page, source->offset, MIN(4095, source->offset + source->max_insns * 16 - 1));
+    tcg_page_protect_source(v, page, source);
     if (!tcg_front_end(v, source, first->mode & MODE_COUNT)) {
         tcg_page_set_lines(page, lines, source->offset, source->offset);
         return NULL;
     }
     tcg_say_places(v->ir, page, first->mode);
     tcg_run_passes(v->tcg, v->ir);
-    tcg_page_set_lines(page, lines, source->offset, MIN(4095, source->offset + v->ir->byte_count - 1));
+    tcg_page_set_lines_of(page, lines, v->ir);
     second = tcg_block_new(v->tcg, v->ir);
     tcg_block_describe(second, v->ir, page, source->offset, first->mode);
     return second;

@@ -29,7 +29,7 @@ static bool meets(const struct range *range, const struct block *block)
 {
     u32 end = block->offset + block->byte_count;
 
-    return is_ordinary(block) && ((block->offset < range->end && end > range->first) || (block->calls && end == range->first));
+    return is_ordinary(block) && ((block->offset - block->below < range->end && end > range->first) || (block->calls && end == range->first));
 }
 
 /* By blocks that have some of it, and by those that were emitted together with them: a block that calls, and the one behind it. True: it grew. */
@@ -44,7 +44,7 @@ static bool grow(struct range *range, const struct code_page *page)
                 continue;
             u32 end = block->offset + block->byte_count;
 
-            range->first = MIN(range->first, block->offset);
+            range->first = MIN(range->first, block->offset - block->below);
             calls = end > range->end ? block->calls : calls || (end == range->end && block->calls);
             range->end = MAX(range->end, end);
         }

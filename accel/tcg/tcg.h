@@ -68,7 +68,7 @@ struct code_page {
     u32 kept_group;     /* of the code cache, that its blocks came from or are kept in; 0: none yet */
     u32 sampled_ms;     /* when the last of `samples` was, by the monotonic clock; translate_lock */
     u8 visits;          /* by settle.c; translate_lock */
-    u16 longest;        /* bytes: no block that begins in it is longer; translate_lock */
+    u16 longest, deepest; /* bytes: no block that begins in it is longer, or covers more in front of it; translate_lock */
     u64 stays[4];       /* ir_block.stays; translate_lock */
     u64 roams[4], alters[4]; /* ir_block.roams, .alters; translate_lock */
     u64 starts[32];     /* atomic: bit per halfword at which some block begins; spares most searches */
@@ -93,7 +93,8 @@ struct block {
     u32 mode;
     struct block *next;   /* in the bucket; given back: in the pool */
     struct code_page *page, *next_page; /* next_page: of a block that crosses; else NULL */
-    u16 byte_count, insn_count;
+    u16 byte_count, insn_count; /* bytes from offset on, */
+    u16 below;                  /* and in front of it (struct ir_block) */
     bool dead;            /* atomic */
     u8 chunk;
     u8 tier;              /* 2: a loop by tier2.c, else 0 */
@@ -397,6 +398,9 @@ const u64 *const *tcg_code_of(struct ram_block *ram, u64 offset);
 /* translate_lock held. */
 void tcg_page_protect(struct tcg_vcpu *v, struct code_page *page, u32 first, u32 last);
 void tcg_page_set_lines(struct code_page *page, u64 before, u32 first, u32 last);
+/* The same of all that a translation may read, and of what it did. */
+void tcg_page_protect_source(struct tcg_vcpu *v, struct code_page *page, const struct code_source *source);
+void tcg_page_set_lines_of(struct code_page *page, u64 before, const struct ir_block *ir);
 struct block *tcg_page_find(const struct code_page *page, u32 offset, u32 mode);
 void tcg_page_add(struct block *block);
 void tcg_page_remove(struct block *block);

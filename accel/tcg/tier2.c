@@ -161,7 +161,7 @@ static void ask_links(const struct trace *t, u32 at, u32 target, u32 next, bool 
     *to_target = *to_next = false;
     for (u32 i = 0; i < CODE_BUCKETS; i++) {
         for (const struct block *b = t->page->bucket[i]; b; b = b->next) {
-            if (b->mode != t->mode || at < b->offset || at >= end_of(b))
+            if (b->mode != t->mode || at < b->offset - b->below || at >= end_of(b))
                 continue;
             /* A loop of its own goes by no links inside. */
             bool own = b->tier == 2 && b->offset > t->start;

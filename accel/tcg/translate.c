@@ -82,27 +82,51 @@ void tcg_run_passes(struct tcg *tcg, struct ir_block *ir)
         tcg->backend->prepare(tcg->engine, ir);
 }
 
+/* The length of an instruction whose line was added; 0: nobody knows. */
+static u32 add_line(const struct tcg_vcpu *v, GString *text, const u8 *bytes, u32 available, u64 pc)
+{
+    char line[128];
+    u32 length = v->vcpu->cpu->disassemble ? v->vcpu->cpu->disassemble(bytes, available, pc, line, sizeof(line)) : 0;
+
+    if (length)
+        g_string_append_printf(text, "0x%016" G_GINT64_MODIFIER "x:  %s\n", pc, line);
+    return length;
+}
+
+static void add_lines(const struct tcg_vcpu *v, GString *text, const struct block *block, const struct code_source *source, u64 pc)
+{
+    u8 bytes[MAX_BLOCK_INSNS * MAX_INSN_BYTES];
+    u32 count = MIN(block->byte_count, (u32)sizeof(bytes)), in_page = MIN(count, 4096 - source->offset);
+
+    memcpy(bytes, source->page + source->offset, in_page);
+    if (count > in_page && source->next_page)
+        memcpy(bytes + in_page, source->next_page, count - in_page);
+    for (u32 at = 0, length = 1; at < count && length; at += length)
+        length = add_line(v, text, bytes + at, count - at, pc + at);
+}
+
+/* Of a block whose instructions do not lie one behind the other. */
+static void add_winding_lines(const struct tcg_vcpu *v, GString *text, const struct ir_block *ir, const struct code_source *source, u64 pc)
+{
+    for (u32 i = 0; i < ir->snapshot_count; i++) {
+        u32 at = (u32)ir->snapshot[i].pc;
+
+        add_line(v, text, source->page + at, TCG_PAGE_SIZE - at, (pc & ~UINT64_C(4095)) + at);
+    }
+}
+
 void tcg_log_block(struct tcg_vcpu *v, struct block *block, const struct code_source *source, u64 pc)
 {
     struct log *log = vm_log(v->vcpu->vm);
 
     if (log_wants(log, LOG_IN_ASM) && log_in_filter(log, pc)) {
+        const struct ir_block *ir = v->ir->first_pc == block->offset ? v->ir : v->second_ir;
         g_autoptr(GString) text = g_string_new("IN:\n");
-        u8 bytes[MAX_BLOCK_INSNS * 16];
-        u32 count = MIN(block->byte_count, (u32)sizeof(bytes)), in_page = MIN(count, 4096 - source->offset);
 
-        memcpy(bytes, source->page + source->offset, in_page);
-        if (count > in_page && source->next_page)
-            memcpy(bytes + in_page, source->next_page, count - in_page);
-        for (u32 at = 0; at < count;) {
-            char line[128];
-            u32 length = v->vcpu->cpu->disassemble ? v->vcpu->cpu->disassemble(bytes + at, count - at, pc + at, line, sizeof(line)) : 0;
-
-            if (!length)
-                break;
-            g_string_append_printf(text, "0x%016" G_GINT64_MODIFIER "x:  %s\n", pc + at, line);
-            at += length;
-        }
+        if (ir->winds && !block->quick && ir->first_pc == block->offset)
+            add_winding_lines(v, text, ir, source, pc);
+        else
+            add_lines(v, text, block, source, pc);
         log_print(log, LOG_IN_ASM, "%s", text->str);
     }
     if (log_wants(log, LOG_OUT_ASM) && log_in_filter(log, pc) && v->tcg->backend->disassemble) {
@@ -306,6 +330,7 @@ void tcg_block_describe(struct block *block, const struct ir_block *ir, struct c
     block->mode = mode;
     block->byte_count = (u16)ir->byte_count;
     block->insn_count = (u16)ir->insn_count;
+    block->below = (u16)ir->below;
     block->calls = tcg_pair_calls(ir);
 }
 
@@ -328,6 +353,12 @@ static void finish_blocks(struct tcg_vcpu *v, const struct site *site, const str
     }
 }
 
+/* What is counted, checked access by access or kept is what lies there, one behind the other. */
+static bool may_unfactor(const struct tcg *tcg, u32 variant)
+{
+    return !(variant & ~MODE_WINDOW) && !tcg->one_insn_per_tb && !tcg->cache;
+}
+
 static struct block *translate_locked(struct tcg_vcpu *v, struct site *site)
 {
     struct tcg *tcg = v->tcg;
@@ -343,6 +374,7 @@ static struct block *translate_locked(struct tcg_vcpu *v, struct site *site)
     struct stopwatch watch = stopwatch_start(tcg);
     source.single_memory = site->variant & (MODE_SINGLE | MODE_ONE_INSN);
     source.max_insns = site->variant & MODE_ONE_INSN || tcg->one_insn_per_tb ? 1 : MAX_BLOCK_INSNS;
+    source.unfactor = may_unfactor(tcg, site->variant);
     if (site->next_ram) {
         next = tcg_code_page(tcg, site->next_ram, site->next_offset, true);
         source.next_page = site->there.host;
@@ -350,7 +382,7 @@ static struct block *translate_locked(struct tcg_vcpu *v, struct site *site)
     }
     /* An upper bound of what the block may cover, before a byte is read; the lines behind its end are given back. */
     u64 lines = page->lines;
-    tcg_page_protect(v, page, offset, MIN(4095, offset + source.max_insns * 16 - 1));
+    tcg_page_protect_source(v, page, &source);
     const struct kept_want want = { .source = &source, .page = page, .next = next, .pc = site->pc, .lines = lines, .mode = mode };
     u32 insns;
     if (tcg->cache && (block = tcg_kept_take(v, &want, &insns))) {
@@ -369,7 +401,7 @@ static struct block *translate_locked(struct tcg_vcpu *v, struct site *site)
     v->ir->single_memory = site->variant & MODE_SINGLE;
     tcg_say_places(v->ir, page, mode);
     tcg_run_passes(tcg, v->ir);
-    tcg_page_set_lines(page, lines, offset, MIN(4095, offset + v->ir->byte_count - 1));
+    tcg_page_set_lines_of(page, lines, v->ir);
     block = tcg_block_new(tcg, v->ir);
     tcg_block_describe(block, v->ir, page, offset, mode);
     block->next_page = v->ir->byte_count + offset > 4096 ? next : NULL;

@@ -124,7 +124,7 @@ static inline void translate_insn(struct translation *t, u32 raw)
 static inline bool goes_on(const struct translation *t, const struct code_source *source)
 {
     return t->next < PAGE && t->b->insn_count < MAX_INSNS && t->b->insn_count < source->max_insns &&
-           likely(!riscv_stops_before(source, (u32)t->next));
+           (t->unfactoring || likely(!riscv_stops_before(source, (u32)t->next)));
 }
 
 /* Others lead here: what the code before this place knew does not hold. */

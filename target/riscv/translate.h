@@ -27,6 +27,7 @@ struct translation {
     s32 pc;        /* of the instruction, less pc_page */
     s32 next;      /* of the one behind it */
     bool done;     /* the block has its end */
+    bool unfactoring; /* on the way to a computed jump that others share (code_source.unfactor) */
     bool careful;  /* the variant of the block where shortcuts were not good enough (code_source.single_memory) */
     bool fp_dirty; /* this block has marked the floating-point state as written, or */
     bool fp_writes; /* will with the next instruction */

@@ -1,7 +1,10 @@
 /* target/riscv/translate_control.c - branches, jumps, system instructions. */
+#include "target/riscv/fetch.h"
 #include "target/riscv/translate.h"
 
-enum { CAUSE_MISALIGNED_FETCH = 0, CAUSE_BREAKPOINT = 3 };
+enum { PAGE = 4096, CAUSE_MISALIGNED_FETCH = 0, CAUSE_BREAKPOINT = 3 };
+/* Of a way to a computed jump that is worth to be had twice; and how long a block may be that goes on there. */
+enum { NEAR_INSNS = 20, NEAR_JUMPS = 2, UNFACTORED_INSNS = 40 };
 
 bool translate_may_misalign(const struct translation *t)
 {
@@ -23,8 +26,6 @@ static void raise_misaligned(struct translation *t, s32 target)
 /* Whether this translation goes on over a branch, and where. */
 static enum code_way way(const struct translation *t, s32 target, s32 next)
 {
-    enum { PAGE = 4096 };
-
     if (likely(!t->source->follow) || next < 0 || next >= PAGE)
         return CODE_STOP;
     return t->source->follow(t->source->opaque, (u32)t->pc, target, (u32)next);
@@ -51,6 +52,39 @@ static void go_to(struct translation *t, s32 target)
     t->done = true;
 }
 
+/* Whether a jump by register, no call nor return, comes soon: behind jumps in the page and branches ahead that are not taken. */
+static bool is_computed_jump_near(const struct translation *t, s32 at)
+{
+    u32 jumps = 0;
+
+    for (u32 n = 0; n < NEAR_INSNS; n++) {
+        struct riscv_insn i;
+        u32 raw;
+
+        if (at < 0 || at >= PAGE || at == (s32)t->b->first_pc || riscv_fetch(t->source, (u32)at, &raw) == RISCV_FETCH_CROSSES || !riscv_decode(raw, &i))
+            return false;
+        switch (i.row) {
+        case RISCV_JALR:
+            return i.rd == 0 && translate_jalr_hint(&i) == IR_HINT_NONE;
+        case RISCV_JAL:
+            if (i.rd != 0 || ++jumps > NEAR_JUMPS)
+                return false;
+            at += i.imm;
+            continue;
+        case RISCV_BEQ:
+        case RISCV_BNE:
+        case RISCV_BLT:
+        case RISCV_BGE:
+        case RISCV_BLTU:
+        case RISCV_BGEU:
+            if (i.imm < 0)
+                return false;
+        }
+        at += i.length;
+    }
+    return false;
+}
+
 static void jump(struct translation *t, s32 target, enum ir_exit_hint hint)
 {
     if (is_misaligned(t, target)) {
@@ -62,6 +96,11 @@ static void jump(struct translation *t, s32 target, enum ir_exit_hint hint)
 
     if (to == CODE_TARGET) {
         go_to(t, target);
+        return;
+    }
+    if (t->source->unfactor && hint == IR_HINT_NONE && t->b->insn_count < UNFACTORED_INSNS && is_computed_jump_near(t, target)) {
+        t->unfactoring = true;
+        t->next = target;
         return;
     }
     ir_exit(t->b, target, hint, t->next);
@@ -106,7 +145,8 @@ static void branch(struct translation *t, enum ir_cond cond, ir_value x, ir_valu
         break;
     default:
         ir_exit_if(t->b, cond, x, y, target);
-        translate_next_block(t);
+        if (!t->unfactoring || target <= t->pc)
+            translate_next_block(t);
     }
 }
 

@@ -266,7 +266,7 @@ static struct interp_insn *put_exit(struct emitter *e, u32 exit, s32 from)
     struct tcg_link *link = link_of(e, exit);
     struct interp_insn *insn, *stub;
 
-    insn = put_insn(e, !is_same_page(pc) ? INTERP_EXIT_PAGE : pc <= from ? INTERP_EXIT_POLL : INTERP_EXIT);
+    insn = put_insn(e, !is_same_page(pc) ? INTERP_EXIT_PAGE : ir_is_backward(e->block, from, pc) ? INTERP_EXIT_POLL : INTERP_EXIT);
     stub = put_insn(e, INTERP_UNLINKED);
     insn->x = stub->x = pc;
     insn->imm = (uintptr_t)stub;

@@ -50,10 +50,9 @@ static bool in_page(s32 pc)
     return pc >= 0 && pc < TCG_PAGE_SIZE;
 }
 
-/* Backward: a loop without a poll could never be left. */
 static bool needs_poll(const struct tcg_engine *e, const struct ir_op *op, const struct ir_exit *exit)
 {
-    return op->snapshot >= e->block->snapshot_count || exit->pc <= e->block->snapshot[op->snapshot].pc;
+    return op->snapshot >= e->block->snapshot_count || ir_is_backward(e->block, e->block->snapshot[op->snapshot].pc, exit->pc);
 }
 
 /* In front of an instruction: as prefixes of it, which need no slot of their own, if that will do. */

@@ -223,6 +223,52 @@ static void check_misaligned_targets(void)
     }
 }
 
+static u32 jump(s32 distance)
+{
+    u32 d = (u32)distance;
+
+    return 0x6f | (d >> 20 & 1) << 31 | (d >> 1 & 1023) << 21 | (d >> 11 & 1) << 20 | (d >> 12 & 255) << 12;
+}
+
+/* Jumps to what leads to a computed jump are followed, others end the block. */
+static void check_unfactor(void)
+{
+    enum { JR_A4 = 0x00070067, JR_T0 = 0x00028067 };
+    struct fixture *f = set_up();
+
+    f->source.unfactor = true;
+    put(f, 0x100, NOP);
+    put(f, 0x104, BEQ_8);
+    put(f, 0x108, JR_A4);
+    put(f, 0x200, NOP);
+    put(f, 0x204, jump(0x100 - 0x204));
+    translate(f, 0x200);
+    g_assert_cmpuint(f->block->insn_count, ==, 5);
+    g_assert_cmpuint(f->block->below, ==, 0x100);
+    g_assert_cmpuint(f->block->byte_count, ==, 8);
+    g_assert_true(f->block->winds);
+    f->source.unfactor = false;
+    translate(f, 0x200);
+    g_assert_cmpuint(f->block->insn_count, ==, 2);
+    g_assert_true(!f->block->winds && !f->block->below);
+    f->source.unfactor = true;
+    put(f, 0x080, jump(0x100 - 0x080)); /* ahead: in one line */
+    translate(f, 0x080);
+    g_assert_cmpuint(f->block->insn_count, ==, 4);
+    g_assert_cmpuint(f->block->byte_count, ==, 0x8c);
+    g_assert_true(!f->block->winds && !f->block->below);
+    put(f, 0x108, JR_T0); /* a return by the other link register */
+    translate(f, 0x200);
+    g_assert_cmpuint(f->block->insn_count, ==, 2);
+    put(f, 0x108, jump(0x100 - 0x108)); /* round and round */
+    translate(f, 0x200);
+    g_assert_cmpuint(f->block->insn_count, ==, 2);
+    put(f, 0x108, jump(0x2000)); /* another page */
+    translate(f, 0x200);
+    g_assert_cmpuint(f->block->insn_count, ==, 2);
+    tear_down(f);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -236,6 +282,7 @@ int main(int argc, char **argv)
     g_test_add_func("/riscv/translate/limits", check_limits);
     g_test_add_func("/riscv/translate/csr", check_csr);
     g_test_add_func("/riscv/translate/plain csr", check_plain_csr);
+    g_test_add_func("/riscv/translate/unfactor", check_unfactor);
     g_test_add_func("/riscv/translate/misaligned targets", check_misaligned_targets);
     return g_test_run();
 }
