@@ -19,6 +19,8 @@ enum {
     GUARD_BYTES = TCG_GUARDS * (sizeof(u64) + sizeof(u16)),
 };
 
+_Static_assert((VCPU_STATE_PREFIX & 4095) == (L1_BITS << 8 & 4095), "pages of the state can lie where its beginning is at tcg_base_place()");
+
 /*
  * Where all code counts, the budget is worth a host register: in memory, a short loop takes as long as a store needs to be loaded again (sieve:
  * 1.6 times the time). Not the last one: C code changes the budget, so it should be one that calls do not preserve (tcg/x86_64/engine.c).

@@ -435,6 +435,9 @@ static inline void tcg_say_places(struct ir_block *ir, const struct code_page *p
     ir->windows = mode & MODE_WINDOW;
 }
 
+/* log.c; translate_lock held, v->ir or v->second_ir is the block's. pc: the address by which it was first reached. */
+void tcg_log_block(struct tcg_vcpu *v, struct block *block, const struct code_source *source, u64 pc);
+
 /* pair.c */
 /* Whether a block ends with a call of the guest. */
 bool tcg_pair_calls(const struct ir_block *ir);
@@ -467,7 +470,6 @@ void tcg_pool_finish(struct tcg_pool *pool);
 
 /* For tier2.c and quick.c as well: translate_lock held. */
 void tcg_run_passes(struct tcg *tcg, struct ir_block *ir);
-void tcg_log_block(struct tcg_vcpu *v, struct block *block, const struct code_source *source, u64 pc);
 struct block *tcg_block_new(struct tcg *tcg, const struct ir_block *ir);
 /* Which stretch of code a block is. */
 void tcg_block_describe(struct block *block, const struct ir_block *ir, struct code_page *page, u32 offset, u32 mode);
