@@ -1,6 +1,8 @@
 # tests/isa/rows.py - instruction rows in Python: random encodings from insns.json, and which row a word belongs to.
 import json
 
+TRIES = 10000  # bits at random, until they are a word of a row
+
 
 class Row:
     def __init__(self, item):
@@ -47,8 +49,8 @@ class Table:
         return {k: v if isinstance(v, int) else row.get(word, v) for k, v in row.bound.items()}
 
     def random_word(self, row, rng, **fields):
-        """A word that belongs to this row and to no row carved out of it; rm is valid unless given."""
-        while True:
+        """A word that belongs to this row and to no row carved out of it; rm is valid unless given. ValueError: none has these fields."""
+        for _ in range(TRIES):
             word = row.value
             for bit in row.free:
                 word |= rng.getrandbits(1) << bit
@@ -61,3 +63,4 @@ class Table:
                     word = row.put(word, name, value)
             if row.matches(word) and not any(self.by_name[c].matches(word) for c in row.carved):
                 return word
+        raise ValueError(f"{row.name} with {fields}")
