@@ -46,6 +46,15 @@ def answer(text):
     return value
 
 
+def settle(path):
+    """Writes the file back and reads all of it. Of an allocated page that was never written Linux says that it is a hole until something, a
+    read ahead too, brings it into the page cache: two programs that ask in turn hear different things of a preallocated file."""
+    with open(path, "rb") as file:
+        os.fsync(file.fileno())
+        while file.read(1 << 20):
+            pass
+
+
 def check(path):
     run(QEMU_IMG, "check", path)
     run(IMG, "check", path)

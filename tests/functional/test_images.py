@@ -13,7 +13,7 @@ import time
 
 import pytest
 
-from images import IMG, IO, QEMU_IMG, QEMU_IO, answer, check, listing, needs_qemu, run
+from images import IMG, IO, QEMU_IMG, QEMU_IO, answer, check, listing, needs_qemu, run, settle
 
 FIRST, COUNT = (int(n) for n in os.environ.get("MYNAH_SEEDS", "1,3").split(","))
 SEEDS = [*range(FIRST, FIRST + COUNT), *(pytest.param(seed, marks=pytest.mark.long) for seed in range(1000, 1060))]
@@ -118,6 +118,7 @@ def test_images_both_ways(seed, tmp_path, monkeypatch):
     same("a.qcow2", "q.raw", "qcow2", "raw", tool=rand.choice([IMG, QEMU_IMG]))
     assert listing("info", "q.qcow2") == run(QEMU_IMG, "info", "q.qcow2")
     for path in ("a.qcow2", "b.qcow2", "q.qcow2", "q.raw"):
+        settle(path)
         for command in (["info", "--output=json"], ["check", "--output=json"]):
             mine, theirs = (run(tool, *command, path, ok=(0, 63)) for tool in (IMG, QEMU_IMG))
             assert answer(mine) == answer(theirs), (command, path)
