@@ -30,7 +30,7 @@ class Machine:
     def __init__(self, mynah, cpu, image, *options):
         self.process = subprocess.Popen(
             [mynah, "-M", "virt", "-cpu", cpu, "-m", "4M", "-nodefaults", "-display", "none", "-serial", "none", "-monitor", "none", "-qmp", "stdio", "-S", "-bios", image,
-             "-action", "shutdown=pause", *options], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+             "-action", "shutdown=pause", *options], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
         self.events = []
         self.read()
         self.command("qmp_capabilities")
@@ -166,6 +166,29 @@ def run_seed(args, rows, keeper, seed):
     return found
 
 
+def run_seed_and_count(*arguments):
+    """What differs, and the CPU seconds of the emulators that were asked."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    found = run_seed(*arguments)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return found, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+class Stop:
+    """Seeds are begun until all were, or the time is up, or somebody sends SIGINT or SIGTERM; what was begun is ended and written into the log."""
+
+    def __init__(self, minutes):
+        self.end, self.asked = time.monotonic() + minutes * 60 if minutes else None, False
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self.ask)
+
+    def ask(self, *_):
+        self.asked = True
+
+    def __bool__(self):
+        return self.asked or (self.end is not None and time.monotonic() >= self.end)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--mynah", type=os.path.abspath, required=True)
@@ -181,25 +204,28 @@ def main():
     args = parser.parse_args()
     args.counted_accels = tuple(a for a in COUNTED_ACCELS if a not in ACCELS)
     rows, keeper = generate.Rows(args.rows), generate.load_elf(args.keeper)
-    end = time.monotonic() + args.minutes * 60 if args.minutes else None
-    done, failures = 0, 0
-    with concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:
-        seed = args.seed
-        while time.monotonic() < end if end else seed < args.seed + args.count:
-            batch = range(seed, seed + args.jobs * 4) if end else range(seed, min(seed + args.jobs * 4, args.seed + args.count))
-            for found in pool.map(lambda s: run_seed(args, rows, keeper, s), batch):
+    stop, seed, done, failures, seconds = Stop(args.minutes), args.seed, 0, 0, 0.0
+    with concurrent.futures.ProcessPoolExecutor(args.jobs, initializer=signal.signal, initargs=(signal.SIGINT, signal.SIG_IGN)) as pool:
+        running = set()
+        while running or not stop:
+            while len(running) < 2 * args.jobs and not stop and (args.minutes or seed < args.seed + args.count):
+                running.add(pool.submit(run_seed_and_count, args, rows, keeper, seed))
+                seed += 1
+            if not running:
+                break
+            ended, running = concurrent.futures.wait(running, return_when=concurrent.futures.FIRST_COMPLETED)
+            for found, used in (future.result() for future in ended):
                 done += 1
                 failures += bool(found)
+                seconds += used
                 for text in found:
                     print(text, flush=True)
-            seed = batch[-1] + 1
-    used = os.times()
-    hours = (used.children_user + used.children_system) / 3600
+    hours = seconds / 3600
     print(f"{done} programs, seeds {args.seed} to {seed - 1}: {failures} with differences, {hours:.3f} CPU hours")
     if args.log:
         commit = subprocess.run(["git", "describe", "--always", "--dirty"], cwd=generate.HERE, capture_output=True, text=True, check=False).stdout.strip()
         with open(args.log, "a", encoding="utf-8") as f:
-            f.write(f"{time.strftime('%Y-%m-%d')}\t{commit}\t{args.seed}-{seed - 1}\t{done}\t{args.insns}\t{hours:.2f}\t{failures}\n")
+            f.write(f"{time.strftime('%Y-%m-%d')}\t{commit}\t{args.seed}-{seed - 1}\t{done}\t{args.insns}\t{hours:.3f}\t{failures}\n")
     return 1 if failures else 0
 
 
