@@ -136,6 +136,7 @@ struct ir_exit {
     u8 kind;         /* enum ir_exit_kind */
     u8 hint;         /* enum ir_exit_hint: what a return-address predictor may use */
     u16 icount;      /* instructions retired when leaving here */
+    u16 paid;        /* of a prepaid loop: instructions that the budget has been charged with when leaving here; less than icount: as many as were retired */
     bool continues;  /* back end's: where the return from this block's call goes on (IR_EXIT_DIRECT, no op leads to it) */
     bool single;     /* to the variant of the target whose memory accesses are checked one by one */
     s32 pc;          /* direct, local: target less pc_page */

@@ -94,6 +94,8 @@ static void copy(struct counter *c, const struct ir_op *from)
     const ir_value *map = c->b->map;
     struct ir_op *op = ir_append(c->b, from->code, from->type);
 
+    if (c->b->prepaid && c->b->loop && (from->code == IR_EXIT_IF || from->code == IR_EXIT))
+        c->b->exit[from->imm].paid = (u16)c->end;
     *op = *from;
     for (unsigned i = 0; i < 4; i++)
         op->arg[i] = map[from->arg[i]];

@@ -273,7 +273,7 @@ static void leave_by(struct tcg_engine *e, u32 i, bool backward)
 {
     const struct ir_exit *exit = &e->block->exit[i];
 
-    x86_budget_give(e, x86_unretired(e, exit->icount - 1u, true));
+    x86_budget_give(e, MAX(exit->paid - exit->icount, 0));
     x86_loop_restore(e);
     x86_loop_late_flags(e, i);
     if (exit->pc < 0 || exit->pc >= TCG_PAGE_SIZE) {

@@ -98,6 +98,21 @@ def test_stops_come_before_interrupts(start, tmp_path):
     assert len(set(runs[0])) == len(runs[0])
 
 
+# A write to sstatus with a bit that the code of a loop leaves to other code, each time: the loop is left in front of its first instruction.
+LEFT_AT_ONCE = (0x00080fb7,              # t6 = MXR
+                0x02800f13,              # again: t5 = 40
+                0x100fa773,              # loop: csrrs a4, sstatus, t6
+                0xffff0f13, 0xfe0f1ce3,  # t5--; bnez t5, loop
+                0x001e8e93, 0xfedff06f)  # t4++; j again
+
+
+def test_what_leaves_a_loop_at_once_is_not_counted(start, tmp_path):
+    (tmp_path / "loop.bin").write_bytes(b"".join(word.to_bytes(4, "little") for word in LEFT_AT_ONCE))
+    arguments = ["-bios", "none", "-device", f"loader,file={tmp_path}/loop.bin,addr=0x80000000"]
+    runs = [boot(start, arguments, range(500, 20000, 487), "-accel", accel) for accel in ("tcg,backend=interp", "tcg", "tcg,quick=off,tier2-threshold=1")]
+    assert runs == [runs[0]] * len(runs)
+
+
 def test_several_turns_at_a_time_are_counted(start):
     """Loops over arrays that are done in lanes: stopped in the middle of them, and where a NaN takes lanes back."""
     program = os.path.join(os.path.dirname(os.environ.get("MYNAH", os.path.join(ROOT, "build", "mynah"))), "tests", "jit", "float_loops.elf")
