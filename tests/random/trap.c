@@ -21,6 +21,8 @@ enum { BARE, FIRST_SET, SECOND_SET };
 #define MTIME    (*(volatile u64 *)0x200bff8)
 #define MTIE     (1ul << 7)
 
+#define PTE_G (1ul << 5)
+
 #define MSTATUS_MPIE (1ul << 7)
 #define MSTATUS_VS   (3ul << 9)
 #define MSTATUS_MPP  (3ul << 11)
@@ -55,27 +57,43 @@ static void next_interrupt(void)
     MTIMECMP = state[STATE_TIMED] ? MTIME + 1 + random_below(64) : -1ul;
 }
 
-/* Pages change what they allow and what lies behind them; the fence is for all, or for what changed. */
+static u64 *leaf_of(u64 set, u64 user, u64 address)
+{
+    return (u64 *)(TABLES + set * SET_SIZE + (user ? 0x4000 : 0x2000)) + (address >> 12 & 511);
+}
+
+/*
+ * Pages change what they allow and what lies behind them; the fence is for all, or for what changed. What is or was global is the same in both
+ * spaces, and no fence of one space is enough for it: else what is seen would depend on what a hart remembers.
+ */
 static void change_page(void)
 {
     static const unsigned char flags[] = { 0xcf, 0xcf, 0xcf, 0xc7, 0xc3, 0xc9, 0x4f, 0x8f, 0x0f, 0xc0, 0xc1, 0xc5, 0xef };
     u64 set = random_below(2), user = random_below(2), page = random_below(DATA_PAGES), to = random_below(DATA_PAGES);
-    u64 address = DATA + page * 4096;
-    u64 *leaf = (u64 *)(TABLES + set * SET_SIZE + (user ? 0x4000 : 0x2000)) + (address >> 12 & 511);
-    u64 value = flags[random_below(sizeof(flags))] | (user ? 0x10 : 0);
+    u64 address = DATA + page * 4096, was = *leaf_of(set, user, address);
+    u64 value = (DATA + to * 4096) >> 12 << 10 | flags[random_below(sizeof(flags))] | (user ? 0x10 : 0);
+    int global = ((was | value) & PTE_G) != 0;
 
-    *leaf = (DATA + to * 4096) >> 12 << 10 | value;
+    *leaf_of(set, user, address) = value;
+    if (global)
+        *leaf_of(!set, user, address) = value;
     address += user ? USER_OFFSET : 0;
     switch (random_below(4)) {
     case 0:
         __asm__ volatile("sfence.vma %0" : : "r"(address) : "memory");
         break;
     case 1:
-        __asm__ volatile("sfence.vma %0, %1" : : "r"(address), "r"(set + 1) : "memory");
+        if (global)
+            __asm__ volatile("sfence.vma %0" : : "r"(address) : "memory");
+        else
+            __asm__ volatile("sfence.vma %0, %1" : : "r"(address), "r"(set + 1) : "memory");
         break;
     case 2:
-        __asm__ volatile("sfence.vma x0, %0" : : "r"(set + 1) : "memory");
-        break;
+        if (!global) {
+            __asm__ volatile("sfence.vma x0, %0" : : "r"(set + 1) : "memory");
+            break;
+        }
+        /* fall through */
     default:
         __asm__ volatile("sfence.vma" : : : "memory");
     }
