@@ -177,7 +177,7 @@ void ir_block_reset(struct ir_block *block, u32 first_pc)
     block->byte_count = block->below = 0;
     block->winds = false;
     block->insn_count = 0;
-    block->single_memory = false;
+    block->behind = block->single_memory = false;
     block->loop = false;
     block->momentary = false;
     block->streams = false;

@@ -161,6 +161,7 @@ struct ir_block {
     u32 below;        /* bytes in front of first_pc that are covered too, where it goes on after a jump back */
     u32 insn_count;
     bool winds;       /* not every instruction lies behind the one before it */
+    bool behind;        /* what ran last leads here, as far as is known: in the same page and mode as the block whose code was emitted last */
     bool single_memory; /* back ends must not check several accesses at once (the variant that a failed group check wants) */
     bool loop;        /* leads back to its own start, often: back ends may make one stretch of code of many turns (tcg/loop.h) */
     bool momentary;   /* made for what the state says just now: of no use another time */

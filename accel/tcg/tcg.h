@@ -298,6 +298,8 @@ struct tcg {
     u64 next_ticket, serving;
     bool turn_over; /* atomic: the holder has had its time and somebody waits */
     struct tier2 *tier2_state;
+    const struct code_page *emitted_page; /* of the block emitted last; perhaps it is no more */
+    u32 emitted_mode;
     /* statistics; translate_lock */
     u32 guards;            /* given to pages of code */
     u64 loops, loops_dropped, loops_refused[TIER2_REFUSALS];

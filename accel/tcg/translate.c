@@ -131,7 +131,7 @@ static void retire(struct tcg *tcg, struct block *block)
 /* A block's name for perf: the guest and the address by which it was first reached. */
 static void tell_perf(struct tcg *tcg, const struct block *block, u64 pc)
 {
-    const u8 *entry = block->code.entry, *indirect = block->code.indirect_entry, *code = MIN(entry, indirect);
+    const u8 *code = tcg->backend->exec_at(tcg->engine, block->code.start);
     char name[64];
 
     g_snprintf(name, sizeof(name), "%s:0x%" G_GINT64_MODIFIER "x%s", vm_guest_name(tcg->vm), pc, block->tier == 2 ? ":loop" : "");
@@ -345,6 +345,7 @@ static struct block *translate_locked(struct tcg_vcpu *v, struct site *site)
     if (!tcg_front_end(v, &source, site->variant))
         return NULL;
     v->ir->single_memory = site->variant & MODE_SINGLE;
+    v->ir->behind = tcg->emitted_page == page && tcg->emitted_mode == mode;
     tcg_say_places(v->ir, page, mode);
     tcg_run_passes(tcg, v->ir);
     tcg_page_set_lines_of(page, lines, v->ir);
@@ -359,6 +360,8 @@ static struct block *translate_locked(struct tcg_vcpu *v, struct site *site)
         tcg_pool_give(&tcg->pool, block);
         return NULL;
     }
+    tcg->emitted_page = page;
+    tcg->emitted_mode = mode;
     if (tcg->cache && !v->ir->momentary && (!second || !v->second_ir->momentary))
         tcg_kept_note(v, &source, block, second);
     finish_blocks(v, site, &watch, &source, (struct block *[]){ block, second });

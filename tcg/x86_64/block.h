@@ -56,7 +56,7 @@ struct x86_operand {
 /* Code to be placed behind the block. */
 enum x86_cold_kind { COLD_LOAD, COLD_STORE, COLD_AMO, COLD_CAS, COLD_LINK, COLD_CROSS, COLD_POLL_IF,
                      COLD_COUNT, COLD_FP_LOAD, COLD_NAN, COLD_UNBOX, COLD_EXACT, COLD_MUTE, COLD_SILENT, COLD_TURN, COLD_INNER, COLD_STREAM, COLD_STREAM_END, COLD_NEAR, COLD_AHEAD,
-                     COLD_TRANSFER, COLD_VECTOR, COLD_ROOM, COLD_GUARD, COLD_FP_SAVE, COLD_NOTHING };
+                     COLD_TRANSFER, COLD_VECTOR, COLD_ROOM, COLD_GUARD, COLD_ENTRY, COLD_FP_SAVE, COLD_NOTHING };
 /* An access by a window is a COLD_LOAD or COLD_STORE with x86_cold.from NULL and this in x86_cold.extra. */
 enum { X86_BY_WINDOW = 1 };
 

@@ -1,4 +1,5 @@
 /* tcg/x86_64/cold.c - code behind a block: slow paths of memory accesses, stubs of exits. */
+#include "tcg/x86_64/emit.h"
 #include "tcg/x86_64/value.h"
 
 struct x86_cold *x86_cold_add(struct tcg_engine *e, enum x86_cold_kind kind)
@@ -406,6 +407,16 @@ static void emit_room(struct tcg_engine *e, const struct x86_cold *cold)
     x86_jmp_to(&e->code, cold->back);
 }
 
+/* What comes by the jump cache to a block that the one before it runs into. */
+static void emit_entry(struct tcg_engine *e, const struct x86_cold *cold)
+{
+    if (!x86_is_entry(e->code.p))
+        x86_nop(&e->code, 8 - ((uintptr_t)e->code.p & 7));
+    e->out->indirect_entry = e->code.p + (e->buffer->exec - e->buffer->write);
+    x86_note_page(e);
+    x86_jmp_to(&e->code, cold->back);
+}
+
 void x86_cold_emit(struct tcg_engine *e, u32 first, u32 end)
 {
     for (u32 i = first; i < end; i++) {
@@ -428,6 +439,9 @@ void x86_cold_emit(struct tcg_engine *e, u32 first, u32 end)
             break;
         case COLD_ROOM:
             emit_room(e, cold);
+            break;
+        case COLD_ENTRY:
+            emit_entry(e, cold);
             break;
         case COLD_NOTHING:
             break;

@@ -91,6 +91,12 @@ static const struct rule rules[IR_OPCODE_COUNT] = {
     /* const, trunc, box, insn and nop emit nothing */
 };
 
+void x86_note_page(struct tcg_engine *e)
+{
+    x86_alu_ri(&e->code, X86_AND, true, RAX, -TCG_PAGE_SIZE);
+    x86_mov_mr(&e->code, 3, x86_base(e->layout->pc_page), RAX);
+}
+
 /*
  * Two entries: the indirect one takes the guest address in rax and notes its page; the direct one follows. The first
  * instruction is six bytes, of which the first five lie in one word, so that kill can replace it by a jump in one store.
@@ -101,8 +107,10 @@ void x86_emit_entries(struct tcg_engine *e)
     struct tcg_code *out = e->out;
 
     out->indirect_entry = e->code.p + to_exec;
-    x86_alu_ri(&e->code, X86_AND, true, RAX, -TCG_PAGE_SIZE);
-    x86_mov_mr(&e->code, 3, x86_base(e->layout->pc_page), RAX);
+    if (e->falls)
+        x86_cold_add(e, COLD_ENTRY)->back = e->code.p;
+    else
+        x86_note_page(e);
     out->entry = e->code.p + to_exec;
     out->fp_live = e->uses_fp;
     out->fp_check = 0;
@@ -219,9 +227,10 @@ static u32 cold_room(const struct tcg_engine *e)
     return 256 + e->cold_count * 160 + e->recheck_count * 64;
 }
 
-static bool begin(struct tcg_engine *e, u32 at, u32 limit)
+static bool begin(struct tcg_engine *e, const struct ir_block *block, u32 at, u32 limit)
 {
-    u32 start = x86_is_entry(x86_at(e, at)) ? at : (at + 7) & ~7u;
+    e->falls = block->behind && e->apart.on && !e->apart.refused && !e->loop.on && e->fall.end == x86_at(e, at) && e->fall.pc == (s32)block->first_pc;
+    u32 start = e->falls || x86_is_entry(x86_at(e, at)) ? at : (at + 7) & ~7u;
 
     if ((u64)start + 256 > limit)
         return false;
@@ -238,7 +247,7 @@ static bool begin(struct tcg_engine *e, u32 at, u32 limit)
 
 bool x86_emit_begin(struct tcg_engine *e, const struct ir_block *block, struct tcg_code *out, u32 at, u32 limit)
 {
-    if (!begin(e, at, limit))
+    if (!begin(e, block, at, limit))
         return false;
     begin_block(e, block, out);
     return true;
@@ -259,7 +268,7 @@ u32 x86_emit_end(struct tcg_engine *e)
 
 static u32 emit_block(struct tcg_engine *e, const struct ir_block *block, struct tcg_code *out, u32 at, u32 limit)
 {
-    if (!begin(e, at, limit))
+    if (!begin(e, block, at, limit))
         return 0;
     emit_body(e, block, out);
     x86_cold_begin(e, cold_room(e));
@@ -285,7 +294,7 @@ bool x86_emit_open(struct tcg_engine *e, const struct ir_block *block, struct tc
     struct x86_opened *o = &e->opened;
 
     e->loop.on = false;
-    if (block->loop || !begin(e, at, limit))
+    if (block->loop || !begin(e, block, at, limit))
         return false;
     emit_body(e, block, out);
     e->prepared = false;
@@ -312,6 +321,7 @@ u32 x86_emit_behind(struct tcg_engine *e, const struct ir_block *block, struct t
     e->cold[e->tail_cold].kind = COLD_NOTHING;
     e->code.p = e->tail;
     o->out->size = (u32)(e->tail - e->buffer->write) - o->out->start;
+    e->falls = false;
     emit_body(e, block, out);
     struct x86_opened second = { .uses_fp = e->uses_fp };
     memcpy(second.link_of, e->link_of, sizeof(second.link_of));

@@ -13,6 +13,8 @@ u32 x86_emit_block(struct tcg_engine *e, const struct ir_block *block, struct tc
 /* What every way to emit a block begins and ends with: false, 0: it does not fit. The entries come before the code. */
 bool x86_emit_begin(struct tcg_engine *e, const struct ir_block *block, struct tcg_code *out, u32 at, u32 limit);
 void x86_emit_entries(struct tcg_engine *e);
+/* rax: an address in the block's page, which is noted. */
+void x86_note_page(struct tcg_engine *e);
 u32 x86_emit_end(struct tcg_engine *e);
 
 /* --- apart.c --- */

@@ -245,8 +245,10 @@ void x86_emit_cross(struct tcg_engine *e, u32 exit)
 static void jump_by_link(struct tcg_engine *e, struct x86_cold *cold, u16 reg)
 {
     if (reg == IR_NONE) {
-        pad(e, x86_padding(e->code.p, 1));
+        pad(e, x86_is_entry(e->code.p) ? 0 : 8 - ((uintptr_t)e->code.p & 7));
         cold->from = x86_jmp(&e->code);
+        e->fall.end = e->code.p;
+        e->fall.pc = e->block->exit[cold->extra].pc;
         return;
     }
     push_return(e, reg);

@@ -173,9 +173,30 @@ static void store_field(struct tcg_engine *e, u32 site, u32 content)
     __atomic_store_n(word, value, __ATOMIC_RELEASE);
 }
 
+enum { JMP_REL32 = 0xe9, NOP_0F = 0x0f };
+
+/* Five bytes inside one aligned 8-byte word. */
+static void store_five(struct tcg_engine *e, u32 at, u64 bytes)
+{
+    u64 *word = (u64 *)(e->buffer->write + (at & ~7u));
+    unsigned shift = 8 * (at & 7);
+    u64 value = __atomic_load_n(word, __ATOMIC_RELAXED);
+
+    value = (value & ~(UINT64_C(0xffffffffff) << shift)) | bytes << shift;
+    __atomic_store_n(word, value, __ATOMIC_RELEASE);
+}
+
+/* A jump to what lies right behind it does nothing, without being one. */
 static void store_rel32(struct tcg_engine *e, u32 site, u32 target)
 {
-    store_field(e, site, target - (site + 4));
+    u8 first = e->buffer->write[site - 1];
+
+    if (!x86_is_entry(e->buffer->write + site - 1) || (first != NOP_0F && (first != JMP_REL32 || target != site + 4)))
+        store_field(e, site, target - (site + 4));
+    else if (target == site + 4)
+        store_five(e, site - 1, UINT64_C(0x0000441f0f));
+    else
+        store_five(e, site - 1, JMP_REL32 | (u64)(target - (site + 4)) << 8);
 }
 
 static void engine_set_link(struct tcg_engine *e, struct tcg_link *link, const struct tcg_code *to)
@@ -194,17 +215,12 @@ static void engine_set_link(struct tcg_engine *e, struct tcg_link *link, const s
     store_rel32(e, link->site, target);
 }
 
-enum { JMP_REL32 = 0xe9 };
-
 /* The first five bytes, which lie in one word and inside the first instruction, become jmp leave_miss. */
 static void engine_kill(struct tcg_engine *e, struct tcg_code *code)
 {
-    u64 *word = (u64 *)(e->buffer->write + (code->start & ~7u));
-    unsigned shift = 8 * (code->start & 7);
-    u64 value = __atomic_load_n(word, __ATOMIC_RELAXED), jump = JMP_REL32 | (u64)(e->stubs.leave_miss - (code->start + 5)) << 8;
+    u32 at = tcg_buffer_offset(e->buffer, code->indirect_entry);
 
-    value = (value & ~(UINT64_C(0xffffffffff) << shift)) | jump << shift;
-    __atomic_store_n(word, value, __ATOMIC_RELEASE);
+    store_five(e, at, JMP_REL32 | (u64)(u32)(e->stubs.leave_miss - (at + 5)) << 8);
 }
 
 static bool engine_alive(const struct tcg_engine *e, const void *indirect_entry)

@@ -188,6 +188,8 @@ struct tcg_engine {
     u32 tail_cold;              /* that jump's link */
     struct x86_opened opened;   /* the block before it */
     struct x86_apart apart;
+    struct { const u8 *end; s32 pc; } fall; /* the jump in the page that was emitted last: its end, where it leads */
+    bool falls;                 /* the block lies right behind such a jump to it */
     struct x86_capstone *capstone; /* NULL until a listing is wanted */
 };
 

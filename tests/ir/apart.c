@@ -1,6 +1,6 @@
 /*
  * tests/ir/apart.c - where code goes that lies apart (tcg_backend_options.apart): no byte belongs to two blocks, or twice to one, all lie below the end that emit
- * returns, and little is lost between them; when a buffer is filled again from its start, too.
+ * returns, and little is lost between them; when a buffer is filled again from its start, too. And what lies right behind the jump to it.
  */
 #include "tests/ir/run.h"
 #include "tcg/builder.h"
@@ -94,6 +94,50 @@ static void fill(struct apart *a, u32 limit)
     expect(a, a->whole, "those with the most of it have not");
 }
 
+struct linked {
+    struct tcg_code code;
+    struct tcg_link link[IR_MAX_EXITS];
+};
+
+/* One instruction at `from` that goes on at `to`. Where the next one may begin. */
+static u32 emit_small(struct apart *a, struct linked *to_fill, u32 from, s32 to, bool behind, u32 at)
+{
+    ir_block_reset(a->block, from);
+    ir_insn(a->block, (s32)from, 4);
+    ir_put(a->block, IR_I64, 1, ir_binary(a->block, IR_ADD, ir_get(a->block, IR_I64, 1), ir_const(a->block, IR_I64, 1)));
+    ir_exit(a->block, to, IR_HINT_NONE, 0);
+    a->block->behind = behind;
+    if (a->backend->prepare)
+        a->backend->prepare(a->engine, a->block);
+    *to_fill = (struct linked){ .code = { .link = to_fill->link, .link_count = 1 }, .link = { { .from = &to_fill->code, .pc = to, .same_page = true } } };
+    return a->backend->emit(a->engine, a->block, &to_fill->code, at, a->backend->code_limit(a->engine));
+}
+
+/* A block behind the jump that leads to it is entered without one, once that is linked, and with one again when it is not any more. */
+static void run_into(struct apart *a)
+{
+    static struct linked first, from, to, other;
+    u32 at = emit_small(a, &first, 0x100, 0x800, false, a->backend->code_first(a->engine)); /* begins an area */
+    u32 end = emit_small(a, &from, 0x200, 0x204, false, at);
+    u8 before[64], linked[64];
+    const u8 *code;
+
+    emit_small(a, &to, 0x204, 0x800, true, end);
+    code = a->backend->exec_at(a->engine, from.code.start);
+    memcpy(before, code, from.code.size);
+    expect(a, to.code.entry == code + from.code.size, "a block begins where the jump to it ends");
+    expect(a, (const u8 *)to.code.indirect_entry < code, "its other entry lies apart");
+    a->backend->set_link(a->engine, &from.link[0], &to.code);
+    memcpy(linked, code, from.code.size);
+    a->backend->set_link(a->engine, &from.link[0], NULL);
+    expect(a, memcmp(before, code, from.code.size) == 0, "unlinked, the jump is there again");
+    emit_small(a, &other, 0x204, 0x800, false, a->backend->code_limit(a->engine) / 2);
+    a->backend->set_link(a->engine, &from.link[0], &other.code);
+    expect(a, memcmp(linked, code, from.code.size) != 0 && code[from.code.size - 5] == before[from.code.size - 5], "what lies elsewhere is jumped to");
+    a->backend->set_link(a->engine, &from.link[0], &to.code);
+    expect(a, memcmp(linked, code, from.code.size) == 0 && code[from.code.size - 5] != before[from.code.size - 5], "no jump to what lies behind");
+}
+
 unsigned test_apart(const struct test_options *options)
 {
     struct apart a = { 0 };
@@ -107,6 +151,7 @@ unsigned test_apart(const struct test_options *options)
     a.taken = g_malloc(BUFFER);
     for (u32 i = 0; i < ROUNDS; i++)
         fill(&a, i == 1 ? BUFFER / 2 : a.backend->code_limit(a.engine));
+    run_into(&a);
     g_free(a.taken);
     g_rand_free(a.random);
     ir_block_destroy(a.block);
@@ -114,6 +159,7 @@ unsigned test_apart(const struct test_options *options)
 #else
     (void)options;
     (void)fill;
+    (void)run_into;
 #endif
     return a.failures;
 }
