@@ -1,7 +1,8 @@
 /*
  * tcg/x86_64/stubs.c - shared code at the start of the buffer: into and out of generated code, slow paths of memory
- * accesses, thunks of C helpers. Every way into C goes through here: pinned registers are stored to the state first.
+ * accesses. Every way into C goes through here or thunks.c: pinned registers are stored to the state first.
  */
+#include "tcg/x86_64/stubs.h"
 #include "tcg/x86_64/value.h"
 #include "base/error.h"
 
@@ -17,21 +18,20 @@ enum { DEPTH = 4096, FAR = 4, END = FAR + 1, FRAME = 16 };
 #define RETURNS(e, field) x86_base((e)->layout->returns + (s32)offsetof(struct tcg_returns, field))
 
 static const u8 saved_regs[] = {RBP, RBX, R12, R13, R14, R15};
-enum { CALLER_SAVED = 1 << RDX | 1 << RSI | 1 << RDI | 1 << R8 | 1 << R9 | 1 << R10 | 1 << R11 };
 
 static u32 here(const struct tcg_engine *e)
 {
     return (u32)(e->code.p - e->buffer->write);
 }
 
-static void store_pinned(struct tcg_engine *e, u32 mask)
+void x86_store_pinned(struct tcg_engine *e, u32 mask)
 {
     for (unsigned r = 0; r < X86_REG_COUNT; r++)
         if (e->pinned_mask & mask & 1u << r)
             x86_mov_mr(&e->code, 3, x86_state_of(e, e->map_guest_of[r]), r);
 }
 
-static void load_pinned(struct tcg_engine *e, u32 mask)
+void x86_load_pinned(struct tcg_engine *e, u32 mask)
 {
     for (unsigned r = 0; r < X86_REG_COUNT; r++)
         if (e->pinned_mask & mask & 1u << r)
@@ -61,7 +61,7 @@ static void emit_enter(struct tcg_engine *e)
     x86_mov_mr(c, 3, RETURNS(e, limit), RBX);
     x86_mov_rr(c, true, RCX, RSI);
     x86_mov_rr(c, true, RAX, RDX);
-    load_pinned(e, ~0u);
+    x86_load_pinned(e, ~0u);
     x86_jmp_r(c, RCX);
 }
 
@@ -71,8 +71,7 @@ static void forget_frames(struct tcg_engine *e)
     x86_mov_mr(&e->code, 3, RETURNS(e, low), RSP);
 }
 
-/* Before C runs that may forget frames: those that are there end `above` bytes above rsp. Clobbers `temp`. */
-static void note_frames(struct tcg_engine *e, s32 above, enum host_reg temp)
+void x86_note_frames(struct tcg_engine *e, s32 above, enum host_reg temp)
 {
     if (above)
         x86_lea(&e->code, true, temp, x86_mem(RSP, above));
@@ -97,7 +96,7 @@ static void emit_leave_to(struct tcg_engine *e, enum tcg_leave why, bool pc_in_r
 {
     if (pc_in_rax)
         x86_mov_mr(&e->code, 3, x86_base(e->layout->pc), RAX);
-    store_pinned(e, ~0u);
+    x86_store_pinned(e, ~0u);
     x86_fp_flush(e);
     emit_return(e, why);
 }
@@ -121,9 +120,9 @@ static void emit_leave_miss(struct tcg_engine *e)
         emit_leave_to(e, TCG_LEAVE_MISS, false);
         return;
     }
-    store_pinned(e, CALLER_SAVED);
+    x86_store_pinned(e, X86_CALLER_SAVED);
     x86_fp_flush(e);
-    note_frames(e, 0, RDI);
+    x86_note_frames(e, 0, RDI);
     x86_mov_rm(c, true, RDI, x86_base(e->layout->vcpu));
     x86_mov_rr(c, true, RSI, RAX);
     x86_mov_ri(c, RAX, (u64)(uintptr_t)e->runtime->find);
@@ -131,11 +130,11 @@ static void emit_leave_miss(struct tcg_engine *e)
     x86_test_rr(c, true, RAX, RAX);
     none = x86_jcc(c, CC_E);
     x86_mov_rr(c, true, RCX, RAX);
-    load_pinned(e, CALLER_SAVED);
+    x86_load_pinned(e, X86_CALLER_SAVED);
     x86_mov_rm(c, true, RAX, x86_base(e->layout->pc));
     x86_jmp_r(c, RCX);
     x86_fix(none, c->p);
-    store_pinned(e, ~(u32)CALLER_SAVED);
+    x86_store_pinned(e, ~(u32)X86_CALLER_SAVED);
     emit_return(e, TCG_LEAVE_MISS);
 }
 
@@ -157,7 +156,7 @@ static void emit_leave_saved(struct tcg_engine *e)
     x86_test_rr(c, true, RAX, RAX);
     none = x86_jcc(c, CC_E);
     x86_lea(c, true, RBP, x86_mem(RAX, X86_BIAS));
-    load_pinned(e, ~0u);
+    x86_load_pinned(e, ~0u);
     x86_mov_rm(c, true, RAX, x86_base(e->layout->pc));
     x86_emit_probe(e);
     x86_fix(none, c->p);
@@ -270,9 +269,9 @@ static void emit_slow_from(struct tcg_engine *e, const struct slow_path *slow)
     s32 room = slow->pushed & 1 ? 0 : 8; /* keeps rsp aligned */
     u8 *leaves;
 
-    store_pinned(e, ~0u);
+    x86_store_pinned(e, ~0u);
     x86_fp_flush(e);
-    note_frames(e, 8 + slow->pushed * 8, RSI);
+    x86_note_frames(e, 8 + slow->pushed * 8, RSI);
     if (room)
         x86_alu_ri(c, X86_SUB, true, RSP, room);
     x86_mov_rr(c, true, RSI, RCX);
@@ -282,7 +281,7 @@ static void emit_slow_from(struct tcg_engine *e, const struct slow_path *slow)
     x86_call_r(c, RAX);
     x86_test_rr(c, true, slow->leave, slow->leave);
     leaves = x86_jcc8(c, CC_NE);
-    load_pinned(e, CALLER_SAVED);
+    x86_load_pinned(e, X86_CALLER_SAVED);
     if (room)
         x86_alu_ri(c, X86_ADD, true, RSP, room);
     if (slow->pushed)
@@ -396,7 +395,7 @@ static void group_return(struct tcg_engine *e, const struct group_stub *g, bool 
 {
     struct x86_code *c = &e->code;
 
-    load_pinned(e, CALLER_SAVED);
+    x86_load_pinned(e, X86_CALLER_SAVED);
     x86_alu_ri(c, X86_ADD, true, RSP, g->room);
     x86_alu_mi(c, X86_ADD, true, x86_mem(RSP, 0), sizeof(struct x86_group_call)); /* "above" */
     if (!crosses)
@@ -449,9 +448,9 @@ static u32 emit_group_stub(struct tcg_engine *e, const struct group_stub *g)
 
     if (g->store && x86_store_code_can(e))
         group_ask_code(e);
-    store_pinned(e, ~0u);
+    x86_store_pinned(e, ~0u);
     x86_fp_flush(e);
-    note_frames(e, g->store ? 16 : 8, RSI);
+    x86_note_frames(e, g->store ? 16 : 8, RSI);
     x86_alu_ri(c, X86_SUB, true, RSP, g->room);
     x86_mov_mr(c, 3, x86_mem(RSP, LOCAL_LOW), RCX);
     x86_mov_rm(c, true, RDX, x86_mem(RSP, g->room));
@@ -477,163 +476,6 @@ static void emit_group_stubs(struct tcg_engine *e)
     e->stubs.group_load[0] = emit_group_stub(e, &(struct group_stub){load, l->l1_read, 24, false});
     e->stubs.group_load[1] = emit_group_stub(e, &(struct group_stub){load, l->l1_write, 24, false});
     e->stubs.group_store = emit_group_stub(e, &(struct group_stub){store, l->l1_write, 32, true});
-}
-
-/* --- thunks of helpers --- */
-
-static void thunk_arguments(struct tcg_engine *e, const struct ir_helper *helper)
-{
-    struct x86_code *c = &e->code;
-    s32 scratch = e->layout->scratch;
-
-    if (helper->effects & (IR_HELPER_NEEDS_PC | IR_HELPER_MAY_LEAVE)) {
-        x86_extend_rm(c, 2, true, true, R9, x86_base(scratch + 16));
-        x86_alu_rm(c, X86_ADD, true, R9, x86_base(e->layout->pc_page));
-        x86_mov_mr(c, 3, x86_base(e->layout->pc), R9);
-    }
-    x86_mov_rr(c, true, RSI, RAX);
-    x86_mov_rr(c, true, RDX, RCX);
-    if (helper->arg_count > 2)
-        x86_mov_rm(c, true, RCX, x86_base(scratch));
-    if (helper->arg_count > 3)
-        x86_mov_rm(c, true, R8, x86_base(scratch + 8));
-    x86_mov_rm(c, true, RDI, x86_base(e->layout->vcpu));
-}
-
-/* leaf.h: rax is the word. */
-static void emit_leaf_thunk(struct tcg_engine *e, const struct ir_helper *helper)
-{
-    struct x86_code *c = &e->code;
-
-    x86_push_r(c, RDI);
-    x86_push_r(c, RSI);
-    x86_lea(c, true, RDI, x86_base(e->layout->vectors));
-    x86_mov_rr(c, true, RSI, RAX);
-    x86_mov_ri(c, RAX, (u64)(uintptr_t)helper->function);
-    x86_call_r(c, RAX);
-    x86_pop_r(c, RSI);
-    x86_pop_r(c, RDI);
-    x86_ret(c);
-}
-
-/* tcg/attempt.h: true returns at once, with every register as it was. */
-static void emit_attempt(struct tcg_engine *e, const struct ir_helper *helper)
-{
-    static const enum host_reg saved[] = {RDI, RSI, RDX, R8, RCX};
-    struct x86_code *c = &e->code;
-    u8 *refused;
-
-    for (unsigned i = 0; i < ARRAY_SIZE(saved); i++)
-        x86_push_r(c, saved[i]);
-    x86_push_r(c, RAX);
-    x86_mov_rr(c, true, RSI, RAX);
-    x86_mov_rr(c, true, RDX, RCX);
-    if (helper->arg_count > 2)
-        x86_mov_rm(c, true, RCX, x86_base(e->layout->scratch));
-    x86_lea(c, true, RDI, x86_base(0));
-    x86_mov_ri(c, R8, (u64)(uintptr_t)e->layout);
-    x86_mov_ri(c, RAX, (u64)(uintptr_t)helper->attempt);
-    x86_call_r(c, RAX);
-    x86_rr(c, 0x84, false, RAX, RAX); /* test al, al */
-    x86_pop_r(c, RAX);
-    for (unsigned i = ARRAY_SIZE(saved); i-- > 0;)
-        x86_pop_r(c, saved[i]);
-    refused = x86_jcc8(c, CC_E);
-    x86_ret(c);
-    x86_fix8(c, refused);
-}
-
-static void emit_thunk(struct tcg_engine *e, const struct ir_helper *helper)
-{
-    struct x86_code *c = &e->code;
-    bool may_leave = helper->effects & IR_HELPER_MAY_LEAVE;
-    bool writes = may_leave || helper->effects & IR_HELPER_WRITES;
-    bool reads = writes || helper->effects & IR_HELPER_READS;
-    u8 *leaves = NULL;
-
-    if (helper->effects == X86_HELPER_LEAF) {
-        emit_leaf_thunk(e, helper);
-        return;
-    }
-    if (helper->attempt)
-        emit_attempt(e, helper);
-    store_pinned(e, reads ? ~0u : CALLER_SAVED);
-    x86_fp_flush(e);
-    if (helper->effects)
-        note_frames(e, 8, R9);
-    x86_alu_ri(c, X86_SUB, true, RSP, 8);
-    thunk_arguments(e, helper);
-    x86_mov_ri(c, RAX, (u64)(uintptr_t)helper->function);
-    x86_call_r(c, RAX);
-    x86_alu_ri(c, X86_ADD, true, RSP, 8);
-    if (may_leave) {
-        x86_rr(c, 0x84, false, RAX, RAX); /* test al, al: the result is a bool */
-        leaves = x86_jcc8(c, CC_NE);
-    }
-    if (helper->effects & IR_HELPER_SWITCHES && e->layout->base) {
-        x86_mov_rm(c, true, RBP, x86_base(e->layout->base));
-        x86_alu_ri(c, X86_ADD, true, RBP, X86_BIAS);
-    }
-    load_pinned(e, writes ? ~0u : CALLER_SAVED);
-    x86_ret(c);
-    if (leaves) {
-        x86_fix8(c, leaves);
-        x86_jmp_to(c, x86_at(e, e->stubs.leave_saved));
-    }
-}
-
-static u32 make_thunk(struct tcg_engine *e, struct x86_thunk *row, const struct ir_helper *helper)
-{
-    struct x86_code block = e->code;
-    u32 at = e->stub_end;
-    bool fits;
-
-    e->code = (struct x86_code){
-        .p = x86_at(e, at), .start = x86_at(e, at), .limit = x86_at(e, X86_STUB_AREA - X86_MAX_INSN)
-    };
-    emit_thunk(e, helper);
-    fits = !e->code.overflow;
-    if (fits) {
-        e->stub_end = (here(e) + 15) & ~15u;
-        *row = (struct x86_thunk){helper->function, at, x86_helper_number(e, helper)};
-        e->thunk_count++;
-    }
-    e->code = block;
-    return fits ? at : 0;
-}
-
-static struct x86_thunk *thunk_row(struct tcg_engine *e, const struct ir_helper *helper)
-{
-    u32 i = (u32)((uintptr_t)helper->function >> 4) & (X86_MAX_THUNKS - 1);
-
-    while (e->thunk[i].function && e->thunk[i].function != helper->function)
-        i = (i + 1) & (X86_MAX_THUNKS - 1);
-    if (!e->thunk[i].function && (e->thunk_count >= X86_MAX_THUNKS * 3 / 4 || !make_thunk(e, &e->thunk[i], helper)))
-        return NULL;
-    return &e->thunk[i];
-}
-
-u32 x86_thunk_for(struct tcg_engine *e, const struct ir_helper *helper)
-{
-    const struct x86_thunk *row = thunk_row(e, helper);
-
-    return row ? row->at : 0;
-}
-
-void x86_call_helper(struct tcg_engine *e, const struct ir_helper *helper)
-{
-    const struct x86_thunk *row = thunk_row(e, helper);
-    struct x86_places *places = &e->places;
-    u32 at = (u32)(e->code.p - e->code.start) + 1;
-
-    if (!row) {
-        e->code.overflow = true;
-        return;
-    }
-    x86_call_to(&e->code, x86_at(e, row->at));
-    places->fixed |= at > UINT16_MAX || places->call_count == X86_MAX_CALLS || row->number == X86_NO_NUMBER;
-    if (!places->fixed)
-        places->call[places->call_count++] = (struct x86_place_call){(u16)at, row->number};
 }
 
 bool x86_stubs_emit(struct tcg_engine *e, GError **error)

@@ -1,254 +1,14 @@
 /*
  * tests/block/crash.c - what a power failure may leave of a qcow2 image. A workload runs on a node that records writes and
  * flushes. At many instants an image is made of what is stable and of some of the rest, sectors in any order. Each is opened:
- * whatever the guest had flushed is there, and what is wrong can be mended. With flushes dropped the same test has to fail.
+ * whatever the guest had flushed is there, and what is wrong can be mended (crash_check.c). With flushes dropped the same test has to fail.
  */
+#include "tests/block/crash.h"
 #include "block/copy.h"
 #include "block/qcow2/bitmap.h"
-#include "block/qcow2/image.h"
 #include "tests/block/memory.h"
 #include <stdlib.h>
 #include <string.h>
-
-enum { MAX_SECTORS = 4096, MAX_SNAPSHOTS = 4, MAX_BITMAPS = 3, GRANULARITY = 65536 /* of all bitmaps here */ };
-
-/* What the guest may find in a sector: bytes (each sector is filled with one) that it wrote. */
-struct model {
-    u64 sectors, old_sectors; /* size now, and what it may still be after a failure */
-    u8 flushed[MAX_SECTORS];
-    u8 since[MAX_SECTORS][32]; /* bitmap of values since the flush */
-    u8 now[MAX_SECTORS];
-};
-
-struct saved {
-    char name[8];
-    bool certain; /* its creation has returned */
-    u64 sectors;
-    u8 content[MAX_SECTORS];
-};
-
-/* A bitmap as it is, and as it will be when the change under way has been made. */
-struct marks {
-    bool exists, enabled;
-    u64 set; /* its first 64 bits */
-};
-
-struct world {
-    struct block_graph *graph;
-    struct block_node *file, *disk, *base;
-    GRand *rand;
-    struct model model;
-    const struct saved *applying; /* the disk may be this as a whole */
-    struct saved snapshots[MAX_SNAPSHOTS];
-    const char *backing_name; /* that the header names; NULL: of no interest */
-    bool two_sectors; /* the header's word about bitmaps stands in two sectors: there are none while it changes */
-    struct marks bitmaps[MAX_BITMAPS], changed[MAX_BITMAPS];
-    bool lazy, leaks_only; /* leaks_only: this workload must leave nothing worse */
-    unsigned every, crashes, bad;
-    const char *why;
-    bool quiet;
-};
-
-static void allow(struct model *m, u64 sector, u8 value)
-{
-    m->since[sector][value / 8] |= (u8)(1 << value % 8);
-    m->now[sector] = value;
-}
-
-static void model_flush(struct model *m)
-{
-    memcpy(m->flushed, m->now, sizeof(m->flushed));
-    memset(m->since, 0, sizeof(m->since));
-    m->old_sectors = m->sectors;
-}
-
-static bool allowed(const struct model *m, u64 sector, u8 value)
-{
-    return m->flushed[sector] == value || (m->since[sector][value / 8] & (1 << value % 8));
-}
-
-static bool complain(struct world *w, const char *why)
-{
-    w->bad++;
-    if (!w->why)
-        w->why = why;
-    return false;
-}
-
-static bool check_content(struct world *w, struct block_node *node)
-{
-    g_autofree u8 *data = g_malloc(block_size(node) + 1);
-    u64 sectors = block_size(node) / SECTOR;
-    bool is_applied = w->applying != NULL;
-
-    if (block_read_buffer(node, 0, data, block_size(node)) < 0)
-        return complain(w, "cannot be read");
-    if (sectors != w->model.sectors && sectors != w->model.old_sectors && !(w->applying && sectors == w->applying->sectors))
-        return complain(w, "has a size that nobody asked for");
-    for (u64 i = 0; i < sectors && is_applied; i++)
-        is_applied = i < w->applying->sectors && data[i * SECTOR] == w->applying->content[i];
-    if (is_applied)
-        return true;
-    for (u64 i = 0; i < sectors; i++) {
-        if (memcmp(data + i * SECTOR, data + i * SECTOR + 1, SECTOR - 1))
-            return complain(w, "has a sector that nobody wrote");
-        if (!allowed(&w->model, i, data[i * SECTOR]))
-            return complain(w, "lost something that was flushed");
-    }
-    return true;
-}
-
-static bool check_snapshots(struct world *w, const char *file, const char *backing)
-{
-    for (unsigned i = 0; i < MAX_SNAPSHOTS; i++) {
-        struct saved *s = &w->snapshots[i];
-        struct block_node *node = *s->name && s->certain ? open_qcow2(w->graph, file, backing, false, NULL) : NULL;
-        bool ok = true;
-
-        if (!node)
-            continue;
-        if (!qcow2_snapshot_load(node, s->name, NULL)) {
-            ok = complain(w, "lost a snapshot");
-        } else {
-            g_autofree u8 *data = g_malloc(block_size(node) + 1);
-
-            ok = block_size(node) == s->sectors * SECTOR && block_read_buffer(node, 0, data, block_size(node)) == 0;
-            for (u64 k = 0; ok && k < s->sectors; k++)
-                ok = data[k * SECTOR] == s->content[k];
-            if (!ok)
-                complain(w, "changed a snapshot");
-        }
-        block_unref(node);
-        if (!ok)
-            return false;
-    }
-    return true;
-}
-
-/* What the image says about a bitmap. */
-static struct marks read_marks(struct block_node *node, const struct qcow2_bitmap_info *info)
-{
-    struct qcow2_bitmap_directory dir;
-    struct marks found = { .exists = true, .enabled = info->flags & BITMAP_AUTO };
-    struct qcow2 *s = qcow2_of(node);
-    struct qcow2_bits bits;
-    g_autofree u64 *table = NULL;
-    u64 at = 0;
-    const u8 *e;
-
-    g_assert_true(qcow2_bitmap_directory_read(s, &dir));
-    while ((e = qcow2_bitmap_next(&dir, &at)) && strncmp((const char *)e + ENTRY_HEAD, info->name, strlen(info->name)))
-        ;
-    g_assert_cmpint(qcow2_read_l1(s, be64(e + ENTRY_TABLE), be32(e + ENTRY_TABLE_SIZE), &table), ==, 0);
-    qcow2_bits_init(&bits, s, e[ENTRY_GRANULARITY], be32(e + ENTRY_TABLE_SIZE));
-    if (qcow2_bits_read(&bits, s, table) < 0)
-        found.exists = false;
-    for (unsigned i = 0; i < MIN(64, qcow2_bitmap_bytes(node->size, 16) * 8) && bits.cluster[0]; i++)
-        found.set |= table[0] == BITMAP_ENTRY_ONES ? BIT64(i) : (u64)(bits.cluster[0][i / 8] >> i % 8 & 1) << i;
-    qcow2_bits_finish(&bits);
-    g_free(dir.data);
-    return found;
-}
-
-static bool is_same(struct marks a, struct marks b)
-{
-    return a.exists == b.exists && (!a.exists || (a.enabled == b.enabled && a.set == b.set));
-}
-
-/* All bitmaps as before the change under way, or all as after it. */
-static bool check_bitmaps(struct world *w, struct block_node *node)
-{
-    bool as_before = true, as_after = true;
-    struct marks found[MAX_BITMAPS] = { 0 };
-    unsigned count;
-    struct qcow2_bitmap_info *list = qcow2_bitmaps(node, &count);
-
-    for (unsigned i = 0; i < count; i++) {
-        unsigned index = strlen(list[i].name) == 2 ? (unsigned)list[i].name[1] - '0' : MAX_BITMAPS;
-
-        if (index >= MAX_BITMAPS)
-            as_before = as_after = complain(w, "has a bitmap that nobody made");
-        else if (!(list[i].flags & BITMAP_IN_USE))
-            found[index] = read_marks(node, &list[i]);
-        g_free(list[i].name);
-    }
-    g_free(list);
-    for (unsigned i = 0; i < MAX_BITMAPS; i++) {
-        as_before &= is_same(found[i], w->bitmaps[i]);
-        as_after &= is_same(found[i], w->changed[i]);
-    }
-    return as_before || as_after || (w->two_sectors && !count) || complain(w, "has bitmaps as they never were");
-}
-
-static bool check_structure(struct world *w, const char *file, const char *backing)
-{
-    struct qcow2_check first = { 0 }, fix = { .fix = QCOW2_FIX_ALL }, again = { 0 };
-    struct block_node *node;
-    int ret;
-
-    block_graph_set_checking(w->graph, true);
-    node = open_qcow2(w->graph, file, backing, true, NULL);
-    block_graph_set_checking(w->graph, false);
-    if (!node)
-        return complain(w, "cannot be opened for writing");
-    ret = qcow2_check(node, &first);
-    if (ret == 0 && (first.corruptions || first.leaks))
-        ret = qcow2_check(node, &fix);
-    if (ret == 0)
-        ret = qcow2_check(node, &again);
-    block_unref(node);
-    if (ret < 0 || again.corruptions || again.leaks || again.check_errors)
-        return complain(w, "cannot be mended");
-    if (w->leaks_only && !w->lazy && first.corruptions)
-        return complain(w, "is worse than leaking");
-    return true;
-}
-
-static bool look(struct world *w, const char *backing)
-{
-    struct block_node *node = open_qcow2(w->graph, "crashed", backing, false, NULL);
-    bool ok = node ? check_content(w, node) && check_bitmaps(w, node) : complain(w, "cannot be opened");
-
-    if (ok && w->backing_name && g_strcmp0(qcow2_info(node).backing, w->backing_name))
-        ok = complain(w, "lost the name of its backing file");
-
-    block_unref(node);
-    return ok && check_snapshots(w, "crashed", backing);
-}
-
-/* The power fails now: is what is left good enough? */
-static void crash(struct world *w)
-{
-    GByteArray *image = memory_crash(memory_of(w->file), w->rand), *below = w->base ? memory_crash(memory_of(w->base), w->rand) : NULL;
-    struct block_node *node = memory_create(w->graph, "crashed", image->data, image->len), *base = NULL;
-    const char *backing = NULL;
-
-    if (below) {
-        struct block_node *file = memory_create(w->graph, "crashed-base", below->data, below->len);
-
-        base = open_qcow2(w->graph, "crashed-base", NULL, false, NULL);
-        block_unref(file);
-        backing = base ? block_name(base) : NULL;
-        g_byte_array_unref(below);
-        if (!base)
-            complain(w, "has a base that cannot be opened");
-    }
-    w->crashes++;
-    /* As it is, and mended. */
-    if ((!w->base || base) && look(w, backing) && check_structure(w, "crashed", backing))
-        look(w, backing);
-    block_unref(base);
-    block_unref(node);
-    g_byte_array_unref(image);
-}
-
-static void maybe_crash(void *opaque)
-{
-    struct world *w = opaque;
-
-    if (g_rand_int_range(w->rand, 0, (gint)w->every) == 0)
-        crash(w);
-}
 
 /* --- workloads --- */
 
@@ -274,7 +34,7 @@ static void write_some(struct world *w)
         value = 0;
     memset(buffer, value, count * SECTOR);
     for (u64 i = 0; i < count; i++)
-        allow(&w->model, first + i, value);
+        crash_allow(&w->model, first + i, value);
     ret = kind < 8 ? block_write_buffer(w->disk, first * SECTOR, buffer, count * SECTOR)
                    : block_write_zeroes(w->disk, first * SECTOR, count * SECTOR, kind == 8 ? BLOCK_MAY_UNMAP : 0);
     g_assert_cmpint(ret, ==, 0);
@@ -283,7 +43,7 @@ static void write_some(struct world *w)
 static void flush_disk(struct world *w)
 {
     g_assert_cmpint(block_flush(w->disk), ==, 0);
-    model_flush(&w->model);
+    crash_flush(&w->model);
 }
 
 static void scribble(struct world *w, unsigned writes)
@@ -312,7 +72,7 @@ static void take_snapshot(struct world *w, unsigned i)
     qcow2_snapshot_create(w->disk, s->name, 1, 2, &error);
     g_assert_no_error(error);
     s->certain = true;
-    model_flush(&w->model); /* it syncs first */
+    crash_flush(&w->model); /* it syncs first */
 }
 
 static void apply_snapshot(struct world *w, unsigned i)
@@ -325,7 +85,7 @@ static void apply_snapshot(struct world *w, unsigned i)
     w->applying = NULL;
     w->model.sectors = w->snapshots[i].sectors;
     memcpy(w->model.now, w->snapshots[i].content, sizeof(w->model.now));
-    model_flush(&w->model);
+    crash_flush(&w->model);
 }
 
 static void work_snapshots(struct world *w)
@@ -353,10 +113,10 @@ static void resize(struct world *w, u64 sectors)
     w->model.sectors = sectors;
     /* What a smaller disk loses, and zeros in a larger one. */
     for (u64 i = MIN(sectors, w->model.old_sectors); i < MAX_SECTORS; i++)
-        allow(&w->model, i, 0);
+        crash_allow(&w->model, i, 0);
     block_truncate(w->disk, sectors * SECTOR, BLOCK_PREALLOC_OFF, &error);
     g_assert_no_error(error);
-    model_flush(&w->model);
+    crash_flush(&w->model);
 }
 
 static void work_resize(struct world *w)
@@ -471,7 +231,7 @@ static void fill_bitmap(struct world *w)
     list = qcow2_bitmaps(w->disk, &count);
 
     for (unsigned i = 0; i < count; i++) {
-        w->bitmaps[list[i].name[1] - '0'] = read_marks(w->disk, &list[i]);
+        w->bitmaps[list[i].name[1] - '0'] = crash_marks(w->disk, &list[i]);
         g_free(list[i].name);
     }
     g_free(list);
@@ -524,7 +284,7 @@ static void start_recording(struct world *w, struct block_node *file, bool drop)
 {
     struct memory *m = memory_of(file);
 
-    m->hook = maybe_crash;
+    m->hook = crash_maybe;
     m->opaque = w;
     m->drop_flushes = drop;
 }
@@ -557,7 +317,7 @@ static void run_fiber(void *opaque)
     flush_disk(w);
     block_unref(w->disk);
     block_unref(base);
-    crash(w);
+    crash_now(w);
     r->crashes += w->crashes;
     r->bad += w->bad;
     r->why = r->why ? r->why : w->why;
