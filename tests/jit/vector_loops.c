@@ -2,21 +2,14 @@
  * tests/jit/vector_loops.c - strip-mined loops of vectors, which become loops in one piece that do several turns at a time: memory beside a model and
  * registers beside those of single turns, for all lengths, with arrays that overlap, NaNs among numbers, pages that end and RAM that does.
  */
-#include "tests/jit/lib.h"
+#include "tests/jit/vector_lib.h"
 
 enum { SIZE = 3 * 4096, ROUNDS = 60, TAIL = 8192 };
 #define END ((u8 *)0x84000000) /* of 64 MiB */
 
 TRAP_HANDLER
 
-static u64 seed = 1;
 static u8 from[SIZE] __attribute__((aligned(4096))), to[SIZE] __attribute__((aligned(4096))), expected[SIZE];
-
-static u64 next(void)
-{
-    seed = seed * 6364136223846793005ul + 1442695040888963407ul;
-    return seed >> 24;
-}
 
 /*
  * a0: to, a1: from, a2: elements, fa0 and a3: scalars. Returns the length of the last turn and, times 2^32, by how much the pointer to `from` moved;
@@ -76,20 +69,6 @@ static int is_floating(const struct kind *k)
 /* --- the model --- */
 
 static u8 file[512], image[512];
-
-static void move(u8 *d, const u8 *s, u64 bytes)
-{
-    for (u64 i = 0; i < bytes; i++)
-        d[i] = s[i];
-}
-
-static u64 number_at(const u8 *p, u64 bytes)
-{
-    u64 x = 0;
-
-    move((u8 *)&x, p, bytes);
-    return x;
-}
 
 static float single(u64 bits)
 {

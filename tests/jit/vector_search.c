@@ -2,20 +2,13 @@
  * tests/jit/vector_search.c - strip-mined loops of vectors that are left where a comparison holds for a lane, which become loops in one piece that do
  * several turns at a time: what they return, vl, the bits of the last turn and all registers beside a model, for all places of the first lane.
  */
-#include "tests/jit/lib.h"
+#include "tests/jit/vector_lib.h"
 
 enum { SIZE = 2 * 4096, ROUNDS = 160 };
 
 TRAP_HANDLER
 
-static u64 seed = 1;
 static u8 from[SIZE] __attribute__((aligned(4096))), to[SIZE] __attribute__((aligned(4096))), before[SIZE];
-
-static u64 next(void)
-{
-    seed = seed * 6364136223846793005ul + 1442695040888963407ul;
-    return seed >> 24;
-}
 
 /* a0: to, a1: from, a2: elements, a3: a scalar. Returns vl, the lane + 1 times 2^16 (0: none), and times 2^32 by how much the pointer to `from` moved. */
 #define LOOP(name, sew, lmul, shift, body, after)                                                                                               \
@@ -64,20 +57,6 @@ static const struct kind {
 };
 
 static u8 file[512], image[512];
-
-static void move(u8 *d, const u8 *s, u64 bytes)
-{
-    for (u64 i = 0; i < bytes; i++)
-        d[i] = s[i];
-}
-
-static u64 number_at(const u8 *p, u64 bytes)
-{
-    u64 x = 0;
-
-    move((u8 *)&x, p, bytes);
-    return x;
-}
 
 static s64 extended(u64 x, u64 bytes)
 {
