@@ -8,6 +8,7 @@ import json
 import os
 import random
 import resource
+import select
 import signal
 import subprocess
 import sys
@@ -21,6 +22,8 @@ ACCELS = ("tcg,backend=interp", "tcg,tier2=off", "tcg", "tcg,quick=off", "tcg,qu
 COUNTED_ACCELS = ACCELS + ("tcg,one-insn-per-tb=on",)
 # CPU seconds: what the reference does not end in is a program without an end; all others get much more.
 REFERENCE_ENDS, OTHERS_END = 10, 60
+# Seconds without an answer until it is asked whether the program goes on.
+PATIENCE = 10
 BYTES = generate.AT["IMAGE_END"] - generate.AT["KEEPER"]
 
 
@@ -31,14 +34,20 @@ class Machine:
         self.process = subprocess.Popen(
             [mynah, "-M", "virt", "-cpu", cpu, "-m", "4M", "-nodefaults", "-display", "none", "-serial", "none", "-monitor", "none", "-qmp", "stdio", "-S", "-bios", image,
              "-action", "shutdown=pause", *options], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
-        self.events = []
+        self.events, self.said = [], b""
         self.read()
         self.command("qmp_capabilities")
 
-    def read(self):
-        line = self.process.stdout.readline()
-        if not line:
-            raise RuntimeError(f"the emulator ended: {self.process.wait()} {self.process.stderr.read()[-2000:].decode(errors='replace')}")
+    def read(self, seconds=None):
+        """What it says next; None: nothing in so many seconds."""
+        while b"\n" not in self.said:
+            if not select.select([self.process.stdout], [], [], seconds)[0]:
+                return None
+            part = os.read(self.process.stdout.fileno(), 65536)
+            if not part:
+                raise RuntimeError(f"the emulator ended: {self.process.wait()} {self.process.stderr.read()[-2000:].decode(errors='replace')}")
+            self.said += part
+        line, self.said = self.said.split(b"\n", 1)
         return json.loads(line)
 
     def command(self, name, **arguments):
@@ -53,15 +62,32 @@ class Machine:
             else:
                 return answer["return"]
 
-    def wait_for(self, *names):
+    def wait_for(self, *names, seconds=None):
         while True:
             for event in self.events:
                 if event in names:
                     self.events.clear()
                     return event
-            answer = self.read()
+            answer = self.read(seconds)
+            if answer is None:
+                return None
             if "event" in answer:
                 self.events.append(answer["event"])
+
+    def run_to(self, count):
+        """STOP at that count, SHUTDOWN before it, or "stands still": a trap whose handler cannot be fetched is taken for ever."""
+        self.command("x-icount-stop", count=count)
+        self.command("cont")
+        last = None
+        while not (event := self.wait_for("STOP", "SHUTDOWN", seconds=PATIENCE)):
+            self.command("stop")
+            self.wait_for("STOP", seconds=1)
+            now = self.command("x-query-icount")["count"]
+            if now in (last, count):
+                return "STOP" if now == count else "stands still"
+            last = now
+            self.command("cont")
+        return event
 
     def close(self):
         self.process.kill()
@@ -74,12 +100,10 @@ def counted(mynah, cpu, image, accel, counts):
     try:
         hashes = []
         for count in counts:
-            machine.command("x-icount-stop", count=count)
-            machine.command("cont")
-            if machine.wait_for("STOP", "SHUTDOWN") != "STOP":
-                hashes.append("shut down")
+            event = machine.run_to(count)
+            hashes.append(machine.command("x-query-icount")["hash"] if event != "SHUTDOWN" else event)
+            if event != "STOP":
                 break
-            hashes.append(machine.command("x-query-icount")["hash"])
         return hashes, machine.command("human-monitor-command", **{"command-line": "info registers"})
     finally:
         machine.close()
@@ -166,10 +190,13 @@ def run_seed(args, rows, keeper, seed):
     return found
 
 
-def run_seed_and_count(*arguments):
+def run_seed_and_count(args, rows, keeper, seed):
     """What differs, and the CPU seconds of the emulators that were asked."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    found = run_seed(*arguments)
+    try:
+        found = run_seed(args, rows, keeper, seed)
+    except RuntimeError as error:
+        found = [f"seed {seed}: {error}"]
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return found, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
