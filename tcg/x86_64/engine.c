@@ -186,12 +186,12 @@ static void store_five(struct tcg_engine *e, u32 at, u64 bytes)
     __atomic_store_n(word, value, __ATOMIC_RELEASE);
 }
 
-/* A jump to what lies right behind it does nothing, without being one. */
+/* A jump to what lies right behind it does nothing, without being one; not where code is kept, which is jumps. */
 static void store_rel32(struct tcg_engine *e, u32 site, u32 target)
 {
     u8 first = e->buffer->write[site - 1];
 
-    if (!x86_is_entry(e->buffer->write + site - 1) || (first != NOP_0F && (first != JMP_REL32 || target != site + 4)))
+    if (!e->apart.on || !x86_is_entry(e->buffer->write + site - 1) || (first != NOP_0F && (first != JMP_REL32 || target != site + 4)))
         store_field(e, site, target - (site + 4));
     else if (target == site + 4)
         store_five(e, site - 1, UINT64_C(0x0000441f0f));
