@@ -23,7 +23,7 @@ COUNTED_ACCELS = ACCELS + ("tcg,one-insn-per-tb=on",)
 # CPU seconds: what the reference does not end in is a program without an end; all others get much more.
 REFERENCE_ENDS, OTHERS_END = 10, 60
 # Seconds without an answer until it is asked whether the program goes on.
-PATIENCE = 10
+PATIENCE = 3
 BYTES = generate.AT["IMAGE_END"] - generate.AT["KEEPER"]
 
 
