@@ -213,7 +213,10 @@ static void *run_vcpu(void *opaque)
     const struct accel_class *accel = vcpu->vm->accel->accel_class;
 
     current_vcpu = vcpu;
+    host_lock_take(&vcpu->lock);
     vcpu->thread_id = host_thread_id();
+    host_cond_wake_all(&vcpu->wake);
+    host_lock_drop(&vcpu->lock);
     vcpu->alarm = host_alarm_create(&vcpu->host->exit_request, NULL);
     while (true) {
         host_lock_take(&vcpu->lock);
@@ -232,6 +235,15 @@ static void *run_vcpu(void *opaque)
     return NULL;
 }
 
+/* Until its thread has said which one it is: management programs ask for all of them at once. */
+static void wait_for_thread(struct vcpu *vcpu)
+{
+    host_lock_take(&vcpu->lock);
+    while (!vcpu->thread_id)
+        host_cond_wait(&vcpu->wake, &vcpu->lock);
+    host_lock_drop(&vcpu->lock);
+}
+
 bool vm_vcpus_start(struct vm *vm, GError **error)
 {
     for (guint i = 0; i < vm->vcpus->len; i++) {
@@ -245,6 +257,8 @@ bool vm_vcpus_start(struct vm *vm, GError **error)
         if (vm->accel->accel_class->vcpu_run && !host_thread_start(&vcpu->thread, name, run_vcpu, vcpu, error))
             return false;
     }
+    for (guint i = 0; vm->accel->accel_class->vcpu_run && i < vm->vcpus->len; i++)
+        wait_for_thread(g_ptr_array_index(vm->vcpus, i));
     return true;
 }
 

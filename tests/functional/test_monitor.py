@@ -101,6 +101,13 @@ def test_memory_backend(start, tmp_path, backend):
         assert "0x12 0x34 0x56 0x78" in answer
 
 
+def test_threads_are_known_at_once(start):
+    """libvirt asks for all of them as soon as there is somebody to answer, and gives up when one is missing."""
+    machine = start("-M", "virt", "-smp", "8", "-m", "64M", "-bios", "none", "-S", qmp=True)
+    threads = [cpu["thread-id"] for cpu in machine.qmp.command("query-cpus-fast")]
+    assert len(set(threads)) == 8 and all(os.path.exists(f"/proc/{machine.process.pid}/task/{thread}") for thread in threads), threads
+
+
 def test_libvirt_start(start, tmp_path):
     """The command line by which libvirt 9.0 starts a guest without disks, and what it then asks (observed)."""
     (tmp_path / "key").write_bytes(b"k" * 32)
