@@ -99,7 +99,8 @@ void x86_note_page(struct tcg_engine *e)
 
 /*
  * Two entries: the indirect one takes the guest address in rax and notes its page; the direct one follows, but where the jump before the
- * block runs into it: then the indirect one is cold code (COLD_ENTRY). Its first instruction is six bytes, of which the first five lie in one word, so that kill can replace it by a jump in one store.
+ * block runs into it: then the indirect one is cold code (COLD_ENTRY). Its first instruction is six bytes, of which the first five lie in
+ * one word, so that kill can replace it by a jump in one store.
  */
 void x86_emit_entries(struct tcg_engine *e)
 {
