@@ -411,7 +411,7 @@ static void emit_room(struct tcg_engine *e, const struct x86_cold *cold)
 static void emit_entry(struct tcg_engine *e, const struct x86_cold *cold)
 {
     if (!x86_is_entry(e->code.p))
-        x86_nop(&e->code, 8 - ((uintptr_t)e->code.p & 7));
+        x86_nop(&e->code, x86_to_entry(e->code.p));
     e->out->indirect_entry = e->code.p + (e->buffer->exec - e->buffer->write);
     x86_note_page(e);
     x86_jmp_to(&e->code, cold->back);

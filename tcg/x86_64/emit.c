@@ -231,7 +231,7 @@ static u32 cold_room(const struct tcg_engine *e)
 static bool begin(struct tcg_engine *e, const struct ir_block *block, u32 at, u32 limit)
 {
     e->falls = block->behind && e->apart.on && !e->apart.refused && !e->loop.on && e->fall.end == x86_at(e, at) && e->fall.pc == (s32)block->first_pc;
-    u32 start = e->falls || x86_is_entry(x86_at(e, at)) ? at : (at + 7) & ~7u;
+    u32 start = e->falls ? at : at + x86_to_entry(x86_at(e, at));
 
     if ((u64)start + 256 > limit)
         return false;

@@ -245,7 +245,7 @@ void x86_emit_cross(struct tcg_engine *e, u32 exit)
 static void jump_by_link(struct tcg_engine *e, struct x86_cold *cold, u16 reg)
 {
     if (reg == IR_NONE) {
-        pad(e, x86_is_entry(e->code.p) ? 0 : 8 - ((uintptr_t)e->code.p & 7));
+        pad(e, x86_to_entry(e->code.p));
         cold->from = x86_jmp(&e->code);
         e->fall.end = e->code.p;
         e->fall.pc = e->block->exit[cold->extra].pc;

@@ -506,10 +506,16 @@ static inline unsigned x86_padding(const u8 *p, unsigned ahead)
     return at > 4 ? 8 - at : 0;
 }
 
-/* Where blocks may begin: their first five bytes lie in one word, for kill. */
+/* Where blocks may begin, and jumps that become no-ops: their first five bytes lie in one word, for kill and set_link. */
 static inline bool x86_is_entry(const u8 *p)
 {
     return ((uintptr_t)p & 7) <= 3;
+}
+
+/* Bytes to the next such place. */
+static inline unsigned x86_to_entry(const u8 *p)
+{
+    return x86_is_entry(p) ? 0 : 8 - ((uintptr_t)p & 7);
 }
 
 enum { X86_NOTE_PAGE = 6 }; /* from an indirect entry: the page's address is in rax, its low bits 0 */
