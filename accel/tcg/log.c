@@ -1,5 +1,6 @@
-/* accel/tcg/log.c - what -d in_asm and out_asm show of a translation. */
+/* accel/tcg/log.c - what -d in_asm and out_asm show of a translation, and what the host's perf is told of it. */
 #include "accel/tcg/tcg.h"
+#include "host/perf.h"
 #include <string.h>
 
 /* The length of an instruction whose line was added; 0: nobody knows. */
@@ -53,5 +54,18 @@ void tcg_log_block(struct tcg_vcpu *v, struct block *block, const struct code_so
         g_autofree char *text = v->tcg->backend->disassemble(v->tcg->engine, &block->code);
 
         log_print(log, LOG_OUT_ASM, "OUT: [size=%u]\n%s", block->code.size, text ? text : "");
+    }
+}
+
+void tcg_tell_perf(struct tcg *tcg, const struct block *block, u64 pc)
+{
+    const u8 *code = tcg->backend->exec_at(tcg->engine, block->code.start);
+    char name[64];
+
+    g_snprintf(name, sizeof(name), "%s:0x%" G_GINT64_MODIFIER "x%s", vm_guest_name(tcg->vm), pc, block->tier == 2 ? ":loop" : "");
+    host_perf_add(tcg->perf, code, block->code.size, name);
+    if (block->code.apart_size) {
+        g_strlcat(name, ":cold", sizeof(name));
+        host_perf_add(tcg->perf, tcg->backend->exec_at(tcg->engine, block->code.apart), block->code.apart_size, name);
     }
 }

@@ -439,6 +439,8 @@ static inline void tcg_say_places(struct ir_block *ir, const struct code_page *p
 
 /* log.c; translate_lock held, v->ir or v->second_ir is the block's. pc: the address by which it was first reached. */
 void tcg_log_block(struct tcg_vcpu *v, struct block *block, const struct code_source *source, u64 pc);
+/* A block's name for the host's perf: the guest and the address by which it was first reached. */
+void tcg_tell_perf(struct tcg *tcg, const struct block *block, u64 pc);
 
 /* pair.c */
 /* Whether a block ends with a call of the guest. */

@@ -2,7 +2,6 @@
 #include "accel/tcg/tcg.h"
 #include "base/bits.h"
 #include "host/clock.h"
-#include "host/perf.h"
 #include "tcg/builder.h"
 #include <string.h>
 
@@ -128,20 +127,6 @@ static void retire(struct tcg *tcg, struct block *block)
     tcg->dead_count = 0;
 }
 
-/* A block's name for perf: the guest and the address by which it was first reached. */
-static void tell_perf(struct tcg *tcg, const struct block *block, u64 pc)
-{
-    const u8 *code = tcg->backend->exec_at(tcg->engine, block->code.start);
-    char name[64];
-
-    g_snprintf(name, sizeof(name), "%s:0x%" G_GINT64_MODIFIER "x%s", vm_guest_name(tcg->vm), pc, block->tier == 2 ? ":loop" : "");
-    host_perf_add(tcg->perf, code, block->code.size, name);
-    if (block->code.apart_size) {
-        g_strlcat(name, ":cold", sizeof(name));
-        host_perf_add(tcg->perf, tcg->backend->exec_at(tcg->engine, block->code.apart), block->code.apart_size, name);
-    }
-}
-
 static u32 emit(struct tcg *tcg, const struct ir_block *ir, const struct quick_list *quick, struct block *block, u32 limit)
 {
     return quick ? tcg->backend->quick_emit(tcg->engine, ir, quick->insn, quick->count, &block->code, tcg->at, limit)
@@ -183,7 +168,7 @@ void tcg_block_publish(struct tcg *tcg, struct block *block, u64 pc)
     tcg->insns += block->insn_count;
     tcg->guest_bytes += block->byte_count;
     if (tcg->perf)
-        tell_perf(tcg, block, pc);
+        tcg_tell_perf(tcg, block, pc);
 }
 
 /* Everything needed to translate at a place. */
