@@ -22,6 +22,8 @@ ACCELS = ("tcg,backend=interp", "tcg,tier2=off", "tcg", "tcg,quick=off", "tcg,qu
 COUNTED_ACCELS = ACCELS + ("tcg,one-insn-per-tb=on",)
 # CPU seconds: what the reference does not end in is a program without an end; all others get much more.
 REFERENCE_ENDS, OTHERS_END = 10, 60
+# Instructions from one ecall to the next, roughly: so an uncounted run, which is told when to end in ecalls, is as long as a counted one.
+ECALL_EVERY = 50000
 # Seconds without an answer until it is asked whether the program goes on.
 PATIENCE = 3
 BYTES = generate.AT["IMAGE_END"] - generate.AT["KEEPER"]
@@ -177,7 +179,7 @@ def run_seed(args, rows, keeper, seed):
                 found.append(f"seed {seed}, {accel}: " + report_counted(args, cpu, image, accel, counts, expected, actual))
         image = os.path.join(folder, "uncounted.bin")
         with open(image, "wb") as f:
-            f.write(generate.make(rows, keeper, seed, False, rng.randrange(2, 40)))
+            f.write(generate.make(rows, keeper, seed, False, rng.randrange(2, max(40, args.insns // ECALL_EVERY))))
         expected = None
         for accel in accels:
             actual = uncounted(args.mynah, cpu, image, accel, folder, OTHERS_END if expected else REFERENCE_ENDS)
