@@ -52,23 +52,17 @@ struct tcg_buffer *tcg_buffer_create(u64 size, bool split_wx, GError **error)
     return b;
 }
 
-/* Asking makes the host finish other work first, on each processor: what is asked for doubles, up to a limit. */
-static u64 next_piece(const struct tcg_buffer *b)
-{
-    return MIN(CLAMP(b->ready, HOST_MAP_HUGE, 4 * (u64)HOST_MAP_HUGE), (b->size - b->ready) & ~(u64)(HOST_MAP_HUGE - 1));
-}
-
-/* Takes huge pages from `ready` to `end`. False: the host has none. */
+/* Takes huge pages from `ready` to `end`, one by one: a piece that is never used was cleared by the host for nothing. False: the host has none. */
 static bool extend_huge(struct tcg_buffer *b, u64 end)
 {
     while (b->ready < end) {
-        u64 at = b->ready, size = next_piece(b);
+        u64 at = b->ready;
 
-        if (at % HOST_MAP_HUGE || !size || !host_map_collapse(b->write + at, size, true))
+        if (at % HOST_MAP_HUGE || b->size - at < HOST_MAP_HUGE || !host_map_collapse(b->write + at, HOST_MAP_HUGE, true))
             return false;
         if (b->exec != b->write)
-            host_map_collapse(b->exec + at, size, false);
-        b->ready += size;
+            host_map_collapse(b->exec + at, HOST_MAP_HUGE, false);
+        b->ready += HOST_MAP_HUGE;
     }
     return true;
 }
