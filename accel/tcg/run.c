@@ -188,7 +188,7 @@ static void run(struct tcg_vcpu *v)
         if (log_wants(vm_log(tcg->vm), LOG_EXEC | LOG_CPU))
             log_entry(v, block, pc);
         bool watched = v->watch_off;
-        if (v->one_insn) /* polled where the instruction goes elsewhere, before the jump cache is asked */
+        if (v->one_insn || v->follows) /* polled where the instruction goes elsewhere, before the jump cache is asked */
             __atomic_store_n(&vcpu->host->exit_request, 1, __ATOMIC_RELEASE);
         link = NULL;
         left = tcg->backend->run(tcg->engine, v->context->base, &block->code, pc, &link);

@@ -239,6 +239,7 @@ struct tcg_vcpu {
     bool second_is_even;  /* permissions do not change inside the second page of the block that was found last, if it has one */
     s64 sampled_at;       /* by tier2.c: when, by its thread's CPU time, and loop_entries then */
     u32 sampled_entries;
+    u32 follows;          /* by tier2.c: at so many polls from now on it wants to come out, which are samples */
     const struct context *sampled_context; /* that was active then */
     struct {
         u32 number;       /* tcg_code.near of a loop that was left for a sample, by area; 0: none */

@@ -21,6 +21,7 @@ enum {
     TURN_NS = 150,            /* more often: half of its time passes there */
     REST = 64,                /* samples of a loop that was given up or refused until it is tried again; twice as many each time, */
     MOST_RESTS = 8,           /* of so many times */
+    FOLLOWED = 3,             /* polls behind a sample that met a short loop, at which the vCPU comes out, too: what is around that loop turns there */
     SHORT_NS = 40,            /* an entry of a loop that did a turn or two, its checks included; docs/decisions/tier-2.md has others */
 };
 
@@ -544,15 +545,29 @@ static bool may_become_loop(const struct tcg_vcpu *v, const struct block *block)
            !v->tcg->one_insn_per_tb && !log_wants(vm_log(v->vcpu->vm), LOG_EXEC | LOG_CPU | LOG_NOCHAIN);
 }
 
+/* Seen turning once more: often enough, it becomes a loop. */
+static struct block *take_in(struct tcg_vcpu *v, struct block *block, u64 pc, bool sampled, bool were_short)
+{
+    if (!may_become_loop(v, block) || tcg_heat_up(block) < v->tcg->tier2_threshold)
+        return block;
+    return make(v, block, pc, sampled, were_short);
+}
+
 struct block *tcg_tier2_note(struct tcg_vcpu *v, struct block *block, u64 pc, const struct tier2_seen *seen)
 {
     if (likely(!seen->backward && !seen->sampled))
         return block;
+    if (seen->sampled && v->follows) {
+        v->follows--;
+        return seen->backward && block->tier != 2 ? take_in(v, block, pc, true, true) : block;
+    }
     s64 now = seen->sampled ? host_clock_thread_cpu() : 0, spent = now - v->sampled_at;
     bool were_short = seen->sampled && loops_were_short(v, spent);
 
     if (seen->sampled)
         v->sampled_at = now;
+    if (seen->backward && were_short)
+        v->follows = FOLLOWED;
     if (seen->sampled && tcg_settle_sampled(v, block, spent) && block->dead)
         return tcg_block_get(v, pc, block->mode & (MODE_COUNT | MODE_SINGLE | MODE_ONE_INSN));
     if (seen->sampled && tcg_window_sampled(v, pc, spent))
@@ -563,7 +578,5 @@ struct block *tcg_tier2_note(struct tcg_vcpu *v, struct block *block, u64 pc, co
         return seen->sampled ? improve(v, block, pc, now, seen->backward && were_short) : block;
     if (seen->backward && seen->sampled)
         rest_less(v->tcg, block);
-    if (!seen->backward || !may_become_loop(v, block) || tcg_heat_up(block) < v->tcg->tier2_threshold)
-        return block;
-    return make(v, block, pc, seen->sampled, were_short);
+    return seen->backward ? take_in(v, block, pc, seen->sampled, were_short) : block;
 }

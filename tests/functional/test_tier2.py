@@ -9,6 +9,7 @@ from conftest import PATIENCE, ROOT
 
 GIVEN = 5           # made otherwise and given up, and that once more when its page turns out to be hot: so often without a rest that ends, and less
 TRIES = 5           # the guest may be asked to go on just when the loop is tried once more
+NESTS = 16          # of the guest
 MOST_TRIES = 12     # in a few seconds: each rest is twice as long as the last one
 
 
@@ -32,12 +33,16 @@ def go_on(machine, where):
     machine.wait_for(where + "\r?\n")
 
 
-@pytest.fixture(name="guest")
-def fixture_guest(start):
-    path = os.path.join(os.path.dirname(os.environ.get("MYNAH", os.path.join(ROOT, "build", "mynah"))), "tests", "jit", "give_up.elf")
+def run(start, name, *options):
+    path = os.path.join(os.path.dirname(os.environ.get("MYNAH", os.path.join(ROOT, "build", "mynah"))), "tests", "jit", name + ".elf")
     if not os.path.exists(path):
         pytest.skip("the bare-metal programs were not built (no cross compiler)")
-    machine = start("-M", "virt", "-m", "64M", "-bios", "none", "-kernel", path, qmp=True)
+    return start("-M", "virt", "-m", "64M", "-bios", "none", "-kernel", path, *options, qmp=True)
+
+
+@pytest.fixture(name="guest")
+def fixture_guest(start):
+    machine = run(start, "give_up")
     machine.wait_for("a\r?\n")
     return machine
 
@@ -59,3 +64,10 @@ def test_a_loop_that_does_not_pay_is_not_made_for_ever(guest):
     time.sleep(4)
     made, given = loops(guest)
     assert given <= made <= MOST_TRIES
+
+
+def test_samples_that_meet_a_short_loop_find_what_is_around_it(start):
+    machine = run(start, "nest")
+    machine.wait_for("n\r?\n")
+    made, given = loops(machine)
+    assert made >= NESTS and given == 0
