@@ -8,7 +8,11 @@ _start:
     li      t0, STATE
     csrw    mscratch, t0
     li      sp, STACK_TOP
-    li      t0, -1              /* everything is allowed to S and U */
+    li      t0, (KEEPER >> 2) | ((STATE - KEEPER) >> 3) - 1
+    csrw    pmpaddr0, t0
+    li      t0, 0x9d            /* the keeper stays as it is: locked, read, execute */
+    csrw    pmpcfg0, t0
+    li      t0, -1              /* everything else is allowed to S and U */
     csrw    pmpaddr15, t0
     li      t0, 0x1f
     slli    t0, t0, 56
