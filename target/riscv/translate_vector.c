@@ -294,6 +294,11 @@ static bool may_run(const struct translation *t, unsigned op, unsigned form)
     return !(rounds && (t->mode & RISCV_MODE_FRM_INVALID));
 }
 
+static bool known_to_run(const struct translation *t, const struct riscv_insn *i, unsigned op, unsigned form)
+{
+    return may_run(t, op, form) && t->vtype_known && riscv_vector_legal(t->cpu, op, form, i->raw, t->vtype);
+}
+
 /* The call; its result when vtype is known, IR_NONE when the helper wrote it or the instruction is illegal. */
 static ir_value call(struct translation *t, const struct riscv_insn *i, unsigned op, unsigned form)
 {
@@ -317,7 +322,7 @@ static ir_value call(struct translation *t, const struct riscv_insn *i, unsigned
 void translate_vector(struct translation *t, const struct riscv_insn *i, unsigned op, unsigned form)
 {
     translate_vector_assume(t);
-    if (may_run(t, op, form) && t->vtype_known && riscv_vector_legal(t->cpu, op, form, i->raw, t->vtype) && inline_op(t, i, op, form))
+    if (known_to_run(t, i, op, form) && inline_op(t, i, op, form))
         return;
     call(t, i, op, form);
 }
@@ -327,7 +332,7 @@ static ir_value number(struct translation *t, const struct riscv_insn *i, unsign
     ir_value v = IR_NONE;
 
     translate_vector_assume(t);
-    if (t->vtype_known && riscv_vector_legal(t->cpu, op, RISCV_V_V, i->raw, t->vtype))
+    if (known_to_run(t, i, op, RISCV_V_V))
         v = inline_number(t, i, op);
     return v != IR_NONE ? v : call(t, i, op, RISCV_V_V);
 }

@@ -1,6 +1,6 @@
 /*
  * tests/jit/vector_faults.c - vector loads and stores that meet the end of RAM: fault-only-first loads of all kinds shorten vl for what stands behind
- * them in the same block; others leave vstart at the element, go on from there, and change VS.
+ * them in the same block; others leave vstart at the element, go on from there, and change VS. And a frm without a meaning.
  */
 #include "tests/jit/lib.h"
 
@@ -25,7 +25,10 @@ __asm__(
     ".globl fault\nfault: vse8.v v1, (a0)\n ret\n"
     /* a0: to; a1: vstart */
     "go_on: csrc mstatus, a3\n vse8.v v1, (a0)\n ret\n"
+    /* a0: frm. Each is a floating-point instruction of vectors, the second and third ones that do not round. */
+    "round: vsetivli a2, 1, e32, m1, ta, ma\n csrw frm, a0\n vfadd.vv v1, v1, v1\n vfmv.s.f v1, fa0\n vfmv.f.s fa0, v1\n ret\n"
     ".option pop\n");
+void round(u64 frm);
 typedef u64 load(const u8 *from, u8 *to);
 load plain, masked, odd, pairs, triples, wide;
 void store(u8 *to, const u8 *from, u64 unused, u64 clean), go_on(u8 *to, u64 unused, u64 unused_too, u64 clean);
@@ -68,6 +71,18 @@ static void check_store(void)
     expect(out[0], 1);
 }
 
+/* Reserved with a frm that says nothing, "even for those that do not depend on the rounding mode" ("V", floating-point instructions). */
+static void check_rounding(void)
+{
+    for (u64 frm = 0; frm < 8; frm++) {
+        trapped.count = 0;
+        round(frm);
+        expect(trapped.count, frm < 5 ? 0 : 3);
+        expect(!trapped.count || trapped.cause == 2, 1);
+    }
+    csr_write(frm, 0);
+}
+
 void main(u64 hart)
 {
     other_harts_wait(hart);
@@ -75,6 +90,7 @@ void main(u64 hart)
     for (u64 i = 0; i < VL; i++)
         out[i] = 0;
     check_store();
+    check_rounding();
     for (u64 turn = 0; turn < 20; turn++) {
         for (u64 vl = 1; vl < 8; vl++) {
             check_load(plain, 1, vl);
