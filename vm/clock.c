@@ -58,6 +58,13 @@ s64 vm_clock_ticks_to_ns(u64 ticks, u64 hz)
     return ns > INT64_MAX ? INT64_MAX : (s64)ns;
 }
 
+s64 vm_clock_ticks_due(u64 ticks, u64 delta, u64 value, u64 hz)
+{
+    u64 at = ticks + (value - (ticks + delta));
+
+    return at < ticks ? INT64_MAX : vm_clock_ticks_to_ns(at, hz);
+}
+
 static void set_virtual(struct vm_timers *t, bool running, s64 origin, s64 frozen)
 {
     __atomic_add_fetch(&t->sequence, 1, __ATOMIC_ACQ_REL);

@@ -18,6 +18,8 @@ s64 vm_clock_now(struct vm *vm, enum vm_clock clock);
 u64 vm_clock_ticks(struct vm *vm, u64 hz);
 /* The first virtual ns at which a counter of `hz` reads at least `ticks`; INT64_MAX when out of range. */
 s64 vm_clock_ticks_to_ns(u64 ticks, u64 hz);
+/* The same of one that software may set: that reads `ticks` of the clock plus `delta`, modulo 2^64, and does not read `value` yet. */
+s64 vm_clock_ticks_due(u64 ticks, u64 delta, u64 value, u64 hz);
 
 /* Machine lock: started by cont, stopped by stop. */
 void vm_clock_start(struct vm *vm);

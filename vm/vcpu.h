@@ -152,6 +152,8 @@ struct cpu_class {
     void (*line_changed)(struct vcpu *vcpu, u32 number, u32 level);
     /* Another vCPU may have stored meanwhile: exclusives that are under way shall fail. Own thread. May be NULL. */
     void (*lose_reservation)(struct vcpu *vcpu);
+    /* What time_delta leads to is another value now. Own thread. May be NULL. */
+    void (*time_changed)(struct vcpu *vcpu);
     /* A vcpu_timer slot expired, in the vCPU's thread. */
     void (*timer_expired)(struct vcpu *vcpu, u32 slot);
     u64 (*get_pc)(struct vcpu *vcpu);
@@ -274,6 +276,7 @@ struct vcpu {
     struct vcpu_stop stop_reason;
     bool held;               /* gdb: stays stopped when the machine goes on; set while stopped */
     struct vcpu_port port[VCPU_PORTS];
+    const u64 *time_delta;   /* atomic: what software added to the machine's timer, in ticks, so to the CPU's view of it; NULL: nothing. Set while the machine is reset */
     s64 timer_deadline[VCPU_MAX_TIMERS]; /* atomic; virtual ns, INT64_MAX: none */
     s64 armed;               /* host alarm, virtual ns; INT64_MAX: none */
     void *alarm;             /* host timer that sets exit_request */

@@ -34,10 +34,28 @@ static void write_timecmp(void *device, u32 index, u64 value)
         return;
     /* Off before the line falls: an expiry of the old comparator in between must not raise it again. */
     vcpu_timer_set(vcpu, TIMER_SLOT, INT64_MAX);
-    bool due = read_time(timer, 0) >= value;
+    u64 ticks = vm_clock_ticks(timer->device.object.vm, timer->hz);
+    bool due = ticks + delta(timer) >= value;
     line_set(&vcpu->line[LINE_MTIP], due);
     if (!due)
-        vcpu_timer_set(vcpu, TIMER_SLOT, vm_clock_ticks_to_ns(value - delta(timer), timer->hz));
+        vcpu_timer_set(vcpu, TIMER_SLOT, vm_clock_ticks_due(ticks, delta(timer), value, timer->hz));
+}
+
+static void time_changed(struct vcpu *vcpu, void *opaque)
+{
+    (void)opaque;
+    vcpu->cpu->time_changed(vcpu);
+}
+
+/* The time CSR is MTIME's shadow (privileged specification, 3.1.10), and so is what stimecmp is compared with. */
+static void tell(struct vcpu *vcpu)
+{
+    if (!vcpu || !vcpu->cpu->time_changed)
+        return;
+    if (vcpu == vcpu_current())
+        vcpu->cpu->time_changed(vcpu);
+    else
+        vcpu_post(vcpu, time_changed, NULL, NULL);
 }
 
 static void write_time(void *device, u32 index, u64 value)
@@ -45,8 +63,10 @@ static void write_time(void *device, u32 index, u64 value)
     struct aclint_mtimer *timer = device;
 
     __atomic_store_n(&timer->state->time_delta, value - vm_clock_ticks(timer->device.object.vm, timer->hz), __ATOMIC_RELEASE);
-    for (u32 i = 0; i < timer->num_harts; i++)
+    for (u32 i = 0; i < timer->num_harts; i++) {
         write_timecmp(timer, i, __atomic_load_n(&timer->state->timecmp[i], __ATOMIC_ACQUIRE));
+        tell(vm_vcpu(timer->device.object.vm, timer->hartid_base + i));
+    }
 }
 
 static void reset(void *device)
@@ -59,6 +79,7 @@ static void reset(void *device)
 
         if (!vcpu)
             continue;
+        vcpu->time_delta = &timer->state->time_delta;
         vcpu_timer_set(vcpu, TIMER_SLOT, INT64_MAX);
         line_set(&vcpu->line[LINE_MTIP], 0);
     }

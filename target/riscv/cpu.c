@@ -182,6 +182,7 @@ static const struct cpu_class cpu_class = {
     .has_work = riscv_has_work,
     .take_interrupt = riscv_take_interrupt,
     .line_changed = riscv_line_changed,
+    .time_changed = riscv_time_changed,
     .timer_expired = riscv_timer_expired,
     .lose_reservation = lose_reservation,
     .get_pc = get_pc,

@@ -84,9 +84,14 @@ void riscv_write_counter(struct riscv_cpu *cpu, const struct riscv_csr *row, u32
     *counter = (((*counter + clock - under_way(cpu, number & 31)) & ~mask) | (value & mask)) - clock;
 }
 
+static u64 time_delta(const struct riscv_cpu *cpu)
+{
+    return cpu->vcpu.time_delta ? __atomic_load_n(cpu->vcpu.time_delta, __ATOMIC_ACQUIRE) : 0;
+}
+
 u64 riscv_read_time(struct riscv_cpu *cpu, const struct riscv_csr *row, u32 number)
 {
-    return vm_clock_ticks(cpu->vcpu.vm, RISCV_TIMEBASE_HZ);
+    return vm_clock_ticks(cpu->vcpu.vm, RISCV_TIMEBASE_HZ) + time_delta(cpu);
 }
 
 u64 riscv_read_hpmcounter(struct riscv_cpu *cpu, const struct riscv_csr *row, u32 number)
@@ -162,11 +167,12 @@ void riscv_write_stimecmp(struct riscv_cpu *cpu, const struct riscv_csr *row, u3
 void riscv_timer_update(struct riscv_cpu *cpu)
 {
     struct riscv_state *state = riscv_state_of(cpu);
-    bool on = state->menvcfg & ENVCFG_STCE, due = on && vm_clock_ticks(cpu->vcpu.vm, RISCV_TIMEBASE_HZ) >= state->stimecmp;
+    u64 ticks = vm_clock_ticks(cpu->vcpu.vm, RISCV_TIMEBASE_HZ), delta = time_delta(cpu);
+    bool on = state->menvcfg & ENVCFG_STCE, due = on && ticks + delta >= state->stimecmp;
 
     if (due)
         __atomic_fetch_or(&state->lines, BIT64(RISCV_INT_STI), __ATOMIC_SEQ_CST);
     else
         __atomic_fetch_and(&state->lines, ~BIT64(RISCV_INT_STI), __ATOMIC_SEQ_CST);
-    vcpu_timer_set(&cpu->vcpu, RISCV_TIMER_S, on && !due ? vm_clock_ticks_to_ns(state->stimecmp, RISCV_TIMEBASE_HZ) : INT64_MAX);
+    vcpu_timer_set(&cpu->vcpu, RISCV_TIMER_S, on && !due ? vm_clock_ticks_due(ticks, delta, state->stimecmp, RISCV_TIMEBASE_HZ) : INT64_MAX);
 }

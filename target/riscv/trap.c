@@ -194,6 +194,11 @@ void riscv_line_changed(struct vcpu *vcpu, u32 number, u32 level)
     __atomic_fetch_add(&riscv_cpu_of(vcpu)->doze.line_events, 1, __ATOMIC_SEQ_CST);
 }
 
+void riscv_time_changed(struct vcpu *vcpu)
+{
+    riscv_timer_update(riscv_cpu_of(vcpu));
+}
+
 void riscv_timer_expired(struct vcpu *vcpu, u32 slot)
 {
     if (slot == RISCV_TIMER_S)

@@ -58,6 +58,7 @@ bool riscv_wait(struct riscv_cpu *cpu);
 bool riscv_has_work(struct vcpu *vcpu); /* the vCPU's own thread */
 bool riscv_take_interrupt(struct vcpu *vcpu);
 void riscv_line_changed(struct vcpu *vcpu, u32 number, u32 level); /* any thread */
+void riscv_time_changed(struct vcpu *vcpu);
 void riscv_timer_expired(struct vcpu *vcpu, u32 slot);
 /* The cause of an access that nothing or a device refused, and of a misaligned atomic one. */
 void riscv_bus_error(struct vcpu *vcpu, u64 address, enum mmu_access access, struct mmu_page *page);
