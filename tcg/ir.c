@@ -180,6 +180,7 @@ void ir_block_reset(struct ir_block *block, u32 first_pc)
     block->behind = block->single_memory = false;
     block->loop = false;
     block->momentary = false;
+    block->total_order = false;
     block->streams = false;
     block->far_count = 0;
     block->apart = false;

@@ -165,6 +165,7 @@ struct ir_block {
     bool single_memory; /* back ends must not check several accesses at once (the variant that a failed group check wants) */
     bool loop;        /* leads back to its own start, often: back ends may make one stretch of code of many turns (tcg/loop.h) */
     bool momentary;   /* made for what the state says just now: of no use another time */
+    bool total_order; /* others see in which order loads, and stores, happen (a stronger memory model than RVWMO): they keep it over several turns of such a loop */
     bool streams;     /* back end's: of such a loop that moves through memory whose pages it checks for many turns at once */
     u64 stays[4];     /* of other blocks: by 16 bytes of the page, instructions whose base registers had better be asked where they led last */
     bool windows;     /* of other blocks: accesses may use windows (tcg/backend.h), */

@@ -96,13 +96,20 @@ static bool resolve(struct tcg_vcpu *v, u64 va, unsigned size, enum mmu_access a
     return true;
 }
 
+static bool may_be_watched(const struct vm *vm, u64 va, u64 size)
+{
+    u64 first = va & ~UINT64_C(4095), last = (va + size - 1) & ~UINT64_C(4095);
+
+    return vm_has_watchpoint_in_page(vm, first) || (last != first && vm_has_watchpoint_in_page(vm, last));
+}
+
 /* A watchpoint: leaves before the instruction, which the dispatcher then runs alone and stops. */
 static bool watched(struct tcg_vcpu *v, u64 va, u64 size, enum mmu_access access, s64 where)
 {
     struct vcpu *vcpu = v->vcpu;
     struct vcpu_stop *stop = &v->watch_hit;
 
-    if (v->watch_off || likely(!vm_has_watchpoint_in_page(vcpu->vm, va & ~UINT64_C(4095))))
+    if (v->watch_off || likely(!may_be_watched(vcpu->vm, va, size)))
         return false;
     if (!vm_watchpoint_hit(vcpu->vm, va, size, access, &stop->address, &stop->watch))
         return false;

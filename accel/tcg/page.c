@@ -190,10 +190,10 @@ void tcg_page_remove(struct block *block)
 u64 tcg_page_lines_of(const struct block *block, const struct code_page *page)
 {
     u32 end = block->offset + block->byte_count;
+    u64 first = line_mask(block->offset - block->below, MIN(end, 4096) - 1), second = end > 4096 ? line_mask(0, end - 4096 - 1) : 0;
 
-    if (page == block->page)
-        return line_mask(block->offset - block->below, MIN(end, 4096) - 1);
-    return end > 4096 ? line_mask(0, end - 4096 - 1) : 0;
+    /* Both are one page where it follows itself. */
+    return (page == block->page ? first : 0) | (page == block->next_page ? second : 0);
 }
 
 /* What comes next has nothing to do with what was there. */

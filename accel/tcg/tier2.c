@@ -205,7 +205,7 @@ static void find_heads(struct trace *t)
             if (b->tier == 2 && b->offset > t->start && (t->were_short || !b->streams))
                 set_head(t, b->offset);
             for (u32 k = 0; k < b->code.link_count; k++)
-                if (was_gone(&b->link[k]) && b->link[k].pc < (s32)end_of(b) && b->link[k].pc > (s32)t->start)
+                if (was_gone(&b->link[k]) && b->link[k].same_page && b->link[k].pc < (s32)end_of(b) && b->link[k].pc > (s32)t->start)
                     set_head(t, (u32)b->link[k].pc);
         }
     }
@@ -292,6 +292,7 @@ static bool build(struct tcg_vcpu *v, const struct code_source *source, bool cou
     *why = TIER2_ENDS;
     if (v->vcpu->cpu->translate(v->vcpu, b, source) != TRANSLATE_OK)
         return false;
+    b->total_order &= vm_vcpu_count(v->vcpu->vm) > 1;
     *why = TIER2_NEST;
     if (trace->nests)
         return false;

@@ -133,7 +133,12 @@ static u32 emit(struct tcg *tcg, const struct ir_block *ir, const struct quick_l
                  : tcg->backend->emit(tcg->engine, ir, &block->code, tcg->at, limit);
 }
 
-/* Emits into the current chunk; moves on when it is full. False: no room just now. */
+static bool is_empty(const struct tcg *tcg, const struct chunk *chunk)
+{
+    return tcg->at == chunk->first;
+}
+
+/* Emits into the current chunk; moves on when it is full. False: no room just now, or, in a chunk that is empty, never. */
 bool tcg_block_emit(struct tcg *tcg, const struct ir_block *ir, const struct quick_list *quick, struct block *block)
 {
     for (unsigned attempt = 0; attempt < 2; attempt++) {
@@ -148,7 +153,7 @@ bool tcg_block_emit(struct tcg *tcg, const struct ir_block *ir, const struct qui
             tcg->at = end;
             return true;
         }
-        if (!tcg_chunk_next(tcg))
+        if (is_empty(tcg, chunk) || !tcg_chunk_next(tcg))
             return false;
     }
     return false;
@@ -180,6 +185,7 @@ struct site {
     struct ram_block *next_ram;
     u64 next_offset;
     u32 mode, variant;
+    u32 most_insns;                /* that fit a chunk; 0: not found out, MAX_BLOCK_INSNS at most */
     bool edges;                    /* permissions change inside the page */
 };
 
@@ -304,7 +310,7 @@ static struct block *translate_locked(struct tcg_vcpu *v, struct site *site)
         return block; /* another vCPU was quicker */
     struct stopwatch watch = stopwatch_start(tcg);
     source.single_memory = site->variant & (MODE_SINGLE | MODE_ONE_INSN);
-    source.max_insns = site->variant & MODE_ONE_INSN || tcg->one_insn_per_tb ? 1 : MAX_BLOCK_INSNS;
+    source.max_insns = site->variant & MODE_ONE_INSN || tcg->one_insn_per_tb ? 1 : site->most_insns ? site->most_insns : MAX_BLOCK_INSNS;
     source.unfactor = may_unfactor(tcg, site->variant);
     if (site->next_ram) {
         next = tcg_code_page(tcg, site->next_ram, site->next_offset, true);
@@ -343,7 +349,10 @@ static struct block *translate_locked(struct tcg_vcpu *v, struct site *site)
     behind.max_insns = MAX_BLOCK_INSNS;
     if ((behind.offset == TCG_PAGE_SIZE || !tcg_pair_emit(v, block, &second, &behind)) && !tcg_block_emit(tcg, v->ir, NULL, block)) {
         tcg_pool_give(&tcg->pool, block);
-        return NULL;
+        if (!is_empty(tcg, &tcg->chunk[tcg->current_chunk]) || v->ir->insn_count == 1)
+            return NULL;
+        site->most_insns = v->ir->insn_count / 2;
+        return translate_locked(v, site);
     }
     tcg->emitted_page = page;
     tcg->emitted_mode = mode;
@@ -570,8 +579,11 @@ void tcg_block_kill(struct tcg *tcg, struct block *block)
             __atomic_store_n(&link->probes, false, __ATOMIC_RELAXED);
     }
     for (u32 i = 0; i < block->code.link_count; i++) {
-        if (block->link[i].to)
-            remove_incoming(&block->link[i]);
+        if (!block->link[i].to)
+            continue;
+        /* Who is in this code comes out at its end: what it led to may die next, and nobody would know of this way there. */
+        tcg->backend->set_link(tcg->engine, &block->link[i], NULL);
+        remove_incoming(&block->link[i]);
     }
     if (block->previous_in_chunk)
         block->previous_in_chunk->next_in_chunk = block->next_in_chunk;

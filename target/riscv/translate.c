@@ -166,6 +166,7 @@ enum translate_result riscv_translate(struct ir_block *block, const struct code_
     struct translation t = { .b = block, .source = source, .guards = guards, .cpu = cpu, .mode = source->mode, .careful = source->single_memory };
     u32 raw;
 
+    block->total_order = cpu && riscv_has(cpu, RISCV_EXT_ZTSO);
     ir_block_track(block, RISCV_REG_COUNT);
     t.next = (s32)(source->offset & ~1u); /* only a debugger can make it odd */
     if (riscv_fetch(source, (u32)t.next, &raw) == RISCV_FETCH_CROSSES) {

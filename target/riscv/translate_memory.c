@@ -103,8 +103,8 @@ void translate_store_ordered(struct translation *t, const struct riscv_insn *i, 
     ir_value value = translate_x(t, i->rs2);
 
     ir_store(t->b, mem | IR_MEM_ALIGNED | IR_MEM_RELEASE, translate_x(t, i->rs1), 0, value);
-    if (acquire) /* and in front of every later access */
-        ir_fence(t->b, IR_ORDER_WR | IR_ORDER_WW);
+    /* In front of later acquires, which any load may be ("Preserved Program Order", rule 7), or with aq of every later access. */
+    ir_fence(t->b, IR_ORDER_WR | (acquire ? IR_ORDER_WW : 0));
 }
 
 /* Sets are bits i o r w; device accesses count as memory accesses here. */

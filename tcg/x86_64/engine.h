@@ -318,6 +318,8 @@ bool x86_loop_lanes(struct tcg_engine *e);
 
 /* --- loop_strips.c --- */
 /* Whether a block of vectors may be a loop: notes in engine.loop what its head must look at. */
+/* Several turns at a time load all they need of an array before they load of the next one, and store so: not where others see the order and there are several. */
+bool x86_loop_may_reorder(const struct ir_block *block);
 bool x86_strips_find(struct tcg_engine *e, const struct ir_block *block);
 /* Behind the loop's head, before its top: several turns at a time, where that can be. */
 void x86_loop_strips(struct tcg_engine *e);

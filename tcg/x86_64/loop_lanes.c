@@ -145,7 +145,7 @@ static bool find_lanes(struct lanes *l)
     const struct ir_loop *found = &l->e->loop.found;
     bool stored = false;
 
-    if (!l->e->features.vex || !found->stream_count || !l->b->count)
+    if (!l->e->features.vex || !found->stream_count || !l->b->count || !x86_loop_may_reorder(l->b))
         return false;
     for (u32 i = 0; i < l->b->count; i++)
         if (l->b->op[i].code == IR_LD)

@@ -312,6 +312,17 @@ static bool has_vectors(const struct ir_block *b)
     return false;
 }
 
+bool x86_loop_may_reorder(const struct ir_block *b)
+{
+    u32 loads = 0, stores = 0;
+
+    for (u32 i = 0; b->total_order && i < b->count; i++) {
+        loads += b->op[i].code == IR_LD || b->op[i].code == IR_VLD;
+        stores += b->op[i].code == IR_ST || b->op[i].code == IR_VST;
+    }
+    return loads <= 1 && stores <= 1;
+}
+
 void x86_loop_prepare(struct tcg_engine *e, struct ir_block *b)
 {
     x86_loop_find_flags(e, b);

@@ -265,7 +265,7 @@ bool x86_strips_look(struct x86_strips *s)
 {
     bool stores = false;
 
-    if (s->b->prepaid)
+    if (s->b->prepaid || !x86_loop_may_reorder(s->b))
         return false;
     for (u32 i = 0; i < s->b->count; i++)
         if (!note(s, i, &stores))

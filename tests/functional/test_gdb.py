@@ -84,6 +84,13 @@ def test_watchpoint(start, tmp_path, hello):
     assert re.search(r"Old value = 0\s+New value = [1-9]", output), output
 
 
+def test_watchpoint_in_the_second_page_of_an_access(debugged):
+    sd_a1_0_a0, stay = 0x00b53023, 0x0000006f
+    output = debugged().gdb(f"set {{int}}0x80200000 = {sd_a1_0_a0:#x}", f"set {{int}}0x80200004 = {stay:#x}", "set $pc = 0x80200000", "set $a0 = 0x80300ffc",
+                            "set $a1 = -1", "watch *(int *)0x80301000", "continue")
+    assert re.search(r"Old value = 0\s+New value = -1", output), output
+
+
 def test_harts_are_threads(debugged):
     output = debugged("-smp", "4").gdb("info threads", "thread 3", "info registers pc", "thread apply all print $mhartid")
     for hart in range(4):

@@ -1,4 +1,4 @@
-/* An instruction on two pages, of which the second alone is remapped or taken away, or is another one in another space. Reached by a call, by a jump inside its page. */
+/* An instruction on two pages, of which the second alone is remapped or taken away, or is another one in another space, or the first one again. Reached by a call, by a jump inside its page. */
 #include "tests/jit/lib.h"
 
 TRAP_HANDLER
@@ -65,6 +65,25 @@ static void in_two_spaces(u64 *const root[2], u64 va, u64 entry)
     csr_write(satp, satp_of(root[0], 3, 1));
 }
 
+/* The next page is the same page of RAM: the upper half lies at its begin, and is rewritten there. */
+static void followed_by_itself(u64 *root, u64 va)
+{
+    static u16 page[2048] __attribute__((aligned(4096)));
+    u32 li[2] = { 0x00000513 | 0x333 << 20, 0x00000513 | 0x444 << 20 };
+
+    page[2047] = (u16)li[0];
+    page[1] = 0x8082;
+    map(root, 3, va, (u64)page, 0, PTE_RWX);
+    map(root, 3, va + 4096, (u64)page, 0, PTE_RWX);
+    fence_all();
+    for (int i = 0; i < 10; i++) {
+        *(volatile u16 *)page = (u16)(li[i & 1] >> 16);
+        fence_i();
+        for (int again = 0; again < 3; again++)
+            expect(in_mode(run, va + CALLED, S), i & 1 ? 0x444 : 0x333);
+    }
+}
+
 void main(u64 hart)
 {
     other_harts_wait(hart);
@@ -89,4 +108,5 @@ void main(u64 hart)
     remapped(root[0], va, va + JUMPED_TO);
     in_two_spaces(root, va, va + JUMPED_TO);
     in_two_spaces(root, va, va + CALLED);
+    followed_by_itself(root[0], va + 0x10000);
 }

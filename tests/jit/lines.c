@@ -49,14 +49,33 @@ static void rewrite(u32 at)
         ((volatile u32 *)code)[at] = instruction;
 }
 
-/* The instruction behind the fence is written by the one before it. */
+/* The instruction behind the fence is written by the one before it; before that, what it was has run, from there. */
 static void rewrite_oneself(void)
 {
-    static u32 text[4] __attribute__((aligned(64))) = { 0x00a5a023 /* sw a0, 0(a1) */, 0x0000100f /* fence.i */, 0, RETURN };
+    static u32 text[4] __attribute__((aligned(64))) = { 0x00a5a023 /* sw a0, 0(a1) */, 0x0000100f /* fence.i */, 0x00000513, RETURN }, elsewhere;
     u64 (*fn)(u64, u32 *) = (u64 (*)(u64, u32 *))(u64)text;
 
-    for (u32 i = 1; i < 100; i++)
+    for (u32 i = 1; i < 100; i++) {
+        for (u32 k = 0; k < (i & 1 ? 0 : 5); k++)
+            expect(fn(0, &elsewhere), i - 1);
         expect(fn(0x00000513 | i << 20 /* li a0, i */, &text[2]), i);
+    }
+}
+
+/* Two stores: one into the line that both are in, one into the page that is gone to behind the fence. */
+static void rewrite_what_follows(void)
+{
+    static u32 text[2048] __attribute__((aligned(4096))) = {
+        0x00d62023 /* sw a3, 0(a2) */, 0x00a5a023 /* sw a0, 0(a1) */, 0x0000100f, 0x7f50006f /* j . + 0xff4 */, [8] = 0x00000013, [1024] = 0x00000513, RETURN
+    };
+    u64 (*fn)(u64, u32 *, u32 *, u64) = (u64 (*)(u64, u32 *, u32 *, u64))(u64)text;
+    u32 elsewhere[2];
+
+    for (u32 i = 1; i < 100; i++) {
+        for (u32 k = 0; k < 5; k++)
+            expect(fn(0, &elsewhere[0], &elsewhere[1], 0), i - 1);
+        expect(fn(0x00000513 | i << 20, &text[1024], &text[8], 0x00000013), i);
+    }
 }
 
 void main(u64 hart)
@@ -67,6 +86,7 @@ void main(u64 hart)
     code[WORDS - 1] = RETURN;
     fence_i();
     rewrite_oneself();
+    rewrite_what_follows();
     for (u32 turn = 0; turn < TURNS; turn++) {
         u32 at = random_below(WORDS - 1);
 

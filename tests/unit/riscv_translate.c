@@ -64,7 +64,8 @@ static bool says(struct fixture *f, const char *words)
 
 enum { NOP = 0x00000013, C_NOP = 0x0001, ADD = 0x00c58533, SH1ADD = 0x20c5a533, FADD_D_RNE = 0x02c58553, FADD_D_RM5 = 0x02c5d553,
        FADD_D_DYN = 0x02c5f553, BEQ_8 = 0x00b50463, BEQ_6 = 0x00b50363, JAL_6 = 0x0060006f, CBO_ZERO = 0x0045200f, CSRRW_SATP = 0x18051073,
-       CSRRW_SSCRATCH = 0x14021273, CSRRS_TIME = 0xc0102573, CZERO = 0x0ec5d533, C_ZEXT_W = 0x9c71, RET = 0x00008067, LUI = 0x123452b7 };
+       CSRRW_SSCRATCH = 0x14021273, CSRRS_TIME = 0xc0102573, CZERO = 0x0ec5d533, C_ZEXT_W = 0x9c71, RET = 0x00008067, LUI = 0x123452b7, SD = 0x00b53023,
+       SD_RL = 0x3ab5302f, SD_AQRL = 0x3eb5302f };
 
 /* What it shows, the instruction, an extension to turn off (or RISCV_EXT_COUNT), mode bits, whether it is illegal. */
 static const struct legality {
@@ -107,6 +108,22 @@ static void check_legality(const void *data)
     g_assert_cmpint(says(f, "call illegal"), ==, c->illegal);
     g_assert_cmpint(f->block->byte_count, ==, (c->raw & 3) == 3 ? 4 : 2);
     tear_down(f);
+}
+
+/* What orders a store-release in front of a load-acquire ("Preserved Program Order", rule 7): hosts let loads pass stores. */
+static void check_release(void)
+{
+    static const struct { u32 raw; bool fenced; } stores[] = { { SD, false }, { SD_RL, true }, { SD_AQRL, true } };
+
+    for (unsigned i = 0; i < G_N_ELEMENTS(stores); i++) {
+        struct fixture *f = set_up();
+
+        f->source.max_insns = 1;
+        put(f, 0, stores[i].raw);
+        translate(f, 0);
+        g_assert_cmpint(says(f, "fence"), ==, stores[i].fenced);
+        tear_down(f);
+    }
 }
 
 static void check_page_end(void)
@@ -279,6 +296,7 @@ int main(int argc, char **argv)
     }
     g_test_add_func("/riscv/translate/page end", check_page_end);
     g_test_add_func("/riscv/translate/crossing", check_crossing);
+    g_test_add_func("/riscv/translate/release", check_release);
     g_test_add_func("/riscv/translate/limits", check_limits);
     g_test_add_func("/riscv/translate/csr", check_csr);
     g_test_add_func("/riscv/translate/plain csr", check_plain_csr);
