@@ -111,20 +111,32 @@ static int open_or_make(const char *path, bool read_only)
     return fd;
 }
 
+/* What somebody has in a file stays as it is: only an empty one grows. */
+static bool make_large_enough(int fd, u64 size, bool read_only, GError **error)
+{
+    struct stat status;
+
+    if (fstat(fd, &status))
+        return error_set(error, "%s", strerror(errno));
+    if ((u64)status.st_size >= size)
+        return true;
+    if (read_only || status.st_size) {
+        error_set(error, "it has %" G_GINT64_FORMAT " bytes, not %" G_GUINT64_FORMAT, (gint64)status.st_size, size);
+        return error_hint(error, "choose a file of that size%s", read_only ? "" : ", or one that is empty or not there yet");
+    }
+    return !ftruncate(fd, (off_t)size) || error_set(error, "it cannot grow to %" G_GUINT64_FORMAT " bytes: %s", size, strerror(errno));
+}
+
 int host_map_open_file(const char *path, u64 size, bool read_only, GError **error)
 {
     int fd = open_or_make(path, read_only);
-    struct stat status = {0};
 
-    if (fd >= 0 && !fstat(fd, &status) && ((u64)status.st_size >= size || (!read_only && !ftruncate(fd, (off_t)size))))
-        return fd;
-    if (fd >= 0 && read_only)
-        error_set(error, "cannot use '%s' as memory: it has %" G_GINT64_FORMAT " bytes, not %" G_GUINT64_FORMAT, path,
-                  (gint64)status.st_size, size);
-    else
+    if (fd < 0)
         error_set(error, "cannot use '%s' as memory: %s", path, strerror(errno));
-    if (fd >= 0)
-        close(fd);
+    if (fd < 0 || make_large_enough(fd, size, read_only, error))
+        return fd;
+    error_prefix(error, "cannot use '%s' as memory", path);
+    close(fd);
     return -1;
 }
 

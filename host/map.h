@@ -25,8 +25,8 @@ int host_map_create_file(const char *name, u64 size, GError **error);
 int host_map_create_huge_file(const char *name, u64 size, u64 page, GError **error);
 /* Nobody can change the size of such a file any more. */
 bool host_map_seal_file(int fd, GError **error);
-/* A file that exists or is made, grown to `size` bytes; in a folder: a nameless one. read_only: it must be there and be large
- * enough. -1 on error. */
+/* A file of at least `size` bytes, or an empty or missing one, which grows to them; in a folder: a nameless one. read_only: it must be
+ * there and be large enough. -1 on error. */
 int host_map_open_file(const char *path, u64 size, bool read_only, GError **error);
 void host_map_close_file(int fd); /* -1 is fine */
 /* Takes all pages of a writable mapping from the host now, without changing what they hold; several threads share the work. */

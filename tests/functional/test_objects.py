@@ -98,6 +98,26 @@ def test_mem_path(start, tmp_path):
     assert memdev["id"] == "riscv_virt_board.ram" and memdev["prealloc"] and memdev["size"] == 32 * MIB
 
 
+@pytest.mark.parametrize("arguments", [
+    ["-M", "virt,memory-backend=m", "-object", "memory-backend-file,id=m,size=16M,mem-path=FILE"],
+    ["-M", "virt", "-m", "16M", "-mem-path", "FILE"],
+    ["-M", "virt,memory-backend=m", "-object", "memory-backend-file,id=m,size=16M,mem-path=FILE,offset=4K"],
+])
+def test_files_that_are_too_small_stay_as_they_are(tmp_path, arguments):
+    """An empty file and one that is not there yet grow to what is asked for."""
+    file = tmp_path / "ram"
+    arguments = [a.replace("FILE", str(file)) for a in arguments]
+    wanted = 16 * MIB + (4096 if "offset" in arguments[-1] else 0)
+    file.write_bytes(b"mine" * 25000)
+    assert f"cannot use '{file}' as memory: it has 100000 bytes, not {wanted}\n" in refused(*arguments)
+    assert file.read_bytes() == b"mine" * 25000
+    for prepare in (lambda: file.write_bytes(b""), file.unlink):
+        prepare()
+        subprocess.run([BINARY, *arguments, "-display", "none", "-bios", "none", "-S", "-monitor", "stdio"], input=b"quit\n", check=True,
+                       timeout=60 * PATIENCE, stdout=subprocess.DEVNULL)
+        assert file.stat().st_size == wanted
+
+
 def numa_tree(tmp_path, *arguments):
     """The device tree's cells about NUMA."""
     blob = tmp_path / "virt.dtb"
