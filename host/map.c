@@ -70,7 +70,11 @@ static int sized_memfd(const char *name, u64 size, unsigned flags, GError **erro
     int fd = memfd_create(name, MFD_CLOEXEC | flags);
 
     if (fd < 0 || ftruncate(fd, (off_t)size)) {
-        error_set(error, "cannot create memory file '%s': %s", name, strerror(errno));
+        int reason = errno;
+
+        error_set(error, "cannot create memory file '%s' of %" G_GUINT64_FORMAT " MiB: %s", name, (size + MIB - 1) / MIB, strerror(reason));
+        if (reason == EFBIG)
+            error_hint(error, "the limit on the size of files (ulimit -f) holds for files in memory as well");
         if (fd >= 0)
             close(fd);
         return -1;

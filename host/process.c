@@ -55,6 +55,11 @@ void host_process_on_end(GMainContext *context, gboolean (*fn)(gpointer opaque),
     signal(SIGPIPE, SIG_IGN);
 }
 
+void host_process_outlive_file_limit(void)
+{
+    signal(SIGXFSZ, SIG_IGN);
+}
+
 u32 host_process_mapping_limit(void)
 {
     enum { USUAL = 65530 };

@@ -18,4 +18,7 @@ void host_process_set_name(const char *name);
 /* SIGINT, SIGTERM and SIGHUP call fn in the loop. SIGPIPE is ignored. */
 void host_process_on_end(GMainContext *context, gboolean (*fn)(gpointer opaque), void *opaque);
 
+/* A file that would outgrow the process's limit (ulimit -f) is an error, EFBIG, of who writes it. First in main(). */
+void host_process_outlive_file_limit(void);
+
 #endif

@@ -124,6 +124,7 @@ int main(int argc, char **argv)
     GError *error = NULL;
     int status;
 
+    host_process_outlive_file_limit();
     s.options = api_option_parse(argc, argv, &error);
     if (!s.options)
         return fail(&s, error);

@@ -1,5 +1,6 @@
 /* tools/img_main.c - mynah-img: looks at disk images and changes them. */
 #include "api/version.h"
+#include "host/process.h"
 #include "tools/img.h"
 #include <stdio.h>
 #include <string.h>
@@ -99,6 +100,7 @@ int main(int argc, char **argv)
 {
     const struct command *command = argc > 1 ? find(argv[1]) : NULL;
 
+    host_process_outlive_file_limit();
     if (command)
         return run_command(command, argc - 1, argv + 1);
     if (argc < 2) {

@@ -2,6 +2,7 @@
 #include "api/version.h"
 #include "base/error.h"
 #include "block/overlay.h"
+#include "host/process.h"
 #include "tools/image_opts.h"
 #include "tools/io.h"
 #include <getopt.h>
@@ -244,6 +245,7 @@ int main(int argc, char **argv)
     g_autoptr(GError) error = NULL;
     int status = parse(&r, argc, argv);
 
+    host_process_outlive_file_limit();
     if (status < 0) {
         r.io.loop = block_loop_create(&error);
         if (!r.io.loop) {

@@ -1,5 +1,12 @@
 # tests/functional/test_hello.py - The small guest of tests/guests: console, clock, reset and the exit codes of the test device.
+import resource
+import subprocess
+
 import pytest
+
+from conftest import PATIENCE
+from images import IMG, IO
+from test_objects import BINARY, MIB
 
 BACKENDS = ["tcg", "tcg,backend=interp"]
 
@@ -75,3 +82,15 @@ def test_stop_and_continue(start, hello):
     machine.qmp.command("system_reset")
     assert machine.qmp.event("RESET")["data"] == {"guest": False, "reason": "host-qmp-system-reset"}
     machine.wait_for("Hello from", 20)
+
+
+@pytest.mark.parametrize("command, text", [
+    ([BINARY, "-M", "virt", "-bios", "none", "-nographic"], "cannot create memory file 'mynah-state' of "),
+    ([IMG, "create", "-f", "raw", "a.raw", "100M"], "File too large"),
+    ([IO, "-c", "truncate 100M", "b.raw"], "File too large"),
+])
+def test_a_limit_on_files_is_an_error_with_a_message(tmp_path, command, text):
+    (tmp_path / "b.raw").write_bytes(b"")
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60 * PATIENCE, check=False, cwd=tmp_path,
+                          preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (MIB, MIB)))
+    assert done.returncode == 1 and text in done.stdout + done.stderr
