@@ -161,6 +161,13 @@ static struct json_object *boolean_props(struct vm_object *cpu)
     return props;
 }
 
+static bool complete(struct vm_object *cpu, GError **error)
+{
+    const struct cpu_class *class = cpu->class->data;
+
+    return !class || !class->complete || class->complete(cpu, error);
+}
+
 /* A model's properties are known by its instances: makes one that never becomes real. */
 bool qmp_query_cpu_model_expansion(struct monitor *monitor, const struct api_args_query_cpu_model_expansion *args,
                                    struct api_cpu_model_expansion_info **ret, GError **error)
@@ -176,7 +183,7 @@ bool qmp_query_cpu_model_expansion(struct monitor *monitor, const struct api_arg
     cpu = vm_object_create(vm, name, vm_root(vm), "cpu-model[*]", error);
     if (!cpu)
         return false;
-    if (!args->model->props || apply_props(cpu, args->model->props, error)) {
+    if ((!args->model->props || apply_props(cpu, args->model->props, error)) && complete(cpu, error)) {
         *ret = api_new(&api_type_cpu_model_expansion_info);
         (*ret)->model = api_new(&api_type_cpu_model_info);
         (*ret)->model->name = g_strdup(args->model->name);

@@ -122,6 +122,8 @@ struct cpu_class {
     s32 state_fp_rounding, state_fp_flags; /* offsets of u8: code_layout.fp_rounding, fp_flags */
     const struct ir_helper *const *helpers; /* that translate makes calls of, NULL-terminated; may be NULL */
     s32 state_vectors, state_vector_length; /* of code_layout.vectors, vector_length; unused where no vector op is translated */
+    /* Once the properties are set: checks them, and sets those that follow from them, as realize does. NULL: there is nothing to do. */
+    bool (*complete)(struct vm_object *cpu, GError **error);
 
     /* The vCPU's own thread, or the main loop while it is stopped. */
     void (*reset)(struct vcpu *vcpu);

@@ -148,6 +148,66 @@ static u32 disassemble(const u8 *bytes, u32 available, u64 address, char *text, 
     return length;
 }
 
+static bool check_vectors(const struct riscv_cpu *cpu, GError **error)
+{
+    unsigned least = cpu->extension[RISCV_EXT_V] ? 128 : cpu->extension[RISCV_EXT_ZVE64X] ? 64 : 32;
+
+    if (!bits_is_power_of_2(cpu->vlen) || cpu->vlen < least)
+        return error_set(error, "vlen %u is not a power of 2 from %u to %u", cpu->vlen, least, RISCV_MAX_VLEN);
+    if (!bits_is_power_of_2(cpu->elen) || (cpu->elen < 64 && cpu->extension[RISCV_EXT_ZVE64X]))
+        return error_set(error, "elen %u is not %s", cpu->elen, cpu->extension[RISCV_EXT_ZVE64X] ? "64" : "32 or 64");
+    if (cpu->elen > cpu->vlen)
+        return error_set(error, "elen %u is more than vlen %u", cpu->elen, cpu->vlen);
+    if (strcmp(cpu->vext_spec, "v1.0"))
+        return error_set(error, "vext_spec '%s' is not there; v1.0 is", cpu->vext_spec);
+    return true;
+}
+
+/* sv48=on alone, as syzkaller writes it, means: not wider. Each width brings the narrower ones along (Privileged manual, "Sv48: Page-Based 48-bit Virtual-Memory System"). */
+static bool choose_widths(struct riscv_cpu *cpu, GError **error)
+{
+    const bool wanted[] = { cpu->svbare, cpu->sv39, cpu->sv48, cpu->sv57 };
+    static const char *const names[] = { "svbare", "sv39", "sv48", "sv57" };
+    static const u8 widths[] = { 0, 39, 48, 57 };
+    unsigned widest = 0;
+
+    for (unsigned i = 0; i < ARRAY_SIZE(widths); i++)
+        if (wanted[i] && widths[i] == cpu->widest_asked)
+            widest = i;
+    for (unsigned i = 0; i < widest; i++)
+        if (!wanted[i])
+            return error_set(error, "%s=off does not go with %s=on, which includes it", names[i], names[widest]);
+    if (!cpu->svbare)
+        return error_set(error, "svbare=off: untranslated addresses are always there");
+    cpu->sv48 &= cpu->widest_asked != 39;
+    cpu->sv57 &= cpu->widest_asked == 0 || cpu->widest_asked == 57;
+    cpu->sv39 &= cpu->mmu;
+    cpu->sv48 &= cpu->sv39;
+    cpu->sv57 &= cpu->sv48;
+    return true;
+}
+
+static bool check_options(struct riscv_cpu *cpu, GError **error)
+{
+    if (!cpu->extension[RISCV_EXT_I] || !cpu->extension[RISCV_EXT_ZICSR])
+        return error_set(error, "a CPU without '%s' cannot run", cpu->extension[RISCV_EXT_I] ? "zicsr" : "i");
+    cpu->mmu &= cpu->extension[RISCV_EXT_S];
+    if (!choose_widths(cpu, error))
+        return false;
+    if (!bits_is_power_of_2(cpu->pmp_granularity))
+        return error_set(error, "pmp-granularity %u is not a power of 2", cpu->pmp_granularity);
+    if (!cpu->pmp)
+        cpu->pmp_regions = 0;
+    return !cpu->extension[RISCV_EXT_ZVE32X] || check_vectors(cpu, error);
+}
+
+static bool complete(struct vm_object *object, GError **error)
+{
+    struct riscv_cpu *cpu = cpu_of_object(object);
+
+    return riscv_choose_extensions(cpu, error) && check_options(cpu, error);
+}
+
 static const struct cpu_class cpu_class = {
     .guest = VM_GUEST_RISCV64,
     .arch = "riscv64",
@@ -168,6 +228,7 @@ static const struct cpu_class cpu_class = {
     .state_fp_flags = offsetof(struct riscv_state, fflags),
     .state_vectors = offsetof(struct riscv_state, v),
     .state_vector_length = offsetof(struct riscv_state, vl),
+    .complete = complete,
     .reset = riscv_reset,
     .helpers = riscv_ir_helpers,
     .configuration = configuration,
@@ -198,39 +259,6 @@ static const struct cpu_class cpu_class = {
 
 /* Life */
 
-static bool check_vectors(const struct riscv_cpu *cpu, GError **error)
-{
-    unsigned least = cpu->extension[RISCV_EXT_V] ? 128 : cpu->extension[RISCV_EXT_ZVE64X] ? 64 : 32;
-
-    if (!bits_is_power_of_2(cpu->vlen) || cpu->vlen < least)
-        return error_set(error, "vlen %u is not a power of 2 from %u to %u", cpu->vlen, least, RISCV_MAX_VLEN);
-    if (!bits_is_power_of_2(cpu->elen) || (cpu->elen < 64 && cpu->extension[RISCV_EXT_ZVE64X]))
-        return error_set(error, "elen %u is not %s", cpu->elen, cpu->extension[RISCV_EXT_ZVE64X] ? "64" : "32 or 64");
-    if (cpu->elen > cpu->vlen)
-        return error_set(error, "elen %u is more than vlen %u", cpu->elen, cpu->vlen);
-    if (strcmp(cpu->vext_spec, "v1.0"))
-        return error_set(error, "vext_spec '%s' is not there; v1.0 is", cpu->vext_spec);
-    return true;
-}
-
-static bool check_options(struct riscv_cpu *cpu, GError **error)
-{
-    if (!cpu->extension[RISCV_EXT_I] || !cpu->extension[RISCV_EXT_ZICSR])
-        return error_set(error, "a CPU without '%s' cannot run", cpu->extension[RISCV_EXT_I] ? "zicsr" : "i");
-    cpu->mmu &= cpu->extension[RISCV_EXT_S];
-    /* sv48=on alone, as syzkaller writes it, means: not wider. */
-    cpu->sv48 &= cpu->widest_asked != 39;
-    cpu->sv57 &= cpu->widest_asked == 0 || cpu->widest_asked == 57;
-    cpu->sv39 &= cpu->mmu;
-    cpu->sv48 &= cpu->sv39;
-    cpu->sv57 &= cpu->sv48;
-    if (!bits_is_power_of_2(cpu->pmp_granularity))
-        return error_set(error, "pmp-granularity %u is not a power of 2", cpu->pmp_granularity);
-    if (!cpu->pmp)
-        cpu->pmp_regions = 0;
-    return !cpu->extension[RISCV_EXT_ZVE32X] || check_vectors(cpu, error);
-}
-
 static void init_rv64(struct vm_object *object)
 {
     for (unsigned i = 0; i < RISCV_EXT_COUNT; i++)
@@ -247,9 +275,7 @@ static bool realize(struct vm_object *object, GError **error)
 {
     struct riscv_cpu *cpu = cpu_of_object(object);
 
-    if (!riscv_choose_extensions(cpu, error) || !check_options(cpu, error))
-        return false;
-    if (!vcpu_init(&cpu->vcpu, &cpu_class, error))
+    if (!complete(object, error) || !vcpu_init(&cpu->vcpu, &cpu_class, error))
         return false;
     cpu->guards = riscv_guards(cpu->extension);
     riscv_registers_init(cpu);

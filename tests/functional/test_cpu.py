@@ -5,7 +5,7 @@ import subprocess
 import pytest
 
 import fdt
-from conftest import ROOT
+from conftest import PATIENCE, ROOT
 
 MYNAH = os.environ.get("MYNAH", os.path.join(ROOT, "build", "mynah-system-riscv64"))
 
@@ -73,8 +73,30 @@ def test_short_isa_string(tmp_path):
                                        ("rv64,zvkb=on", "extension 'zvkb' needs 'zve32x', which is off"),
                                        ("max,priv_spec=v1.11.0", "priv_spec 'v1.11.0' is not there; v1.12.0 and v1.13.0 are"),
                                        ("rv64,priv_spec=v1.12.0,zimop=on", "extension 'zimop' is newer than priv_spec=v1.12.0"),
+                                       ("rv64,sv48=off,sv57=on", "sv48=off does not go with sv57=on, which includes it"),
+                                       ("rv64,sv57=on,sv39=off", "sv39=off does not go with sv57=on"),
+                                       ("rv64,sv48=on,svbare=off", "svbare=off does not go with sv48=on"),
+                                       ("rv64,svbare=off", "svbare=off: untranslated addresses are always there"),
                                        ("rv64,pmp-granularity=12", "pmp-granularity 12 is not a power of 2"),
-                                        ("rv64,rva22u64=maybe", "takes on or off"), ("rv64,rva23u64=on", "not there yet")])
+                                       ("rv64,rva22u64=maybe", "takes on or off"), ("rv64,rva23u64=on", "not there yet")])
 def test_refused(cpu, words):
-    out = subprocess.run([MYNAH, "-M", "virt", "-cpu", cpu, "-display", "none"], capture_output=True, text=True, timeout=60, check=False)
+    out = subprocess.run([MYNAH, "-M", "virt", "-cpu", cpu, "-display", "none"], capture_output=True, text=True, timeout=20 * PATIENCE, check=False)
     assert out.returncode == 1 and words in out.stderr and out.stderr.count("\n") <= 2
+
+
+@pytest.mark.parametrize("props,there,absent", [
+    ({}, "sv39 sv48 sv57 mmu zca", "v zve32x"),
+    ({"sv48": False}, "sv39", "sv48 sv57"),
+    ({"sv48": True}, "sv39 sv48", "sv57"),
+    ({"sv39": False}, "svbare mmu", "sv39 sv48 sv57"),
+    ({"mmu": False}, "", "mmu sv39 sv48 sv57"),
+    ({"rva22s64": True}, "sv39 svpbmt", "sv48 sv57"),
+    ({"f": False}, "", "f d zfa zcd"),
+    ({"v": True}, "v zve32x zve64d", ""),
+], ids=str)
+def test_expansion_tells_what_a_machine_would_have(start, props, there, absent):
+    qmp = start("-M", "none", qmp=True).qmp
+    found = qmp.command("query-cpu-model-expansion", type="full", model={"name": "rv64", "props": props})["model"]["props"]
+    assert all(found[name] for name in there.split()) and not any(found[name] for name in absent.split())
+    with pytest.raises(RuntimeError, match="sv48=off does not go with sv57=on"):
+        qmp.command("query-cpu-model-expansion", type="full", model={"name": "rv64", "props": {"sv48": False, "sv57": True}})
