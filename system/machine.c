@@ -72,46 +72,93 @@ static const char *last_text(struct mynah_system *s, enum api_option_id id)
     return use ? use->text : NULL;
 }
 
-/* -smp: what is left out follows from what is given, sockets first (as QEMU since 6.2 prefers cores; a flat count gives sockets). */
+enum level { DRAWERS, BOOKS, SOCKETS, DIES, CLUSTERS, MODULES, CORES, THREADS, LEVELS };
+static const char *const level_names[LEVELS] = { "drawers", "books", "sockets", "dies", "clusters", "modules", "cores", "threads" };
+static const bool level_is_there[LEVELS] = { [SOCKETS] = true, [CLUSTERS] = true, [CORES] = true, [THREADS] = true };
+
+/* What -smp says; 0: nothing. */
+struct topology {
+    u64 cpus, max, level[LEVELS];
+};
+
+static bool read_count(struct api_keyval *smp, const char *name, u64 *to, GError **error)
+{
+    if (!api_keyval_get_u64(smp, name, to, error))
+        return false;
+    if (api_keyval_find(smp, name) && !*to)
+        return error_set(error, "%s must be greater than zero", name);
+    return *to <= UINT16_MAX || error_set(error, "%s=%" G_GUINT64_FORMAT " is more than any machine supports", name, *to);
+}
+
+static bool read_topology(struct topology *t, struct api_keyval *smp, const struct machine_class *board, GError **error)
+{
+    if (!read_count(smp, "cpus", &t->cpus, error) || !read_count(smp, "maxcpus", &t->max, error))
+        return false;
+    for (unsigned i = 0; i < LEVELS; i++) {
+        if (!read_count(smp, level_names[i], &t->level[i], error))
+            return false;
+        if (!level_is_there[i] && t->level[i] > 1) {
+            error_set(error, "%s=%" G_GUINT64_FORMAT " is not supported by machine type '%s'", level_names[i], t->level[i], board->name);
+            return error_hint(error, "it has sockets, clusters, cores and threads");
+        }
+    }
+    return true;
+}
+
+static u64 product(const struct topology *t)
+{
+    u64 all = 1;
+
+    for (unsigned i = 0; i < LEVELS; i++)
+        all *= t->level[i];
+    return all;
+}
+
+/* What is left out follows from what is given: cores first, then sockets, then threads, as in QEMU since 6.2. */
+static void complete_topology(struct topology *t)
+{
+    unsigned open = !t->level[CORES] ? CORES : !t->level[SOCKETS] ? SOCKETS : THREADS;
+    bool is_open = !t->level[open];
+
+    t->max = t->max ? t->max : t->cpus;
+    for (unsigned i = 0; i < LEVELS; i++)
+        t->level[i] = MAX(t->level[i], 1);
+    if (is_open && t->max)
+        t->level[open] = MAX(t->max / product(t), 1);
+    t->max = t->max ? t->max : product(t);
+    t->cpus = t->cpus ? t->cpus : t->max;
+}
+
+static bool check_topology(const struct topology *t, const struct machine_class *board, GError **error)
+{
+    if (t->cpus > t->max)
+        return error_set(error, "cpus=%" G_GUINT64_FORMAT " is more than maxcpus=%" G_GUINT64_FORMAT, t->cpus, t->max);
+    if (product(t) != t->max)
+        return error_set(error, "product of the hierarchy must match maxcpus: sockets (%" G_GUINT64_FORMAT ") * clusters (%" G_GUINT64_FORMAT
+                         ") * cores (%" G_GUINT64_FORMAT ") * threads (%" G_GUINT64_FORMAT ") != maxcpus (%" G_GUINT64_FORMAT ")",
+                         t->level[SOCKETS], t->level[CLUSTERS], t->level[CORES], t->level[THREADS], t->max);
+    if (t->max > board->max_cpus)
+        return error_set(error, "%s supports at most %u CPUs, not %" G_GUINT64_FORMAT, board->name, board->max_cpus, t->max);
+    return true;
+}
+
 static bool set_cpus(struct mynah_system *s, const struct machine_class *board, GError **error)
 {
     g_autoptr(api_keyval) smp = api_option_merged(s->options, API_OPTION_SMP);
     struct machine *m = s->machine;
-    u64 cpus = 0, max = 0, sockets = 0, clusters = 0, cores = 0, threads = 0;
+    struct topology t = { 0 };
 
-    if (!api_keyval_get_u64(smp, "cpus", &cpus, error) || !api_keyval_get_u64(smp, "maxcpus", &max, error) ||
-        !api_keyval_get_u64(smp, "sockets", &sockets, error) || !api_keyval_get_u64(smp, "clusters", &clusters, error) ||
-        !api_keyval_get_u64(smp, "cores", &cores, error) || !api_keyval_get_u64(smp, "threads", &threads, error))
+    if (!read_topology(&t, smp, board, error))
         return error_prefix(error, "-smp");
-    if (MAX(MAX(MAX(cpus, max), MAX(sockets, clusters)), MAX(cores, threads)) > 65536)
-        return error_set(error, "-smp: %s supports at most %u CPUs", board->name, board->max_cpus);
-    u64 total = MAX(sockets, 1) * MAX(clusters, 1) * MAX(cores, 1) * MAX(threads, 1);
-    if (!cpus)
-        cpus = api_keyval_find(smp, "cpus") ? 0 : max ? max : total;
-    if (!cpus)
-        return error_set(error, "-smp: there must be at least one CPU");
-    max = max ? max : MAX(cpus, total);
-    if (!sockets && !cores)
-        cores = max / (MAX(threads, 1) * MAX(clusters, 1));
-    clusters = MAX(clusters, 1);
-    threads = MAX(threads, 1);
-    if (!sockets)
-        sockets = MAX(max / (clusters * MAX(cores, 1) * threads), 1);
-    if (!cores)
-        cores = MAX(max / (sockets * clusters * threads), 1);
-    if (cpus > max)
-        return error_set(error, "-smp: cpus=%" G_GUINT64_FORMAT " is more than maxcpus=%" G_GUINT64_FORMAT, cpus, max);
-    if (sockets * clusters * cores * threads != max)
-        return error_set(error, "-smp: sockets * clusters * cores * threads is %" G_GUINT64_FORMAT ", maxcpus is %" G_GUINT64_FORMAT,
-                         sockets * clusters * cores * threads, max);
-    if (max > board->max_cpus)
-        return error_set(error, "-smp: %s supports at most %u CPUs, not %" G_GUINT64_FORMAT, board->name, board->max_cpus, max);
-    m->cpus = (u32)cpus;
-    m->max_cpus = (u32)max;
-    m->sockets = (u32)sockets;
-    m->clusters = (u32)clusters;
-    m->cores = (u32)cores;
-    m->threads = (u32)threads;
+    complete_topology(&t);
+    if (!check_topology(&t, board, error))
+        return error_prefix(error, "-smp");
+    m->cpus = (u32)t.cpus;
+    m->max_cpus = (u32)t.max;
+    m->sockets = (u32)t.level[SOCKETS];
+    m->clusters = (u32)t.level[CLUSTERS];
+    m->cores = (u32)t.level[CORES];
+    m->threads = (u32)t.level[THREADS];
     return true;
 }
 

@@ -7,7 +7,7 @@ import subprocess
 import time
 
 import pytest
-from conftest import ROOT, Machine, Qmp
+from conftest import PATIENCE, ROOT, Machine, Qmp
 
 BINARY = os.environ.get("MYNAH", os.path.join(ROOT, "build", "mynah-system-riscv64"))
 
@@ -19,7 +19,7 @@ virtio-mem-pci""".split()
 
 
 def run(*arguments):
-    return subprocess.run([BINARY, *arguments], stdin=subprocess.DEVNULL, capture_output=True, timeout=20, check=False)
+    return subprocess.run([BINARY, *arguments], stdin=subprocess.DEVNULL, capture_output=True, timeout=20 * PATIENCE, check=False)
 
 
 @pytest.fixture(scope="session")
@@ -173,6 +173,16 @@ def test_human_monitor(tmp_path, none_exists):
         assert machine.wait_exit() == 0
 
 
+@pytest.mark.parametrize("smp, count", [
+    ("2", 2), ("2,maxcpus=4", 2), ("cores=2", 2), ("maxcpus=3", 3), ("4,sockets=2", 4), ("2,sockets=2,cores=1,threads=1", 2),
+    ("cpus=1,maxcpus=4,cores=2,sockets=2", 1), ("2,sockets=2,dies=1,clusters=1,cores=1,threads=1", 2), ("8,sockets=2,cores=2", 8),
+    ("4,clusters=2", 4), ("4,threads=2", 4), ("sockets=2,cores=3", 6), ("2,drawers=1,books=1,modules=1", 2),
+])
+def test_processors(start, smp, count):
+    machine = start("-M", "virt", "-smp", smp, "-bios", "none", "-S", qmp=True)
+    assert len(machine.qmp.command("query-cpus-fast")) == count
+
+
 @pytest.mark.parametrize("arguments, text", [
     (["-krenel", "x"], "-krenel: no such option\ndid you mean -kernel?"),
     (["-M", "virt", "-bios", "none", "-gdb", "tcp:127.0.0.1:0", "-s"], "-s: there is a GDB server already (one of -s and -gdb is enough)"),
@@ -186,6 +196,18 @@ def test_human_monitor(tmp_path, none_exists):
     (["-M", "virt", "-cpu", "rv64,zbz=on"], "has no property 'zbz'\ndid you mean 'zb"),
     (["-M", "virt", "-cpu", "rv64,zba=maybe"], "takes on or off, not 'maybe'"),
     (["-M", "virt", "-smp", "65"], "virt supports at most 64 CPUs, not 65"),
+    (["-M", "virt", "-smp", "4,dies=2"], "-smp: dies=2 is not supported by machine type 'virt'\nit has sockets, clusters, cores and threads"),
+    (["-M", "virt", "-smp", "4,books=2"], "-smp: books=2 is not supported by machine type 'virt'"),
+    (["-M", "virt", "-smp", "4,drawers=2"], "-smp: drawers=2 is not supported by machine type 'virt'"),
+    (["-M", "virt", "-smp", "4,modules=2"], "-smp: modules=2 is not supported by machine type 'virt'"),
+    (["-M", "virt", "-smp", "cpus=2,cores=3"],
+     "-smp: product of the hierarchy must match maxcpus: sockets (1) * clusters (1) * cores (3) * threads (1) != maxcpus (2)"),
+    (["-M", "virt", "-smp", "2,sockets=3"], "product of the hierarchy must match maxcpus: sockets (3) * clusters (1) * cores (1) * threads (1) != maxcpus (2)"),
+    (["-M", "virt", "-smp", "2,sockets=0"], "-smp: sockets must be greater than zero"),
+    (["-M", "virt", "-smp", "2,dies=0"], "-smp: dies must be greater than zero"),
+    (["-M", "virt", "-smp", "0"], "-smp: cpus must be greater than zero"),
+    (["-M", "virt", "-smp", "2,maxcpus=0"], "-smp: maxcpus must be greater than zero"),
+    (["-M", "virt", "-smp", "sockets=65536,cores=65536,clusters=65536,threads=65536"], "-smp: sockets=65536 is more than any machine supports"),
     (["-M", "virt", "-accel", "tcg,thred=multi"], "did you mean 'thread'?"),
     (["-M", "virt", "-chardev", "sokcet,id=a"], "did you mean 'socket'?"),
     (["-accel", "tgc"], "unknown accelerator 'tgc'\ndid you mean 'tcg'? accelerators: "),
