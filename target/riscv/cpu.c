@@ -148,19 +148,25 @@ static u32 disassemble(const u8 *bytes, u32 available, u64 address, char *text, 
     return length;
 }
 
+/* With vectors or without. */
+static bool check_vector_options(const struct riscv_cpu *cpu, GError **error)
+{
+    if (!bits_is_power_of_2(cpu->vlen))
+        return error_set(error, "vlen %u is not a power of 2 from 32 to %u", cpu->vlen, RISCV_MAX_VLEN);
+    if (!bits_is_power_of_2(cpu->elen))
+        return error_set(error, "elen %u is not 32 or 64", cpu->elen);
+    return !strcmp(cpu->vext_spec, "v1.0") || error_set(error, "vext_spec '%s' is not there; v1.0 is", cpu->vext_spec);
+}
+
 static bool check_vectors(const struct riscv_cpu *cpu, GError **error)
 {
     unsigned least = cpu->extension[RISCV_EXT_V] ? 128 : cpu->extension[RISCV_EXT_ZVE64X] ? 64 : 32;
 
-    if (!bits_is_power_of_2(cpu->vlen) || cpu->vlen < least)
+    if (cpu->vlen < least)
         return error_set(error, "vlen %u is not a power of 2 from %u to %u", cpu->vlen, least, RISCV_MAX_VLEN);
-    if (!bits_is_power_of_2(cpu->elen) || (cpu->elen < 64 && cpu->extension[RISCV_EXT_ZVE64X]))
-        return error_set(error, "elen %u is not %s", cpu->elen, cpu->extension[RISCV_EXT_ZVE64X] ? "64" : "32 or 64");
-    if (cpu->elen > cpu->vlen)
-        return error_set(error, "elen %u is more than vlen %u", cpu->elen, cpu->vlen);
-    if (strcmp(cpu->vext_spec, "v1.0"))
-        return error_set(error, "vext_spec '%s' is not there; v1.0 is", cpu->vext_spec);
-    return true;
+    if (cpu->elen < 64 && cpu->extension[RISCV_EXT_ZVE64X])
+        return error_set(error, "elen %u is not 64", cpu->elen);
+    return cpu->elen <= cpu->vlen || error_set(error, "elen %u is more than vlen %u", cpu->elen, cpu->vlen);
 }
 
 /* sv48=on alone, as syzkaller writes it, means: not wider. Each width brings the narrower ones along (Privileged manual, "Sv48: Page-Based 48-bit Virtual-Memory System"). */
@@ -198,7 +204,9 @@ static bool check_options(struct riscv_cpu *cpu, GError **error)
         return error_set(error, "pmp-granularity %u is not a power of 2", cpu->pmp_granularity);
     if (!cpu->pmp)
         cpu->pmp_regions = 0;
-    return !cpu->extension[RISCV_EXT_ZVE32X] || check_vectors(cpu, error);
+    if (cpu->reset_vector & 1)
+        return error_set(error, "resetvec 0x%" G_GINT64_MODIFIER "x is odd, where no instruction can be", cpu->reset_vector);
+    return check_vector_options(cpu, error) && (!cpu->extension[RISCV_EXT_ZVE32X] || check_vectors(cpu, error));
 }
 
 static bool complete(struct vm_object *object, GError **error)

@@ -77,6 +77,10 @@ def test_short_isa_string(tmp_path):
                                        ("rv64,sv57=on,sv39=off", "sv39=off does not go with sv57=on"),
                                        ("rv64,sv48=on,svbare=off", "svbare=off does not go with sv48=on"),
                                        ("rv64,svbare=off", "svbare=off: untranslated addresses are always there"),
+                                       ("rv64,vlen=100", "vlen 100 is not a power of 2 from 32 to"),
+                                       ("rv64,elen=33", "elen 33 is not 32 or 64"),
+                                       ("rv64,vext_spec=foo", "vext_spec 'foo' is not there; v1.0 is"),
+                                       ("rv64,resetvec=1", "resetvec 0x1 is odd"),
                                        ("rv64,pmp-granularity=12", "pmp-granularity 12 is not a power of 2"),
                                        ("rv64,rva22u64=maybe", "takes on or off"), ("rv64,rva23u64=on", "not there yet")])
 def test_refused(cpu, words):
