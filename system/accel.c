@@ -33,16 +33,17 @@ static s64 virtual_now(void *opaque)
     return vm_clock_now(opaque, VM_CLOCK_VIRTUAL);
 }
 
-enum outcome { STARTED, SKIPPED, FAILED };
-
-/* SKIPPED: try the next one; the reason was said. FAILED: a mistake of the user's. */
 /* -perfmap and -jitdump are for accelerators that make code. */
-static void set_perf(struct mynah_system *s, struct vm_object *accel)
+static bool set_perf(struct mynah_system *s, struct vm_object *accel, const char *name, GError **error)
 {
-    if (api_option_last(s->options, API_OPTION_PERFMAP))
-        vm_object_set(accel, "perfmap", "on", NULL);
-    if (api_option_last(s->options, API_OPTION_JITDUMP))
-        vm_object_set(accel, "jitdump", "on", NULL);
+    static const struct { enum api_option_id id; const char *property; } options[] = {
+        { API_OPTION_PERFMAP, "perfmap" }, { API_OPTION_JITDUMP, "jitdump" }
+    };
+
+    for (unsigned i = 0; i < ARRAY_SIZE(options); i++)
+        if (api_option_last(s->options, options[i].id) && !vm_object_set(accel, options[i].property, "on", NULL))
+            return error_set(error, "-%s is for generated code, which accelerator '%s' does not make", options[i].property, name);
+    return true;
 }
 
 static void refuse(const struct accel_class *accel, const char *name, GError **error)
@@ -69,6 +70,9 @@ static bool list_known(const char *name, GError **error)
     return near ? error_hint(error, "did you mean '%s'? accelerators: %s", near, all) : error_hint(error, "accelerators: %s", all);
 }
 
+enum outcome { STARTED, SKIPPED, FAILED };
+
+/* SKIPPED: try the next one; the reason was said. FAILED: a mistake of the user's. */
 static enum outcome try_one(struct mynah_system *s, const char *name, struct api_keyval *list, bool last, GError **error)
 {
     g_autofree char *class_name = g_strdup_printf("%s-accel", name);
@@ -84,9 +88,8 @@ static enum outcome try_one(struct mynah_system *s, const char *name, struct api
         return SKIPPED;
     }
     struct vm_object *object = vm_object_create(s->vm, class_name, vm_root(s->vm), "accel", error);
-    if (!object)
+    if (!object || !set_perf(s, object, name, error))
         return FAILED;
-    set_perf(s, object);
     if (!set_properties(object, list, error) || !vm_object_realize(object, error)) {
         error_prefix(error, "-accel %s", name);
         return FAILED;
@@ -131,6 +134,10 @@ bool system_create_accel(struct mynah_system *s, GError **error)
     }
     if (names->len && colon_list)
         return error_set(error, "-accel and -M accel= exclude each other");
+    if (split && !*split) {
+        error_set(error, "-M accel=: no accelerator is named");
+        return list_known("", error);
+    }
     for (char **name = split; name && *name; name++) {
         g_ptr_array_add(names, *name);
         g_ptr_array_add(lists, NULL);

@@ -72,6 +72,33 @@ static u64 buffer_size(const struct tcg *tcg)
     return tcg->tb_size ? tcg->tb_size * MIB : 256 * MIB;
 }
 
+/* Properties that each other, or options, leave without effect. */
+static bool check_properties(const struct tcg *tcg, GError **error)
+{
+    bool interp = tcg->backend == &tcg_backend_interp, counts = vm_icount_on(tcg->vm);
+    const struct { bool wrong; const char *why; } rows[] = {
+        { tcg->windows && interp, "windows=on is for generated code, which backend=interp does not make" },
+        { tcg->perfmap && interp, "perfmap=on is for generated code, which backend=interp does not make" },
+        { tcg->jitdump && interp, "jitdump=on is for generated code, which backend=interp does not make" },
+        { tcg->windows && tcg->window_threshold && !tcg->tier2, "windows=on needs tier2=on, which finds what runs for long" },
+        { tcg->windows && counts, "windows=on does not go with -icount: code that counts does without windows" },
+        { tcg->thread == TCG_THREAD_MULTI && counts, "thread=multi: No MTTCG when icount is enabled" },
+        { tcg->thread == TCG_THREAD_MULTI && tcg->exact_exclusives,
+          "thread=multi does not go with exact-exclusives=on, which runs one vCPU at a time" },
+        { tcg->cache_path && !*tcg->cache_path, "cache= names no folder" },
+        { tcg->cache_path && tcg->one_insn_per_tb, "cache= does not go with one-insn-per-tb=on, whose blocks are not kept" },
+    };
+
+    for (unsigned i = 0; i < ARRAY_SIZE(rows); i++)
+        if (rows[i].wrong)
+            return error_set(error, "%s", rows[i].why);
+    if (tcg->tb_size && tcg->tb_size < 4)
+        return error_set(error, "tb-size=%" G_GUINT64_FORMAT ": at least 4 MiB are needed", tcg->tb_size);
+    if (tcg->cache_path && log_wants(vm_log(tcg->vm), TCG_LOG_FRESH)) /* which may change while the machine runs */
+        g_printerr("warning: -accel tcg,cache=%s is neither read nor written while -d nochain or -d ir is on\n", tcg->cache_path);
+    return true;
+}
+
 static bool start(struct accel *accel, GError **error)
 {
     struct tcg *tcg = container_of(accel, struct tcg, accel);
@@ -79,17 +106,10 @@ static bool start(struct accel *accel, GError **error)
     tcg->vm = accel->object.vm;
     tcg->counts_all = vm_icount_on(tcg->vm);
     tcg->backend = tcg->backend_choice == TCG_BACKEND_INTERP ? &tcg_backend_interp : &tcg_backend_x86_64;
-    if (tcg->tb_size && tcg->tb_size < 4)
-        return error_set(error, "tb-size=%" G_GUINT64_FORMAT ": at least 4 MiB are needed", tcg->tb_size);
-    if (tcg->windows && tcg->backend == &tcg_backend_interp)
-        return error_set(error, "windows=on is for generated code, which backend=interp does not make");
-    if (tcg->windows && tcg->window_threshold && !tcg->tier2)
-        return error_set(error, "windows=on needs tier2=on, which finds what runs for long");
+    if (!check_properties(tcg, error))
+        return false;
     accel->ram_in_file = tcg->windows;
-    if (tcg->thread == TCG_THREAD_MULTI && vm_icount_on(tcg->vm))
-        return error_set(error, "thread=multi: No MTTCG when icount is enabled");
-    if ((tcg->perfmap || tcg->jitdump) && tcg->backend != &tcg_backend_interp &&
-        !(tcg->perf = host_perf_open(tcg->perfmap, tcg->jitdump, error)))
+    if ((tcg->perfmap || tcg->jitdump) && !(tcg->perf = host_perf_open(tcg->perfmap, tcg->jitdump, error)))
         return false;
     host_lock_init(&tcg->translate_lock, LOCK_RANK_TRANSLATE);
     host_lock_init(&tcg->turn_lock, LOCK_RANK_VCPU);

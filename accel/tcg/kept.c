@@ -10,7 +10,7 @@ bool tcg_kept_start(struct tcg *tcg, struct vcpu *vcpu, GError **error)
     const struct cpu_class *cpu = vcpu->cpu;
     u64 build, key;
 
-    if (!tcg->cache_path || !*tcg->cache_path)
+    if (!tcg->cache_path)
         return true;
     if (!tcg->backend->save || !cpu->configuration)
         return error_set(error, "cache=%s: this back end's code cannot be kept; leave out cache= or backend=%s", tcg->cache_path,
@@ -197,10 +197,9 @@ static void take_page(struct taking *t, struct kept *asked)
     }
 }
 
-/* Listings of the IR, and blocks that may not be linked, come from fresh translations. */
 static bool may_use(const struct tcg *tcg, u32 mode)
 {
-    return tcg->cache && !(mode & MODE_ONE_INSN) && !tcg->one_insn_per_tb && !log_wants(vm_log(tcg->vm), LOG_IR | LOG_NOCHAIN);
+    return tcg->cache && !(mode & MODE_ONE_INSN) && !tcg->one_insn_per_tb && !log_wants(vm_log(tcg->vm), TCG_LOG_FRESH);
 }
 
 /* Once for what is in the page; listings show what is asked for. */

@@ -261,6 +261,9 @@ struct chunk {
     bool busy;             /* atomic: condemned, not yet free */
 };
 
+/* Listings of the IR, and blocks that may not be linked, come from fresh translations: the code cache has no part in them. */
+enum { TCG_LOG_FRESH = LOG_IR | LOG_NOCHAIN };
+
 struct tcg {
     struct accel accel;
     /* properties */
