@@ -73,6 +73,7 @@ struct code_cache {
     char *name, *path;         /* of the file, of the folder */
     u64 build, key;            /* what units depend on, beside what is in them */
     u64 file_check;            /* of the file that was loaded */
+    bool warned;               /* that the file cannot be used: once is enough */
     /* statistics */
     u64 hits, ahead, hit_insns, misses, kept, full; /* ahead: those of hits that nobody had asked for yet */
     s64 load_ns;               /* of CPU time */
@@ -129,7 +130,7 @@ static inline u8 *kept_bytes(const struct kept *unit)
 
 /* --- cache_file.c --- */
 
-/* Units of a file into empty memory; false: there is none, or none that can be used (said on stderr). */
+/* Units of a file into empty memory; false: there is none, or none that can be used (said on stderr, once). */
 bool tcg_cache_load(struct code_cache *c);
 bool tcg_cache_store(struct code_cache *c, GError **error);
 

@@ -111,7 +111,9 @@ bool tcg_cache_load(struct code_cache *c)
         c->used = h.payload;
         c->units = (u32)h.units;
     } else if (error) {
-        g_printerr("warning: code cache '%s/%s' is ignored: %s\n", c->path, c->name, error->message);
+        if (!c->warned)
+            g_printerr("warning: code cache '%s/%s' is ignored: %s\n", c->path, c->name, error->message);
+        c->warned = true;
         tcg_cache_set_slots(c, KEPT_FIRST_SLOTS);
     }
     host_private_close(file);
@@ -256,17 +258,20 @@ static bool write_file(const struct code_cache *c, GError **error)
 }
 
 /* For the file of c. */
-static struct code_cache *create_like(const struct code_cache *c)
+static struct code_cache *create_like(const struct code_cache *c, GError **error)
 {
     struct code_cache *other = tcg_cache_create(c->room);
 
-    if (!other)
+    if (!other) {
+        error_set(error, "no memory for %" G_GUINT64_FORMAT " MiB of code", c->room / MIB);
         return NULL;
-    other->folder = host_private_folder(c->path, NULL);
+    }
+    other->folder = host_private_folder(c->path, error);
     other->path = g_strdup(c->path);
     other->name = g_strdup(c->name);
     other->build = c->build;
     other->key = c->key;
+    other->warned = c->warned;
     if (other->folder >= 0)
         return other;
     tcg_cache_destroy(other);
@@ -276,7 +281,7 @@ static struct code_cache *create_like(const struct code_cache *c)
 /* What others wrote since we loaded it. NULL: nobody did. */
 static struct code_cache *load_others(const struct code_cache *c)
 {
-    struct code_cache *others = create_like(c);
+    struct code_cache *others = create_like(c, NULL);
 
     if (!others)
         return NULL;
@@ -291,9 +296,9 @@ static struct code_cache *load_others(const struct code_cache *c)
 bool tcg_cache_store(struct code_cache *c, GError **error)
 {
     int lock = host_private_lock(c->folder);
-    struct code_cache *others = load_others(c), *next = create_like(c);
+    struct code_cache *others = load_others(c), *next = create_like(c, error);
     struct rows rows;
-    bool written = next || error_set(error, "no memory");
+    bool written = next != NULL;
 
     begin_rows(&rows);
     add_old(&rows, others ? others : c, others ? NULL : c);

@@ -196,10 +196,18 @@ def test_bad_files_are_ignored(start, firmware, kept, tmp_path, how, why):
     assert info(machine)[2] == 0
     text = quit_and_read(machine)
     warnings = [line for line in text.splitlines() if "warning" in line]
-    assert warnings and all(why in line and "code cache" in line for line in warnings), text
+    assert len(warnings) == 1 and why in warnings[0] and "code cache" in warnings[0], text
     machine = start_firmware(start, firmware, tmp_path / "kept") # a good one took its place
     assert info(machine)[2] > 100
     assert "warning" not in quit_and_read(machine)
+
+
+def test_a_folder_that_cannot_be_used_at_the_end(start, firmware, tmp_path):
+    """The reason is said, once."""
+    machine = start_firmware(start, firmware, tmp_path / "kept")
+    (tmp_path / "kept").chmod(0o755)
+    warnings = [line for line in quit_and_read(machine).splitlines() if "warning" in line]
+    assert len(warnings) == 1 and "is open to others (mode 755)" in warnings[0], warnings
 
 
 @pytest.mark.parametrize("mode, options, message", [
