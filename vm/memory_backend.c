@@ -97,7 +97,9 @@ static bool has_host_nodes(const struct memory_backend *self)
 
 static bool check(struct memory_backend *self, GError **error)
 {
-    if (!self->size || self->size % 4096)
+    if (!self->size)
+        return error_set(error, "%s: property 'size' must be given, and be greater than zero", self->object.class->name);
+    if (self->size % 4096)
         return error_set(error, "%s: property 'size' must be a multiple of 4 KiB", self->object.class->name);
     if (self->size > UINT64_C(1) << 46)
         return error_set(error, "%s: %" G_GUINT64_FORMAT " GiB is more than any host can map", self->object.class->name, self->size / GIB);

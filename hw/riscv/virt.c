@@ -42,7 +42,9 @@ static bool create_memory(struct virt *virt, GError **error)
     struct region *system = space_root(vm_memory(vm));
     u64 size = virt->machine.ram_size, base = virt_memmap[VIRT_DRAM].base;
 
-    if (!size || (size & 4095))
+    if (!size)
+        return error_set(error, "the amount of RAM must be greater than zero");
+    if (size & 4095)
         return error_set(error, "the amount of RAM must be a multiple of 4 KiB");
     if (!vm_machine_ram_init(&virt->machine, &virt->ram_region, "riscv_virt_board.ram", error))
         return false;

@@ -55,6 +55,7 @@ def test_object_add_and_del(start):
 @pytest.mark.parametrize("arguments, text", [
     ({"qom-type": "memory-backend-rma", "id": "a", "size": 4096}, "memory-backend-rma"),
     ({"qom-type": "memory-backend-ram", "id": "a"}, "size"),
+    ({"qom-type": "memory-backend-ram", "id": "a", "size": 0}, "property 'size' must be given, and be greater than zero"),
     ({"qom-type": "memory-backend-ram", "size": 4096}, "id"),
     ({"qom-type": "memory-backend-ram", "id": "../a", "size": 4096}, "id '../a' is not valid"),
     ({"qom-type": "memory-backend-ram", "id": "a", "size": 1 << 62}, "more than any host can map"),
@@ -167,6 +168,7 @@ def test_numa_sizes_and_defaults(tmp_path):
     (["-numa", "node,mem=128M", "-numa", "dist,src=0,dst=0,val=11"], "distance of a node to itself is 10"),
     (["-numa", "node,mem=128M", "-numa", "dist,src=0,dst=1,val=11"], "nodes that -numa node made before"),
     (["-numa", "dist,src=0"], "'dst' is missing"),
+    (["-m", "0"], "the amount of RAM must be greater than zero"),
     (["-m", "1G,slots=2"], "slots needs maxmem"),
     (["-m", "1G,maxmem=512M"], "must be at least the initial memory size"),
     (["-m", "1G,slots=2,maxmem=1G"], "there are slots"),
