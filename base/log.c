@@ -64,7 +64,7 @@ static bool enable_pass(struct log *log, const char *pass, GError **error)
         g_autofree char *all = g_strjoinv(", ", (char **)log->passes);
         const char *near = error_nearest_name(pass, log->passes);
 
-        error_set(error, "-d ir:after=%s: there is no such pass", pass);
+        error_set(error, "ir:after=%s: there is no such pass", pass);
         return near ? error_hint(error, "did you mean '%s'? the passes: %s", near, all) : error_hint(error, "the passes: %s", all);
     }
     g_free(log->ir_pass);
@@ -91,9 +91,9 @@ static bool enable_one(struct log *log, const char *name, GError **error)
             return true;
         }
     }
-    error_set(error, "-d: unknown log item '%s'", name);
+    error_set(error, "unknown log item '%s'", name);
     const char *near = error_nearest_name(name, names);
-    return near ? error_hint(error, "did you mean '%s'?", near) : error_hint(error, "'-d help' lists them");
+    return near ? error_hint(error, "did you mean '%s'?", near) : error_hint(error, "'help' lists them");
 }
 
 bool log_enable(struct log *log, const char *list, GError **error)

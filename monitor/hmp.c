@@ -139,50 +139,106 @@ static void show(struct hmp *hmp, const struct hmp_command *row, const char *bef
     hmp_print(hmp, "%s%s %s -- %s", before, row->name, row->args, row->help);
 }
 
+static void show_rows(struct hmp *hmp, const struct hmp_command *rows, const char *word, const char *before)
+{
+    for (; rows->name; rows++)
+        if (!word || matches(rows, word))
+            show(hmp, rows, before);
+}
+
+/* Pages that others added to this monitor. */
+static void show_infos(struct hmp *hmp, const char *word)
+{
+    const GArray *infos = hmp->monitor->set->infos;
+
+    for (guint i = 0; i < infos->len; i++) {
+        const struct monitor_info *info = &g_array_index(infos, struct monitor_info, i);
+
+        if (!word || !strcmp(info->name, word))
+            hmp_print(hmp, "info %s  -- %s", info->name, info->help);
+    }
+}
+
+static void unknown_command(struct hmp *hmp, const char *word)
+{
+    g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
+
+    add_names(names, hmp_commands, "");
+    unknown(hmp, "command", word, names);
+}
+
+static void unknown_page(struct hmp *hmp, const char *word)
+{
+    g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
+
+    add_info_names(names, hmp->monitor->set, "");
+    unknown(hmp, "page of info", word, names);
+}
+
 void hmp_help(struct hmp *hmp)
 {
-    g_autofree char *word = hmp_word(hmp);
+    g_autofree char *word = hmp_word(hmp), *page = hmp_word(hmp);
+    bool of_info = word && !strcmp(word, "info");
+    gsize before = hmp->out->len;
 
-    for (const struct hmp_command *row = hmp_commands; row->name; row++)
-        if (!word || matches(row, word))
-            show(hmp, row, "");
-    if (word && !strcmp(word, "info"))
-        for (const struct hmp_command *row = hmp_info_pages; row->name; row++)
-            show(hmp, row, "info ");
+    if (page && !of_info) {
+        hmp_print(hmp, "help: '%s' has no pages", word);
+        return;
+    }
+    if (!page)
+        show_rows(hmp, hmp_commands, word, "");
+    if (of_info) {
+        show_rows(hmp, hmp_info_pages, page, "info ");
+        show_infos(hmp, page);
+    }
+    if (hmp->out->len > before)
+        return;
+    if (of_info)
+        unknown_page(hmp, page);
+    else
+        unknown_command(hmp, word);
+}
+
+/* Unless more was typed than it takes. */
+static void run_row(struct hmp *hmp, const struct hmp_command *row, const char *help)
+{
+    g_autofree char *name = plain_name(row);
+
+    if (hmp_arguments_fit(hmp, name, row->args))
+        row->run(hmp);
+    else
+        hmp_print(hmp, "Try \"help %s\" for more information", help ? help : name);
+}
+
+/* A page that somebody added to this monitor; NULL: there is none. */
+static const struct monitor_info *find_info(const struct monitor_set *set, const char *word)
+{
+    for (guint i = 0; i < set->infos->len; i++) {
+        const struct monitor_info *info = &g_array_index(set->infos, struct monitor_info, i);
+
+        if (!strcmp(info->name, word))
+            return info;
+    }
+    return NULL;
 }
 
 void hmp_info(struct hmp *hmp)
 {
-    g_autofree char *word = hmp_word(hmp);
+    g_autofree char *word = hmp_word(hmp), *text = NULL;
+    const struct monitor_info *info = word ? find_info(hmp->monitor->set, word) : NULL;
     const struct hmp_command *page = word ? find(hmp_info_pages, word) : NULL;
-    const GArray *infos = hmp->monitor->set->infos;
-    g_autoptr(GPtrArray) names = NULL;
 
-    for (guint i = 0; word && i < infos->len; i++) {
-        const struct monitor_info *info = &g_array_index(infos, struct monitor_info, i);
-
-        if (!strcmp(info->name, word)) {
-            g_autofree char *text = info->describe(info->opaque);
-
-            g_string_append(hmp->out, text);
-            return;
-        }
-    }
-    if (page) {
-        page->run(hmp);
-        return;
-    }
     if (!word) {
-        for (page = hmp_info_pages; page->name; page++)
-            show(hmp, page, "info ");
-        for (guint i = 0; i < infos->len; i++)
-            hmp_print(hmp, "info %s  -- %s", g_array_index(infos, struct monitor_info, i).name,
-                      g_array_index(infos, struct monitor_info, i).help);
-        return;
+        show_rows(hmp, hmp_info_pages, NULL, "info ");
+        show_infos(hmp, NULL);
+    } else if (info && hmp_arguments_fit(hmp, word, "")) {
+        text = info->describe(info->opaque);
+        g_string_append(hmp->out, text);
+    } else if (page && !info) {
+        run_row(hmp, page, "info");
+    } else if (!info) {
+        unknown_page(hmp, word);
     }
-    names = g_ptr_array_new_with_free_func(g_free);
-    add_info_names(names, hmp->monitor->set, "");
-    unknown(hmp, "page of info", word, names);
 }
 
 void hmp_execute(struct monitor *monitor, const char *line, GString *out)
@@ -198,14 +254,10 @@ void hmp_execute(struct monitor *monitor, const char *line, GString *out)
     hmp.rest += length;
     if (!*word)
         return;
-    if (row) {
-        row->run(&hmp);
-    } else {
-        g_autoptr(GPtrArray) names = g_ptr_array_new_with_free_func(g_free);
-
-        add_names(names, hmp_commands, "");
-        unknown(&hmp, "command", word, names);
-    }
+    if (row)
+        run_row(&hmp, row, NULL);
+    else
+        unknown_command(&hmp, word);
 }
 
 char *monitor_execute(struct monitor_set *set, const char *line)

@@ -23,7 +23,7 @@ struct hmp {
 /* Rows end with a NULL name. */
 struct hmp_command {
     const char *name;  /* "stop|s": the second is an abbreviation */
-    const char *args;  /* for the usage line */
+    const char *args;  /* for the usage line, and what more is refused: see hmp_arguments_fit */
     const char *help;
     void (*run)(struct hmp *hmp);
 };
@@ -41,6 +41,12 @@ char *hmp_word(struct hmp *hmp);
 char *hmp_format(struct hmp *hmp);
 /* A number: + - * / % & | ^ ~ ( ), decimal, 0x, $register, 'c'. Up to a blank or the end of what can be read. */
 bool hmp_number(struct hmp *hmp, u64 *value, GError **error);
+
+/*
+ * Whether no more follows than a usage line tells, such as "addr size file [-f]"; says what is too much. A last "..." stands for whatever
+ * comes. What is missing, or is no number, is left to the command.
+ */
+bool hmp_arguments_fit(const struct hmp *hmp, const char *name, const char *usage);
 
 /* The monitor's CPU; NULL, with a message, when the machine has none. */
 struct vcpu *hmp_vcpu(struct hmp *hmp);

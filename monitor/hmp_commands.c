@@ -67,6 +67,7 @@ static void choose_cpu(struct hmp *hmp)
 static void choose_log(struct hmp *hmp)
 {
     struct log *log = vm_log(hmp->vm);
+    u32 before = log_mask(log);
     g_autofree char *items = hmp_word(hmp), *help = NULL;
     GError *error = NULL;
 
@@ -76,8 +77,11 @@ static void choose_log(struct hmp *hmp)
         return;
     }
     log_set_mask(log, 0);
-    if (strcmp(items, "none") && !log_enable(log, items, &error))
-        hmp_error(hmp, error);
+    if (!strcmp(items, "none") || log_enable(log, items, &error))
+        return;
+    log_set_mask(log, before);
+    error_prefix(&error, "log");
+    hmp_error(hmp, error);
 }
 
 static void choose_log_file(struct hmp *hmp)
@@ -209,8 +213,8 @@ static void watchdog_action(struct hmp *hmp)
 }
 
 const struct hmp_command hmp_commands[] = {
-    { "help|?", "[cmd]", "show the help", hmp_help },
-    { "info", "[page]", "show what the machine is and does; 'help info' lists the pages", hmp_info },
+    { "help|?", "[cmd [page]]", "show the help", hmp_help },
+    { "info", "[page] ...", "show what the machine is and does; 'help info' lists the pages", hmp_info },
     { "announce_self", "[cards] [id]", "let cards tell the network where they are", hmp_announce_self },
     { "change", "device filename [-f] [format [read-only-mode]]", "put another medium into a drive; -f: though it is locked", hmp_change },
     { "block_set_io_throttle", "device bps bps_rd bps_wr iops iops_rd iops_wr", "limit what a disk may do, in bytes and requests per second; 0: any", hmp_block_set_io_throttle },

@@ -187,21 +187,11 @@ void hmp_translate(struct hmp *hmp)
 void hmp_info_mtree(struct hmp *hmp)
 {
     static const char letters[] = "fdoD"; /* in the order of enum memory_text */
+    char *word;
     u32 what = 0;
 
-    for (;;) {
-        g_autofree char *word = hmp_word(hmp);
-
-        if (!word)
-            break;
-        const char *letter = word[0] == '-' && word[1] && !word[2] ? strchr(letters, word[1]) : NULL;
-        if (!letter) {
-            hmp_print(hmp, word[0] == '-' ? "mtree: unsupported option %s" : "mtree: extraneous characters at the end of line: '%s'", word);
-            hmp_print(hmp, "Try \"help info\" for more information");
-            return;
-        }
-        what |= 1u << (letter - letters);
-    }
+    for (; (word = hmp_word(hmp)); g_free(word))
+        what |= 1u << (strchr(letters, word[1]) - letters);
     g_autofree char *text = vm_memory_text(hmp->vm, what);
     g_string_append(hmp->out, text);
 }

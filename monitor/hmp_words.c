@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "monitor/hmp.h"
 #include "monitor/internal.h"
+#include <errno.h>
 #include <string.h>
 
 enum { MAX_DEPTH = 32 };
@@ -98,7 +99,10 @@ static bool read_literal(struct expression *e, u64 *value)
     }
     if (!g_ascii_isdigit(*e->hmp->rest))
         return error_set(e->error, *e->hmp->rest ? "a number is expected at '%s'" : "a number is missing%s", e->hmp->rest);
+    errno = 0;
     *value = g_ascii_strtoull(e->hmp->rest, &end, 0);
+    if (errno == ERANGE)
+        return error_set(e->error, "'%.*s' is out of range: a number has at most 64 bits", (int)(end - e->hmp->rest), e->hmp->rest);
     e->hmp->rest = end;
     return true;
 }
@@ -195,4 +199,73 @@ bool hmp_number(struct hmp *hmp, u64 *value, GError **error)
 
     *value = 0;
     return sum(&e, value);
+}
+
+/* What a row of commands says of its arguments, word by word; "[-f]" is a flag, "/fmt" a format, some others are numbers. */
+
+static bool is_flag(const char *argument)
+{
+    return argument[strspn(argument, "[")] == '-';
+}
+
+static bool is_number(const char *argument)
+{
+    static const char *const names[] = { "addr", "expr", "index", "size", NULL };
+
+    return g_strv_contains(names, argument);
+}
+
+static bool has_flag(char **arguments, const char *word)
+{
+    for (; *arguments; arguments++) {
+        const char *flag = *arguments + strspn(*arguments, "[");
+
+        if (*word == '-' && g_str_has_prefix(flag, word) && (!flag[strlen(word)] || flag[strlen(word)] == ']'))
+            return true;
+    }
+    return false;
+}
+
+/* Words that look like flags; all must be flags of the command, if it has any. */
+static bool take_flags(struct hmp *hmp, const char *name, char **arguments)
+{
+    bool any = false;
+
+    for (char **argument = arguments; *argument; argument++)
+        any = any || is_flag(*argument);
+    while (any && (skip_blanks(hmp), *hmp->rest == '-')) {
+        g_autofree char *word = hmp_word(hmp);
+
+        if (has_flag(arguments, word))
+            continue;
+        hmp_print(hmp, "%s: unsupported option %s", name, word);
+        return false;
+    }
+    return true;
+}
+
+bool hmp_arguments_fit(const struct hmp *hmp, const char *name, const char *usage)
+{
+    g_auto(GStrv) arguments = g_strsplit(usage, " ", -1);
+    struct hmp ahead = *hmp;
+    u64 value;
+
+    for (char **argument = arguments; *argument; argument++) {
+        if (!strcmp(*argument, "..."))
+            return true;
+        if (!take_flags(&ahead, name, arguments))
+            return false;
+        if (!strcmp(*argument, "/fmt"))
+            g_free(hmp_format(&ahead));
+        else if (is_number(*argument) && !hmp_number(&ahead, &value, NULL))
+            return true; /* the command says what is wrong with it */
+        else if (!is_number(*argument) && !is_flag(*argument))
+            g_free(hmp_word(&ahead));
+    }
+    if (!take_flags(&ahead, name, arguments))
+        return false;
+    skip_blanks(&ahead);
+    if (*ahead.rest)
+        hmp_print(&ahead, "%s: extraneous characters at the end of line: '%s'", name, ahead.rest);
+    return !*ahead.rest;
 }

@@ -215,7 +215,7 @@ static bool apply_one(struct mynah_system *s, struct api_option_use *use, GError
     case API_OPTION_CAPITAL_D:
         return log_open_file(log, use->text, error);
     case API_OPTION_D:
-        return log_enable(log, use->text, error);
+        return log_enable(log, use->text, error) || error_prefix(error, "-d");
     case API_OPTION_TRACE:
         return apply_trace(s, use->keyval, error);
     case API_OPTION_GLOBAL:
