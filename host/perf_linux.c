@@ -5,9 +5,11 @@
 #include "host/thread.h"
 #include <elf.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { JITDUMP_MAGIC = 0x4A695444, JITDUMP_VERSION = 1, RECORD_LOAD = 0 };
@@ -43,12 +45,31 @@ static u32 machine(void)
     return header.e_machine;
 }
 
+/* Anybody can guess the name and be there first, in /tmp for one: nothing but a file of this user's own is written over. */
+static bool is_own(int fd, GError **error)
+{
+    struct stat info;
+
+    if (fstat(fd, &info) < 0)
+        return error_set(error, "%s", strerror(errno));
+    if (!S_ISREG(info.st_mode) || info.st_nlink != 1)
+        return error_set(error, "it is there, and is no file of that name alone");
+    return info.st_uid == geteuid() || error_set(error, "it belongs to another user");
+}
+
 static FILE *create(const char *path, GError **error)
 {
-    FILE *file = fopen(path, "w+e");
+    int fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0666);
+    FILE *file = NULL;
 
+    if (fd < 0)
+        error_set(error, "%s", errno == ELOOP ? "it is a link" : strerror(errno));
+    else if (is_own(fd, error) && (ftruncate(fd, 0) || !(file = fdopen(fd, "w+"))))
+        error_set(error, "%s", strerror(errno));
+    if (!file && fd >= 0)
+        close(fd);
     if (!file)
-        error_set(error, "cannot write '%s': %s", path, strerror(errno));
+        error_prefix(error, "cannot write '%s'", path);
     return file;
 }
 

@@ -5,7 +5,11 @@ import struct
 import subprocess
 import time
 
+import pytest
+
 from conftest import PATIENCE, ROOT
+
+MYNAH = os.path.abspath(os.environ.get("MYNAH", os.path.join(ROOT, "build", "mynah-system-riscv64")))
 
 
 def test_perf_files(start, tmp_path):
@@ -36,9 +40,49 @@ def test_perf_files(start, tmp_path):
     assert at == len(dump)
 
 
+@pytest.mark.parametrize("option, name, put, why", [
+    ("-perfmap", "/tmp/perf-{}.map", os.symlink, "it is a link"),
+    ("-jitdump", "jit-{}.dump", os.symlink, "it is a link"),
+    ("-jitdump", "jit-{}.dump", os.link, "it is there, and is no file of that name alone"),
+    ("-jitdump", "jit-{}.dump", lambda victim, path: os.mkfifo(path), "it is there, and is no file of that name alone"),
+], ids=["map", "link", "hard link", "pipe"])
+def test_what_lies_in_the_way_is_not_written_over(tmp_path, option, name, put, why):
+    """Another process can guess both names before they are there."""
+    victim = tmp_path / "victim"
+    victim.write_text("dear to somebody")
+    with subprocess.Popen([MYNAH, "-M", "virt", "-display", "none", "-bios", "none", "-S", option], stderr=subprocess.PIPE, text=True,
+                          stdin=subprocess.DEVNULL, cwd=tmp_path,
+                          preexec_fn=lambda: put(victim, os.path.join(tmp_path, name.format(os.getpid())))) as program:
+        name = name.format(program.pid)
+        try:
+            said = program.communicate(timeout=60 * PATIENCE)[1]
+        finally:
+            program.kill()
+            os.unlink(tmp_path / name)
+    assert program.returncode == 1 and said.endswith(f": -accel tcg: cannot write '{name}': {why}\n") and said.count("\n") == 1
+    assert victim.read_text() == "dear to somebody"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="a file of another user's takes root to make")
+def test_a_file_of_another_user_is_not_written_over(tmp_path):
+    def put():
+        path = tmp_path / f"jit-{os.getpid()}.dump"
+        path.write_text("dear to somebody")
+        os.chown(path, 12345, 12345)
+
+    with subprocess.Popen([MYNAH, "-M", "virt", "-display", "none", "-bios", "none", "-S", "-jitdump"], stderr=subprocess.PIPE, text=True,
+                          stdin=subprocess.DEVNULL, cwd=tmp_path, preexec_fn=put) as program:
+        try:
+            said = program.communicate(timeout=60 * PATIENCE)[1]
+        finally:
+            program.kill()
+    assert program.returncode == 1 and f"cannot write 'jit-{program.pid}.dump': it belongs to another user" in said
+    assert (tmp_path / f"jit-{program.pid}.dump").read_text() == "dear to somebody"
+
+
 def test_listing_without_capstone(tmp_path):
     """The disassembler's library is loaded when a listing is asked for, and only then may it be missing."""
-    with open(os.path.realpath(os.environ.get("MYNAH", os.path.join(ROOT, "build", "mynah-system-riscv64"))), "rb") as f:
+    with open(MYNAH, "rb") as f:
         program = f.read()
     assert b"libcapstone.so." in program
     copy = tmp_path / "mynah-system-riscv64"
