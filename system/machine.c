@@ -181,6 +181,17 @@ static bool set_hotplug_memory(struct mynah_system *s, struct api_keyval *list, 
     return true;
 }
 
+/* What -m says instead; 0 is nothing, as in QEMU. */
+static bool read_size(struct api_keyval *m, u64 *size, GError **error)
+{
+    u64 wanted = 0;
+
+    if (!api_keyval_get_size(m, "size", MIB, &wanted, error))
+        return error_prefix(error, "-m");
+    *size = wanted ? wanted : *size;
+    return true;
+}
+
 /* -mem-path: a backend under the name of the board's memory. */
 static bool make_file_backend(struct mynah_system *s, struct api_keyval *list, GError **error)
 {
@@ -193,8 +204,8 @@ static bool make_file_backend(struct mynah_system *s, struct api_keyval *list, G
         return !prealloc || error_set(error, "-mem-prealloc needs -mem-path; or use -object memory-backend-ram,prealloc=on,...");
     if (s->machine->memory_backend)
         return error_set(error, "-mem-path and -machine memory-backend= exclude each other");
-    if (!api_keyval_get_size(list, "size", MIB, &size, error))
-        return error_prefix(error, "-m");
+    if (!read_size(list, &size, error))
+        return false;
     g_autofree char *bytes = g_strdup_printf("%" G_GUINT64_FORMAT, size);
     const char *const pairs[] = { "size", bytes, "mem-path", path, "prealloc", prealloc ? "on" : "off", NULL };
     const struct vm_user_request request = {
@@ -219,8 +230,8 @@ static bool set_memory(struct mynah_system *s, const struct machine_class *board
         return false;
     if (backend)
         size = backend; /* unless -m says something else, which the board refuses */
-    if (!api_keyval_get_size(m, "size", MIB, &size, error))
-        return error_prefix(error, "-m");
+    if (!read_size(m, &size, error))
+        return false;
     if (size > UINT64_C(1) << 46)
         return error_set(error, "-m: %" G_GUINT64_FORMAT " GiB is more than any host can map", size / GIB);
     s->machine->ram_size = size;

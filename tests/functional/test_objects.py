@@ -168,7 +168,6 @@ def test_numa_sizes_and_defaults(tmp_path):
     (["-numa", "node,mem=128M", "-numa", "dist,src=0,dst=0,val=11"], "distance of a node to itself is 10"),
     (["-numa", "node,mem=128M", "-numa", "dist,src=0,dst=1,val=11"], "nodes that -numa node made before"),
     (["-numa", "dist,src=0"], "'dst' is missing"),
-    (["-m", "0"], "the amount of RAM must be greater than zero"),
     (["-m", "1G,slots=2"], "slots needs maxmem"),
     (["-m", "1G,maxmem=512M"], "must be at least the initial memory size"),
     (["-m", "1G,slots=2,maxmem=1G"], "there are slots"),
@@ -179,6 +178,12 @@ def test_numa_sizes_and_defaults(tmp_path):
 ])
 def test_mistakes(arguments, text):
     assert text in refused("-M", "virt", *arguments)
+
+
+@pytest.mark.parametrize("size", ["0", "size=0"])
+def test_no_size_of_memory_is_the_usual_one(start, size):
+    machine = start("-M", "virt", "-m", size, "-bios", "none", "-S", qmp=True)
+    assert machine.qmp.command("query-memory-size-summary")["base-memory"] == 128 << 20
 
 
 def test_slots_and_maxmem_are_accepted(start):
