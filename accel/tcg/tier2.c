@@ -191,6 +191,7 @@ static void find_ends(const struct trace *t, u32 *first, u32 *last)
 
 static void set_head(struct trace *t, u32 at)
 {
+    g_assert(at < TCG_PAGE_SIZE);
     t->heads[at >> 7] |= BIT64(at >> 1 & 63);
 }
 
