@@ -12,11 +12,11 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "../isa"))
 import cases
 import vector_cases
+from rewriting import LINKS, Rewriting
 from rows import Table
 
 MASK = (1 << 64) - 1
 KEPT = {26, 27, 28, 29, 30, 31}
-LINKS = (1, 5)
 
 # Not where an instruction stands alone: control flow, what ends time, what takes the machine from the keeper.
 APART = {"jal", "jalr", "branch", "ecall", "ebreak", "mret", "sret", "wfi", "wrs", "amocas_q"}
@@ -89,7 +89,7 @@ class Case(vector_cases.VectorCase):
         self.split_action()
 
 
-class Generator:
+class Generator(Rewriting):
     def __init__(self, rows, seed, timed):
         self.rows, self.rng, self.timed = rows, random.Random(seed), timed
         self.values = cases.Values(self.rng)
@@ -432,6 +432,9 @@ class Generator:
         self.busy.add(link)
         self.free.discard(27), self.free.discard(30)    # its caller's
         self.body(0)
+        if self.rng.randrange(2):
+            self.slot()
+            self.straight(4)
         self.busy.discard(link)
         self.free |= {27, 30}
         self.emit(link << 15 | 0x67)
@@ -461,34 +464,6 @@ class Generator:
         self.straight(4)
         struct.pack_into("<I", self.code, at, cases.addi(29, 29, len(self.code) - at + 4))
 
-    def modify(self):
-        """Writes an instruction further on, from its own table, and fences."""
-        r = self.rng
-        words = [self.word("integer", rd=self.writable()) for _ in range(4)]
-        words = [w if w & 3 == 3 else cases.addi(self.writable(), self.source(), 1) for w in words]
-        self.emit(3 << 20 | self.source() << 15 | 7 << 12 | 28 << 7 | 0x13)
-        self.emit(2 << 20 | 28 << 15 | 1 << 12 | 28 << 7 | 0x13)
-        self.auipc(26)
-        base = len(self.code) - 4
-        self.emit(28 << 20 | 26 << 15 | 28 << 7 | 0x33)
-        table = len(self.code)
-        self.later()                                    # lw x28, table(x28)
-        self.later()                                    # sw x28, slot(x26)
-        self.emit(0x0000100f)
-        skip = len(self.code)
-        self.later()
-        where = len(self.code)
-        for w in words:
-            self.emit(w)
-        struct.pack_into("<I", self.code, skip, cases.jump(len(self.code) - skip))
-        if r.randrange(2):
-            self.straight(4)
-        slot = len(self.code)
-        self.emit(words[0])
-        struct.pack_into("<I", self.code, table, (where - base) << 20 | 28 << 15 | 2 << 12 | 28 << 7 | 0x03)
-        offset = slot - base
-        struct.pack_into("<I", self.code, table + 4, (offset >> 5) << 25 | 28 << 20 | 26 << 15 | 2 << 12 | (offset & 31) << 7 | 0x23)
-
     def change(self):
         self.emit(0x73)
 
@@ -500,9 +475,9 @@ class Generator:
 
     def program(self):
         chunks = {self.straight: 6, self.memory: 5, self.forward: 4, self.loop: 4, self.nest: 2, self.plain_loop: 6, self.call: 4, self.indirect: 2,
-                  self.nowhere: 1, self.modify: 1, self.change: 2, self.wait: 1, self.fence: 1,
+                  self.nowhere: 1, self.modify: 1, self.rewrite: 2, self.change: 2, self.wait: 1, self.fence: 1,
                   self.vectors: self.weights["vector"], self.strips: self.weights["vector"]}
-        self.functions, self.free = [], {27, 30}
+        self.functions, self.slots, self.free = [], [], {27, 30}
         start = len(self.code)
         self.later()
         for _ in range(self.rng.randrange(2, 6)):
