@@ -5,6 +5,7 @@
  * pages: a zero tag can be matched by page 0 alone, whose entry 0 gets a tag that indexes elsewhere.
  */
 #include "accel/tcg/tcg.h"
+#include "host/clock.h"
 #include "host/map.h"
 #include "vm/arena.h"
 #include <string.h>
@@ -17,6 +18,7 @@ enum {
     NEAR_BYTES = (sizeof(struct tcg_near) + 4095) & ~4095,
     WINDOW_BYTES = (sizeof(struct tcg_windows) + 4095) & ~4095,
     GUARD_BYTES = TCG_GUARDS * (sizeof(u64) + sizeof(u16)),
+    REST_NS = 1000000000,
 };
 
 _Static_assert((VCPU_STATE_PREFIX & 4095) == (L1_BITS << 8 & 4095), "pages of the state can lie where its beginning is at tcg_base_place()");
@@ -278,6 +280,34 @@ void tcg_context_drop(struct tcg_vcpu *v, struct context *context)
         context->stale = true;
     tcg_window_empty(v, context);
     drop_returns(v, true, 0);
+}
+
+/* The tables go back to the host. */
+static void discard(struct tcg_vcpu *v, struct context *context)
+{
+    struct tcg_refill *refill = context->refill;
+
+    tcg_context_drop(v, context);
+    host_map_discard(context->l1_read, 2 * (u64)L1_BYTES + JUMP_BYTES);
+    memset(context->jump_pages, 0, sizeof(context->jump_pages));
+    refill->read_log.count = refill->write_log.count = context->jump_log.count = 0;
+}
+
+void tcg_contexts_rest(struct tcg_vcpu *v)
+{
+    s64 now = host_clock_monotonic();
+
+    if (now < v->rest.next)
+        return;
+    for (u32 i = 0; i < v->context_count; i++) {
+        struct context *context = v->contexts[i];
+        bool touched = context->refill->read_log.count || context->refill->write_log.count || context->jump_log.count;
+
+        if (context != v->context && touched && v->slot[i].last_use <= v->rest.tick && !context->use.window)
+            discard(v, context);
+    }
+    v->rest.tick = v->tick;
+    v->rest.next = now + REST_NS;
 }
 
 void tcg_context_change_code(struct tcg_vcpu *v, struct context *context)

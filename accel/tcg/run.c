@@ -264,4 +264,6 @@ void tcg_vcpu_run(struct vcpu *vcpu)
     epoch_leave(v->code_reader);
     if (turns)
         give_turn(v);
+    if (__atomic_load_n(&vcpu->halted, __ATOMIC_RELAXED))
+        tcg_contexts_rest(v);
 }

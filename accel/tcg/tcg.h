@@ -215,6 +215,7 @@ struct tcg_vcpu {
     u32 context_count;
     struct context *recent[RECENT];         /* where a key was found last; the key in it is compared */
     u64 tick;
+    struct { s64 next; u64 tick; } rest;    /* host time and tick: of tcg_contexts_rest() */
     struct tlb_space space[MAX_SPACES];
     struct fractures fractures[MAX_SPACES]; /* by space */
     u32 space_count;
@@ -357,6 +358,11 @@ static inline struct tcg_vcpu *tcg_of(struct vcpu *vcpu)
 bool tcg_layout_init(struct tcg *tcg, const struct cpu_class *cpu);
 struct context *tcg_context_activate(struct tcg_vcpu *v, const struct mmu_context *key);
 void tcg_contexts_destroy(struct tcg_vcpu *v);
+/*
+ * A hart goes to sleep: tables that it did not use since it was here before, a second ago or more, are given back to the host: their process
+ * sleeps, too, or is gone. What is asked for again comes from the L2 TLB and jump2. Windows take longer to come back and keep theirs. Own thread.
+ */
+void tcg_contexts_rest(struct tcg_vcpu *v);
 /* Nothing that a context remembers holds any more: now if it is the active one, else when it is used again. */
 void tcg_context_drop(struct tcg_vcpu *v, struct context *context);
 /* What a context remembers of one page, and of no other. */
