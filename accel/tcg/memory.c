@@ -202,8 +202,9 @@ static struct tcg_result load_crossing(struct tcg_vcpu *v, u64 va, u32 mem, s64 
 
     if (!resolve(v, va, first, MMU_READ, where, &low) || !resolve(v, va + first, size - first, MMU_READ, where, &high))
         return (struct tcg_result){ 0, 1 };
-    if (!read_bytes(v, &low, first, &a) || !read_bytes(v, &high, size - first, &b)) {
-        bus_error(v, va, MMU_READ, where);
+    bool low_read = read_bytes(v, &low, first, &a);
+    if (!low_read || !read_bytes(v, &high, size - first, &b)) {
+        bus_error(v, low_read ? va + first : va, MMU_READ, where);
         return (struct tcg_result){ 0, 1 };
     }
     return (struct tcg_result){ extend(a | b << (8 * first), mem), 0 };

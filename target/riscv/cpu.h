@@ -87,6 +87,15 @@ static inline bool riscv_has(const struct riscv_cpu *cpu, enum riscv_extension e
     return cpu->extension[extension];
 }
 
+/* What menvcfg and senvcfg allow (any of these bits) in the mode the hart is in. Without S mode there is no senvcfg. */
+static inline bool riscv_envcfg_allows(struct riscv_cpu *cpu, u64 bits)
+{
+    const struct riscv_state *state = riscv_state_of(cpu);
+
+    return (state->privilege == RISCV_M || (state->menvcfg & bits)) &&
+           (state->privilege != RISCV_U || !riscv_has(cpu, RISCV_EXT_S) || (state->senvcfg & bits));
+}
+
 /* struct cpu_class hooks made in several files. */
 void riscv_reset(struct vcpu *vcpu);
 void riscv_registers_init(struct riscv_cpu *cpu);

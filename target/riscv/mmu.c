@@ -49,12 +49,6 @@ static enum riscv_privilege data_privilege(const struct riscv_state *state)
     return state->mstatus & MSTATUS_MPRV ? state->mstatus >> MSTATUS_MPP_SHIFT & 3 : state->privilege;
 }
 
-static bool cbo_zero_off(const struct riscv_state *state)
-{
-    return (state->privilege < RISCV_M && !(state->menvcfg & ENVCFG_CBZE)) ||
-           (state->privilege < RISCV_S && !(state->senvcfg & ENVCFG_CBZE));
-}
-
 void riscv_mmu_context(struct vcpu *vcpu, struct mmu_context *context)
 {
     const struct riscv_state *state = vcpu->state;
@@ -78,7 +72,7 @@ void riscv_mmu_context(struct vcpu *vcpu, struct mmu_context *context)
         context->mode |= RISCV_MODE_FRM_INVALID;
     if (state->frm == 4)
         context->mode |= RISCV_MODE_FRM_AWAY;
-    if (cbo_zero_off(state))
+    if (!riscv_envcfg_allows(riscv_cpu_of(vcpu), ENVCFG_CBZE))
         context->mode |= RISCV_MODE_CBO_ZERO_OFF;
 }
 

@@ -160,28 +160,23 @@ u64 riscv_helper_amocas_q(void *vcpu, u64 address, u64 raw)
     return STAYED;
 }
 
-/* cbo.inval is 0, cbo.clean 1, cbo.flush 2 in the immediate. */
-static bool cbo_enabled(const struct riscv_state *state, bool invalidate)
-{
-    u64 bits = invalidate ? ENVCFG_CBIE : ENVCFG_CBCFE;
-
-    return (state->privilege == RISCV_M || (state->menvcfg & bits)) && (state->privilege >= RISCV_S || (state->senvcfg & bits));
-}
-
 /* DEVIATION RISC-V | cache blocks | `cbo.clean`, `cbo.flush`, `cbo.inval` check permissions and do nothing else | there are no caches */
 
-/* There are no caches: what is left are the privilege and the permissions, which are those of a load or else of a store. */
+/*
+ * There are no caches: what is left are the privilege and the permissions, which are those of a load or else of a store, of the whole block.
+ * cbo.inval is 0, cbo.clean 1, cbo.flush 2 in the immediate.
+ */
 u64 riscv_helper_cbo(void *vcpu, u64 address, u64 raw)
 {
     struct riscv_cpu *cpu = riscv_cpu_of(vcpu);
     u64 block = address & ~(u64)(cpu->cbom_block - 1);
     struct mmu_page page;
 
-    if (!cbo_enabled(riscv_state_of(cpu), !(raw >> 20 & 3)))
+    if (!riscv_envcfg_allows(cpu, raw >> 20 & 3 ? ENVCFG_CBCFE : ENVCFG_CBIE))
         return illegal(cpu, raw);
-    riscv_mmu_walk(vcpu, block, 1, MMU_READ, false, &page);
+    riscv_mmu_walk(vcpu, block, cpu->cbom_block, MMU_READ, false, &page);
     if (page.fault)
-        riscv_mmu_walk(vcpu, block, 1, MMU_WRITE, false, &page);
+        riscv_mmu_walk(vcpu, block, cpu->cbom_block, MMU_WRITE, false, &page);
     if (!page.fault)
         return STAYED;
     riscv_trap(cpu, page.fault, address);

@@ -41,6 +41,15 @@ void main(u64 hart)
         expect(trapped.cause, 13);
         expect(trapped.tval, va + 4096);
     }
+    /* behind the end of RAM is nothing: access faults, which name the part that was refused */
+    map(root, 3, va + 4096, 0x84000000, 0, PTE_RWX);
+    fence_page(va + 4096);
+    in_mode(load8, va + 4093, S);
+    expect(trapped.cause, 5);
+    expect(trapped.tval, va + 4096);
+    in_mode(store8, va + 4093, S);
+    expect(trapped.cause, 7);
+    expect(trapped.tval, va + 4096);
     map(root, 3, va + 4096, (u64)data + 4096, 0, PTE_RWX);
     fence_page(va + 4096);
     trapped.count = 0;
