@@ -1,6 +1,30 @@
 /* api/json.c - JSON text in and out. */
 #include "api/json.h"
 #include "base/error.h"
+#include <string.h>
+
+bool api_json_check_strings(struct json_object *object, GError **error)
+{
+    switch (json_object_get_type(object)) {
+    case json_type_string:
+        return !memchr(json_object_get_string(object), 0, (size_t)json_object_get_string_len(object)) ||
+               error_set(error, "A JSON string contains a NUL character");
+    case json_type_array:
+        for (size_t i = 0; i < json_object_array_length(object); i++)
+            if (!api_json_check_strings(json_object_array_get_idx(object, i), error))
+                return false;
+        return true;
+    case json_type_object: {
+        json_object_object_foreach(object, key, value) {
+            if (!api_json_check_strings(value, error))
+                return error_prefix(error, "%s", key);
+        }
+        return true;
+    }
+    default:
+        return true;
+    }
+}
 
 struct json_object *api_json_parse(const char *text, size_t size, GError **error)
 {
@@ -25,13 +49,14 @@ struct json_object *api_json_parse(const char *text, size_t size, GError **error
     json_tokener_free(tokener);
     while (end < size && g_ascii_isspace(text[end]))
         end++;
-    if (status == json_tokener_success && object && end == size)
+    if (status != json_tokener_success || !object || end != size)
+        error_set(error, "JSON parse error at byte %zu: %s", end,
+                  status == json_tokener_success    ? "unexpected text"
+                  : status == json_tokener_continue ? "the text ends too early"
+                                                    : json_tokener_error_desc(status));
+    else if (api_json_check_strings(object, error))
         return object;
     json_object_put(object);
-    error_set(error, "JSON parse error at byte %zu: %s", end,
-              status == json_tokener_success    ? "unexpected text"
-              : status == json_tokener_continue ? "the text ends too early"
-                                                : json_tokener_error_desc(status));
     return NULL;
 }
 

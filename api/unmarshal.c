@@ -2,7 +2,6 @@
 #include "api/marshal.h"
 #include "base/error.h"
 #include <json-c/json.h>
-#include <string.h>
 
 static bool wrong_type(const char *name, const char *expected, GError **error)
 {
@@ -52,17 +51,11 @@ static bool read_enum(const struct api_type *type, const char *name, struct json
     return nearest ? error_hint(error, "did you mean '%s'?", nearest) : false;
 }
 
-/* A NUL inside would cut the text short unnoticed. */
 static bool read_string(const char *name, struct json_object *json, char **out, GError **error)
 {
-    const char *text;
-
     if (!json_object_is_type(json, json_type_string))
         return wrong_type(name, "string", error);
-    text = json_object_get_string(json);
-    if (strlen(text) != (size_t)json_object_get_string_len(json))
-        return error_set(error, "Parameter '%s' contains a NUL character", name);
-    *out = g_strdup(text);
+    *out = g_strdup(json_object_get_string(json));
     return true;
 }
 

@@ -5,7 +5,10 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { DRAIN_US = 500 * 1000 };
+enum {
+    DRAIN_US = 500 * 1000, /* without anything taken */
+    DRAIN_MOST_US = 10 * DRAIN_US,
+};
 
 struct stream_source {
     GSource source;
@@ -224,17 +227,22 @@ void stream_start(struct stream *stream, struct chardev *chardev, int in_fd, int
 
 void stream_drain(struct stream *stream)
 {
-    gint64 deadline = g_get_monotonic_time() + DRAIN_US, left;
+    gint64 begin = g_get_monotonic_time(), now = begin, taken = begin, left;
 
     if (!stream->source)
         return;
     g_mutex_lock(&stream->chardev->mutex);
     flush(stream);
-    while (stream->queue->len && (left = deadline - g_get_monotonic_time()) > 0) {
+    while (stream->queue->len && (left = MIN(taken + DRAIN_US, begin + DRAIN_MOST_US) - now) > 0) {
         struct pollfd entry = {.fd = stream->out_fd, .events = POLLOUT};
+        bool room = poll(&entry, 1, (int)(left / 1000) + 1) > 0;
 
-        if (poll(&entry, 1, (int)(left / 1000) + 1) > 0)
-            flush(stream);
+        now = g_get_monotonic_time();
+        if (!room)
+            continue;
+        guint before = stream->queue->len;
+        flush(stream);
+        taken = stream->queue->len < before ? now : taken;
     }
     g_mutex_unlock(&stream->chardev->mutex);
 }
@@ -272,7 +280,7 @@ size_t stream_write(struct stream *stream, const u8 *data, size_t length, bool w
         return length;
     }
     size_t room = CHARDEV_QUEUE_LIMIT - MIN(stream->queue->len, CHARDEV_QUEUE_LIMIT);
-    size_t rest = length - done, more = whole && room ? rest : MIN(rest, room);
+    size_t rest = length - done, more = whole && stream->queue->len <= CHARDEV_QUEUE_LIMIT ? rest : MIN(rest, room);
 
     g_byte_array_append(stream->queue, data + done, (guint)more);
     stream->starved |= done + more < length;

@@ -32,7 +32,7 @@ struct stream {
 
 /* Main thread. */
 void stream_start(struct stream *stream, struct chardev *chardev, int in_fd, int out_fd);
-/* Writes what waits, for half a second at most: before an orderly end. Main thread. */
+/* Writes what waits, before an orderly end: until nothing was taken for half a second, five seconds at most. Main thread. */
 void stream_drain(struct stream *stream);
 /* What still waits is lost unless it can go at once. Main thread. */
 void stream_stop(struct stream *stream);

@@ -1,5 +1,6 @@
 /* monitor/dispatch.c - checks a QMP request, calls the handler, makes the answer. */
 #include "monitor/dispatch.h"
+#include "api/json.h"
 #include "base/error.h"
 #include "monitor/internal.h"
 #include <json-c/json.h>
@@ -39,6 +40,8 @@ static bool check_request(struct json_object *request, const char **name, struct
 {
     if (!json_object_is_type(request, json_type_object))
         return error_set(error, "QMP input must be a JSON object");
+    if (!api_json_check_strings(request, error))
+        return false;
     json_object_object_foreach(request, key, value) {
         if (!strcmp(key, "execute")) {
             if (!json_object_is_type(value, json_type_string))

@@ -17,6 +17,9 @@ static void monitor_free(void *data)
 {
     struct monitor *monitor = data;
 
+    /* The chardev's queue takes a message of any size, and is sent when the chardev is closed. */
+    if (monitor->open && monitor->output->len)
+        chardev_write_message(&monitor->front, monitor->output->str, monitor->output->len);
     chardev_detach(&monitor->front);
     if (monitor->tokener)
         json_tokener_free(monitor->tokener);

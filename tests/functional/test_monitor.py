@@ -162,6 +162,23 @@ def test_stop_cont_quit(empty):
     assert empty.wait_exit() == 0
 
 
+def test_quit_answers_slow_readers():
+    """More than a pipe and the queue of a chardev hold is on its way at the end."""
+    with subprocess.Popen([BINARY, "-M", "none", "-nodefaults", "-display", "none", "-qmp", "stdio"], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        names = ["qmp_capabilities"] + ["query-qmp-schema"] * 4 + ["quit"]
+        process.stdin.write(b"".join(json.dumps({"execute": name, "id": i}).encode() for i, name in enumerate(names)))
+        process.stdin.flush()
+        said = b""
+        while part := os.read(process.stdout.fileno(), 20000):
+            said += part
+            time.sleep(0.02)
+        assert process.wait(timeout=10 * PATIENCE) == 0
+    assert len(said) > 4 << 16
+    answers = [json.loads(line) for line in said.splitlines()]
+    assert [answer["id"] for answer in answers if "return" in answer] == list(range(len(names)))
+    assert answers[-1]["event"] == "SHUTDOWN"
+
+
 def test_human_monitor(tmp_path, none_exists):
     with Machine(tmp_path, "-M", "none", "-nodefaults", "-display", "none", "-monitor", "stdio", serial=False) as machine:
         machine.wait_for(r"\(qemu\) ")

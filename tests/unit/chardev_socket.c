@@ -157,6 +157,8 @@ static void test_back_pressure(struct bench *bench, gconstpointer data)
     }
     total += taken;
     g_assert_cmpuint(chardev_pending(&user.front), ==, 64 * KIB);
+    g_assert_true(chardev_write_message(&user.front, block, sizeof(block)));
+    total += sizeof(block);
     g_assert_false(chardev_write_message(&user.front, block, sizeof(block)));
     fcntl(ends[1], F_SETFL, O_NONBLOCK);
     while (drained < total) {

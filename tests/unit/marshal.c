@@ -70,7 +70,6 @@ static const struct {
     { &api_type_status_info, "[ ]", "Invalid parameter type for '', expected: object" },
     { &api_type_args_qom_list_get, "{ \"paths\": [ \"/a\", 7 ] }",
       "Invalid parameter type for 'paths[1]', expected: string" },
-    { &api_type_args_qom_list, "{ \"path\": \"a\\u0000b\" }", "Parameter 'path' contains a NUL character" },
     { &api_type_args_memsave, "{ \"val\": -1, \"size\": 1, \"filename\": \"f\" }", "Parameter 'val' is out of range" },
     { &api_type_args_ringbuf_read, "{ \"device\": \"d\", \"size\": 9223372036854775808 }",
       "Parameter 'size' is out of range" },
@@ -107,6 +106,7 @@ static const struct {
     { "null", "JSON parse error at byte 4: the text ends too early" },
     { "{} {}", "JSON parse error at byte 3: unexpected text" },
     { "{\"a\":\"\xff\"}", "JSON text is not valid UTF-8" },
+    { "{\"a\": [1, {\"b\": \"c\\u0000d\"}]}", "a: b: A JSON string contains a NUL character" },
     { "{\"a\" 1}", "JSON parse error at byte 5: object property name separator ':' expected" },
 };
 
