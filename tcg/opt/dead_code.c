@@ -8,12 +8,14 @@
  */
 #include "tcg/opt/passes.h"
 #include "tcg/append.h"
+#include "tcg/loop.h"
 #include <string.h>
 
 struct walk {
     struct ir_block *b;
     u16 epoch; /* changes at every op that makes all registers needed */
     u16 overwritten[IR_MAX_REGS]; /* == epoch: a put follows, and nothing before it needs the register */
+    const u8 *stream_of;          /* per op: IR_NO_STREAM, or an access that cannot leave; NULL: all can */
 };
 
 enum {
@@ -71,13 +73,18 @@ static bool visit_call(struct walk *w, const struct ir_op *op)
     return true;
 }
 
+static bool is_of_stream(const struct walk *w, u32 i)
+{
+    return w->stream_of && w->stream_of[i] != IR_NO_STREAM;
+}
+
 /*
  * What a load puts stays: a back end may have to leave behind the load, when its slow path took away what later accesses of
  * the block rely on (tcg/x86_64/group.c).
  */
 static bool visit_put(struct walk *w, const struct ir_op *op)
 {
-    if (w->overwritten[op->aux] == w->epoch && w->b->op[op->arg[0]].code != IR_LD)
+    if (w->overwritten[op->aux] == w->epoch && (w->b->op[op->arg[0]].code != IR_LD || is_of_stream(w, op->arg[0])))
         return false;
     w->overwritten[op->aux] = w->epoch;
     w->b->op[op->arg[0]].uses++;
@@ -105,7 +112,7 @@ static bool visit_own(struct walk *w, const struct ir_op *op)
 }
 
 /* Counts what the op reads. False: drop it. */
-static inline bool visit(struct walk *w, const struct ir_op *op)
+static inline bool visit(struct walk *w, const struct ir_op *op, u32 i)
 {
     u32 rule = rules[op->code];
 
@@ -113,7 +120,7 @@ static inline bool visit(struct walk *w, const struct ir_op *op)
         return visit_own(w, op);
     if (rule & DROPS && op->uses == 0)
         return false;
-    if (rule & LEAVES)
+    if (rule & LEAVES && !is_of_stream(w, i))
         w->epoch++;
     read_operands(w, op, rule & OPERANDS);
     return true;
@@ -137,7 +144,7 @@ static void mark(struct walk *w)
 
         if (op->code == IR_INSN)
             continue;
-        if (visit(w, op))
+        if (visit(w, op, i))
             *--live = (u16)i;
         else
             drop(op);
@@ -145,12 +152,25 @@ static void mark(struct walk *w)
     b->live_count = (u32)(b->live + b->count - live);
 }
 
-void opt_dead_code(struct ir_block *b, const struct code_layout *layout)
+static void run(struct ir_block *b, const struct code_layout *layout, const u8 *stream_of)
 {
     struct walk w; /* not cleared: the registers' part is large */
 
     w.b = b;
     w.epoch = 1;
+    w.stream_of = stream_of;
     memset(w.overwritten, 0, layout->reg_count * sizeof w.overwritten[0]);
     mark(&w);
+}
+
+void opt_dead_code(struct ir_block *b, const struct code_layout *layout)
+{
+    run(b, layout, NULL);
+}
+
+void opt_dead_code_of_loop(struct ir_block *b, const struct code_layout *layout, const u8 *stream_of)
+{
+    for (u32 i = 0; i < b->count; i++)
+        b->op[i].uses = 0;
+    run(b, layout, stream_of);
 }

@@ -190,7 +190,7 @@ static void count_reader(struct x86_value *value, ir_value arg, u32 i)
     struct x86_value *x = &value[value[arg].root];
 
     x->left++;
-    x->last = (u16)i;
+    x->last = MAX(x->last, (u16)i);
 }
 
 static void count_readers(struct x86_value *value, const struct ir_op *op, u32 i, u32 kind)
@@ -368,6 +368,56 @@ static void hint_definition(struct tcg_engine *e, struct hints *h, u32 i, const 
 }
 
 /*
+ * A comparison whose only reader adds it, as the carry in numbers of several words: the reader compares. Not from afar, and not where two
+ * values would have to live longer in place of one.
+ */
+static void find_carry(struct tcg_engine *e, u32 i, const struct ir_op *op)
+{
+    enum { FAR = 8 };
+    struct x86_value *value = e->value;
+
+    for (unsigned k = op->code == IR_SUB; k < 2; k++) {
+        ir_value v = x86_root(e, op->arg[k]);
+        const struct ir_op *compare = &e->block->op[v];
+
+        if (compare->code != IR_SETCC || value[v].left != 1 || i - v > FAR || compare->type < IR_I32 || (compare->aux != IR_LTU && compare->aux != IR_GEU))
+            continue;
+        ir_value a = x86_root(e, compare->arg[0]), b = x86_root(e, compare->arg[1]);
+        bool a_ends = value[a].last == v, b_ends = value[b].place != PLACE_CONST && value[b].last == v;
+        if (value[a].place == PLACE_CONST || (a_ends && b_ends))
+            continue;
+        count_reader(value, a, i);
+        count_reader(value, b, i);
+        value[v].left = 0;
+        value[i].carry = k ? CARRY_ADDS_SECOND : CARRY_ADDS_FIRST;
+        return;
+    }
+}
+
+/* An overflow is looked at right behind its add or sub, with nothing but puts between them: the flag is there. n: of the comparison in the work list. */
+static void find_carry_before(struct tcg_engine *e, u32 n, const struct ir_op *compare)
+{
+    const struct ir_op *op;
+    ir_value a = x86_root(e, compare->arg[0]), b = x86_root(e, compare->arg[1]);
+    u32 before = n;
+
+    do {
+        if (!before)
+            return;
+        op = &e->block->op[e->work[--before]];
+    } while (op->code == IR_PUT && op->type == IR_I64);
+    if (op->type != IR_I64 || !e->value[e->work[before]].left || (op->code != IR_ADD && op->code != IR_SUB))
+        return;
+    ir_value x = x86_root(e, op->arg[0]), y = x86_root(e, op->arg[1]);
+    if (e->value[y].place == PLACE_CONST || e->value[x].place == PLACE_CONST)
+        return;
+    if (op->code == IR_ADD ? a == e->work[before] && (b == x || b == y) : a == x && b == y) {
+        e->value[e->work[before]].carry = CARRY_MADE;
+        e->value[e->work[n]].carry = CARRY_THERE;
+    }
+}
+
+/*
  * Backwards. A hint holds while no op between definition and put reads the guest register or can leave the block
  * (leaving needs the old value there). Other live readers of the old value are seen at emission.
  */
@@ -383,13 +433,19 @@ static void find_hints(struct tcg_engine *e)
         u32 i = work[n];
         const struct ir_op *op = &ops[i];
 
+        if (value[i].left && op->type == IR_I64) {
+            if ((op->code == IR_ADD || op->code == IR_SUB) && !value[i].carry)
+                find_carry(e, i, op);
+            else if (op->code == IR_SETCC && (op->aux == IR_LTU || op->aux == IR_GEU))
+                find_carry_before(e, n, op);
+        }
         if (value[i].left)
             hint_definition(e, &h, i, op);
         if (op->code == IR_PUT)
             hint_put(e, &h, i, op);
         else if (op->code == IR_GET && e->pin_of[op->aux] != X86_NO_REG)
             forget(&h, e->pin_of[op->aux]);
-        else if (kinds[op->code] & CAN_LEAVE)
+        else if (kinds[op->code] & CAN_LEAVE && !x86_loop_is_stream(e, i))
             forget_all(&h);
     }
 }

@@ -31,6 +31,15 @@ enum x86_nan { NAN_CLEAN, NAN_32, NAN_64 };
 /* Where a value is. */
 enum x86_place { PLACE_NONE, PLACE_CONST, PLACE_REG, PLACE_STATE, PLACE_STACK };
 
+/* What an op has to do with the carry flag. */
+enum x86_carry {
+    CARRY_NONE,
+    CARRY_ADDS_FIRST,  /* add: its first argument is a comparison that nobody else reads, whose flag is added itself */
+    CARRY_ADDS_SECOND, /* add, sub: its second one */
+    CARRY_MADE,        /* add, sub: the comparison behind it asks for the flag that it leaves */
+    CARRY_THERE,       /* that comparison */
+};
+
 struct x86_value {
     u8 place;   /* enum x86_place */
     u8 reg;     /* PLACE_REG: host register */
@@ -41,6 +50,7 @@ struct x86_value {
     u16 slot;   /* PLACE_STACK */
     u16 last;   /* its last reader (op) */
     u8 nan;     /* enum x86_nan */
+    u8 carry;   /* enum x86_carry */
     u16 root;   /* the value that this one is a name for; itself unless it is a trunc or a repeated get */
     s64 imm;    /* PLACE_CONST: sign-extended */
 };

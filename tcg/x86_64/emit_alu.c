@@ -116,9 +116,10 @@ static void and_into(struct tcg_engine *e, bool wide, enum host_reg d, struct x8
     alu(e, X86_AND, wide, d, b);
 }
 
-static enum host_reg binary(struct tcg_engine *e, unsigned code, bool wide, struct x86_operand a, struct x86_operand b)
+/* flags: the last instruction is an add or sub of that width. */
+static enum host_reg binary(struct tcg_engine *e, unsigned code, bool wide, struct x86_operand a, struct x86_operand b, bool flags)
 {
-    static const u8 alu_of[] = {[IR_SUB] = X86_SUB, [IR_OR] = X86_OR, [IR_XOR] = X86_XOR};
+    static const u8 alu_of[] = {[IR_ADD] = X86_ADD, [IR_SUB] = X86_SUB, [IR_OR] = X86_OR, [IR_XOR] = X86_XOR};
     enum host_reg d;
 
     if (code == IR_SUB && x86_is_imm32(b) && b.imm != INT32_MIN) {
@@ -130,7 +131,7 @@ static enum host_reg binary(struct tcg_engine *e, unsigned code, bool wide, stru
     if (!(code == IR_AND && b.place == PLACE_CONST && b.imm == UINT32_MAX))
         b = encodable(e, wide, b, x86_operand_mask(a));
     d = x86_result(e, a.place == PLACE_REG && b.place == PLACE_REG && a.reg == b.reg ? 0 : x86_operand_mask(b), a.reg);
-    if (code == IR_ADD)
+    if (code == IR_ADD && !flags)
         add_into(e, wide, d, a, b);
     else if (code == IR_AND)
         and_into(e, wide, d, a, b);
@@ -141,18 +142,42 @@ static enum host_reg binary(struct tcg_engine *e, unsigned code, bool wide, stru
     return d;
 }
 
+/* Adds or subtracts a comparison below or not below: the carry flag, or 1 less it. which: of the arguments. */
+static void add_carry(struct tcg_engine *e, const struct ir_op *op, unsigned which)
+{
+    const struct ir_op *compare = &e->block->op[x86_root(e, op->arg[which])];
+    struct x86_compare c = x86_compare_prepare(e, compare->type, compare->aux, compare->arg[0], compare->arg[1]);
+    bool below = c.cond == IR_LTU, add = op->code == IR_ADD;
+    struct x86_operand other;
+    enum host_reg d;
+
+    x86_compare_emit(e, &c); /* from here on only instructions that keep the flags */
+    other = x86_take(e, op->arg[!which]);
+    d = x86_result(e, 0, other.reg);
+    x86_load(e, true, d, other);
+    x86_alu_ri(&e->code, add == below ? X86_ADC : X86_SBB, true, d, below ? 0 : -1);
+    x86_define(e, d);
+}
+
 void x86_emit_binary(struct tcg_engine *e, const struct ir_op *op)
 {
-    struct x86_operand a = x86_take(e, op->arg[0]), b = x86_take(e, op->arg[1]);
+    struct x86_operand a, b;
+    enum x86_carry carry = e->value[e->index].carry;
 
-    x86_define(e, binary(e, op->code, x86_wide(op->type), a, b));
+    if (unlikely(carry == CARRY_ADDS_FIRST || carry == CARRY_ADDS_SECOND)) {
+        add_carry(e, op, carry == CARRY_ADDS_SECOND);
+        return;
+    }
+    a = x86_take(e, op->arg[0]);
+    b = x86_take(e, op->arg[1]);
+    x86_define(e, binary(e, op->code, x86_wide(op->type), a, b, carry));
 }
 
 void x86_emit_xnor(struct tcg_engine *e, const struct ir_op *op)
 {
     struct x86_operand a = x86_take(e, op->arg[0]), b = x86_take(e, op->arg[1]);
     bool wide = x86_wide(op->type);
-    enum host_reg d = binary(e, IR_XOR, wide, a, b);
+    enum host_reg d = binary(e, IR_XOR, wide, a, b, false);
 
     x86_unary_r(&e->code, X86_NOT, wide, d);
     x86_define(e, d);
@@ -167,7 +192,7 @@ void x86_emit_and_not(struct tcg_engine *e, const struct ir_op *op)
 
     if (b.place == PLACE_CONST) {
         b.imm = ~b.imm;
-        x86_define(e, binary(e, and ? IR_AND : IR_OR, wide, a, b));
+        x86_define(e, binary(e, and ? IR_AND : IR_OR, wide, a, b, false));
         return;
     }
     if (and && e->features.bmi && a.place == PLACE_REG && b.place == PLACE_REG) {
@@ -414,8 +439,25 @@ void x86_compare_emit(struct tcg_engine *e, const struct x86_compare *c)
         x86_alu_mr(&e->code, X86_CMP, wide, x86_operand_mem(c->a), c->b.reg);
 }
 
+/* The flags say it already (CARRY_THERE). */
+static void setcc_carry(struct tcg_engine *e, const struct ir_op *op)
+{
+    enum host_reg d;
+
+    x86_take(e, op->arg[0]);
+    x86_take(e, op->arg[1]);
+    d = x86_result(e, 0, X86_NO_REG);
+    x86_setcc(&e->code, x86_cc_of(op->aux), d);
+    x86_extend_rr(&e->code, 0, false, false, d, d);
+    x86_define(e, d);
+}
+
 void x86_emit_setcc(struct tcg_engine *e, const struct ir_op *op)
 {
+    if (e->value[e->index].carry == CARRY_THERE) {
+        setcc_carry(e, op);
+        return;
+    }
     struct x86_compare c = x86_compare_prepare(e, op->type, op->aux, op->arg[0], op->arg[1]);
     u32 used = x86_operand_mask(c.a) | x86_operand_mask(c.b);
     enum host_reg d = x86_result(e, 0, X86_NO_REG);

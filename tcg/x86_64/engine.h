@@ -258,6 +258,11 @@ void x86_loop_leave_map(struct tcg_engine *e);
 void x86_loop_begin(struct tcg_engine *e);
 /* A floating-point register that holds a single in a box in all turns. */
 bool x86_loop_is_boxed(const struct tcg_engine *e, u16 reg);
+/* An access of a loop that needs no check in its turn: nothing leaves there. */
+static inline bool x86_loop_is_stream(const struct tcg_engine *e, u32 i)
+{
+    return e->loop.on && e->loop.found.stream_of[i] != IR_NO_STREAM;
+}
 void x86_loop_exit_if(struct tcg_engine *e, const struct ir_op *op);
 void x86_loop_exit(struct tcg_engine *e, const struct ir_op *op);
 /* A jump back to a label at `to`. */

@@ -2,6 +2,7 @@
  * tcg/x86_64/loop_prepare.c - which blocks become loops in one piece, and what their host registers hold meanwhile: guest registers
  * that the loop does not touch lend theirs to streams and to guest registers that have none. docs/decisions/tier-2.md
  */
+#include "tcg/opt/passes.h"
 #include "tcg/x86_64/value.h"
 
 /* How much is gained by a host register for it: how often the loop reads or writes it, where a loop inside counts as some turns. */
@@ -332,6 +333,8 @@ void x86_loop_prepare(struct tcg_engine *e, struct ir_block *b)
         return;
     b->streams = has_streams(&e->loop.found);
     find_guards(e, b);
+    if (!has_vectors(b))
+        opt_dead_code_of_loop(b, e->layout, e->loop.found.stream_of);
     x86_inner_prepare(e, b);
     lend_all(e, b);
 }

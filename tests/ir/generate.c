@@ -156,6 +156,36 @@ static void make_compare(struct generator *g)
     }
 }
 
+static void put_long(struct generator *g, ir_value v)
+{
+    ir_put(g->b, IR_I64, 4 + pick(g, MACHINE_LONGS - 4), v);
+}
+
+/* A sum or difference whose overflow is asked for, and added to the next word. */
+static void make_words(struct generator *g)
+{
+    bool less = pick(g, 2), flag_last = pick(g, 2);
+    ir_value x = pick_value(g, IR_I64), y = pick_value(g, IR_I64);
+    ir_value sum = ir_binary(g->b, less ? IR_SUB : IR_ADD, x, y);
+    ir_value flag, next;
+
+    remember(g, IR_I64, sum);
+    if (pick(g, 2))
+        put_long(g, sum);
+    if (pick(g, 4) == 0)
+        make_binary(g);
+    flag = ir_setcc(g->b, pick(g, 3) ? IR_LTU : IR_GEU, less ? x : sum, pick(g, 8) == 0 ? pick_value(g, IR_I64) : less || pick(g, 2) ? y : x);
+    if (pick(g, 4) == 0)
+        put_long(g, flag);
+    while (pick(g, 3) == 0)
+        make_binary(g);
+    next = pick_value(g, IR_I64);
+    next = ir_binary(g->b, pick(g, 3) ? IR_ADD : IR_SUB, flag_last ? next : flag, flag_last ? flag : next);
+    put_long(g, next);
+    if (pick(g, 2))
+        remember(g, IR_I64, next);
+}
+
 static u32 pick_rounding(struct generator *g)
 {
     return pick(g, 3) ? IR_FP_DYNAMIC : pick(g, 5);
@@ -499,7 +529,7 @@ static void make_op(struct generator *g)
     else if (n < 42)
         make_put(g);
     else if (n < 60)
-        make_binary(g);
+        pick(g, 8) ? make_binary(g) : make_words(g);
     else if (n < 65)
         make_unary(g);
     else if (n < 75)

@@ -8,7 +8,7 @@
 #include <string.h>
 
 enum { START = 0x100, MAX_INSNS = 24, COUNTER = 5, INNER = 10, MAX_INNER = 2, MAX_STEPS = 2000000, COMPARE_INSNS = 5, LANDINGS = 1 << 18, LANDING = 512 };
-enum kind { LOAD, STORE, STEP, ALU, COMPUTED, WIDE, SIDE, FLOAD, FSTORE, FLOP, CONSTANT, HELPER, FENCE, COMPARE, SKIP, JUMP, BACK, KINDS = BACK };
+enum kind { LOAD, STORE, STEP, ALU, CARRY, COMPUTED, WIDE, SIDE, FLOAD, FSTORE, FLOP, CONSTANT, HELPER, FENCE, COMPARE, SKIP, JUMP, BACK, KINDS = BACK };
 
 struct insn {
     u8 kind, op, to, a, b;
@@ -50,6 +50,9 @@ static struct insn random_insn(u64 *r)
         break;
     case ALU:
         i.op = PICK(r, alu);
+        break;
+    case CARRY:
+        i.op = PICK(r, data);
         break;
     case WIDE:
         i.op = PICK(r, wide);
@@ -205,6 +208,18 @@ static s32 outside(const struct insn *i)
     return (i->mem & 1 ? 0x40 : 0x800) + (i->mem & 2 ? TCG_PAGE_SIZE : 0);
 }
 
+/* A sum or difference, the overflow of it, and both added up: with several of them numbers of several words. */
+static void carry(struct ir_block *b, const struct insn *i)
+{
+    bool less = i->mem & 1;
+    ir_value left = x(b, i->a), right = x(b, i->b), sum = ir_binary(b, less ? IR_SUB : IR_ADD, left, right), flag;
+
+    ir_put(b, IR_I64, i->to, sum);
+    flag = ir_setcc(b, i->mem & 2 ? IR_GEU : IR_LTU, less ? left : sum, right);
+    ir_put(b, IR_I64, i->op, flag);
+    ir_put(b, IR_I64, i->op, ir_binary(b, i->imm & 8 ? IR_ADD : IR_SUB, x(b, i->a), x(b, i->op)));
+}
+
 static void build_insn(struct ir_block *b, const struct insn *i)
 {
     ir_value v;
@@ -241,6 +256,9 @@ static void build_insn(struct ir_block *b, const struct insn *i)
         break;
     case HELPER:
         ir_put(b, IR_I64, i->to, ir_call(b, machine_helpers[0], x(b, i->a), x(b, i->b), IR_NONE, IR_NONE));
+        break;
+    case CARRY:
+        carry(b, i);
         break;
     case FENCE:
         ir_fence(b, IR_ORDER_ALL);
