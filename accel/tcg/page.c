@@ -125,9 +125,10 @@ void tcg_page_set_lines_of(struct code_page *page, u64 before, const struct ir_b
     tcg_page_set_lines(page, before, ir->first_pc - ir->below, MIN(TCG_PAGE_SIZE - 1, ir->first_pc + ir->byte_count - 1));
 }
 
+/* By place, so that what may reach some lines lies in a few of them. */
 static u32 bucket_of(u32 offset)
 {
-    return (offset >> 1 ^ offset >> 6) % CODE_BUCKETS;
+    return offset / (TCG_PAGE_SIZE / CODE_BUCKETS);
 }
 
 static u64 start_bit(u32 offset)
@@ -141,7 +142,7 @@ void tcg_page_add(struct block *block)
 
     block->next = *head;
     __atomic_store_n(head, block, __ATOMIC_RELEASE);
-    u64 *starts = &block->page->starts[block->offset >> 7];
+    u64 *starts = &block->page->starts[bucket_of(block->offset)];
     __atomic_store_n(starts, *starts | start_bit(block->offset), __ATOMIC_RELEASE); /* others only read */
     block->page->longest = MAX(block->page->longest, block->byte_count);
     block->page->deepest = MAX(block->page->deepest, block->below);
@@ -155,7 +156,7 @@ struct block *tcg_page_find(const struct code_page *page, u32 offset, u32 mode)
 {
     struct block *block;
 
-    if (!(__atomic_load_n(&page->starts[offset >> 7], __ATOMIC_ACQUIRE) & start_bit(offset)))
+    if (!(__atomic_load_n(&page->starts[bucket_of(offset)], __ATOMIC_ACQUIRE) & start_bit(offset)))
         return NULL;
     block = __atomic_load_n(&page->bucket[bucket_of(offset)], __ATOMIC_ACQUIRE);
     for (; block; block = __atomic_load_n(&block->next, __ATOMIC_ACQUIRE)) {
@@ -163,6 +164,15 @@ struct block *tcg_page_find(const struct code_page *page, u32 offset, u32 mode)
             return block;
     }
     return NULL;
+}
+
+u32 tcg_page_copies(const struct block *block)
+{
+    u32 copies = 0;
+
+    for (const struct block *other = block->page->bucket[bucket_of(block->offset)]; other; other = other->next)
+        copies += other->offset == block->offset && other->mode == block->mode;
+    return copies;
 }
 
 void tcg_page_remove(struct block *block)
@@ -177,7 +187,7 @@ void tcg_page_remove(struct block *block)
     if (*at)
         __atomic_store_n(at, block->next, __ATOMIC_RELEASE);
     if (last)
-        __atomic_fetch_and(&block->page->starts[block->offset >> 7], ~start_bit(block->offset), __ATOMIC_RELEASE);
+        __atomic_fetch_and(&block->page->starts[bucket_of(block->offset)], ~start_bit(block->offset), __ATOMIC_RELEASE);
     if (block->next_page) {
         at = &block->next_page->second;
         while (*at && *at != block)
@@ -225,24 +235,17 @@ static void visit(struct sweep *sweep, struct block *block)
         tcg_block_kill(sweep->tcg, block);
 }
 
-static void visit_all_at(struct sweep *sweep, u32 offset)
-{
-    for (struct block *block = sweep->page->bucket[bucket_of(offset)], *next; block; block = next) {
-        next = block->next;
-        if (block->offset == offset)
-            visit(sweep, block);
-    }
-}
-
 /* Only where a block may begin that reaches the lines: pages of code generators have many blocks, and few are written at a time. */
 static u64 sweep_page(struct tcg *tcg, struct code_page *page, u64 mask)
 {
     struct sweep sweep = { .tcg = tcg, .page = page, .mask = mask };
     u32 first = (u32)__builtin_ctzll(mask) << LINE_SHIFT, last = ((63 - (u32)__builtin_clzll(mask)) << LINE_SHIFT | 63) + page->deepest;
 
-    for (u32 word = (first > page->longest ? first - page->longest : 0) >> 7; word <= MIN(last, TCG_PAGE_SIZE - 1) >> 7; word++) {
-        for (u64 starts = page->starts[word]; starts; starts &= starts - 1)
-            visit_all_at(&sweep, word << 7 | (u32)__builtin_ctzll(starts) << 1);
+    for (u32 i = bucket_of(first > page->longest ? first - page->longest : 0); i <= bucket_of(MIN(last, TCG_PAGE_SIZE - 1)); i++) {
+        for (struct block *block = page->bucket[i], *next; block; block = next) {
+            next = block->next;
+            visit(&sweep, block);
+        }
     }
     for (struct block *block = page->second, *next; block; block = next) {
         next = block->next_second;

@@ -7,6 +7,7 @@
 enum {
     PAIR_ROOM = 8 * 1024, /* bytes of code that nearly all pairs fit in; one that does not is no pair */
     COPY_INSNS = 8,         /* in a block that had better be there twice, since a loop's first turn had it first */
+    COPIES = 4,             /* of it at most: a call that is written again and again would leave one each time */
 };
 
 /* The exit at the end when it calls, or NULL. */
@@ -33,7 +34,7 @@ u32 tcg_pair_offset(const struct tcg *tcg, const struct ir_block *ir, const stru
     if (tcg->chunk[tcg->current_chunk].limit - tcg->at < PAIR_ROOM || log_wants(vm_log(tcg->vm), LOG_NOCHAIN))
         return TCG_PAGE_SIZE;
     const struct block *there = tcg_page_find(block->page, (u32)exit->return_pc, block->mode);
-    if (there && there->insn_count > COPY_INSNS)
+    if (there && (there->insn_count > COPY_INSNS || tcg_page_copies(there) >= COPIES))
         return TCG_PAGE_SIZE;
     return (u32)exit->return_pc;
 }

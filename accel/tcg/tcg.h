@@ -27,7 +27,7 @@ enum {
     JUMP2_GROUPS = 256, /* of the L2 jump cache, by page; a page's entries are in one group */
     JUMP2_GROUP = 64,
     JUMP3_BITS = 13,
-    CODE_BUCKETS = 32,  /* of a page, by offset */
+    CODE_BUCKETS = 32,  /* of a page, by place */
     ITLB_SIZE = 256,
     MAX_SPACES = 64,    /* address spaces per vCPU that the L2 tells apart */
     MAX_CONTEXTS = 32,  /* per vCPU */
@@ -414,6 +414,8 @@ void tcg_page_set_lines(struct code_page *page, u64 before, u32 first, u32 last)
 void tcg_page_protect_source(struct tcg_vcpu *v, struct code_page *page, const struct code_source *source);
 void tcg_page_set_lines_of(struct code_page *page, u64 before, const struct ir_block *ir);
 struct block *tcg_page_find(const struct code_page *page, u32 offset, u32 mode);
+/* How many blocks begin there in that mode, this one included: pair.c makes copies. translate_lock. */
+u32 tcg_page_copies(const struct block *block);
 void tcg_page_add(struct block *block);
 void tcg_page_remove(struct block *block);
 /* The lines that a block has in a page. */
