@@ -112,9 +112,9 @@ static inline void translate_insn(struct translation *t, u32 raw)
     bool known = riscv_decode(raw, &insn);
 
     t->next = t->pc + insn.length;
-    ir_insn(t->b, t->pc, insn.length);
     if (unlikely(t->fp_writes))
         translate_fp_note(t);
+    ir_insn(t->b, t->pc, insn.length);
     if (likely(known && is_legal(t, &insn)))
         translate_row(t, &insn);
     else

@@ -30,7 +30,7 @@ struct translation {
     bool unfactoring; /* on the way to a computed jump that others share (code_source.unfactor) */
     bool careful;  /* the variant of the block where shortcuts were not good enough (code_source.single_memory) */
     bool fp_dirty; /* this block has marked the floating-point state as written, or */
-    bool fp_writes; /* will with the next instruction */
+    bool fp_writes; /* will at the end of this instruction */
     const struct riscv_cpu *cpu;
     bool vtype_known; /* by a vsetvli of this block, or assumed and checked; vstart is 0 then */
     bool vl_known;    /* likewise; implies vtype_known */

@@ -46,10 +46,7 @@ static ir_value get_f(struct translation *t, unsigned reg)
     return ir_get(t->b, IR_F64, RISCV_REG_F + reg);
 }
 
-/*
- * Any write of the floating-point state makes FS Dirty; once in a block is enough. The next instruction, or the block's end,
- * notes it (translate_fp_note), so that a load stays one op and one put.
- */
+/* Any write of the floating-point state makes FS Dirty; once in a block is enough. It is the last that the instruction does (translate_fp_note): what may fault or leave comes before. */
 static void mark_dirty(struct translation *t)
 {
     t->fp_writes |= !t->fp_dirty;

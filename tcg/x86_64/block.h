@@ -63,6 +63,13 @@ struct x86_operand {
     s64 imm;
 };
 
+/* What is left of a guest instruction behind its access. */
+struct x86_rest {
+    u16 put;  /* guest register that gets the loaded value, or IR_NONE */
+    u16 note; /* guest register that gets the constant imm, or IR_NONE */
+    s32 imm;
+};
+
 /* Code to be placed behind the block. */
 enum x86_cold_kind { COLD_LOAD, COLD_STORE, COLD_AMO, COLD_CAS, COLD_LINK, COLD_CROSS, COLD_POLL_IF,
                      COLD_COUNT, COLD_FP_LOAD, COLD_NAN, COLD_UNBOX, COLD_EXACT, COLD_MUTE, COLD_SILENT, COLD_TURN, COLD_INNER, COLD_STREAM, COLD_STREAM_END, COLD_NEAR, COLD_AHEAD,
@@ -140,7 +147,7 @@ struct x86_cold {
     u8 address;         /* host register that still holds the base address, or X86_NO_REG: undo the xor in rcx */
     u8 recheck_count;
     u16 mem;            /* enum ir_mem word */
-    u16 put;            /* guest register that gets the loaded value when the block is left behind this instruction, or IR_NONE; GUARD: of a call, that with the return address */
+    struct x86_rest rest; /* what is to be done when the block is left behind this instruction; GUARD: of a call, put is the register with the return address */
     u16 exit;           /* first of a group: its exit, or IR_NONE */
     u32 extra;          /* AMO: the op; LINK, CROSS, GUARD: the exit; EXACT: ir_fp_make_word; NAN, UNBOX: registers, one in 8 bits */
     u16 nan32, nan64;   /* xmm registers that may hold NaNs of the host here */

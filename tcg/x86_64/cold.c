@@ -17,7 +17,7 @@ struct x86_cold *x86_cold_add(struct tcg_engine *e, enum x86_cold_kind kind)
     cold->base = 0;
     cold->kind = (u8)kind;
     cold->result = cold->address = X86_NO_REG;
-    cold->put = cold->exit = IR_NONE;
+    cold->rest.put = cold->rest.note = cold->exit = IR_NONE;
     return cold;
 }
 
@@ -107,13 +107,21 @@ static void leave_behind(struct tcg_engine *e, const struct x86_cold *cold)
 {
     struct x86_code *c = &e->code;
 
-    if (cold->put != IR_NONE) {
-        unsigned pin = e->pin_of[cold->put];
+    if (cold->rest.put != IR_NONE) {
+        unsigned pin = e->pin_of[cold->rest.put];
         bool in_state = pin == X86_NO_REG || x86_is_xmm(pin); /* after C, floating-point registers are there */
 
         x86_mov_rm(c, true, in_state ? RAX : pin, x86_base(e->layout->scratch + 24));
         if (in_state)
-            x86_mov_mr(c, 3, x86_state_of(e, cold->put), RAX);
+            x86_mov_mr(c, 3, x86_state_of(e, cold->rest.put), RAX);
+    }
+    if (cold->rest.note != IR_NONE) {
+        unsigned pin = e->pin_of[cold->rest.note];
+
+        if (pin == X86_NO_REG)
+            x86_mov_mi(c, 3, x86_state_of(e, cold->rest.note), cold->rest.imm);
+        else
+            x86_mov_ri(c, pin, (u64)(s64)cold->rest.imm);
     }
     if (cold->unretired)
         x86_budget_give(e, cold->unretired - 1);
@@ -151,8 +159,8 @@ static void repeat_checks(struct tcg_engine *e, const struct x86_cold *cold)
 /* A group begins while none is open, so that a stub can do it all. */
 static bool fits_stub(const struct tcg_engine *e, const struct x86_cold *cold)
 {
-    return cold->exit != IR_NONE && cold->recheck_count == 1 && !e->uses_fp &&
-           (cold->put == IR_NONE || e->layout->reg[cold->put].offset == (s16)e->layout->reg[cold->put].offset);
+    return cold->exit != IR_NONE && cold->recheck_count == 1 && !e->uses_fp && cold->rest.note == IR_NONE &&
+           (cold->rest.put == IR_NONE || e->layout->reg[cold->rest.put].offset == (s16)e->layout->reg[cold->rest.put].offset);
 }
 
 /* Here the check's jump leads. Returns where to go, with the address in rcx, for a new check. */
@@ -221,10 +229,10 @@ static void emit_group(struct tcg_engine *e, const struct x86_cold *cold)
 {
     struct x86_code *c = &e->code;
     const struct x86_stubs *stubs = &e->stubs;
-    bool store = cold->kind == COLD_STORE, put = cold->put != IR_NONE;
+    bool store = cold->kind == COLD_STORE, put = cold->rest.put != IR_NONE;
     struct x86_group_call call = {
         .mem = cold->mem, .where = (s16)cold->where, .ahead = (u16)(cold->disp - cold->low),
-        .bytes = (u16)(cold->high - cold->low), .put = put ? (s16)e->layout->reg[cold->put].offset : 0,
+        .bytes = (u16)(cold->high - cold->low), .put = put ? (s16)e->layout->reg[cold->rest.put].offset : 0,
         .length = (u8)(cold->next - cold->where), .has_put = put,
     };
     struct x86_right right = { .count = 0 };

@@ -269,7 +269,7 @@ static void jump_guarded(struct tcg_engine *e, u32 exit, u16 reg)
     g = guard(e, exit);
     cold = x86_cold_add(e, COLD_GUARD);
     cold->extra = exit;
-    cold->put = reg;
+    cold->rest.put = reg;
     cold->from_unaligned = g.poll;
     cold->check = g.other;
     jump_by_link(e, cold, reg);
@@ -279,10 +279,10 @@ static void jump_guarded(struct tcg_engine *e, u32 exit, u16 reg)
 void x86_guard_cold(struct tcg_engine *e, const struct x86_cold *cold)
 {
     x86_fix(cold->check, e->code.p);
-    if (cold->put != IR_NONE) {
+    if (cold->rest.put != IR_NONE) {
         x86_fixup call;
 
-        push_return(e, cold->put);
+        push_return(e, cold->rest.put);
         call = x86_call(&e->code);
         x86_jmp_to(&e->code, cold->back);
         x86_fix(call, e->code.p);

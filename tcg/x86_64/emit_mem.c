@@ -124,9 +124,6 @@ static void add_recheck(struct tcg_engine *e, struct x86_cold *cold, const struc
 /* After the temporaries were flushed: what the slow path must do for open groups, and for the one that begins here. */
 static void note_groups(struct tcg_engine *e, struct x86_cold *cold, u32 group)
 {
-    const struct ir_op *put;
-    bool ok;
-
     for (u32 i = 0; i < e->group_count; i++)
         if (e->group[i].active && i != group && !e->group[i].windows)
             add_recheck(e, cold, &e->group[i], e->group[i].slot);
@@ -140,8 +137,7 @@ static void note_groups(struct tcg_engine *e, struct x86_cold *cold, u32 group)
     }
     if (!cold->recheck_count)
         return;
-    put = x86_rest_of_insn(e->block, e->index, &ok);
-    cold->put = put ? put->aux : IR_NONE;
+    x86_rest_of_insn(e->block, e->index, &cold->rest);
     cold->next = cold->where + e->block->snapshot[e->block->op[e->index].snapshot].length;
 }
 

@@ -243,8 +243,8 @@ static inline void x86_group_note(struct tcg_engine *e, u32 i, const struct ir_o
     if (e->finding)
         x86_group_find(e, i, op);
 }
-/* The put of access i's result when that, or nothing, is all that is left of its guest instruction; else *ok is false. */
-const struct ir_op *x86_rest_of_insn(const struct ir_block *block, u32 i, bool *ok);
+/* What is left of access i's guest instruction, when that is the put of its result, the put of one constant, or nothing; else false. */
+bool x86_rest_of_insn(const struct ir_block *block, u32 i, struct x86_rest *rest);
 
 /* Nothing of the guest instruction that may not be repeated has happened before op i. */
 bool x86_is_clean(const struct ir_block *b, u32 i);

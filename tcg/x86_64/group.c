@@ -16,25 +16,28 @@ static bool is_access(const struct ir_op *op)
            x86_fits32(op->imm) && op->imm >= -(1 << 20) && op->imm < 1 << 20;
 }
 
-const struct ir_op *x86_rest_of_insn(const struct ir_block *b, u32 i, bool *ok)
+bool x86_rest_of_insn(const struct ir_block *b, u32 i, struct x86_rest *rest)
 {
-    const struct ir_op *put = NULL;
-
+    *rest = (struct x86_rest){ IR_NONE, IR_NONE, 0 };
     for (u32 k = i + 1; k < b->count; k++) {
-        const struct ir_op *op = &b->op[k];
+        const struct ir_op *op = &b->op[k], *from = &b->op[op->code == IR_PUT ? op->arg[0] : 0];
 
-        if (op->code == IR_INSN || op->code == IR_EXIT || op->code == IR_LABEL) {
-            *ok = true;
-            return put;
-        }
-        if (op->code == IR_NOP)
+        if (op->code == IR_INSN || op->code == IR_EXIT || op->code == IR_LABEL)
+            return true;
+        if (op->code == IR_NOP || op->code == IR_CONST)
             continue;
-        if (op->code != IR_PUT || op->arg[0] != i || !x86_is_full(op->type) || put)
-            break;
-        put = op;
+        if (op->code != IR_PUT)
+            return false;
+        if (op->arg[0] == i && x86_is_full(op->type) && rest->put == IR_NONE) {
+            rest->put = op->aux;
+        } else if (op->type == IR_I64 && from->code == IR_CONST && x86_fits32(from->imm) && rest->note == IR_NONE) {
+            rest->note = op->aux;
+            rest->imm = (s32)from->imm;
+        } else {
+            return false;
+        }
     }
-    *ok = false;
-    return NULL;
+    return false;
 }
 
 static bool reads_all(const struct ir_op *op)
@@ -130,13 +133,13 @@ static bool join(struct tcg_engine *e, u32 i, const struct ir_op *op, ir_value b
 static void add_access(struct tcg_engine *e, u32 i, const struct ir_op *op)
 {
     ir_value base = x86_root(e, op->arg[0]);
-    bool may_share = e->value[base].place != PLACE_CONST && is_access(op), simple;
+    bool may_share = e->value[base].place != PLACE_CONST && is_access(op);
+    struct x86_rest rest;
 
     e->group_of[i] = IR_NONE;
     if (may_share && join(e, i, op, base))
         return;
-    x86_rest_of_insn(e->block, i, &simple);
-    if (!simple || !reads_all(op))
+    if (!x86_rest_of_insn(e->block, i, &rest) || !reads_all(op))
         close_all(e); /* could not leave behind it */
     else if (may_share && x86_is_clean(e->block, i))
         open_group(e, i, op, base);

@@ -295,7 +295,7 @@ static void note_group(struct tcg_engine *e, const struct quick_insn *i, const s
     *cold = (struct x86_cold){
         .kind = cold->kind, .recheck_count = cold->recheck_count, .recheck = cold->recheck, .address = X86_NO_REG, .mem = i->code, .disp = i->imm,
         .table = g->write ? e->layout->l1_write : e->layout->l1_read, .where = i->pc, .exit = g->exit, .low = g->low, .high = g->high,
-        .put = load && i->rd != QUICK_ZERO ? i->rd : IR_NONE, .next = i->pc + i->length, .from = quick->from, .check = quick->check,
+        .rest = { .put = load && i->rd != QUICK_ZERO ? i->rd : IR_NONE, .note = IR_NONE }, .next = i->pc + i->length, .from = quick->from, .check = quick->check,
         .back = quick->back, .result = load ? (u8)destination(e, i->rd) : X86_NO_REG,
     };
     if (!load)
