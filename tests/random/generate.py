@@ -111,6 +111,21 @@ class Generator(Rewriting):
         """Room for a word that is known when what lies behind it is."""
         self.code += bytes(4)
 
+    def plain(self):
+        """An instruction for which there may be another."""
+        word = self.word("plain")
+        if word & 3 == 3:
+            self.others.append(len(self.code))
+        self.emit(word)
+
+    def twin(self):
+        """The program with other values: the same ways, but where values decide."""
+        code, self.busy = self.code[:], self.busy | set(LINKS)
+        for at in self.others:
+            if self.rng.randrange(2):
+                code[at:at + 4] = self.whole_word().to_bytes(4, "little")
+        return bytes(code[:AT["TWIN_PAGES"] * 4096])
+
     def branch(self, word, offset):
         return word | (offset >> 12 & 1) << 31 | (offset >> 5 & 63) << 25 | (offset >> 1 & 15) << 8 | (offset >> 11 & 1) << 7
 
@@ -242,14 +257,14 @@ class Generator(Rewriting):
                 at = len(self.code)
                 self.emit(self.random_branch())
                 for _ in range(self.rng.randrange(1, 4)):
-                    self.emit(self.word("plain"))
+                    self.plain()
                 self.patch_branch(at, len(self.code) - at)
             elif kind == 1 and self.weights["floating"]:
                 self.emit(self.word("floating"))
             elif kind <= 3:
                 self.plain_access(self.rng.choice(pointers))
             else:
-                self.emit(self.word("plain"))
+                self.plain()
 
     def plain_loop(self):
         """Streams through data, to the ends of pages and over them, counted or left by a branch."""
@@ -477,7 +492,7 @@ class Generator(Rewriting):
         chunks = {self.straight: 6, self.memory: 5, self.forward: 4, self.loop: 4, self.nest: 2, self.plain_loop: 6, self.call: 4, self.indirect: 2,
                   self.nowhere: 1, self.modify: 1, self.rewrite: 2, self.change: 2, self.wait: 1, self.fence: 1,
                   self.vectors: self.weights["vector"], self.strips: self.weights["vector"]}
-        self.functions, self.slots, self.free = [], [], {27, 30}
+        self.functions, self.slots, self.others, self.free = [], [], [], {27, 30}
         start = len(self.code)
         self.later()
         for _ in range(self.rng.randrange(2, 6)):
@@ -529,6 +544,7 @@ def make(rows, keeper, seed, timed, limit):
 
     place(AT["KEEPER"], keeper)
     place(AT["CODE"], generator.program())
+    place(AT["TWIN"], generator.twin())
     place(AT["TABLES"], tables())
     r = generator.rng
     words = [r.getrandbits(64)] * 33

@@ -62,6 +62,7 @@ class Rewriting:
         if self.rng.randrange(4) == 0:
             self.emit(1)                                # c.nop: over the end of a line, a page
         self.slots.append(len(self.code))
+        self.others.append(len(self.code))
         self.code += self.word_of_32().to_bytes(4, "little")
         for _ in range(2):
             self.code += self.whole_word().to_bytes(4, "little")
@@ -96,13 +97,13 @@ class Rewriting:
         self.emit(26 << 20 | 28 << 15 | 7 << 12 | 26 << 7 | 0x33)                         # and x26, x28, x26
         self.emit(31 << 20 | 26 << 15 | 26 << 7 | 0x33)                                   # add x26, x26, x31
         for _ in range(r.randrange(4)):
-            self.emit(self.word("plain"))
+            self.plain()
         self.emit(27 << 20 | 26 << 15 | 2 << 12 | 0x23)                                   # sw x27, (x26)
         for _ in range(r.choice((0, 0, 1))):
-            self.emit(self.word("plain"))
+            self.plain()
         self.emit(0x0000100f)
         for _ in range(r.choice((0, 0, 1, 12))):
-            self.emit(self.word("plain"))
+            self.plain()
         if near == 0:
             self.slot()
         at = self.slots[-1] if near < 2 else r.choice(self.slots)

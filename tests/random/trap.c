@@ -7,6 +7,11 @@ typedef unsigned short u16;
 enum { U, S, M = 3 };
 enum { BARE, FIRST_SET, SECOND_SET };
 
+/* Where a program goes on: a mode, and page tables or none. */
+struct space {
+    u64 mode, tables;
+};
+
 #define CSR_READ(name)                                 \
     ({                                                 \
         u64 value_;                                    \
@@ -63,15 +68,17 @@ static u64 *leaf_of(u64 set, u64 user, u64 address)
 }
 
 /*
- * Pages change what they allow and what lies behind them; the fence is for all, or for what changed. What is or was global is the same in both
- * spaces, and no fence of one space is enough for it: else what is seen would depend on what a hart remembers.
+ * Pages change what they allow and what lies behind them, pages of code which of two programs they show; the fence is for all, or for what changed. What is or was global is the same in both
+ * spaces, and no fence of one space is enough for it: else what is seen would depend on what a hart remembers. Returns where it can be seen; `pc` is where the program goes on, physical.
  */
-static void change_page(void)
+static struct space change_page(u64 pc)
 {
     static const unsigned char flags[] = { 0xcf, 0xcf, 0xcf, 0xc7, 0xc3, 0xc9, 0x4f, 0x8f, 0x0f, 0xc0, 0xc1, 0xc5, 0xef };
-    u64 set = random_below(2), user = random_below(2), page = random_below(DATA_PAGES), to = random_below(DATA_PAGES);
-    u64 address = DATA + page * 4096, was = *leaf_of(set, user, address);
-    u64 value = (DATA + to * 4096) >> 12 << 10 | flags[random_below(sizeof(flags))] | (user ? 0x10 : 0);
+    u64 set = random_below(2), user = random_below(2), code = random_below(2);
+    u64 here = (pc - CODE) >> 12, page = code && here < TWIN_PAGES && random_below(2) ? here : random_below(code ? TWIN_PAGES : DATA_PAGES);
+    u64 address = (code ? CODE : DATA) + page * 4096, was = *leaf_of(set, user, address);
+    u64 to = code ? (random_below(2) ? CODE : TWIN) + page * 4096 : DATA + random_below(DATA_PAGES) * 4096;
+    u64 value = to >> 12 << 10 | (code ? 0xcf : flags[random_below(sizeof(flags))]) | (user ? 0x10 : 0);
     int global = ((was | value) & PTE_G) != 0;
 
     *leaf_of(set, user, address) = value;
@@ -97,6 +104,7 @@ static void change_page(void)
     default:
         __asm__ volatile("sfence.vma" : : : "memory");
     }
+    return (struct space){ user ? U : S, set + 1 };
 }
 
 static void change_registers(void)
@@ -105,11 +113,17 @@ static void change_registers(void)
         state[STATE_X + 5 + random_below(20)] = state[STATE_POOL + random_below(POOL_SIZE)];
 }
 
-/* To a mode, and page tables or none. `pc` is physical. */
-static void enter(u64 pc)
+static struct space any_space(void)
 {
     static const unsigned char modes[] = { M, S, S, U, U };
-    u64 mode = modes[random_below(sizeof(modes))], tables = random_below(3), mprv = mode == M && random_below(2);
+
+    return (struct space){ modes[random_below(sizeof(modes))], random_below(3) };
+}
+
+/* `pc` is physical. */
+static void enter(u64 pc, struct space space)
+{
+    u64 mode = space.mode, tables = space.tables, mprv = mode == M && random_below(2);
     u64 offset = tables != BARE && mode == U ? USER_OFFSET : 0;
 
     CSR_WRITE("satp", tables == BARE ? 0 : 8ul << 60 | tables << 44 | (TABLES + (tables - 1) * SET_SIZE) >> 12);
@@ -152,10 +166,13 @@ static void exception(u64 cause, u64 pc)
     }
     if (state[STATE_LIMIT] && ++state[STATE_ECALLS] >= state[STATE_LIMIT])
         end();
-    if (random_below(2))
-        change_page();
+    struct space space = any_space();
+    if (random_below(2)) {
+        struct space changed = change_page(physical(next));
+        space = random_below(2) ? changed : space;
+    }
     change_registers();
-    enter(physical(next));
+    enter(physical(next), space);
 }
 
 static void hash(u64 word)
@@ -185,5 +202,5 @@ void begin(void)
     CSR_WRITE("stimecmp", -1ul);
     next_interrupt();
     CSR_WRITE("mie", state[STATE_TIMED] ? MTIE | 0x22 : 0);
-    enter(CODE);
+    enter(CODE, any_space());
 }
