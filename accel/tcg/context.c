@@ -293,6 +293,7 @@ static void discard(struct tcg_vcpu *v, struct context *context)
     refill->read_log.count = refill->write_log.count = context->jump_log.count = 0;
 }
 
+/* Their process sleeps, too, or is gone. What is asked for again comes from the L2 TLB and jump2. Windows take longer to come back and keep theirs. */
 void tcg_contexts_rest(struct tcg_vcpu *v)
 {
     s64 now = host_clock_monotonic();

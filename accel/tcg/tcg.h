@@ -358,10 +358,7 @@ static inline struct tcg_vcpu *tcg_of(struct vcpu *vcpu)
 bool tcg_layout_init(struct tcg *tcg, const struct cpu_class *cpu);
 struct context *tcg_context_activate(struct tcg_vcpu *v, const struct mmu_context *key);
 void tcg_contexts_destroy(struct tcg_vcpu *v);
-/*
- * A hart goes to sleep: tables that it did not use since it was here before, a second ago or more, are given back to the host: their process
- * sleeps, too, or is gone. What is asked for again comes from the L2 TLB and jump2. Windows take longer to come back and keep theirs. Own thread.
- */
+/* A hart goes to sleep: tables that it did not use since it was here before, a second ago or more, are given back to the host. Own thread. */
 void tcg_contexts_rest(struct tcg_vcpu *v);
 /* Nothing that a context remembers holds any more: now if it is the active one, else when it is used again. */
 void tcg_context_drop(struct tcg_vcpu *v, struct context *context);
