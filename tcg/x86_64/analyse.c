@@ -394,6 +394,17 @@ static void find_carry(struct tcg_engine *e, u32 i, const struct ir_op *op)
     }
 }
 
+/* A register is cleared by an instruction that clears the flags. */
+static bool keeps_carry(const struct tcg_engine *e, const struct ir_op *op)
+{
+    const struct x86_value *x;
+
+    if (op->code != IR_PUT || op->type != IR_I64)
+        return false;
+    x = &e->value[x86_root(e, op->arg[0])];
+    return x->place != PLACE_CONST || x->imm != 0;
+}
+
 /* An overflow is looked at right behind its add or sub, with nothing but puts between them: the flag is there. n: of the comparison in the work list. */
 static void find_carry_before(struct tcg_engine *e, u32 n, const struct ir_op *compare)
 {
@@ -405,7 +416,7 @@ static void find_carry_before(struct tcg_engine *e, u32 n, const struct ir_op *c
         if (!before)
             return;
         op = &e->block->op[e->work[--before]];
-    } while (op->code == IR_PUT && op->type == IR_I64);
+    } while (keeps_carry(e, op));
     if (op->type != IR_I64 || !e->value[e->work[before]].left || (op->code != IR_ADD && op->code != IR_SUB))
         return;
     ir_value x = x86_root(e, op->arg[0]), y = x86_root(e, op->arg[1]);

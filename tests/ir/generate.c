@@ -172,6 +172,8 @@ static void make_words(struct generator *g)
     remember(g, IR_I64, sum);
     if (pick(g, 2))
         put_long(g, sum);
+    while (pick(g, 3) == 0)
+        put_long(g, pick(g, 2) ? ir_const(g->b, IR_I64, 0) : pick_value(g, IR_I64));
     if (pick(g, 4) == 0)
         make_binary(g);
     flag = ir_setcc(g->b, pick(g, 3) ? IR_LTU : IR_GEU, less ? x : sum, pick(g, 8) == 0 ? pick_value(g, IR_I64) : less || pick(g, 2) ? y : x);

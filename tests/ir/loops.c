@@ -215,6 +215,8 @@ static void carry(struct ir_block *b, const struct insn *i)
     ir_value left = x(b, i->a), right = x(b, i->b), sum = ir_binary(b, less ? IR_SUB : IR_ADD, left, right), flag;
 
     ir_put(b, IR_I64, i->to, sum);
+    if (i->imm & 16)
+        ir_put(b, IR_I64, i->b, ir_const(b, IR_I64, 0));
     flag = ir_setcc(b, i->mem & 2 ? IR_GEU : IR_LTU, less ? left : sum, right);
     ir_put(b, IR_I64, i->op, flag);
     ir_put(b, IR_I64, i->op, ir_binary(b, i->imm & 8 ? IR_ADD : IR_SUB, x(b, i->a), x(b, i->op)));
