@@ -173,13 +173,13 @@ static bool move_legal(enum riscv_vector_op op, u32 raw)
 }
 
 /*
- * DEVIATION RISC-V | vectors: a source that overlaps the mask, or another source of another width | illegal but where QEMU allows it
- * (comparisons, reductions, carries, stores) | reserved
+ * DEVIATION RISC-V | vectors: a source that overlaps the mask, or another source of another width | illegal but in comparisons,
+ * reductions, carries and stores, where QEMU allowed it (11.1 does no longer in masked reductions and indexed stores) | reserved
  */
 
 /*
  * No register may be read as elements of two widths (section 5.2); the mask counts as one-bit elements. Where results are masks or scalars,
- * and for carries, QEMU lets the mask be a source, and so does this.
+ * and for carries, the mask may be a source, as QEMU had it.
  */
 static bool sources_legal(const struct riscv_vector_info *info, enum riscv_vector_op op, bool masked, const struct group *s2, const struct group *s1)
 {

@@ -268,7 +268,7 @@ INLINE bool attempt(u8 *base, u64 what, u64 address, u64 stride, const struct co
         state->vs_dirty |= load;
         return true;
     }
-    state->vstart = done; /* where the helper goes on */
+    state->vstart = done | RISCV_VSTART_ATTEMPTED;
     return false;
 }
 

@@ -2,6 +2,7 @@
 #include "target/riscv/helpers.h"
 #include "target/riscv/trap.h"
 #include "target/riscv/vector.h"
+#include "target/riscv/vector_attempt.h"
 #include <string.h>
 
 enum { PAGE = 4096 };
@@ -279,7 +280,8 @@ u64 riscv_helper_vector_memory(void *vcpu, u64 what, u64 base, u64 stride)
         }
         t.group_bytes = (u64)vlenb << MAX(lmul, 0);
     }
-    state->vs_dirty |= t.load || state->vstart; /* which becomes 0 */
+    state->vs_dirty |= t.load || (state->vstart && !(state->vstart & RISCV_VSTART_ATTEMPTED)); /* which becomes 0 */
+    state->vstart &= ~RISCV_VSTART_ATTEMPTED;
     if (!t.masked && t.fields == 1 && t.access != RISCV_VMEM_STRIDED && t.access != RISCV_VMEM_INDEXED)
         return transfer_run(&t, state->vstart);
     return transfer_elements(&t, state->vstart);

@@ -44,10 +44,11 @@ void x86_budget_give(struct tcg_engine *e, s32 insns)
 
 void x86_emit_count(struct tcg_engine *e, const struct ir_op *op)
 {
-    struct x86_cold *cold = x86_cold_add(e, COLD_COUNT);
     unsigned r = budget_reg(e);
+    struct x86_cold *cold;
 
     x86_clean_pins(e);
+    cold = x86_cold_add(e, COLD_COUNT);
     cold->where = e->block->snapshot[op->snapshot].pc;
     cold->extra = (u32)op->imm;
     if (r == X86_NO_REG)

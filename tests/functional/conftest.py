@@ -220,6 +220,14 @@ def start(tmp_path):
         machine.close()
 
 
+def bare_program(name):
+    """A program of tests/jit."""
+    path = os.path.join(os.path.dirname(os.environ.get("MYNAH", os.path.join(ROOT, "build", "mynah"))), "tests", "jit", name + ".elf")
+    if not os.path.exists(path):
+        pytest.skip("the bare-metal programs were not built (no cross compiler)")
+    return path
+
+
 def cached(*path):
     """A file of scripts/fetch-guests; without it (no network) the test is skipped."""
     full = os.path.join(CACHE, *path)

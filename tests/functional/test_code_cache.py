@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from conftest import Machine, PATIENCE, ROOT
+from conftest import Machine, PATIENCE, bare_program
 
 M = 1_000_000
 TIME = ["-icount", "shift=1,sleep=off", "-seed", "7", "-rtc", "base=2026-01-01,clock=vm"]
@@ -71,9 +71,6 @@ def until_shut_down(machine):
         time.sleep(0.05)
 
 
-PROGRAMS = os.path.join(os.path.dirname(os.environ.get("MYNAH", os.path.join(ROOT, "build", "mynah"))), "tests", "jit")
-
-
 # What each of them rewrites, remaps and interrupts, on code that comes from the file: the first run makes it, the second is served from it, and so
 # is the third, whose exit status tells whether the program found a fault.
 @pytest.mark.parametrize("program, options", [
@@ -81,9 +78,7 @@ PROGRAMS = os.path.join(os.path.dirname(os.environ.get("MYNAH", os.path.join(ROO
     ("two_addresses", ""), ("two_spaces", ",host-isa=v1"), ("unmask", ""),
 ])
 def test_jit_programs_from_the_file(tmp_path, program, options):
-    path = os.path.join(PROGRAMS, program + ".elf")
-    if not os.path.exists(path):
-        pytest.skip("no riscv64-linux-gnu-gcc built " + path)
+    path = bare_program(program)
     (tmp_path / "kept").mkdir(mode=0o700)
     command = ["-M", "virt", "-m", "64M", "-smp", "2", "-bios", "none", "-kernel", path, "-accel", f"tcg,cache={tmp_path / 'kept'}{options}"]
     for run in range(3):

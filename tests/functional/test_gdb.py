@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from conftest import PATIENCE, ROOT
+from conftest import PATIENCE, bare_program
 
 GDB = shutil.which("gdb-multiarch")
 pytestmark = pytest.mark.skipif(not GDB, reason="gdb-multiarch is not installed")
@@ -154,9 +154,7 @@ def test_kernel_symbol_address(debugged, linux):
 
 def test_breakpoint_in_a_page_seen_at_two_addresses(start, tmp_path):
     """The guest runs one page of code at three addresses, 50 times each (and once more at its own); one of them has a breakpoint."""
-    guest = os.path.join(os.path.dirname(os.environ.get("MYNAH", os.path.join(ROOT, "build", "mynah"))), "tests", "jit", "two_addresses.elf")
-    if not os.path.exists(guest):
-        pytest.skip("the bare-metal programs were not built (no cross compiler)")
+    guest = bare_program("two_addresses")
     debugged = Debugged(start, tmp_path, "-M", "virt", "-m", "64M", "-bios", "none", "-kernel", guest)
     output = debugged.gdb("hbreak *0x40000000", "ignore 1 49", "continue", "info registers pc", "info breakpoints", "delete", "continue")
     assert re.search(r"\bpc +0x40000000\b", output), output

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from conftest import PATIENCE, ROOT
+from conftest import PATIENCE, bare_program
 
 
 @pytest.fixture
@@ -119,9 +119,7 @@ def test_what_is_plugged_in_goes_too(start, tmp_path, adapter, plugged):
 
 def test_code_in_memory_that_goes(start):
     """A hart rewrites and runs code in a display's memory while the display is unplugged."""
-    guest = os.path.join(os.path.dirname(os.environ.get("MYNAH", os.path.join(ROOT, "build", "mynah"))), "tests", "jit", "unplugged.elf")
-    if not os.path.exists(guest):
-        pytest.skip("the bare-metal programs were not built (no cross compiler)")
+    guest = bare_program("unplugged")
     machine = start("-M", "virt", "-smp", "2", "-m", "64M", "-bios", "none", "-kernel", guest, "-device", "pcie-root-port,id=rp,slot=1",
                     "-device", "bochs-display,id=hot,bus=rp", qmp=True)
     machine.wait_for("runs", 60)

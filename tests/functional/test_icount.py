@@ -1,11 +1,10 @@
 # tests/functional/test_icount.py - -icount: runs that can be repeated, to the last bit, whatever translates.
-import os
 import re
 import subprocess
 
 import pytest
 
-from conftest import ROOT, cached
+from conftest import PATIENCE, bare_program, cached
 
 TIME = ["-icount", "shift=1,sleep=off", "-seed", "7", "-rtc", "base=2026-01-01,clock=vm"]
 M = 1_000_000
@@ -115,9 +114,7 @@ def test_what_leaves_a_loop_at_once_is_not_counted(start, tmp_path):
 
 def test_several_turns_at_a_time_are_counted(start):
     """Loops over arrays that are done in lanes: stopped in the middle of them, and where a NaN takes lanes back."""
-    program = os.path.join(os.path.dirname(os.environ.get("MYNAH", os.path.join(ROOT, "build", "mynah"))), "tests", "jit", "float_loops.elf")
-    if not os.path.exists(program):
-        pytest.skip("no riscv64-linux-gnu-gcc built " + program)
+    program = bare_program("float_loops")
     counts = [4 * M + 1_013 * i for i in range(400)]
     runs = [boot(start, ["-m", "8M", "-bios", "none", "-kernel", program], counts, "-accel", accel)
             for accel in ("tcg,tier2=off", "tcg", "tcg,quick=off,tier2-threshold=1", "tcg,tier2-threshold=1,host-isa=v3")]
@@ -164,3 +161,10 @@ def test_uboot_counts_down(start, firmware, options):
     machine = start("-M", "virt", "-smp", "2", "-bios", firmware, "-icount", options, "-kernel", cached("u-boot", "qemu-riscv64_smode", "u-boot.bin"))
     machine.wait_for(r"Hit any key to stop autoboot", 60)
     machine.wait_for(r"=> ", 60)
+
+
+@pytest.mark.parametrize("fused", range(56, 61))
+def test_a_piece_ends_behind_much_cold_code(start, fused):
+    machine = start("-M", "virt", "-m", "64M", "-icount", "shift=0", "-accel", "tcg,tier2-threshold=1,quick=off", "-bios", "none",
+                    "-kernel", bare_program(f"piece_end_{fused}"))
+    assert machine.process.wait(60 * PATIENCE) == 0

@@ -1,10 +1,8 @@
 # tests/functional/test_quick.py - Quick code (docs/decisions/quick-code.md): which pages get other code.
-import os
 import re
 
-import pytest
 
-from conftest import ROOT
+from conftest import bare_program
 
 PAGES = 128  # of tests/jit/seldom.c
 
@@ -15,9 +13,7 @@ def hot_pages(machine):
 
 
 def test_a_page_that_is_seen_seldom_keeps_its_quick_code(start):
-    guest = os.path.join(os.path.dirname(os.environ.get("MYNAH", os.path.join(ROOT, "build", "mynah"))), "tests", "jit", "seldom.elf")
-    if not os.path.exists(guest):
-        pytest.skip("the bare-metal programs were not built (no cross compiler)")
+    guest = bare_program("seldom")
     machine = start("-M", "virt", "-m", "64M", "-bios", "none", "-kernel", guest, qmp=True)
     machine.wait_for("seldom", 60)
     seldom = hot_pages(machine)

@@ -1,11 +1,10 @@
 # tests/functional/test_tier2.py - Hot loops (docs/decisions/tier-2.md): that they are given up where they do not pay, but not for good.
-import os
 import re
 import time
 
 import pytest
 
-from conftest import PATIENCE, ROOT
+from conftest import PATIENCE, bare_program
 
 GIVEN = 5           # made otherwise and given up, and that once more when its page turns out to be hot: so often without a rest that ends, and less
 TRIES = 5           # the guest may be asked to go on just when the loop is tried once more
@@ -34,9 +33,7 @@ def go_on(machine, where):
 
 
 def run(start, name, *options):
-    path = os.path.join(os.path.dirname(os.environ.get("MYNAH", os.path.join(ROOT, "build", "mynah"))), "tests", "jit", name + ".elf")
-    if not os.path.exists(path):
-        pytest.skip("the bare-metal programs were not built (no cross compiler)")
+    path = bare_program(name)
     return start("-M", "virt", "-m", "64M", "-bios", "none", "-kernel", path, *options, qmp=True)
 
 

@@ -1,10 +1,9 @@
 # tests/functional/test_windows.py - Windows (docs/decisions/windows.md): what their faults and mappings cost.
-import os
 import re
 
 import pytest
 
-from conftest import ROOT
+from conftest import bare_program
 
 PAGES, CODE_STORES = 4096, 1000  # of tests/jit/window_faults.c
 
@@ -16,9 +15,7 @@ def statistics(machine):
 
 @pytest.mark.parametrize("accel", ["", ",quick=off", ",host-isa=v1"])
 def test_no_fault_but_the_first(start, accel):
-    guest = os.path.join(os.path.dirname(os.environ.get("MYNAH", os.path.join(ROOT, "build", "mynah"))), "tests", "jit", "window_faults.elf")
-    if not os.path.exists(guest):
-        pytest.skip("the bare-metal programs were not built (no cross compiler)")
+    guest = bare_program("window_faults")
     machine = start("-M", "virt", "-m", "64M", "-accel", f"tcg,windows=on,window-threshold=0{accel}", "-bios", "none", "-kernel", guest, qmp=True)
     machine.wait_for("counted", 60)
     faults, mappings = statistics(machine)
