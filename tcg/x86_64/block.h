@@ -149,8 +149,12 @@ struct x86_cold {
     u16 mem;            /* enum ir_mem word */
     struct x86_rest rest; /* what is to be done when the block is left behind this instruction; GUARD: of a call, put is the register with the return address */
     u16 exit;           /* first of a group: its exit, or IR_NONE */
+    u16 waiting;        /* guest register that is the base and gets the result, and was not written before, or IR_NONE */
     u32 extra;          /* AMO: the op; LINK, CROSS, GUARD: the exit; EXACT: ir_fp_make_word; NAN, UNBOX: registers, one in 8 bits */
     u16 nan32, nan64;   /* xmm registers that may hold NaNs of the host here */
+    u16 offset;         /* in the page, of an access at a constant distance from the code */
+    bool relative;      /* it is one: the check had the page in rcx, not the address */
+    s32 base_at;        /* what `waiting` holds until the load is done, from the page of the code */
     x86_fixup from;     /* the jump that leads here */
     x86_fixup from_unaligned; /* a second one, taken while rcx still is the address; LINK, GUARD: from a poll; or NULL */
     u8 *check;          /* where the check begins, the address in rcx; GUARD: a third jump that leads here */

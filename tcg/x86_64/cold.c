@@ -17,7 +17,7 @@ struct x86_cold *x86_cold_add(struct tcg_engine *e, enum x86_cold_kind kind)
     cold->base = 0;
     cold->kind = (u8)kind;
     cold->result = cold->address = X86_NO_REG;
-    cold->rest.put = cold->rest.note = cold->exit = IR_NONE;
+    cold->rest.put = cold->rest.note = cold->exit = cold->waiting = IR_NONE;
     return cold;
 }
 
@@ -166,6 +166,8 @@ static bool fits_stub(const struct tcg_engine *e, const struct x86_cold *cold)
 /* Here the check's jump leads. Returns where to go, with the address in rcx, for a new check. */
 static u8 *arrive(struct tcg_engine *e, const struct x86_cold *cold)
 {
+    if (cold->relative)
+        return x86_relative_cold(e, cold);
     x86_fix(cold->from, e->code.p);
     return cold->base ? x86_base_cold(e, cold, NULL) : cold->check;
 }
@@ -212,6 +214,8 @@ static u8 *arrive_group(struct tcg_engine *e, const struct x86_cold *cold, struc
 {
     u8 *check = cold->check;
 
+    if (cold->relative)
+        return x86_relative_cold(e, cold); /* crosses no end of a page */
     x86_fix(cold->from, e->code.p);
     if (cold->base)
         check = x86_base_cold(e, cold, right);
@@ -309,6 +313,7 @@ static void emit_access(struct tcg_engine *e, const struct x86_cold *cold)
     x86_clean_cold(e, cold->nan32, cold->nan64);
     if (group)
         crossing = split_crossing(e, cold);
+    x86_relative_put(e, cold);
     x86_budget_give(e, cold->unretired);
     call_slow(e, cold);
     x86_budget_give(e, -cold->unretired);

@@ -183,7 +183,7 @@ static void begin_groups(struct tcg_engine *e)
 {
     e->rcx_group = IR_NONE;
     e->dying_count = 0;
-    e->muted = e->local_count = e->label_count = 0;
+    e->waiting = e->muted = e->local_count = e->label_count = 0;
     if (!e->prepared)
         e->group_count = 0;
     for (u32 i = 0; i < e->group_count; i++) {

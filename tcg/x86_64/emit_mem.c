@@ -171,14 +171,17 @@ static struct x86_mem checked(struct tcg_engine *e, struct x86_cold *cold, const
         cold->table = table_of(e, g->write);
     }
     note_groups(e, cold, group);
-    cold->address = (u8)x86_address(e, a, low);
-    if (!x86_base_check(e, cold, op, a, bytes))
-        check(e, cold, bytes, op->aux & IR_MEM_ALIGNED);
+    if (op->aux & IR_MEM_ALIGNED || !x86_relative_check(e, cold, x86_root(e, op->arg[0]), low, bytes, group != IR_NONE)) {
+        cold->address = (u8)x86_address(e, a, low);
+        if (!x86_base_check(e, cold, op, a, bytes))
+            check(e, cold, bytes, op->aux & IR_MEM_ALIGNED);
+    }
     if (group != IR_NONE) {
         e->group[group].active = true;
         e->rcx_group = (u16)group;
+        return x86_mem(RCX, (s32)(op->imm - low));
     }
-    return x86_mem(RCX, (s32)(op->imm - low));
+    return x86_mem(RCX, cold->offset);
 }
 
 /* --- load, store --- */

@@ -93,6 +93,10 @@ static void put_elsewhere(struct tcg_engine *e, const struct ir_op *op, ir_value
     unsigned g = op->aux, pin = e->pin_of[g];
     struct x86_operand o;
 
+    if (x->place == PLACE_NONE) { /* x86_relative_waits */
+        x86_release(e, v);
+        return;
+    }
     x86_evict_home(e, g, v, x86_operand_mask(x86_operand_of(e, v)));
     o = op->type == IR_F64 ? take_fp(e, v, pin) : x86_take(e, v);
     if (pin == X86_NO_REG)
@@ -126,8 +130,11 @@ void x86_emit_put(struct tcg_engine *e, const struct ir_op *op)
 
 void x86_emit_pc_add(struct tcg_engine *e, const struct ir_op *op)
 {
-    enum host_reg d = x86_result(e, 0, X86_NO_REG);
+    enum host_reg d;
 
+    if (x86_relative_waits(e, op))
+        return;
+    d = x86_result(e, 0, X86_NO_REG);
     if (x86_fits32(op->imm)) {
         x86_mov_rm(&e->code, true, d, x86_base(e->layout->pc_page));
         if (op->imm)

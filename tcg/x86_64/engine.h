@@ -151,6 +151,7 @@ struct tcg_engine {
     u32 vector_count;           /* vector ops of it */
     struct x86_kept kept;
     u16 nan32, nan64;           /* pinned xmm registers that may hold NaNs of the host as guest state */
+    u32 waiting;                /* the load whose base register was not written, x86_relative_waits; 0: none */
     u32 muted;                  /* the fenv_set that the comparison before it has done; 0: none */
     u16 owner[X86_ALL_REGS];   /* value in a host register, or IR_NONE; it is there only while it has readers left */
     u16 *home_of;               /* per guest register: the value whose home it is, or IR_NONE */
@@ -292,6 +293,18 @@ void x86_right_ask(struct tcg_engine *e, struct x86_right *right);
  */
 u8 *x86_base_cold(struct tcg_engine *e, const struct x86_cold *cold, struct x86_right *right);
 void x86_base_stubs(struct tcg_engine *e);
+
+/* --- relative.c --- */
+/*
+ * The check of `bytes` at base + low, when that is a constant distance from the code. pointer: rcx shall be the host's address of it, else of its page.
+ * False: it is not, or reaches into another page.
+ */
+bool x86_relative_check(struct tcg_engine *e, struct x86_cold *cold, ir_value base, s64 low, unsigned bytes, bool pointer);
+/* As x86_base_cold. */
+u8 *x86_relative_cold(struct tcg_engine *e, const struct x86_cold *cold);
+/* Whether nobody needs the pc_add that is being emitted, nor its put, unless the load behind them faults. Then they are left out. */
+bool x86_relative_waits(struct tcg_engine *e, const struct ir_op *op);
+void x86_relative_put(struct tcg_engine *e, const struct x86_cold *cold);
 
 /* --- window.c --- */
 /* Whether the access may use a window, as far as can be told without its base. */
