@@ -231,7 +231,7 @@ static struct tcg_result load(struct tcg_vcpu *v, u64 va, u64 mem, s64 where)
         return load_crossing(v, va, (u32)mem, where);
     if (!resolve(v, va, size, access, where, &part))
         return (struct tcg_result){ 0, 1 };
-    if ((mem & IR_MEM_ALIGNED) && !part.host) { /* exclusives on devices */
+    if ((mem & IR_MEM_EXCLUSIVE) && !part.host) {
         bus_error(v, va, access, where);
         return (struct tcg_result){ 0, 1 };
     }

@@ -38,7 +38,7 @@ void translate_lr(struct translation *t, const struct riscv_insn *i, u32 mem)
 
     if (i->rl)
         fence_before_load(t);
-    value = ir_load(t->b, IR_I64, (atomic_mem(i, mem) & ~IR_MEM_RELEASE) | IR_MEM_SIGNED, address, 0);
+    value = ir_load(t->b, IR_I64, (atomic_mem(i, mem) & ~IR_MEM_RELEASE) | IR_MEM_SIGNED | IR_MEM_EXCLUSIVE, address, 0);
     ir_put(t->b, IR_I64, RISCV_REG_RESERVE_ADDRESS, address);
     ir_put(t->b, IR_I64, RISCV_REG_RESERVE_VALUE, value);
     translate_set_x(t, i->rd, value);

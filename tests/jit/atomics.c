@@ -127,6 +127,29 @@ static void ordered(void)
     expect(trapped.cause, 6);
 }
 
+/* Devices take ordered loads and stores, and refuse exclusives and AMOs. */
+static void devices(void)
+{
+    enum { MSIP1 = 0x02000004 };
+    u64 value = 0, one = 1, count = trapped.count;
+
+    csr_write(mie, 0);
+    __asm__ volatile(".insn r 0x2f, 2, 0x1d, x0, %0, %1" ::"r"((u64)MSIP1), "r"(one) : "memory"); /* sw.rl */
+    __asm__ volatile(".insn r 0x2f, 2, 0x1a, %0, %1, x0" : "=r"(value) : "r"((u64)MSIP1) : "memory"); /* lw.aq */
+    expect(value, 1);
+    __asm__ volatile(".insn r 0x2f, 2, 0x1f, x0, %0, x0" ::"r"((u64)MSIP1) : "memory"); /* sw.aqrl */
+    __asm__ volatile(".insn r 0x2f, 2, 0x1b, %0, %1, x0" : "=r"(value) : "r"((u64)MSIP1) : "memory"); /* lw.aqrl */
+    expect(value, 0);
+    expect(trapped.count, count);
+    __asm__ volatile("lr.w.aq %0, (%1)" : "+r"(value) : "r"((u64)MSIP1) : "memory");
+    expect(trapped.count, count + 1);
+    expect(trapped.cause, 5);
+    expect(trapped.tval, MSIP1);
+    __asm__ volatile("amoadd.w %0, %0, (%1)" : "+r"(value) : "r"((u64)MSIP1) : "memory");
+    expect(trapped.count, count + 2);
+    expect(trapped.cause, 7);
+}
+
 int main(u64 hart)
 {
     u64 old[2] = { 0, ~0ul };
@@ -134,6 +157,7 @@ int main(u64 hart)
     if (hart == 0) {
         alone();
         ordered();
+        devices();
         bytes[4] = 0;
         halves[1] = 0;
         pair[0] = 0;
