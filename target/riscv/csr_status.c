@@ -95,6 +95,8 @@ static void write_status(struct riscv_cpu *cpu, u64 value, u64 mask)
 
     if (!has_privilege(cpu, status >> MSTATUS_MPP_SHIFT & 3))
         status = merge(status, old, MSTATUS_MPP);
+    if ((status ^ old) & (MSTATUS_MPRV | MSTATUS_MPP))
+        state->reserve_address = RISCV_NO_RESERVATION; /* the address may be another place now */
     state->mstatus = status;
     state->fp_dirty = 0;
     state->vs_dirty = 0;
@@ -215,8 +217,10 @@ void riscv_write_satp(struct riscv_cpu *cpu, const struct riscv_csr *row, u32 nu
     struct riscv_state *state = riscv_state_of(cpu);
     u64 satp = merge(state->satp, value, mask);
 
-    if (satp_mode_supported(cpu, satp >> SATP_MODE_SHIFT))
-        state->satp = satp;
+    if (!satp_mode_supported(cpu, satp >> SATP_MODE_SHIFT))
+        return;
+    state->satp = satp;
+    state->reserve_address = RISCV_NO_RESERVATION; /* the address may be another place now */
 }
 
 static u64 cache_block_mask(const struct riscv_cpu *cpu)

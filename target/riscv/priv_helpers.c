@@ -123,6 +123,7 @@ u64 riscv_helper_sfence_vma(void *vcpu, u64 address, u64 asid, u64 raw, u64 next
     log_line(vm_log(cpu->vcpu.vm), LOG_MMU, flush.one_address ? "hart %u: sfence.vma of %s, address %016lx" : "hart %u: sfence.vma of %s",
              cpu->vcpu.index, flush.one_asid ? "one space" : "all spaces", address);
     state->pc += next;
+    state->reserve_address = RISCV_NO_RESERVATION; /* the address may be another place now */
     if (accel && cpu->vcpu.accel && accel->accel_class->mmu_flush)
         accel->accel_class->mmu_flush(&cpu->vcpu, &flush);
     return LEFT;

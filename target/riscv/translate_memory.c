@@ -45,8 +45,8 @@ void translate_lr(struct translation *t, const struct riscv_insn *i, u32 mem)
 }
 
 /*
- * A compare-exchange by value against what LR read. Failure for lack of a reservation leaves by a side exit, so rd is
- * set to 1 before and, since the store may fault, brought back behind. The reservation goes either way.
+ * A compare-exchange by value against what LR read. Without a reservation it goes on in the careful variant, where it still faults as a store
+ * does (norm:sc_retire_permission): an exchange of the desired value for itself changes nothing. The reservation goes either way.
  */
 /*
  * DEVIATION RISC-V | LR/SC | SC compares the value: a store of the same value in between is not noticed, unless `-accel
@@ -54,16 +54,23 @@ void translate_lr(struct translation *t, const struct riscv_insn *i, u32 mem)
  */
 void translate_sc(struct translation *t, const struct riscv_insn *i, u32 mem)
 {
-    ir_value address = translate_x(t, i->rs1), desired = translate_x(t, i->rs2), before = translate_x(t, i->rd);
-    ir_value reserved = ir_get(t->b, IR_I64, RISCV_REG_RESERVE_ADDRESS), expected, old;
+    ir_value address = translate_x(t, i->rs1), desired = translate_x(t, i->rs2);
+    ir_value reserved = ir_get(t->b, IR_I64, RISCV_REG_RESERVE_ADDRESS), expected, old, failed;
 
-    ir_put(t->b, IR_I64, RISCV_REG_RESERVE_ADDRESS, translate_const(t, -1));
-    translate_set_x(t, i->rd, translate_const(t, 1));
-    ir_exit_if(t->b, IR_NE, reserved, address, t->next);
-    translate_set_x(t, i->rd, before);
-    expected = narrow(t, mem, ir_get(t->b, IR_I64, RISCV_REG_RESERVE_VALUE));
+    expected = ir_get(t->b, IR_I64, RISCV_REG_RESERVE_VALUE);
+    if (t->careful)
+        expected = ir_select(t->b, IR_EQ, reserved, address, expected, desired);
+    else
+        translate_exit_careful_if(t, IR_NE, reserved, address);
+    expected = narrow(t, mem, expected);
     old = ir_cas(t->b, atomic_mem(i, mem), address, expected, narrow(t, mem, desired));
-    translate_set_x(t, i->rd, ir_setcc(t->b, IR_NE, old, expected));
+    ir_put(t->b, IR_I64, RISCV_REG_RESERVE_ADDRESS, translate_const(t, -1));
+    failed = ir_setcc(t->b, IR_NE, old, expected);
+    if (t->careful)
+        failed = ir_binary(t->b, IR_OR, failed, ir_setcc(t->b, IR_NE, reserved, address));
+    translate_set_x(t, i->rd, failed);
+    if (t->careful)
+        translate_next_block(t);
 }
 
 void translate_amo(struct translation *t, const struct riscv_insn *i, enum ir_amo op, u32 mem)

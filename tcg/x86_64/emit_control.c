@@ -50,9 +50,10 @@ static bool in_page(s32 pc)
     return pc >= 0 && pc < TCG_PAGE_SIZE;
 }
 
+/* An exit to the careful variant of the same place is no way round: that goes on ahead. */
 static bool needs_poll(const struct tcg_engine *e, const struct ir_op *op, const struct ir_exit *exit)
 {
-    return op->snapshot >= e->block->snapshot_count || ir_is_backward(e->block, e->block->snapshot[op->snapshot].pc, exit->pc);
+    return op->snapshot >= e->block->snapshot_count || (!exit->single && ir_is_backward(e->block, e->block->snapshot[op->snapshot].pc, exit->pc));
 }
 
 /* In front of an instruction: as prefixes of it, which need no slot of their own, if that will do. */
