@@ -65,6 +65,7 @@ enum ir_mem {
     IR_MEM_WRITE_INTENT = 1 << 8, /* a load that faults as a store does (LR/AMO read halves) */
     IR_MEM_ONES = 1 << 9,         /* a load extends by ones (a NaN box) */
     IR_MEM_EXCLUSIVE = 1 << 10,   /* a load that devices refuse, as they do atomics */
+    IR_MEM_BLOCK = 1 << 11,       /* a store that faults unless all 64 bytes around it, aligned, may be written */
     IR_MEM_SPACE_SHIFT = 12,   /* address space; 0 is the current data space */
 };
 

@@ -18,7 +18,7 @@ const char *const ir_hint_names[3] = { "", "call", "return" };
 const struct ir_flag_name ir_mem_flags[] = {
     { "big", IR_MEM_BIG },         { "aligned", IR_MEM_ALIGNED },     { "acquire", IR_MEM_ACQUIRE },
     { "release", IR_MEM_RELEASE }, { "write", IR_MEM_WRITE_INTENT }, { "ones", IR_MEM_ONES },
-    { "exclusive", IR_MEM_EXCLUSIVE },
+    { "exclusive", IR_MEM_EXCLUSIVE }, { "block", IR_MEM_BLOCK },
     { NULL, 0 },
 };
 

@@ -331,6 +331,17 @@ static u64 store_crossing(struct tcg_vcpu *v, u64 va, unsigned size, u64 value, 
     return 0;
 }
 
+static bool may_store_block(struct tcg_vcpu *v, u64 va, s64 where)
+{
+    enum { BLOCK = 64 };
+    struct walk walk;
+
+    if (tcg_walk(v, va & ~(u64)(BLOCK - 1), BLOCK, MMU_WRITE, &walk))
+        return true;
+    take_fault(v, va, MMU_WRITE, &walk.page, where);
+    return false;
+}
+
 static u64 store(struct tcg_vcpu *v, u64 va, u64 value, u64 mem, s64 where)
 {
     unsigned size = ir_mem_bytes((u32)mem);
@@ -347,6 +358,8 @@ static u64 store(struct tcg_vcpu *v, u64 va, u64 value, u64 mem, s64 where)
         take_fault(v, va, MMU_WRITE, &page, where);
         return 1;
     }
+    if ((mem & IR_MEM_BLOCK) && !may_store_block(v, va, where))
+        return 1;
     if ((va & 4095) + size > 4096)
         return store_crossing(v, va, size, value, where);
     return !store_in_page(v, va, size, value, where);

@@ -164,7 +164,8 @@ u64 riscv_helper_amocas_q(void *vcpu, u64 address, u64 raw)
 /* DEVIATION RISC-V | cache blocks | `cbo.clean`, `cbo.flush`, `cbo.inval` check permissions and do nothing else | there are no caches */
 
 /*
- * There are no caches: what is left are the privilege and the permissions, which are those of a load or else of a store, of the whole block.
+ * There are no caches: what is left are the privilege and the permissions of the whole block, which are those of a load: whatever may be stored to
+ * may be loaded. Faults are those of a store (norm:cbm_unperm_fault).
  * cbo.inval is 0, cbo.clean 1, cbo.flush 2 in the immediate.
  */
 u64 riscv_helper_cbo(void *vcpu, u64 address, u64 raw)
@@ -176,10 +177,8 @@ u64 riscv_helper_cbo(void *vcpu, u64 address, u64 raw)
     if (!riscv_envcfg_allows(cpu, raw >> 20 & 3 ? ENVCFG_CBCFE : ENVCFG_CBIE))
         return illegal(cpu, raw);
     riscv_mmu_walk(vcpu, block, cpu->cbom_block, MMU_READ, false, &page);
-    if (page.fault)
-        riscv_mmu_walk(vcpu, block, cpu->cbom_block, MMU_WRITE, false, &page);
     if (!page.fault)
         return STAYED;
-    riscv_trap(cpu, page.fault, address);
+    riscv_trap(cpu, page.fault == RISCV_LOAD_PAGE_FAULT ? RISCV_STORE_PAGE_FAULT : RISCV_STORE_ACCESS, address);
     return LEFT;
 }

@@ -136,17 +136,23 @@ void translate_fence_tso(struct translation *t)
     ir_fence(t->b, IR_ORDER_RR | IR_ORDER_RW | IR_ORDER_WW);
 }
 
-/* Not atomic as a whole (Zicboz), so eight stores will do; a fault among them restarts the instruction. */
+/* Not atomic as a whole (Zicboz), so eight stores will do. A fault tells rs1's value, which the careful variant's first store goes to. */
 void translate_cbo_zero(struct translation *t, const struct riscv_insn *i)
 {
-    ir_value block, zero;
+    ir_value address, block, zero;
 
     if (t->mode & RISCV_MODE_CBO_ZERO_OFF) {
         translate_illegal(t, i);
         return;
     }
-    block = ir_binary_imm(t->b, IR_AND, translate_x(t, i->rs1), -CACHE_BLOCK);
+    address = block = translate_x(t, i->rs1);
     zero = translate_const(t, 0);
+    if (t->careful) {
+        ir_store(t->b, IR_MEM_8 | IR_MEM_BLOCK, address, 0, zero);
+        block = ir_binary_imm(t->b, IR_AND, address, -CACHE_BLOCK);
+    } else {
+        translate_exit_careful_if(t, IR_NE, ir_binary_imm(t->b, IR_AND, address, CACHE_BLOCK - 1), zero);
+    }
     for (s64 at = 0; at < CACHE_BLOCK; at += 8)
-        ir_store(t->b, IR_MEM_64, block, at, zero);
+        ir_store(t->b, IR_MEM_64 | IR_MEM_BLOCK, block, at, zero);
 }
