@@ -70,7 +70,11 @@ static u64 mstatus_mask(const struct riscv_cpu *cpu)
     if (riscv_has(cpu, RISCV_EXT_U))
         mask |= MSTATUS_MPRV | MSTATUS_TW;
     if (riscv_has(cpu, RISCV_EXT_S))
-        mask |= SSTATUS_WRITE | MSTATUS_TVM | MSTATUS_TSR;
+        mask |= SSTATUS_WRITE | MSTATUS_TSR;
+    if (cpu->sv39) /* satp.MODE is not read-only 0 */
+        mask |= MSTATUS_TVM;
+    else
+        mask &= ~(MSTATUS_SUM | MSTATUS_MXR);
     if (riscv_has(cpu, RISCV_EXT_F))
         mask |= MSTATUS_FS;
     else

@@ -255,6 +255,27 @@ static void test_configurations(void)
     hart_stop(&h);
 }
 
+/* What is about translation is read-only 0 where there is none (sections 3.1.6.3 and 3.1.6.6). */
+static void test_without_translation(void)
+{
+    static const struct { const char *model; u64 bits; } rows[] = {
+        { "rv64", MSTATUS_SUM | MSTATUS_MXR | MSTATUS_TVM | MSTATUS_TSR },
+        { "rv64,sv39=on", MSTATUS_SUM | MSTATUS_MXR | MSTATUS_TVM | MSTATUS_TSR },
+        { "rv64,mmu=off", MSTATUS_TSR },
+        { "rv64,s=off", 0 },
+    };
+
+    for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct hart h;
+
+        hart_start(&h, rows[i].model);
+        g_test_message("%s", rows[i].model);
+        hart_write(&h, 0x300, UINT64_MAX);
+        g_assert_cmphex(hart_read(&h, 0x300) & (MSTATUS_SUM | MSTATUS_MXR | MSTATUS_TVM | MSTATUS_TSR), ==, rows[i].bits);
+        hart_stop(&h);
+    }
+}
+
 static void test_fs(void)
 {
     struct hart h;
@@ -435,6 +456,7 @@ int main(int argc, char **argv)
     g_test_add_func("/riscv/csr/operations", test_operations);
     g_test_add_func("/riscv/csr/leaving", test_leaving);
     g_test_add_func("/riscv/csr/configurations", test_configurations);
+    g_test_add_func("/riscv/csr/without-translation", test_without_translation);
     g_test_add_func("/riscv/csr/fs", test_fs);
     g_test_add_func("/riscv/csr/counters", test_counters);
     g_test_add_func("/riscv/csr/counter-access", test_counter_access);
