@@ -14,7 +14,7 @@ from rows import Table
 OBJDUMP = 'riscv64-linux-gnu-objdump'
 PC = 0x80000000
 # What binutils 2.40 (Debian 12) does not know yet, by the row's extension; a newer one may.
-UNKNOWN = {'zfa', 'zfa&d', 'zfa&zfh', 'zicond', 'zcb', 'zcb&zbb', 'zcb&zba', 'zcb&zmmul', 'zvbb', 'zvbb|zvkb', 'zvbc', 'zvkned',
+UNKNOWN = {'zfa', 'zfa&d', 'zfa&zfh', 'zfa&zfh|zfa&zvfh', 'zicond', 'zcb', 'zcb&zbb', 'zcb&zba', 'zcb&zmmul', 'zvbb', 'zvbb|zvkb', 'zvbc', 'zvkned',
            'zvkg', 'zvknha|zvknhb', 'zvksed', 'zvksh', 'zabha', 'zacas', 'zacas&zabha', 'zalasr', 'zcmop', 'zimop'}
 MARCH = 'rv64gcv_zba_zbb_zbc_zbkb_zbkc_zbkx_zbs_zknd_zkne_zknh_zksed_zksh_zfh_zicbom_zicboz_zicbop_svinval_zawrs_zihintpause'
 # Exact conversions: objdump 2.40 knows them with rm = 0 alone and does not show it.

@@ -65,7 +65,7 @@ static bool says(struct fixture *f, const char *words)
 enum { NOP = 0x00000013, C_NOP = 0x0001, ADD = 0x00c58533, SH1ADD = 0x20c5a533, FADD_D_RNE = 0x02c58553, FADD_D_RM5 = 0x02c5d553,
        FADD_D_DYN = 0x02c5f553, BEQ_8 = 0x00b50463, BEQ_6 = 0x00b50363, JAL_6 = 0x0060006f, CBO_ZERO = 0x0045200f, CSRRW_SATP = 0x18051073,
        CSRRW_SSCRATCH = 0x14021273, CSRRS_TIME = 0xc0102573, CZERO = 0x0ec5d533, C_ZEXT_W = 0x9c71, RET = 0x00008067, LUI = 0x123452b7, SD = 0x00b53023,
-       SD_RL = 0x3ab5302f, SD_AQRL = 0x3eb5302f };
+       SD_RL = 0x3ab5302f, SD_AQRL = 0x3eb5302f, FLI_H = 0xf4180553 };
 
 /* What it shows, the instruction, an extension to turn off (or RISCV_EXT_COUNT), mode bits, whether it is illegal. */
 static const struct legality {
@@ -90,6 +90,10 @@ static const struct legality {
     { "dynamic rounding", FADD_D_DYN, RISCV_EXT_COUNT, 0, false },
     { "dynamic rounding by a bad frm", FADD_D_DYN, RISCV_EXT_COUNT, RISCV_MODE_FRM_INVALID, true },
     { "static rounding beside a bad frm", FADD_D_RNE, RISCV_EXT_COUNT, RISCV_MODE_FRM_INVALID, false },
+    { "fli.h by Zvfh alone", FLI_H, RISCV_EXT_ZFH, RISCV_MODE_V_OFF, false },
+    { "fli.h by Zfh alone", FLI_H, RISCV_EXT_ZVFH, 0, false },
+    { "fli.h without Zfa", FLI_H, RISCV_EXT_ZFA, 0, true },
+    { "fli.h while FS is off", FLI_H, RISCV_EXT_ZFH, RISCV_MODE_FP_OFF, true },
     { "cbo.zero", CBO_ZERO, RISCV_EXT_COUNT, 0, false },
     { "cbo.zero that envcfg forbids", CBO_ZERO, RISCV_EXT_COUNT, RISCV_MODE_CBO_ZERO_OFF, true },
 };
