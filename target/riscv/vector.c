@@ -7,6 +7,7 @@
 #include <string.h>
 
 enum { INTEGER, WIDE, FIXED, FLOAT, MOVE, CRYPTO };
+enum { KEY_BITS = 128 };
 #define chapter_integer INTEGER
 #define chapter_wide    WIDE
 #define chapter_fixed   FIXED
@@ -109,7 +110,7 @@ static bool aligned(const struct group *g)
 }
 
 /* False: there is no such operand under this vtype. */
-static bool make_group(enum riscv_vector_operand operand, unsigned first, u64 vtype, struct group *g)
+static bool make_group(const struct riscv_cpu *cpu, enum riscv_vector_operand operand, unsigned first, u64 vtype, struct group *g)
 {
     int shift = operand == VECTOR_WIDE ? 1 : operand == VECTOR_HALF ? -1 : operand == VECTOR_QUARTER ? -2 : operand == VECTOR_EIGHTH ? -3 : 0;
     int eew = 3 + (int)riscv_vector_sew(vtype) + shift;
@@ -121,6 +122,10 @@ static bool make_group(enum riscv_vector_operand operand, unsigned first, u64 vt
     }
     if (operand == VECTOR_BITS)
         return true; /* eew 0: one bit */
+    if (operand == VECTOR_KEY) {
+        g->emul = cpu->vlen < KEY_BITS ? __builtin_ctz(KEY_BITS / cpu->vlen) : 0;
+        return aligned(g);
+    }
     if (operand == VECTOR_16) {
         shift = 4 - eew;
         eew = 4;
@@ -200,8 +205,9 @@ bool riscv_vector_legal(const struct riscv_cpu *cpu, enum riscv_vector_op op, en
         return false;
     if (op >= RISCV_V_MV1R && op <= RISCV_V_MV8R)
         return move_legal(op, raw);
-    if (riscv_vector_max(cpu, vtype) < riscv_vector_together(op) || !widths_legal(cpu, info, form, vtype) || !make_group(info->d, raw >> 7 & 31, vtype, &d) || !make_group(info->s2, raw >> 20 & 31, vtype, &s[0]) ||
-        !make_group(form == RISCV_V_V ? info->s1 : VECTOR_NONE, raw >> 15 & 31, vtype, &s[1]))
+    if (riscv_vector_max(cpu, vtype) < riscv_vector_together(op) || !widths_legal(cpu, info, form, vtype) || !make_group(cpu, info->d, raw >> 7 & 31, vtype, &d) ||
+        !make_group(cpu, info->s2, raw >> 20 & 31, vtype, &s[0]) ||
+        !make_group(cpu, form == RISCV_V_V ? info->s1 : VECTOR_NONE, raw >> 15 & 31, vtype, &s[1]))
         return false;
     if (masked && d.checked && d.first == 0 && (info->d != VECTOR_BITS || (info->rules & VECTOR_NOT_V0)))
         return false;

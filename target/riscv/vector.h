@@ -69,6 +69,7 @@ enum riscv_vector_operand {
     VECTOR_16,      /* elements of 16 bits */
     VECTOR_BITS,    /* a mask: one register */
     VECTOR_SCALAR,  /* element 0 of one register */
+    VECTOR_KEY,     /* 128 bits, of as many registers as that takes */
 };
 
 enum riscv_vector_rule {

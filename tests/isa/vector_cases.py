@@ -60,7 +60,7 @@ def group_of(kind, vtype):
         return Group(vtype.lmul + SHIFTS[kind], vtype.sew + SHIFTS[kind])
     if kind == '16':
         return Group(vtype.lmul + 4 - vtype.sew, 4)
-    return Group(0, 0) if kind == 'BITS' else None
+    return Group(0, 0) if kind in ('BITS', 'KEY') else None  # a key: registers have 128 bits and more here
 
 
 class VectorCase:

@@ -4,7 +4,9 @@
 #include "target/riscv/vector.h"
 #include <string.h>
 
-enum { VLE8_V8_A0 = 0x02050407, VSE8_V8_A0 = 0x02050427, VLE8FF_V8_A0 = 0x03050407 };
+#define SHORT "rv64,zve32x=on,zvkned=on,zvksed=on"
+
+enum { VAESEM_VS = (int)0xa6012077, VSM4R_VS = (int)0xa6082077, VLE8_V8_A0 = 0x02050407, VSE8_V8_A0 = 0x02050427, VLE8FF_V8_A0 = 0x03050407 };
 
 static void start(struct hart *h, const char *model)
 {
@@ -61,6 +63,7 @@ static const struct legality {
     u32 raw;
     u64 vtype;
     bool legal;
+    const char *model; /* NULL: max */
 } legalities[] = {
     { "e8,m1 vadd.vx v1,v0,a0,v0.t", 0x000540d7, 0x0, false },
     { "e8,m1 vadd.vv v1,v2,v0,v0.t", 0x002000d7, 0x0, false },
@@ -111,6 +114,16 @@ static const struct legality {
     { "e8,m1 vmacc.vv v1,v0,v2,v0.t", 0xb42020d7, 0x0, false },
     { "e8,m8 vadd.vv v8,v16,v24", 0x02000057 | 16 << 20 | 24 << 15 | 8 << 7, 3, true },
     { "e8,m8 vadd.vv v8,v17,v24", 0x02000057 | 17 << 20 | 24 << 15 | 8 << 7, 3, false },
+    { "e32,m1 vaesem.vs v4,v3", VAESEM_VS | 3 << 20 | 4 << 7, 0x10, true },
+    { "e32,m2 vaesem.vs v4,v5", VAESEM_VS | 5 << 20 | 4 << 7, 0x11, false },
+    { "e32,m2 vaesem.vs v4,v2, 64 bits", VAESEM_VS | 2 << 20 | 4 << 7, 0x11, true, SHORT ",vlen=64" },
+    { "e32,m2 vaesem.vs v4,v3, 64 bits", VAESEM_VS | 3 << 20 | 4 << 7, 0x11, false, SHORT ",vlen=64" },
+    { "e32,m2 vaesem.vs v4,v4, 64 bits", VAESEM_VS | 4 << 20 | 4 << 7, 0x11, false, SHORT ",vlen=64" },
+    { "e32,m1 vaesem.vs v4,v2, 64 bits", VAESEM_VS | 2 << 20 | 4 << 7, 0x10, false, SHORT ",vlen=64" },
+    { "e32,m2 vsm4r.vs v4,v6, 64 bits", VSM4R_VS | 6 << 20 | 4 << 7, 0x11, true, SHORT ",vlen=64" },
+    { "e32,m2 vsm4r.vs v4,v7, 64 bits", VSM4R_VS | 7 << 20 | 4 << 7, 0x11, false, SHORT ",vlen=64" },
+    { "e32,m4 vsm4r.vs v4,v8, 32 bits", VSM4R_VS | 8 << 20 | 4 << 7, 0x12, true, SHORT ",vlen=32,elen=32" },
+    { "e32,m4 vsm4r.vs v4,v10, 32 bits", VSM4R_VS | 10 << 20 | 4 << 7, 0x12, false, SHORT ",vlen=32,elen=32" },
 };
 
 /* Through the translator: an instruction alone, where the helper decides; behind a vsetvli; where what the hart has is assumed. */
@@ -120,9 +133,9 @@ static void check_legality(const void *data)
     struct riscv_insn i;
     struct hart h;
 
-    start(&h, "max");
+    start(&h, c->model ? c->model : "max");
     g_assert_true(riscv_decode(c->raw, &i));
-    for (unsigned known = 0; known < 3; known++) {
+    for (unsigned known = 0; known < (h.cpu->vlen < 128 ? 2 : 3); known++) { /* of short registers nothing is assumed */
         bool behind = known == 1;
         u8 page[4096] = { 0 };
         struct code_source source = { .page = page, .mode = RISCV_M, .max_insns = 1 + behind };
