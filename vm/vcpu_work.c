@@ -137,12 +137,20 @@ static enum service serve_or_post(struct vcpu *vcpu, void (*fn)(struct vcpu *vcp
     return service;
 }
 
-/* Lets an exclusive have its way: self is inside, or NULL. */
-static void give_way(struct vm *vm, struct vcpu *self)
+/* The vCPU whose thread this is, if it is inside. In a device's hook, with the machine lock, it is outside and stays there: others may serve it. */
+static struct vcpu *current_inside(void)
 {
-    if (self) {
-        vcpu_enter_outside(self);
-        vcpu_leave_outside(self);
+    struct vcpu *vcpu = vcpu_current();
+
+    return vcpu && !vcpu->outside ? vcpu : NULL;
+}
+
+/* Lets an exclusive have its way: inside is this thread's vCPU, or NULL. */
+static void give_way(struct vm *vm, struct vcpu *inside)
+{
+    if (inside) {
+        vcpu_enter_outside(inside);
+        vcpu_leave_outside(inside);
     } else {
         wait_for_exclusive(vm);
     }
@@ -158,37 +166,37 @@ static void wait_for(struct vm *vm, u32 *pending)
 
 void vm_handshake(struct vm *vm, void (*fn)(struct vcpu *vcpu, void *opaque), void *opaque)
 {
-    struct vcpu *self = vcpu_current();
+    struct vcpu *inside = current_inside();
     u32 pending = 0;
     bool posted = false;
 
     for (guint i = 0; i < vm->vcpus->len; i++) {
         struct vcpu *vcpu = g_ptr_array_index(vm->vcpus, i);
 
-        if (vcpu == self) {
+        if (vcpu == inside) {
             fn(vcpu, opaque);
             continue;
         }
         enum service service;
         while ((service = serve_or_post(vcpu, fn, opaque, &pending)) == NOT_NOW)
-            give_way(vm, self);
+            give_way(vm, inside);
         posted |= service == POSTED;
     }
     if (!posted)
         return;
-    if (self)
-        vcpu_enter_outside(self);
+    if (inside)
+        vcpu_enter_outside(inside);
     wait_for(vm, &pending);
-    if (self)
-        vcpu_leave_outside(self);
+    if (inside)
+        vcpu_leave_outside(inside);
 }
 
 void vm_exclusive(struct vm *vm, void (*fn)(void *opaque), void *opaque)
 {
-    struct vcpu *self = vcpu_current();
+    struct vcpu *inside = current_inside();
 
-    if (self)
-        vcpu_enter_outside(self);
+    if (inside)
+        vcpu_enter_outside(inside);
     host_lock_take(&vm->exclusive_lock);
     while (vm->exclusive_taken)
         host_cond_wait(&vm->exclusive_cond, &vm->exclusive_lock);
@@ -210,6 +218,6 @@ void vm_exclusive(struct vm *vm, void (*fn)(void *opaque), void *opaque)
     __atomic_store_n(&vm->exclusive, 0, __ATOMIC_SEQ_CST);
     host_cond_wake_all(&vm->exclusive_cond);
     host_lock_drop(&vm->exclusive_lock);
-    if (self)
-        vcpu_leave_outside(self);
+    if (inside)
+        vcpu_leave_outside(inside);
 }

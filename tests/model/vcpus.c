@@ -119,6 +119,20 @@ static void handshake(struct hart *hart)
     shake_hands(hart->model);
 }
 
+/* A device's hook: outside, with the machine lock, until it is done. */
+static void be_in_device(struct hart *hart)
+{
+    struct model *model = hart->model;
+
+    vm_lock(model->vm);
+    model->machine++;
+    shake_hands(model);
+    g_assert_true(hart->vcpu.outside);
+    model->machine++;
+    __atomic_add_fetch(&model->machine_expected, 2, __ATOMIC_RELAXED);
+    vm_unlock(model->vm);
+}
+
 static void all_parked(void *opaque)
 {
     for (u32 i = 0; i < HARTS; i++)
@@ -228,7 +242,7 @@ static void run_posted(struct vcpu *vcpu, void *opaque)
 {
     struct model *model = *(struct model **)opaque;
 
-    g_assert_true(vcpu_current() == vcpu);
+    g_assert_true(vcpu_current() == vcpu && !vcpu->outside);
     add_guest(model, vcpu->index);
     __atomic_add_fetch(&model->ran, 1, __ATOMIC_RELAXED);
 }
@@ -282,7 +296,7 @@ static void halt_for_neighbour(struct hart *hart)
 /* Halting first, so that it can be had without the rest: whatever else wakes a hart would hide a lost wake-up. */
 static void (*const steps[])(struct hart *hart) = {
     halt_for_main, halt_for_timer, compute, compute, halt_for_neighbour, lock_machine, handshake, exclusive, translate, translate,
-    store, store, store, store, look_at_value, look_at_value, retire, write_letter, post_to_other, compute,
+    store, store, store, store, look_at_value, look_at_value, retire, write_letter, post_to_other, compute, be_in_device,
 };
 enum { STEPS = sizeof(steps) / sizeof(steps[0]), HALTS = 4 };
 
