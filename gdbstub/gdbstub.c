@@ -65,7 +65,9 @@ static void on_vm_event(const struct vm_event *event, void *opaque)
         stub->has_pending = true;
     } else if (event->kind == VM_EVENT_STOP) {
         gdb_machine_settle(&stub->machine);
-        if (!stub->has_pending)
+        if (stub->has_pending)
+            gdb_machine_told(&stub->machine, stub->pending.thread);
+        else
             stub->pending = (struct gdb_stop){.kind = GDB_STOP_INTERRUPT};
         stub->has_pending = false;
         gdb_server_stopped(stub->server, &stub->pending);

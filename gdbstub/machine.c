@@ -164,6 +164,14 @@ void gdb_machine_settle(struct gdb_machine *machine)
     }
 }
 
+void gdb_machine_told(struct gdb_machine *machine, unsigned thread)
+{
+    struct vcpu *vcpu = vcpu_of(machine, thread);
+
+    vcpu->told_pc = vcpu->cpu->get_pc(vcpu);
+    vcpu->told = true;
+}
+
 static char *monitor(void *target, const char *line)
 {
     struct gdb_machine *machine = target;

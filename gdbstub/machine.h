@@ -16,5 +16,7 @@ extern const struct gdb_target_ops gdb_machine_ops;
 
 /* After the machine stopped: nobody steps or is held any more. */
 void gdb_machine_settle(struct gdb_machine *machine);
+/* The debugger hears where this thread stopped; others may have come to a breakpoint at the same time, and come to it again. Machine stopped. */
+void gdb_machine_told(struct gdb_machine *machine, unsigned thread);
 
 #endif

@@ -276,6 +276,8 @@ struct vcpu {
     GQueue work;             /* posted functions */
     enum vcpu_step step;     /* gdb: set while stopped */
     struct vcpu_stop stop_reason;
+    bool told;               /* gdb: it is where the debugger was told that it stopped: that breakpoint is left, others are come to. Set while stopped */
+    u64 told_pc;
     bool held;               /* gdb: stays stopped when the machine goes on; set while stopped */
     struct vcpu_port port[VCPU_PORTS];
     const u64 *time_delta;   /* atomic: what software added to the machine's timer, in ticks, so to the CPU's view of it; NULL: nothing. Set while the machine is reset */

@@ -264,10 +264,19 @@ void vm_serve(struct vm *vm)
     vm_inbox_deliver_owned(vm);
 }
 
+/* A vCPU that came to a breakpoint while the machine was about to stop comes to it again: it would stop the machine twice. */
+static void forget_debug_stop(struct vm *vm)
+{
+    host_lock_take(&vm->request_lock);
+    vm->request.debug = false;
+    host_lock_drop(&vm->request_lock);
+}
+
 void vm_cont(struct vm *vm)
 {
     if (vm_running(vm) || vm->finished)
         return;
+    forget_debug_stop(vm);
     set_state(vm, VM_RUNNING);
     emit(vm, &(struct vm_event){ .kind = VM_EVENT_RESUME });
     vm_clock_start(vm);

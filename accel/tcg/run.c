@@ -73,14 +73,12 @@ static void log_entry(struct tcg_vcpu *v, const struct block *block, u64 pc)
         log_print(log, LOG_EXEC, "Trace %u: %p [%016" G_GINT64_MODIFIER "x/%08x]", v->vcpu->index, (const void *)block, pc, block->mode);
 }
 
-static bool stop_at_breakpoint(struct tcg_vcpu *v, u64 pc, bool *skip)
+static bool stop_at_breakpoint(struct tcg_vcpu *v, u64 pc)
 {
     struct vcpu *vcpu = v->vcpu;
 
-    if (*skip || !vm_has_breakpoint(vcpu->vm, pc)) {
-        *skip = false;
+    if (!vm_has_breakpoint(vcpu->vm, pc) || (vcpu->told && vcpu->told_pc == pc))
         return false;
-    }
     vcpu_debug_stop(vcpu, &(struct vcpu_stop){ .kind = VCPU_STOP_BREAKPOINT, .address = pc });
     return true;
 }
@@ -132,7 +130,6 @@ static void run(struct tcg_vcpu *v)
     struct tcg *tcg = v->tcg;
     struct tcg_link *link = NULL;
     enum tcg_leave left = TCG_LEAVE_PC;
-    bool skip_breakpoint = true; /* the one that we stopped at */
     enum vcpu_step step = vcpu->step;
 
     for (;;) {
@@ -161,9 +158,8 @@ static void run(struct tcg_vcpu *v)
         v->device_pending = false;
         v->watch_off = v->watch_pending;
         u32 variant = variant_for(v, pc);
-        if (variant && !v->one_insn && stop_at_breakpoint(v, pc, &skip_breakpoint))
+        if (variant && !v->one_insn && stop_at_breakpoint(v, pc))
             return;
-        skip_breakpoint = false;
         variant |= counting_variant(vcpu);
         v->dispatches++;
         u64 generation = v->context->generation;
@@ -178,7 +174,6 @@ static void run(struct tcg_vcpu *v)
         if (!block || unlikely(changed)) {
             link = NULL;
             left = TCG_LEAVE_PC;
-            skip_breakpoint = changed;
             continue;
         }
         if (link)
@@ -191,6 +186,7 @@ static void run(struct tcg_vcpu *v)
         if (v->one_insn || v->follows) /* polled where the instruction goes elsewhere, before the jump cache is asked */
             __atomic_store_n(&vcpu->host->exit_request, 1, __ATOMIC_RELEASE);
         link = NULL;
+        vcpu->told = false;
         left = tcg->backend->run(tcg->engine, v->context->base, &block->code, pc, &link);
         if (left != TCG_LEAVE_LINK)
             link = NULL;

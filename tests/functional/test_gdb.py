@@ -2,6 +2,7 @@
 import os
 import re
 import shutil
+import socket
 import subprocess
 import time
 
@@ -152,6 +153,12 @@ def test_kernel_symbol_address(debugged, linux):
     assert "Cannot access memory" not in output, output
 
 
+def with_symbols(path):
+    """A program and its symbols."""
+    lines = subprocess.run(["riscv64-linux-gnu-nm", path], capture_output=True, text=True, check=True).stdout.splitlines()
+    return path, {line.split()[-1]: int(line.split()[0], 16) for line in lines if len(line.split()) == 3}
+
+
 def test_breakpoint_in_a_page_seen_at_two_addresses(start, tmp_path):
     """The guest runs one page of code at three addresses, 50 times each (and once more at its own); one of them has a breakpoint."""
     guest = bare_program("two_addresses")
@@ -160,3 +167,57 @@ def test_breakpoint_in_a_page_seen_at_two_addresses(start, tmp_path):
     assert re.search(r"\bpc +0x40000000\b", output), output
     assert "already hit 50 times" in output, output
     assert debugged.machine.process.wait(20 * PATIENCE) == 0
+
+
+ONE_AFTER_ANOTHER = ["tcg", "tcg,thread=single", "tcg,backend=interp"]
+
+
+@pytest.mark.parametrize("accel", ONE_AFTER_ANOTHER)
+@pytest.mark.parametrize("place, counted", [("behind_wfi", "wakings"), ("trap_entry", "traps")])
+def test_each_arrival_after_a_sleep_stops(start, tmp_path, accel, place, counted):
+    """The first instruction that a hart executes when it wakes up may have a breakpoint."""
+    guest, symbols = with_symbols(bare_program("stops"))
+    debugged = Debugged(start, tmp_path, "-M", "virt", "-m", "64M", "-smp", "2", "-accel", accel, "-bios", "none", "-kernel", guest)
+    commands = ["continue", f"print *(long *){symbols[counted]:#x}"]
+    output = debugged.gdb(f"hbreak *{symbols[place]:#x}", *commands * 3)
+    assert re.findall(r"\$\d+ = (\d+)", output) == ["0", "1", "2"], output
+
+
+class Protocol:
+    """A debugger that steps over no breakpoint: what it continues goes on from where it was told that it stopped."""
+
+    def __init__(self, path):
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.settimeout(20 * PATIENCE)
+        end = time.monotonic() + 20 * PATIENCE
+        while self.socket.connect_ex(path):
+            assert time.monotonic() < end
+            time.sleep(0.01)
+        self.buffer = b""
+
+    def ask(self, packet):
+        self.socket.sendall(b"$%s#%02x" % (packet.encode(), sum(packet.encode()) & 255))
+        while not (found := re.search(rb"\$([^#]*)#..", self.buffer)):
+            data = self.socket.recv(4096)
+            assert data, "the server has gone"
+            self.buffer += data
+        self.buffer = self.buffer[found.end():]
+        self.socket.sendall(b"+")
+        return found[1].decode()
+
+    def number(self, address):
+        return int.from_bytes(bytes.fromhex(self.ask(f"m{address:x},8")), "little")
+
+
+@pytest.mark.parametrize("accel", ONE_AFTER_ANOTHER)
+def test_harts_that_come_to_a_breakpoint_together_stop_one_after_another(start, tmp_path, accel):
+    guest, symbols = with_symbols(bare_program("stops"))
+    debugged = Debugged(start, tmp_path, "-M", "virt", "-m", "64M", "-smp", "2", "-accel", accel, "-bios", "none", "-kernel", guest)
+    gdb = Protocol(debugged.socket)
+    assert gdb.ask(f"Z1,{symbols['the_place']:x},2") == "OK"
+    stops = [0, 0]
+    while min(stops) < 50:
+        stops[int(re.search(r"^T05.*thread:(\d+)", gdb.ask("vCont;c"))[1], 16) - 1] += 1
+        turns = [gdb.number(symbols["turns"] + 8 * hart) for hart in range(2)]
+        # One that has not been told yet is in front of it.
+        assert all(0 <= turn - stop <= 1 for turn, stop in zip(turns, stops)), (turns, stops)
