@@ -244,11 +244,11 @@ struct note {
 
 enum { NOTE_ROOM = 64 * KIB };
 
-void tcg_kept_read(struct code_cache *c, struct code_source *source)
+void tcg_kept_read(struct code_cache *c, const struct code_page *page, struct code_source *source)
 {
-    memcpy(c->read, source->page, sizeof(c->read));
+    memcpy(c->read + source->offset, page->ram->host + page->offset + source->offset, sizeof(c->read) - source->offset);
     source->page = c->read;
-    if (!source->next_page)
+    if (!source->next_page || source->next_page == c->read_behind)
         return;
     memcpy(c->read_behind, source->next_page, sizeof(c->read_behind));
     source->next_page = c->read_behind;

@@ -47,6 +47,8 @@ static struct block *translate_second(struct tcg_vcpu *v, struct code_source *so
     struct block *second;
 
     tcg_page_protect_source(v, page, source);
+    if (v->tcg->cache) /* nobody was told of stores that came here while the first block alone was protected */
+        tcg_kept_read(v->tcg->cache, page, source);
     if (!tcg_front_end(v, source, first->mode & MODE_COUNT)) {
         tcg_page_set_lines(page, lines, source->offset, source->offset);
         return NULL;

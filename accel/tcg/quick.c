@@ -28,14 +28,14 @@ struct block *tcg_quick_translate(struct tcg_vcpu *v, const struct code_source *
     if (!list->count)
         return NULL;
     tcg->backend->quick_prepare(tcg->engine, ir, list->insn, list->count);
-    tcg_page_set_lines(page, lines, source->offset, source->offset + ir->byte_count - 1);
     block = tcg_block_new(tcg, ir);
     tcg_block_describe(block, ir, page, source->offset, mode);
     block->quick = true;
     if (!tcg_block_emit(tcg, ir, list, block)) {
         tcg_pool_give(&tcg->pool, block);
-        return NULL;
+        return NULL; /* all that was protected is read again, by way of the IR */
     }
+    tcg_page_set_lines(page, lines, source->offset, source->offset + ir->byte_count - 1);
     tcg->quick_blocks++;
     tcg->quick_insns += block->insn_count;
     return block;

@@ -518,10 +518,10 @@ static inline void tcg_kept_met(struct tcg *tcg, struct block *block)
     }
 }
 /*
- * The source becomes a copy: stores change code without the translation lock, and what is translated and what is noted of it have to be the same bytes. Until
- * the next one, under that lock.
+ * The source becomes a copy from its offset on, once its lines are protected: stores change code without the translation lock, and what is translated and what
+ * is noted of it have to be the same bytes. Under that lock; what lies in front of the offset stays as it was copied last.
  */
-void tcg_kept_read(struct code_cache *c, struct code_source *source);
+void tcg_kept_read(struct code_cache *c, const struct code_page *page, struct code_source *source);
 /* Notes what was just emitted, before it is published. second: NULL, or what lies behind it. */
 void tcg_kept_note(struct tcg_vcpu *v, const struct code_source *source, struct block *block, struct block *second);
 /* Keeps a block that was noted and is going to be killed, or to be written over. */

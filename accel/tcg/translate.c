@@ -327,7 +327,7 @@ static struct block *translate_locked(struct tcg_vcpu *v, struct site *site)
         return block;
     }
     if (tcg->cache)
-        tcg_kept_read(tcg->cache, &source);
+        tcg_kept_read(tcg->cache, page, &source);
     block = tcg_quick_may(tcg, page, site->variant) ? tcg_quick_translate(v, &source, page, lines, mode) : NULL;
     if (block) {
         finish_blocks(v, site, &watch, &source, (struct block *[]){ block, NULL });

@@ -1,0 +1,188 @@
+/* tests/unit/meanwhile.c - accel/tcg on what other threads do while a hart translates. */
+#include "accel/tcg/tcg.h"
+#include "base/bits.h"
+#include "target/riscv/cpu.h"
+#include "vm/memory.h"
+#include "vm/vcpu.h"
+#include "vm/vm.h"
+#include <glib.h>
+#include <glib/gstdio.h>
+
+enum { RAM = 0x80000000u, RAM_SIZE = 1 << 20, DATA = 0x40000 };
+
+/* Encodings (Unprivileged manual, chapter "RISC-V Instruction-Set Listings"). */
+#define I(op, f3, rd, rs1, imm) ((u32)(imm) << 20 | (u32)(rs1) << 15 | (f3) << 12 | (rd) << 7 | (op))
+#define ADDI(rd, rs1, imm)  I(0x13, 0, rd, rs1, imm)
+#define SD(rs2, rs1, imm)   (((u32)(imm) >> 5 & 127) << 25 | (u32)(rs2) << 20 | (u32)(rs1) << 15 | 3 << 12 | ((u32)(imm) & 31) << 7 | 0x23)
+#define JALR(rd, rs1, imm)  I(0x67, 0, rd, rs1, imm)
+#define JAL(rd, by) \
+    (((u32)(by) >> 20 & 1) << 31 | ((u32)(by) >> 1 & 1023) << 21 | ((u32)(by) >> 11 & 1) << 20 | ((u32)(by) >> 12 & 255) << 12 | (rd) << 7 | 0x6f)
+enum { FENCE_I = 0x100f };
+
+/* Doublewords at DATA, which x2 points to. */
+enum { WANTED, RESULT, TURNS };
+
+static struct bench {
+    struct vm *vm;
+    struct tcg *tcg;
+    struct vcpu *vcpu;
+    struct ram_block *ram;
+    struct region main;
+    struct tcg_backend backend; /* the one in use, which a test may change before the start */
+    struct cpu_class cpu;
+} b;
+
+static void create(const char *const options[][2])
+{
+    GError *error = NULL;
+
+    b = (struct bench){ .vm = vm_create(VM_GUEST_RISCV64, &error) };
+    vm_lock(b.vm);
+    struct vm_object *accel = vm_object_create(b.vm, "tcg-accel", vm_root(b.vm), "accel", &error);
+    g_assert_true(vm_object_set(accel, "tb-size", "4", &error));
+    for (unsigned i = 0; options[i][0]; i++)
+        g_assert_true(vm_object_set(accel, options[i][0], options[i][1], &error));
+    b.tcg = container_of(accel, struct tcg, accel.object);
+    g_assert_true(b.tcg->accel.accel_class->start(&b.tcg->accel, &error));
+    vm_set_accel(b.vm, &b.tcg->accel);
+    b.backend = *b.tcg->backend;
+    b.tcg->backend = &b.backend;
+    b.ram = vm_ram_create(b.vm, "ram", RAM_SIZE, &error);
+    b.vcpu = vcpu_create(b.vm, "rv64", vm_root(b.vm), "cpu", &error);
+    g_assert_no_error(error);
+    b.cpu = *b.vcpu->cpu;
+    b.vcpu->cpu = &b.cpu;
+    region_init_ram(&b.main, b.vm, "ram", b.ram, 0, RAM_SIZE);
+    region_add(space_root(vm_memory(b.vm)), RAM, &b.main, 0);
+}
+
+static struct riscv_state *state(void)
+{
+    return b.vcpu->state;
+}
+
+static void go(u64 pc)
+{
+    GError *error = NULL;
+
+    state()->pc = RAM + pc;
+    state()->x[2] = RAM + DATA;
+    g_assert_true(vm_vcpus_start(b.vm, &error));
+    vm_cont(b.vm);
+    vm_unlock(b.vm);
+}
+
+static void destroy(void)
+{
+    vm_lock(b.vm);
+    vm_stop(b.vm, VM_PAUSED);
+    region_finish(&b.main);
+    vm_unlock(b.vm);
+    vm_destroy(b.vm);
+}
+
+static void put(struct ram_block *ram, u64 at, const u32 *code, u64 count)
+{
+    for (u64 i = 0; i < count; i++)
+        bits_store_le(ram->host + at + 4 * i, 4, code[i]);
+}
+
+#define PUT(ram, at, ...) put(ram, at, (const u32[]){ __VA_ARGS__ }, sizeof((const u32[]){ __VA_ARGS__ }) / 4)
+
+static u64 *data(unsigned number)
+{
+    return (u64 *)(void *)(b.ram->host + DATA) + number;
+}
+
+static u64 get(unsigned number)
+{
+    return __atomic_load_n(data(number), __ATOMIC_ACQUIRE);
+}
+
+static void wait_for_turns(u64 count)
+{
+    u64 wanted = get(TURNS) + count;
+    s64 end = g_get_monotonic_time() + 60 * G_TIME_SPAN_SECOND;
+
+    while (get(TURNS) < wanted) {
+        g_assert_cmpint(g_get_monotonic_time(), <, end);
+        g_usleep(100);
+    }
+}
+
+enum { CALL = 60, BEHIND = 64 /* in the next line */ };
+
+/* Between a call's block and the one behind it: the latter's code, stored by another hart. */
+static bool open_and_store(struct tcg_engine *engine, const struct ir_block *block, struct tcg_code *code, u32 at, u32 limit)
+{
+    if (block->first_pc == CALL) {
+        g_assert_false(tcg_has_code(b.ram, BEHIND, 4)); /* else it would have been told */
+        PUT(b.ram, BEHIND, ADDI(10, 0, 2));
+    }
+    return tcg_backend_x86_64.open(engine, block, code, at, limit);
+}
+
+static void test_pair_from_a_copy(void)
+{
+    enum { FUNCTION = 2048 };
+    g_autofree char *folder = g_dir_make_tmp("mynah-kept-XXXXXX", NULL);
+
+    create((const char *const[][2]){ { "cache", folder }, { NULL } });
+    b.backend.open = open_and_store;
+    PUT(b.ram, CALL, JAL(1, FUNCTION - CALL));
+    PUT(b.ram, BEHIND, ADDI(10, 0, 1), SD(10, 2, 8 * RESULT), FENCE_I, ADDI(11, 11, 1), SD(11, 2, 8 * TURNS), JAL(0, -20));
+    PUT(b.ram, FUNCTION, JALR(0, 1, 0));
+    go(CALL);
+    wait_for_turns(10);
+    g_assert_cmpuint(get(RESULT), ==, 2);
+    destroy();
+    g_autoptr(GDir) files = g_dir_open(folder, 0, NULL);
+    for (const char *name; (name = g_dir_read_name(files));) {
+        g_autofree char *path = g_build_filename(folder, name, NULL);
+
+        g_assert_cmpint(g_unlink(path), ==, 0);
+    }
+    g_assert_cmpint(g_rmdir(folder), ==, 0);
+}
+
+static unsigned read_whole, unprotected;
+
+static u32 no_room(struct tcg_engine *engine, const struct ir_block *block, const struct quick_insn *insns, u32 count, struct tcg_code *code, u32 at, u32 limit)
+{
+    (void)engine, (void)block, (void)insns, (void)count, (void)code, (void)at, (void)limit;
+    return 0;
+}
+
+static enum translate_result translate_and_look(struct vcpu *vcpu, struct ir_block *block, const struct code_source *source)
+{
+    const struct code_page *page = tcg_code_page(b.tcg, b.ram, 0, false);
+    const struct cpu_class *cpu = vcpu->object.class->data;
+
+    read_whole += source->unfactor;
+    unprotected += source->unfactor && page->lines != UINT64_MAX;
+    return cpu->translate(vcpu, block, source);
+}
+
+/* Quick code that finds no room: what is read in its place, by way of the IR, is protected as well. */
+static void test_quick_without_room(void)
+{
+    create((const char *const[][2]){ { NULL } });
+    b.backend.quick_emit = no_room;
+    b.cpu.translate = translate_and_look;
+    PUT(b.ram, 0, ADDI(11, 11, 1), SD(11, 2, 8 * TURNS), JAL(0, -8));
+    go(0);
+    wait_for_turns(10);
+    destroy();
+    g_assert_cmpuint(read_whole, >, 0);
+    g_assert_cmpuint(unprotected, ==, 0);
+}
+
+int main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+#ifdef __x86_64__
+    g_test_add_func("/meanwhile/pair-from-a-copy", test_pair_from_a_copy);
+    g_test_add_func("/meanwhile/quick-without-room", test_quick_without_room);
+#endif
+    return g_test_run();
+}
