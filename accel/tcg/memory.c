@@ -194,13 +194,26 @@ static bool read_bytes(struct tcg_vcpu *v, const struct part *part, unsigned siz
     return true;
 }
 
+/* Both parts as one map of memory has them: a walk that sets A where page tables share a line with code may wait outside, where the map changes. */
+static bool resolve_both(struct tcg_vcpu *v, u64 va, unsigned size, unsigned first, s64 where, struct part *low, struct part *high)
+{
+    u64 generation;
+
+    do {
+        generation = v->context->generation;
+        if (!resolve(v, va, first, MMU_READ, where, low) || !resolve(v, va + first, size - first, MMU_READ, where, high))
+            return false;
+    } while (unlikely(v->context->generation != generation));
+    return true;
+}
+
 static struct tcg_result load_crossing(struct tcg_vcpu *v, u64 va, u32 mem, s64 where)
 {
     unsigned size = ir_mem_bytes(mem), first = 4096 - (unsigned)(va & 4095);
     struct part low, high;
     u64 a = 0, b = 0;
 
-    if (!resolve(v, va, first, MMU_READ, where, &low) || !resolve(v, va + first, size - first, MMU_READ, where, &high))
+    if (!resolve_both(v, va, size, first, where, &low, &high))
         return (struct tcg_result){ 0, 1 };
     bool low_read = read_bytes(v, &low, first, &a);
     if (!low_read || !read_bytes(v, &high, size - first, &b)) {

@@ -58,6 +58,15 @@ static void link_blocks(struct tcg_vcpu *v, struct tcg_link *link, struct block 
     tcg_translate_unlock(v);
 }
 
+/* What left for pc finds the block there the next time. */
+static void remember_way(struct tcg_vcpu *v, enum tcg_leave left, struct tcg_link *link, struct block *block, u64 pc)
+{
+    if (link)
+        link_blocks(v, link, block, pc);
+    else if (left == TCG_LEAVE_MISS && tcg_may_jump(v, block))
+        tcg_jump_fill(v, pc, block->code.indirect_entry, block->page->guard);
+}
+
 static void log_entry(struct tcg_vcpu *v, const struct block *block, u64 pc)
 {
     struct log *log = vm_log(v->vcpu->vm);
@@ -135,16 +144,18 @@ static void run(struct tcg_vcpu *v)
     for (;;) {
         struct tier2_seen seen = { 0 };
 
+        if (!link) /* a link keeps its block alive through the code epoch */
+            epoch_quiesce(tcg->code_epoch, v->code_reader);
+        /* Asked behind that: what this vCPU has to forget before code is freed was posted before the epoch that frees it. */
         if (__atomic_load_n(&vcpu->host->exit_request, __ATOMIC_ACQUIRE)) {
             seen = tcg_tier2_look(link, true);
+            link = NULL; /* else a loop that is linked to itself would never quiesce, and its code never be recycled */
+            epoch_quiesce(tcg->code_epoch, v->code_reader);
             bool stay = vcpu_safepoint(vcpu);
 
             if (!stay || __atomic_load_n(&tcg->turn_over, __ATOMIC_RELAXED))
                 return;
-            link = NULL; /* else a loop that is linked to itself would never quiesce, and its code never be recycled */
         }
-        if (!link) /* a link keeps its block alive through the code epoch */
-            epoch_quiesce(tcg->code_epoch, v->code_reader);
         if (unlikely(vcpu->counting) && vm_icount_on(vcpu->vm) && !vm_icount_go_on(vcpu))
             return;
         if (vcpu->cpu->take_interrupt(vcpu) || left == TCG_LEAVE_PC)
@@ -169,17 +180,14 @@ static void run(struct tcg_vcpu *v)
                 seen = tcg_tier2_look(link, false);
             block = tcg_tier2_note(v, block, pc, &seen);
         }
-        /* Getting it may have waited outside, where the map of memory changes: nothing may remember what was at pc before. */
-        bool changed = v->context->generation != generation;
-        if (!block || unlikely(changed)) {
+        /* Getting it may have waited outside, where the map of memory changes: nothing may remember what was at pc before. Linking may wait, too. */
+        if (block && likely(v->context->generation == generation))
+            remember_way(v, left, link, block, pc);
+        if (!block || unlikely(v->context->generation != generation)) {
             link = NULL;
             left = TCG_LEAVE_PC;
             continue;
         }
-        if (link)
-            link_blocks(v, link, block, pc);
-        else if (left == TCG_LEAVE_MISS && tcg_may_jump(v, block))
-            tcg_jump_fill(v, pc, block->code.indirect_entry, block->page->guard);
         if (log_wants(vm_log(tcg->vm), LOG_EXEC | LOG_CPU))
             log_entry(v, block, pc);
         bool watched = v->watch_off;

@@ -1,33 +1,39 @@
-/* tests/unit/meanwhile.c - accel/tcg on what other threads do while a hart translates. */
+/* tests/unit/meanwhile.c - accel/tcg on what other threads do while a hart translates, and while it waits for the translation lock. */
 #include "accel/tcg/tcg.h"
 #include "base/bits.h"
 #include "target/riscv/cpu.h"
+#include "target/riscv/csr.h"
 #include "vm/memory.h"
 #include "vm/vcpu.h"
 #include "vm/vm.h"
 #include <glib.h>
 #include <glib/gstdio.h>
 
-enum { RAM = 0x80000000u, RAM_SIZE = 1 << 20, DATA = 0x40000 };
+enum { RAM = 0x80000000u, RAM_SIZE = 1 << 20, DATA = 0x40000, OTHER = 0x20000 /* a page of another block of RAM, in two versions */ };
 
 /* Encodings (Unprivileged manual, chapter "RISC-V Instruction-Set Listings"). */
 #define I(op, f3, rd, rs1, imm) ((u32)(imm) << 20 | (u32)(rs1) << 15 | (f3) << 12 | (rd) << 7 | (op))
 #define ADDI(rd, rs1, imm)  I(0x13, 0, rd, rs1, imm)
+#define OR(rd, rs1, rs2)    ((u32)(rs2) << 20 | (u32)(rs1) << 15 | 6 << 12 | (rd) << 7 | 0x33)
+#define LD(rd, rs1, imm)    I(0x03, 3, rd, rs1, imm)
 #define SD(rs2, rs1, imm)   (((u32)(imm) >> 5 & 127) << 25 | (u32)(rs2) << 20 | (u32)(rs1) << 15 | 3 << 12 | ((u32)(imm) & 31) << 7 | 0x23)
 #define JALR(rd, rs1, imm)  I(0x67, 0, rd, rs1, imm)
+#define BNEZ(rs1, by) \
+    (((u32)(by) >> 12 & 1) << 31 | ((u32)(by) >> 5 & 63) << 25 | (u32)(rs1) << 15 | 1 << 12 | ((u32)(by) >> 1 & 15) << 8 | ((u32)(by) >> 11 & 1) << 7 | 0x63)
 #define JAL(rd, by) \
     (((u32)(by) >> 20 & 1) << 31 | ((u32)(by) >> 1 & 1023) << 21 | ((u32)(by) >> 11 & 1) << 20 | ((u32)(by) >> 12 & 255) << 12 | (rd) << 7 | 0x6f)
 enum { FENCE_I = 0x100f };
 
 /* Doublewords at DATA, which x2 points to. */
 enum { WANTED, RESULT, TURNS };
+enum { ENOUGH = 1000 /* turns until all blocks of a loop are there and linked */ };
 
 static struct bench {
     struct vm *vm;
     struct tcg *tcg;
     struct vcpu *vcpu;
-    struct ram_block *ram;
-    struct region main;
+    struct ram_block *ram, *other;
+    struct region main, version[2];
     struct tcg_backend backend; /* the one in use, which a test may change before the start */
     struct cpu_class cpu;
 } b;
@@ -48,12 +54,18 @@ static void create(const char *const options[][2])
     b.backend = *b.tcg->backend;
     b.tcg->backend = &b.backend;
     b.ram = vm_ram_create(b.vm, "ram", RAM_SIZE, &error);
+    b.other = vm_ram_create(b.vm, "other", 2 * TCG_PAGE_SIZE, &error);
     b.vcpu = vcpu_create(b.vm, "rv64", vm_root(b.vm), "cpu", &error);
     g_assert_no_error(error);
     b.cpu = *b.vcpu->cpu;
     b.vcpu->cpu = &b.cpu;
     region_init_ram(&b.main, b.vm, "ram", b.ram, 0, RAM_SIZE);
     region_add(space_root(vm_memory(b.vm)), RAM, &b.main, 0);
+    for (u32 i = 0; i < 2; i++) {
+        region_init_ram(&b.version[i], b.vm, "other", b.other, i * TCG_PAGE_SIZE, TCG_PAGE_SIZE);
+        region_set_enabled(&b.version[i], i == 0);
+        region_add(space_root(vm_memory(b.vm)), RAM + OTHER, &b.version[i], 1);
+    }
 }
 
 static struct riscv_state *state(void)
@@ -76,6 +88,8 @@ static void destroy(void)
 {
     vm_lock(b.vm);
     vm_stop(b.vm, VM_PAUSED);
+    for (u32 i = 0; i < 2; i++)
+        region_finish(&b.version[i]);
     region_finish(&b.main);
     vm_unlock(b.vm);
     vm_destroy(b.vm);
@@ -109,6 +123,83 @@ static void wait_for_turns(u64 count)
         g_usleep(100);
     }
 }
+
+static bool is_outside(void)
+{
+    host_lock_take(&b.vcpu->lock);
+    bool outside = b.vcpu->outside;
+    host_lock_drop(&b.vcpu->lock);
+    return outside;
+}
+
+/* The hart finds `wanted`, which makes it wait for the translation lock; the other version of the page comes while it does. */
+static void change_while_it_waits(u64 wanted)
+{
+    s64 end = g_get_monotonic_time() + 60 * G_TIME_SPAN_SECOND;
+
+    wait_for_turns(ENOUGH);
+    vm_lock(b.vm);
+    host_lock_take(&b.tcg->translate_lock);
+    __atomic_store_n(data(WANTED), wanted, __ATOMIC_RELEASE);
+    while (!is_outside()) {
+        g_assert_cmpint(g_get_monotonic_time(), <, end);
+        g_usleep(100);
+    }
+    region_set_enabled(&b.version[1], true);
+    region_set_enabled(&b.version[0], false);
+    host_lock_drop(&b.tcg->translate_lock);
+    vm_unlock(b.vm);
+    wait_for_turns(ENOUGH);
+}
+
+/* Linking: both blocks were there, and the one that is linked to is another one now. */
+static void test_link(void)
+{
+    enum { LOOP = OTHER - 64 };
+
+    create((const char *const[][2]){ { "tier2", "off" }, { NULL } });
+    PUT(b.ram, 0, JALR(1, 3, 0));
+    PUT(b.ram, 4, JAL(0, LOOP - 4));
+    PUT(b.ram, LOOP, LD(6, 2, 8 * WANTED), ADDI(11, 11, 1), SD(11, 2, 8 * TURNS), BNEZ(6, OTHER - LOOP - 12), JAL(0, -16));
+    for (u32 i = 0; i < 2; i++)
+        PUT(b.other, i * TCG_PAGE_SIZE, ADDI(10, 10, i ? 16 : 1), SD(10, 2, 8 * RESULT), ADDI(11, 11, 1), SD(11, 2, 8 * TURNS), JALR(0, 1, 0));
+    state()->x[3] = RAM + OTHER;
+    go(0);
+    change_while_it_waits(1);
+    g_assert_cmpuint(get(RESULT) % 16, ==, 1); /* by the call at the beginning */
+    g_assert_cmpuint(get(RESULT), >, 16);
+    destroy();
+}
+
+/* A load over a page's end: the walk for its second part sets A where a page table has code beside its entries. */
+static void test_crossing_load(void)
+{
+    enum { ROOT = 0x50000, MIDDLE = 0x51000, LEAF = 0x52000, SECOND = 0x60000, CROSSING = 0x70ffc, HIGH_VA = 0x40000ffc, RWX = 0x4f, A = 0x40, D = 0x80 };
+
+    create((const char *const[][2]){ { "tier2", "off" }, { NULL } });
+    u64 *root = (u64 *)(void *)(b.ram->host + ROOT), *middle = (u64 *)(void *)(b.ram->host + MIDDLE), *leaf = (u64 *)(void *)(b.ram->host + LEAF);
+    root[1] = (u64)(RAM + MIDDLE) >> 12 << 10 | 1;
+    root[2] = (u64)RAM >> 12 << 10 | RWX | D;
+    middle[0] = (u64)(RAM + LEAF) >> 12 << 10 | 1;
+    leaf[0] = (u64)(RAM + OTHER) >> 12 << 10 | RWX | D;
+    leaf[1] = (u64)(RAM + SECOND) >> 12 << 10 | (RWX & ~A);
+    PUT(b.ram, LEAF + 32, JALR(0, 1, 0));
+    PUT(b.ram, 0, JALR(1, 3, 0), LD(4, 2, 8 * WANTED), LD(7, 4, 0), OR(12, 12, 7), SD(12, 2, 8 * RESULT), ADDI(11, 11, 1), SD(11, 2, 8 * TURNS), JAL(0, -24));
+    for (u32 i = 0; i < 2; i++)
+        bits_store_le(b.other->host + i * TCG_PAGE_SIZE + 0xffc, 4, 1 + i);
+    *data(WANTED) = RAM + CROSSING;
+    state()->x[3] = RAM + LEAF + 32;
+    state()->privilege = RISCV_S;
+    state()->satp = UINT64_C(8) << 60 | (RAM + ROOT) >> 12;
+    g_assert_true(riscv_csr_poke(riscv_cpu_of(b.vcpu), 0x3b0, UINT64_MAX)); /* pmpaddr0, pmpcfg0: everything */
+    g_assert_true(riscv_csr_poke(riscv_cpu_of(b.vcpu), 0x3a0, 0x1f));
+    go(0);
+    change_while_it_waits(HIGH_VA);
+    g_assert_cmpuint(get(RESULT), ==, 2);
+    destroy();
+}
+
+/* --- while it translates --- */
 
 enum { CALL = 60, BEHIND = 64 /* in the next line */ };
 
@@ -180,6 +271,8 @@ static void test_quick_without_room(void)
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/meanwhile/link", test_link);
+    g_test_add_func("/meanwhile/crossing-load", test_crossing_load);
 #ifdef __x86_64__
     g_test_add_func("/meanwhile/pair-from-a-copy", test_pair_from_a_copy);
     g_test_add_func("/meanwhile/quick-without-room", test_quick_without_room);
