@@ -312,6 +312,8 @@ static u64 until_deadline(struct vm *vm)
 
     if (deadline == INT64_MAX)
         return LONGEST;
+    if (deadline <= now) /* another thread set it meanwhile */
+        return 0;
     return ((u64)(deadline - now) + (UINT64_C(1) << shift) - 1) >> shift;
 }
 
@@ -319,7 +321,7 @@ static void grant(struct vcpu *vcpu)
 {
     struct vm_icount *ic = vcpu->vm->icount;
     bool watch = ic->options.adapt || ic->options.align;
-    u64 budget = MIN(until_deadline(vcpu->vm), load(&ic->stop_at) - ic->executed);
+    u64 stop_at = load(&ic->stop_at), budget = MIN(until_deadline(vcpu->vm), stop_at - MIN(ic->executed, stop_at));
 
     budget = MIN(budget, watch ? SLICE : LONGEST);
     if (vm_vcpu_count(vcpu->vm) > 1)
@@ -357,6 +359,7 @@ bool vm_icount_go_on(struct vcpu *vcpu)
 
     if (likely(vcpu->host->icount > 0 && !__atomic_load_n(&ic->dirty, __ATOMIC_ACQUIRE)))
         return true;
+    __atomic_store_n(&ic->dirty, false, __ATOMIC_SEQ_CST); /* what changes from here on is looked at the next time, if not now */
     publish(vcpu);
     if (ic->options.adapt || ic->options.align)
         follow_host(vcpu);
@@ -364,7 +367,6 @@ bool vm_icount_go_on(struct vcpu *vcpu)
         run_timers(vcpu->vm);
     if (stop_here(vcpu) || end_slice(vcpu))
         return false;
-    __atomic_store_n(&ic->dirty, false, __ATOMIC_SEQ_CST);
     grant(vcpu);
     return true;
 }
