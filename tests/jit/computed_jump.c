@@ -43,9 +43,9 @@ __asm__(".option push\n.option norvc\n.balign 4096\n.skip 1024\n"
         "op_end: slli a4, a4, 32\n add a0, a3, a4\n ret\n"
         "wrong: li a0, -1\n ret\n"
         "interpret: li a3, 0\n li a4, 0\n j dispatch\n"
-        /* a1: not 0. From `side` back to `tail` and ahead to `side`, for ever */
+        /* a1: not 0. From `side` back to `tail` and ahead to `side`, until the timer, which may be due before it begins */
         ".balign 64\n tail: addi a0, a0, 1\n bnez a1, side\n jr a2\n .skip 64\n side: addi a0, a0, 2\n j tail\n"
-        "circle: addi sp, sp, -16\n sd ra, 8(sp)\n j side\n circle_out: ld ra, 8(sp)\n addi sp, sp, 16\n ret\n"
+        "circle: addi sp, sp, -16\n sd ra, 8(sp)\n csrsi mstatus, 8\n j side\n circle_out: csrci mstatus, 8\n ld ra, 8(sp)\n addi sp, sp, 16\n ret\n"
         /* a tail in lines of its own, to which nothing but a jump back leads */
         ".balign 4096\n tail_before: nop\n jr a2\n .skip 512\n"
         "behind: mv a2, ra\n j tail_before\n"
@@ -125,7 +125,6 @@ void main(u64 hart)
                 fail("behind", round, behind(i), i + by);
     }
     csr_write(mie, 1 << 7);
-    csr_set(mstatus, 8);
     for (u64 round = 0; round < 4; round++) {
         set_timer(20000);
         circle(0, 1, circle_out);
