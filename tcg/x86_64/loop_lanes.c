@@ -471,8 +471,10 @@ static void emit_lanes(struct lanes *l, const struct bound *bound)
     check_overlap(l, &none);
     if (l->counted) {
         count_insns(l);
+        x86_alu_ri(c, X86_ADD, true, RCX, l->counted); /* the turn that follows, too */
         x86_budget_alu(l->e, X86_CMP, RCX);
         none.jump[none.count++] = x86_jcc(c, CC_L);
+        x86_alu_ri(c, X86_SUB, true, RCX, l->counted);
         x86_budget_alu(l->e, X86_SUB, RCX);
     }
     if (l->e->layout->loop_entries) /* however short it takes, the loop should stay what it is */

@@ -1,5 +1,6 @@
 # tests/functional/test_icount.py - -icount: runs that can be repeated, to the last bit, whatever translates.
 import re
+import struct
 import subprocess
 
 import pytest
@@ -118,6 +119,26 @@ def test_several_turns_at_a_time_are_counted(start):
     counts = [4 * M + 1_013 * i for i in range(400)]
     runs = [boot(start, ["-m", "8M", "-bios", "none", "-kernel", program], counts, "-accel", accel)
             for accel in ("tcg,tier2=off", "tcg", "tcg,quick=off,tier2-threshold=1", "tcg,tier2-threshold=1,host-isa=v3")]
+    assert runs == [runs[0]] * len(runs)
+
+
+# An array, of which the sums with its first element go behind it.
+SUMS = (0x00001617, 0x000062b7, 0x3002a073,      # a2 = the array; mstatus.FS
+        0x00063707,                              # fa4 = its first element
+        0x00060513, 0x20060593, 0x20060693,      # again: a0 = a2; a1, a3 = behind 64 elements
+        0x00053787, 0x02e7f7d3, 0x00f5b027, 0x00850513, 0x00858593, 0xfed516e3,  # loop: *a1++ = *a0++ + fa4 until a3
+        0xfddff06f)                              # j again
+SUMS_LONG = 4 + 6 * 64  # instructions
+SUMS_BEFORE = 10        # those of reset, too
+
+
+def test_several_turns_at_a_time_end_where_the_budget_does(start, tmp_path):
+    """Behind each instruction of a loop's last turns, all but which are done in lanes: what turns left in registers is there, too, where the turn behind them is not done at once."""
+    code = b"".join(word.to_bytes(4, "little") for word in SUMS)
+    (tmp_path / "sums.bin").write_bytes(code.ljust(4096, b"\0") + struct.pack("<64d", *(i + 0.5 for i in range(64))))
+    arguments = ["-bios", "none", "-device", f"loader,file={tmp_path}/sums.bin,addr=0x80000000"]
+    counts = [SUMS_BEFORE + (150_000 + i) * SUMS_LONG + i for i in range(SUMS_LONG - 50, SUMS_LONG)]
+    runs = [boot(start, ["-m", "8M", *arguments], counts, "-accel", accel) for accel in ("tcg,tier2=off", "tcg", "tcg,quick=off,tier2-threshold=1", "tcg,tier2-threshold=1,host-isa=v3")]
     assert runs == [runs[0]] * len(runs)
 
 
