@@ -7,8 +7,8 @@
  *   many:     all loads and arithmetic, chunk by chunk; a NaN that C must look at, or a lane that was looked for? to top; all stores; registers that move; back to many
  *   top:      the turns that are left, at least one, one by one (loop.c)
  *
- * The turn that follows writes all that each turn writes, so the vector file needs only what turns hand on to each other. Nothing of some turns has
- * been stored when they are given up.
+ * The turn that follows writes all that each turn writes, even if it leaves in the middle, so the vector file needs only what turns hand on to each
+ * other. Nothing of some turns has been stored, and no flag raised that they may not raise, when they are given up.
  */
 #include "tcg/x86_64/loop_strips.h"
 
@@ -195,11 +195,8 @@ static void check_numbers(struct x86_strips *s, struct ways_out *give_up)
 
     for (u32 i = 0; i < s->checked_count; i += 2) {
         u8 to = i ? X3 : X2, other = s->checked[MIN(i + 1, s->checked_count - 1)];
-        bool is_double = false;
 
-        for (u32 k = 0; k < s->work_count; k++)
-            is_double |= s->b->op[s->work[k]].code == IR_VEC && s->b->op[s->work[k]].type == IR_F64;
-        x86_sse_rr(c, true, SSE_CMPPS | (is_double ? SSE_66 : 0) | wide, to, s->checked[i], other);
+        x86_sse_rr(c, true, SSE_CMPPS | (s->fused_type == IR_F64 ? SSE_66 : 0) | wide, to, s->checked[i], other);
         x86_imm8(c, UNORDERED);
         if (i)
             x86_sse_rr(c, true, SSE_POR | wide, X2, X2, X3);

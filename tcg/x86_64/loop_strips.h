@@ -31,12 +31,14 @@ struct x86_strips {
     u16 avl;             /* the register of the length that is left */
     s32 full, taken;     /* what the first branch compares it with, and what a turn takes from it */
     bool computes;       /* xmm0 to 3 are for arithmetic */
-    bool fuses;          /* some of it may have to be done by C */
+    bool raises;         /* some of it flags */
+    bool fuses;          /* some of it may have to be done by C: */
+    u8 fused_type;       /* on lanes of this type */
     bool searches, leaves; /* each turn makes bits of a comparison, op `comparison`; and leaves if one is set, by what op `first` says */
     u16 comparison, first;
     bool checks;         /* some turns may be given up: for either reason */
     s32 step[IR_MAX_REGS]; /* of integer registers; 0: they do not move */
-    bool written[IR_MAX_REGS], read[IR_MAX_REGS], set[IR_MAX_REGS]; /* set: to a constant */
+    bool written[IR_MAX_REGS], read[IR_MAX_REGS], set[IR_MAX_REGS]; /* set: to a constant, or to the lane that was found */
     u32 free, used;      /* masks of xmm registers */
     bool out_of_registers;
     /* of the turns under way */

@@ -24,11 +24,15 @@ static bool note_read(struct x86_strips *s, unsigned at)
     return g;
 }
 
+/*
+ * The turn that follows writes all that is not handed on. One that leaves in the middle has done so only where that is written before the branch, too; the
+ * same goes for constants (note_put).
+ */
 static bool note_write(struct x86_strips *s, unsigned at, u32 i)
 {
     struct x86_strip_group *g = x86_strips_group(s, at);
 
-    if (!g || g->stored)
+    if (!g || g->stored || (s->leaves && !g->written && !g->carried))
         return false;
     g->written = true;
     g->writer = (u16)i;
@@ -88,13 +92,18 @@ static bool note_arithmetic(struct x86_strips *s, u32 i, const struct ir_op *op)
 
     if (op->aux & (IR_VECTOR_SOME | IR_VECTOR_MASKED) || !same_bytes(s, v.at.bytes) || !has_code(s, &v) || (scalar && !x86_strips_steady(s, op->arg[0])))
         return false;
+    if (x86_strips_fused(v.kind) && s->fuses && s->fused_type != op->type)
+        return false;
     s->computes |= v.kind != IR_VECTOR_MV;
+    s->raises |= ir_vector_is_fp(v.kind);
     s->fuses |= x86_strips_fused(v.kind);
+    if (x86_strips_fused(v.kind))
+        s->fused_type = op->type;
     return (v.kind == IR_VECTOR_MV || note_read(s, v.at.s2)) && (scalar || note_read(s, v.at.s1)) && (!x86_strips_fused(v.kind) || note_read(s, v.at.d)) &&
            note_write(s, v.at.d, i);
 }
 
-/* Of integers: those of floating point raise flags, which a turn that is not reached may not. */
+/* Of integers: those of floating point raise flags, as arithmetic does, which a turn that is not reached may not. */
 static bool is_comparison(const struct ir_op *op)
 {
     unsigned kind = op->aux & IR_VECTOR_KIND;
@@ -164,8 +173,10 @@ static bool note_put(struct x86_strips *s, const struct ir_op *op)
     if (op->type != IR_I64)
         return false;
     if (s->b->op[v].code == IR_CONST || (s->first && v == s->first)) {
+        bool late = s->leaves && !s->set[op->aux];
+
         s->set[op->aux] = true;
-        return true;
+        return !late;
     }
     s->written[op->aux] = true;
     s->step[op->aux] = found->low[v];
@@ -273,7 +284,7 @@ bool x86_strips_look(struct x86_strips *s)
     if (!s->work_count || s->taken <= 0 || s->taken & (s->taken - 1) || s->full < s->taken || s->step[s->avl] != -s->taken)
         return false;
     s->checks = s->fuses || s->searches;
-    return moves_alone(s) && may_check(s) && (!s->searches || finds_alone(s));
+    return moves_alone(s) && may_check(s) && (!s->searches || (finds_alone(s) && !s->raises));
 }
 
 bool x86_strips_find(struct tcg_engine *e, const struct ir_block *b)
