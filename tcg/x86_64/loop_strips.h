@@ -14,6 +14,7 @@ struct x86_strip_group {
     u16 at;
     bool carried; /* read before it is written: from the turn before, or from outside */
     bool written, stored;
+    bool rough;   /* may hold a NaN of the host that has not been looked for */
     u16 writer;   /* the last op that writes it */
     u8 reg[MAX_CHUNKS]; /* carried: where its chunks are in all turns */
 };

@@ -35,6 +35,7 @@ static bool note_write(struct x86_strips *s, unsigned at, u32 i)
     if (!g || g->stored || (s->leaves && !g->written && !g->carried))
         return false;
     g->written = true;
+    g->rough = false;
     g->writer = (u16)i;
     return true;
 }
@@ -85,6 +86,22 @@ static bool same_bytes(struct x86_strips *s, unsigned bytes)
     return s->bytes == bytes && bytes % s->width == 0 && s->chunks && s->chunks <= MAX_CHUNKS;
 }
 
+/* A NaN of the host may be moved, and be an operand of its own type: what is made of its bits may raise flags that what is made of the default NaN's does not. */
+static bool note_operand(struct x86_strips *s, const struct vec *v, unsigned at)
+{
+    return note_read(s, at) && (!x86_strips_group(s, at)->rough || v->kind == IR_VECTOR_MV || (ir_vector_is_fp(v->kind) && v->type == s->fused_type));
+}
+
+static bool note_result(struct x86_strips *s, const struct vec *v, u32 i, bool scalar)
+{
+    bool rough = x86_strips_fused(v->kind) || (v->kind == IR_VECTOR_MV && !scalar && x86_strips_group(s, v->at.s1)->rough);
+
+    if (!note_write(s, v->at.d, i))
+        return false;
+    x86_strips_group(s, v->at.d)->rough = rough;
+    return true;
+}
+
 static bool note_arithmetic(struct x86_strips *s, u32 i, const struct ir_op *op)
 {
     struct vec v = x86_strips_vec(s, op);
@@ -99,8 +116,8 @@ static bool note_arithmetic(struct x86_strips *s, u32 i, const struct ir_op *op)
     s->fuses |= x86_strips_fused(v.kind);
     if (x86_strips_fused(v.kind))
         s->fused_type = op->type;
-    return (v.kind == IR_VECTOR_MV || note_read(s, v.at.s2)) && (scalar || note_read(s, v.at.s1)) && (!x86_strips_fused(v.kind) || note_read(s, v.at.d)) &&
-           note_write(s, v.at.d, i);
+    return (v.kind == IR_VECTOR_MV || note_operand(s, &v, v.at.s2)) && (scalar || note_operand(s, &v, v.at.s1)) &&
+           (!x86_strips_fused(v.kind) || note_operand(s, &v, v.at.d)) && note_result(s, &v, i, scalar);
 }
 
 /* Of integers: those of floating point raise flags, as arithmetic does, which a turn that is not reached may not. */

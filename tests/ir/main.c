@@ -3,7 +3,7 @@
  *
  *     ir-test [--backend=interp|x86_64[:ISA]|reference] [--seed=N] [--count=N] [--length=N] COMMAND | FILE...
  *
- * Commands: ops, links, loops, random, text, faults, damage, apart, once, speed, all. Files hold text tests (tests/ir/text.c). Exit status 1 when anything failed.
+ * Commands: ops, links, loops, strips, random, text, faults, damage, apart, once, speed, all. Files hold text tests (tests/ir/text.c). Exit status 1 when anything failed.
  */
 #include "tests/ir/run.h"
 #include <string.h>
@@ -17,6 +17,7 @@ static const struct command {
     { "ops", test_ops, 1, true },
     { "links", test_links, 1, true },
     { "loops", test_loops, 1000, true },
+    { "strips", test_strips, 3000, true },
     { "text", test_text, 300, true },
     { "random", test_random, 2000, true },
     { "faults", test_faults, 2000, true },

@@ -48,6 +48,7 @@ struct test_options {
 unsigned test_ops(const struct test_options *options);
 unsigned test_random(const struct test_options *options);
 unsigned test_loops(const struct test_options *options);
+unsigned test_strips(const struct test_options *options);
 unsigned test_links(const struct test_options *options);
 unsigned test_text(const struct test_options *options);
 unsigned test_faults(const struct test_options *options);
