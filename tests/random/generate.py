@@ -318,7 +318,12 @@ class Generator(Rewriting):
             self.emit(memory | 26 << 15 | 16 << 7 | 0x07)
         for _ in range(r.randrange(3)):
             self.lanes(sew)
-        leave = self.search() if r.randrange(3) == 0 else None
+        leave = self.search() if r.randrange(2) else None
+        for _ in range(r.randrange(3) if leave is not None else 0):     # what a turn that leaves has not done
+            if r.randrange(2):
+                self.lanes(sew)
+            else:
+                self.li(self.writable(), r.randrange(64))
         if r.randrange(4):
             self.emit(memory | 26 << 15 | r.choice((8, 16)) << 7 | 0x27)
         self.emit(0x40000033 | 27 << 20 | 30 << 15 | 30 << 7)
