@@ -12,6 +12,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "../isa"))
 import cases
 import vector_cases
+from idioms import Idioms
 from rewriting import LINKS, Rewriting
 from rows import Table
 
@@ -89,7 +90,9 @@ class Case(vector_cases.VectorCase):
         self.split_action()
 
 
-class Generator(Rewriting):
+class Generator(Idioms, Rewriting):
+    DATA, DATA_END = AT["DATA"], AT["DATA"] + AT["DATA_PAGES"] * 4096
+
     def __init__(self, rows, seed, timed):
         self.rows, self.rng, self.timed = rows, random.Random(seed), timed
         self.values = cases.Values(self.rng)
@@ -378,21 +381,6 @@ class Generator(Rewriting):
             self.emit(cases.addi(2, 28, 0))
         self.emit(word)
 
-    def static_data(self):
-        """What auipc is for: data at a constant distance, which mostly takes its place."""
-        r = self.rng
-        at = AT["DATA"] + r.randrange(AT["DATA_PAGES"]) * 4096 + r.choice((0, 8, 4080, 4088, 4092, 4095, r.randrange(4096), r.randrange(0, 4096, 8)))
-        distance, base = at - self.here(), self.writable()
-        up = distance + 0x800 >> 12
-        self.emit((up & 0xfffff) << 12 | base << 7 | 0x17)
-        for _ in range(r.choice((0, 0, 1, 2))):
-            row, word = self.displaced(base, distance - (up << 12))
-            self.emit(word)
-        row, word = self.displaced(base, distance - (up << 12))
-        if "rd" in self.rows.table.expanded(row).operands and r.randrange(4):
-            word = row.put(word, "rd", base)
-        self.emit(word)
-
     def find(self, word):
         return next((row for row in self.rows.groups["memory"] if row.matches(word)), None)
 
@@ -414,7 +402,7 @@ class Generator(Rewriting):
 
     def body(self, depth):
         for _ in range(self.rng.randrange(1, 4)):
-            self.rng.choice((self.straight, self.straight, self.forward, self.memory, self.stream, self.static_data) + ((self.call,) if depth else ()) +
+            self.rng.choice((self.straight, self.straight, self.forward, self.memory, self.stream, self.idiom) + ((self.call,) if depth else ()) +
                             ((self.loop, ) if depth > 1 else ()) + ((self.vectors, ) if self.weights["vector"] else ()))()
 
     def stream(self):
@@ -512,7 +500,7 @@ class Generator(Rewriting):
         self.emit(self.rng.choice((0x0000100f, 0x0ff0000f, 0x12000073, 0x12000073 | self.rng.randrange(32) << 15)))
 
     def program(self):
-        chunks = {self.straight: 6, self.memory: 5, self.static_data: 3, self.forward: 4, self.loop: 4, self.nest: 2, self.plain_loop: 6, self.call: 4, self.indirect: 2,
+        chunks = {self.straight: 6, self.memory: 5, self.idiom: 5, self.forward: 4, self.loop: 4, self.nest: 2, self.plain_loop: 6, self.call: 4, self.indirect: 2,
                   self.nowhere: 1, self.modify: 1, self.rewrite: 2, self.change: 2, self.wait: 1, self.fence: 1,
                   self.vectors: self.weights["vector"], self.strips: self.weights["vector"]}
         self.functions, self.slots, self.others, self.free = [], [], [], {27, 30}
