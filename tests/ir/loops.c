@@ -407,11 +407,9 @@ struct landing {
 };
 
 struct bench {
-    struct runner *plain, *tested;
+    struct sides sides;
     struct landing landing[IR_MAX_EXITS]; /* by link of the loop */
     struct tcg_link *relinked; /* one that was taken although it was set */
-    struct machine *expected, *m;
-    struct ir_block *b;
     u64 loops, turned; /* loops that were made; of which some run turned more than once */
     u64 nests;         /* loops with loops inside */
     u64 turns;
@@ -428,25 +426,25 @@ static bool is_silent(const struct ir_block *b)
 
 static void run_expected(struct bench *t, const struct loop *l)
 {
-    t->expected->host.pc = MACHINE_CODE + START;
-    for (u32 n = 0; n < MAX_STEPS && !turn(t->plain, t->expected, l, t->b); n++)
+    t->sides.expected->host.pc = MACHINE_CODE + START;
+    for (u32 n = 0; n < MAX_STEPS && !turn(t->sides.plain, t->sides.expected, l, t->sides.b); n++)
         continue;
 }
 
 /* False: no room. */
 static bool land(struct bench *t, struct tcg_link *link)
 {
-    const struct tcg_backend *b = t->tested->backend;
-    struct tcg_engine *engine = t->tested->engine;
-    u32 k = (u32)(link - t->tested->link);
+    const struct tcg_backend *b = t->sides.tested->backend;
+    struct tcg_engine *engine = t->sides.tested->engine;
+    u32 k = (u32)(link - t->sides.tested->link);
     struct landing *landing = &t->landing[k];
 
-    ir_block_reset(t->b, (u32)link->pc);
-    ir_insn(t->b, (u32)link->pc, 4);
-    ir_exit(t->b, link->pc, IR_HINT_NONE, 0);
+    ir_block_reset(t->sides.b, (u32)link->pc);
+    ir_insn(t->sides.b, (u32)link->pc, 4);
+    ir_exit(t->sides.b, link->pc, IR_HINT_NONE, 0);
     landing->link = (struct tcg_link){ .from = &landing->code, .pc = link->pc, .single = link->single, .same_page = true };
     landing->code = (struct tcg_code){ .link = &landing->link, .link_count = 1 };
-    if (!b->emit(engine, t->b, &landing->code, b->code_first(engine) + LANDINGS + k * LANDING, b->code_limit(engine)))
+    if (!b->emit(engine, t->sides.b, &landing->code, b->code_first(engine) + LANDINGS + k * LANDING, b->code_limit(engine)))
         return false;
     link->to = &landing->code;
     b->set_link(engine, link, &landing->code);
@@ -456,7 +454,7 @@ static bool land(struct bench *t, struct tcg_link *link)
 /* The loop was left by it, or by what a link of the loop leads to. */
 static void look_at_link(struct bench *t, struct tcg_link *link)
 {
-    if (link < t->tested->link || link >= t->tested->link + IR_MAX_EXITS || !link->same_page)
+    if (link < t->sides.tested->link || link >= t->sides.tested->link + IR_MAX_EXITS || !link->same_page)
         return;
     if (link->to || !land(t, link))
         t->relinked = link;
@@ -465,7 +463,7 @@ static void look_at_link(struct bench *t, struct tcg_link *link)
 static void run_tested(struct bench *t, const struct loop *l)
 {
     struct tcg_link *link;
-    struct machine *m = t->m;
+    struct machine *m = t->sides.m;
     bool single = false, turned = false;
 
     m->host.pc = MACHINE_CODE + START;
@@ -473,13 +471,13 @@ static void run_tested(struct bench *t, const struct loop *l)
         u64 before = m->state.a[COUNTER], traps = m->traps;
 
         if (single || insn_at(m, l) != 0) {
-            if (turn(t->plain, m, l, t->b))
+            if (turn(t->sides.plain, m, l, t->sides.b))
                 return;
             single = false;
             continue;
         }
         link = NULL;
-        t->tested->backend->run(t->tested->engine, &m->state, &t->tested->code, MACHINE_CODE + START, &link);
+        t->sides.tested->backend->run(t->sides.tested->engine, &m->state, &t->sides.tested->code, MACHINE_CODE + START, &link);
         t->turned += !turned && before - m->state.a[COUNTER] > 1;
         turned |= before - m->state.a[COUNTER] > 1;
         t->turns += before - m->state.a[COUNTER];
@@ -501,32 +499,32 @@ static bool check_seed(struct bench *t, u64 seed)
     random_loop(&l, seed);
     for (u32 i = 0; i < l.count; i++)
         nested |= l.insn[i].kind == BACK;
-    build(t->b, &l, 0, true);
-    t->b->single_memory = false;
-    t->b->loop = true;
-    t->b->apart = seed % 4 == 1;
-    if (!run_passes(t->b, &error) || !runner_load(t->tested, t->b)) {
+    build(t->sides.b, &l, 0, true);
+    t->sides.b->single_memory = false;
+    t->sides.b->loop = true;
+    t->sides.b->apart = seed % 4 == 1;
+    if (!run_passes(t->sides.b, &error) || !runner_load(t->sides.tested, t->sides.b)) {
         g_print("not ok - loop %" G_GINT64_MODIFIER "u: %s\n", seed, error ? error->message : "does not fit");
         return false;
     }
-    if (!t->tested->prepared->loop)
+    if (!t->sides.tested->prepared->loop)
         return true;
     t->loops++;
     t->nests += nested;
-    t->silent += is_silent(t->tested->prepared);
-    reset(t->expected, seed, nested, t->plain->backend->jump_miss(t->plain->engine));
+    t->silent += is_silent(t->sides.tested->prepared);
+    reset(t->sides.expected, seed, nested, t->sides.plain->backend->jump_miss(t->sides.plain->engine));
     run_expected(t, &l);
-    reset(t->m, seed, nested, t->tested->backend->jump_miss(t->tested->engine));
-    t->m->host.exit_request = seed % 3 == 0;
+    reset(t->sides.m, seed, nested, t->sides.tested->backend->jump_miss(t->sides.tested->engine));
+    t->sides.m->host.exit_request = seed % 3 == 0;
     run_tested(t, &l);
     if (t->relinked) {
         g_print("not ok - loop %" G_GINT64_MODIFIER "u leaves by its link to %#x although it is set\n", seed, (u32)t->relinked->pc);
         t->relinked = NULL;
         return false;
     }
-    if (machine_equal(t->expected, t->m))
+    if (machine_equal(t->sides.expected, t->sides.m))
         return true;
-    g_autofree char *a = machine_describe(t->expected), *b = machine_describe(t->m);
+    g_autofree char *a = machine_describe(t->sides.expected), *b = machine_describe(t->sides.m);
     g_print("not ok - loop %" G_GINT64_MODIFIER "u\nexpected\n%sgot\n%s", seed, a, b);
     return false;
 }
@@ -536,14 +534,14 @@ static bool check_recursion(struct bench *t)
 {
     g_autoptr(GError) error = NULL;
 
-    ir_block_reset(t->b, START);
-    ir_insn(t->b, START, 4);
-    ir_put(t->b, IR_I64, 1, ir_pc_add(t->b, START + 8));
-    ir_exit_if(t->b, IR_EQ, x(t->b, 4), ir_const(t->b, IR_I64, 0), START + 8);
-    ir_insn(t->b, START + 4, 4);
-    ir_exit(t->b, START, IR_HINT_CALL, START + 8);
-    t->b->loop = true;
-    if (run_passes(t->b, &error) && runner_load(t->tested, t->b) && !t->tested->prepared->loop)
+    ir_block_reset(t->sides.b, START);
+    ir_insn(t->sides.b, START, 4);
+    ir_put(t->sides.b, IR_I64, 1, ir_pc_add(t->sides.b, START + 8));
+    ir_exit_if(t->sides.b, IR_EQ, x(t->sides.b, 4), ir_const(t->sides.b, IR_I64, 0), START + 8);
+    ir_insn(t->sides.b, START + 4, 4);
+    ir_exit(t->sides.b, START, IR_HINT_CALL, START + 8);
+    t->sides.b->loop = true;
+    if (run_passes(t->sides.b, &error) && runner_load(t->sides.tested, t->sides.b) && !t->sides.tested->prepared->loop)
         return true;
     g_print("not ok - recursion became a loop\n");
     return false;
@@ -551,25 +549,21 @@ static bool check_recursion(struct bench *t)
 
 unsigned test_loops(const struct test_options *options)
 {
-    struct bench t = { .plain = runner_create("interp"), .tested = runner_create(options->backend), .expected = machine_create(), .m = machine_create(),
-                       .b = ir_block_create(IR_MAX_OPS) };
+    struct bench t = { .loops = 0 };
     unsigned failures = 0;
-    bool host = t.tested && t.tested->backend && strcmp(t.tested->backend->name, "interp") != 0;
 
-    for (u64 n = 0; t.tested && t.tested->backend && n < options->count && failures < 5; n++)
+    if (!sides_open(&t.sides, options->backend))
+        return 1;
+    for (u64 n = 0; n < options->count && failures < 5; n++)
         failures += !check_seed(&t, options->seed + n);
-    if (host)
+    if (t.sides.host)
         failures += !check_recursion(&t);
-    if (host && options->count >= 100 && !failures && (t.loops * 2 < options->count || t.turned * 10 < options->count || t.nests * 4 < options->count)) {
+    if (t.sides.host && options->count >= 100 && !failures && (t.loops * 2 < options->count || t.turned * 10 < options->count || t.nests * 4 < options->count)) {
         g_print("not ok - only %" G_GINT64_MODIFIER "u of the blocks became loops, %" G_GINT64_MODIFIER "u with others inside, of which %" G_GINT64_MODIFIER "u turned\n", t.loops, t.nests, t.turned);
         failures++;
     }
     g_print("%s - loops: %" G_GINT64_MODIFIER "u of %" G_GINT64_MODIFIER "u in one piece, %" G_GINT64_MODIFIER "u of them nests, %" G_GINT64_MODIFIER "u compare silently; %" G_GINT64_MODIFIER "u turned, %" G_GINT64_MODIFIER "u times\n",
             failures ? "not ok" : "ok", t.loops, options->count, t.nests, t.silent, t.turned, t.turns);
-    ir_block_destroy(t.b);
-    machine_destroy(t.expected);
-    machine_destroy(t.m);
-    runner_destroy(t.plain);
-    runner_destroy(t.tested);
+    sides_close(&t.sides);
     return failures;
 }

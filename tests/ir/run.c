@@ -54,6 +54,27 @@ void runner_destroy(struct runner *r)
     g_free(r);
 }
 
+bool sides_open(struct sides *sides, const char *backend)
+{
+    *sides = (struct sides){ .plain = runner_create("interp"), .tested = runner_create(backend), .expected = machine_create(), .m = machine_create(),
+                             .b = ir_block_create(IR_MAX_OPS) };
+    if (!sides->tested || !sides->tested->engine) {
+        sides_close(sides);
+        return false;
+    }
+    sides->host = strcmp(sides->tested->backend->name, "interp") != 0;
+    return true;
+}
+
+void sides_close(struct sides *sides)
+{
+    ir_block_destroy(sides->b);
+    machine_destroy(sides->expected);
+    machine_destroy(sides->m);
+    runner_destroy(sides->plain);
+    runner_destroy(sides->tested);
+}
+
 /* Emitted elsewhere, kept, and put here, at ever another place. */
 static bool load_moved(struct runner *r, const struct ir_block *block)
 {

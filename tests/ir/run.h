@@ -30,6 +30,18 @@ enum tcg_leave runner_run(struct runner *r, struct machine *m, const struct ir_b
 /* TCG_LEAVE_LINK out of the page counts as a miss. */
 enum tcg_leave runner_reason(enum tcg_leave leave, const struct tcg_link *link);
 
+/* The interpreter and the back end to be tested, each with a machine: what both make of one block. */
+struct sides {
+    struct runner *plain, *tested;
+    struct machine *expected, *m;
+    struct ir_block *b;
+    bool host; /* the tested one makes code of the host */
+};
+
+/* False, with nothing to close: there is no such back end, which has been said, or it has no engine. */
+bool sides_open(struct sides *sides, const char *backend);
+void sides_close(struct sides *sides);
+
 /* All passes in order, each verified; false and a message when one breaks the contract. */
 bool run_passes(struct ir_block *block, GError **error);
 const struct ir_pass *find_pass(const char *name);

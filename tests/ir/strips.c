@@ -204,9 +204,7 @@ static void reset(struct machine *m, const struct strip *s, u64 seed, u64 jump_m
 }
 
 struct bench {
-    struct runner *plain, *tested;
-    struct machine *expected, *m;
-    struct ir_block *b;
+    struct sides sides;
     u64 loops, searches; /* made; of which so many may be left in the middle */
     u64 runs, turned, found; /* of them; of which one piece did more than 2 turns; left in the middle behind that */
 };
@@ -227,7 +225,7 @@ static void run_expected(struct bench *t)
 {
     bool single = false;
 
-    for (u32 n = 0; n < MAX_RUNS && !single && run(t->plain, t->expected, &single); n++)
+    for (u32 n = 0; n < MAX_RUNS && !single && run(t->sides.plain, t->sides.expected, &single); n++)
         continue;
 }
 
@@ -237,28 +235,28 @@ static void run_tested(struct bench *t, const struct strip *s)
     bool single = false, turned = false;
 
     for (u32 n = 0; n < MAX_RUNS; n++) {
-        u64 before = t->m->state.a[FROM];
-        bool on = run(t->tested, t->m, &single);
+        u64 before = t->sides.m->state.a[FROM];
+        bool on = run(t->sides.tested, t->sides.m, &single);
 
-        turned |= t->m->state.a[FROM] - before > 2 * s->bytes;
-        if (!on || (single && (!run(t->plain, t->m, &single) || single)))
+        turned |= t->sides.m->state.a[FROM] - before > 2 * s->bytes;
+        if (!on || (single && (!run(t->sides.plain, t->sides.m, &single) || single)))
             break;
     }
     t->runs++;
     t->turned += turned;
-    t->found += turned && t->m->host.pc == MACHINE_CODE + FOUND;
+    t->found += turned && t->sides.m->host.pc == MACHINE_CODE + FOUND;
 }
 
 static bool check_state(struct bench *t, const struct strip *s, u64 seed, u64 state)
 {
-    reset(t->expected, s, state, t->plain->backend->jump_miss(t->plain->engine));
+    reset(t->sides.expected, s, state, t->sides.plain->backend->jump_miss(t->sides.plain->engine));
     run_expected(t);
-    reset(t->m, s, state, t->tested->backend->jump_miss(t->tested->engine));
-    t->m->host.exit_request = state % 3 == 0;
+    reset(t->sides.m, s, state, t->sides.tested->backend->jump_miss(t->sides.tested->engine));
+    t->sides.m->host.exit_request = state % 3 == 0;
     run_tested(t, s);
-    if (machine_equal(t->expected, t->m))
+    if (machine_equal(t->sides.expected, t->sides.m))
         return true;
-    g_autofree char *a = machine_describe(t->expected), *b = machine_describe(t->m);
+    g_autofree char *a = machine_describe(t->sides.expected), *b = machine_describe(t->sides.m);
     g_print("not ok - strips %" G_GINT64_MODIFIER "u, state %" G_GINT64_MODIFIER "u\nexpected\n%sgot\n%s", seed, state, a, b);
     return false;
 }
@@ -269,18 +267,18 @@ static bool check_seed(struct bench *t, u64 seed)
     struct strip s;
     bool good = true;
 
-    build(&s, t->b, seed);
-    t->b->loop = false;
-    if (!run_passes(t->b, &error) || !runner_load(t->plain, t->b)) {
+    build(&s, t->sides.b, seed);
+    t->sides.b->loop = false;
+    if (!run_passes(t->sides.b, &error) || !runner_load(t->sides.plain, t->sides.b)) {
         g_print("not ok - strips %" G_GINT64_MODIFIER "u: %s\n", seed, error ? error->message : "does not fit");
         return false;
     }
-    t->b->loop = true;
-    if (!runner_load(t->tested, t->b)) {
+    t->sides.b->loop = true;
+    if (!runner_load(t->sides.tested, t->sides.b)) {
         g_print("not ok - strips %" G_GINT64_MODIFIER "u do not fit\n", seed);
         return false;
     }
-    if (!t->tested->prepared->loop)
+    if (!t->sides.tested->prepared->loop)
         return true;
     t->loops++;
     t->searches += s.searches;
@@ -291,23 +289,19 @@ static bool check_seed(struct bench *t, u64 seed)
 
 unsigned test_strips(const struct test_options *options)
 {
-    struct bench t = { .plain = runner_create("interp"), .tested = runner_create(options->backend), .expected = machine_create(), .m = machine_create(),
-                       .b = ir_block_create(IR_MAX_OPS) };
+    struct bench t = { .loops = 0 };
     unsigned failures = 0;
-    bool host = t.tested && t.tested->backend && strcmp(t.tested->backend->name, "interp") != 0;
 
-    for (u64 n = 0; t.tested && t.tested->backend && n < options->count && failures < 5; n++)
+    if (!sides_open(&t.sides, options->backend))
+        return 1;
+    for (u64 n = 0; n < options->count && failures < 5; n++)
         failures += !check_seed(&t, options->seed + n);
-    if (host && options->count >= 100 && !failures && (t.searches * 8 < options->count || t.found * 20 < t.runs)) {
+    if (t.sides.host && options->count >= 100 && !failures && (t.searches * 8 < options->count || t.found * 20 < t.runs)) {
         g_print("not ok - only %" G_GINT64_MODIFIER "u of the searches became loops\n", t.searches);
         failures++;
     }
     g_print("%s - strips: %" G_GINT64_MODIFIER "u of %" G_GINT64_MODIFIER "u are loops, %" G_GINT64_MODIFIER "u of them searches; %" G_GINT64_MODIFIER "u runs, %" G_GINT64_MODIFIER "u of some turns, %" G_GINT64_MODIFIER "u of them left in the middle\n",
             failures ? "not ok" : "ok", t.loops, options->count, t.searches, t.runs, t.turned, t.found);
-    ir_block_destroy(t.b);
-    machine_destroy(t.expected);
-    machine_destroy(t.m);
-    runner_destroy(t.plain);
-    runner_destroy(t.tested);
+    sides_close(&t.sides);
     return failures;
 }
