@@ -84,6 +84,7 @@ bool tcg_pair_emit(struct tcg_vcpu *v, struct block *first, struct block **secon
     if (!end) {
         if (*second)
             tcg_pool_give(&tcg->pool, *second);
+        *second = NULL;
         return false;
     }
     chunk->used = true;
