@@ -104,9 +104,11 @@ static bool write_all(int fd, const void *bytes, u64 size)
     return true;
 }
 
+#define UNFINISHED ".new"
+
 bool host_private_replace(int folder, const char *name, const struct iovec *part, u32 count, GError **error)
 {
-    g_autofree char *temporary = g_strdup_printf("%s.%ld.new", name, (long)getpid());
+    g_autofree char *temporary = g_strdup_printf("%s.%ld" UNFINISHED, name, (long)getpid());
     int fd;
     bool written = true;
 
@@ -158,19 +160,40 @@ static void drop_name(gpointer candidate)
     g_free(((struct candidate *)candidate)->name);
 }
 
+/* NULL: it cannot be read. */
+static DIR *open_list(int folder)
+{
+    int fd = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *list = fd >= 0 ? fdopendir(fd) : NULL;
+
+    if (!list)
+        host_private_close(fd);
+    return list;
+}
+
+void host_private_sweep(int folder)
+{
+    DIR *list = open_list(folder);
+    struct dirent *entry;
+
+    if (!list)
+        return;
+    while ((entry = readdir(list)))
+        if (g_str_has_suffix(entry->d_name, UNFINISHED))
+            unlinkat(folder, entry->d_name, 0);
+    closedir(list);
+}
+
 void host_private_trim(int folder, const char *suffix, u32 keep)
 {
     g_autoptr(GArray) found = g_array_new(FALSE, FALSE, sizeof(struct candidate));
-    int fd = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *list = fd >= 0 ? fdopendir(fd) : NULL;
+    DIR *list = open_list(folder);
     struct dirent *entry;
     struct stat info;
 
     g_array_set_clear_func(found, drop_name);
-    if (!list) {
-        host_private_close(fd);
+    if (!list)
         return;
-    }
     while ((entry = readdir(list))) {
         if (g_str_has_suffix(entry->d_name, suffix) && fstatat(folder, entry->d_name, &info, AT_SYMLINK_NOFOLLOW) == 0) {
             struct candidate candidate = { g_strdup(entry->d_name), info.st_mtim };

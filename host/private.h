@@ -21,6 +21,8 @@ void host_private_touch(int file);
 bool host_private_replace(int folder, const char *name, const struct iovec *part, u32 count, GError **error);
 /* Waits until nobody else holds the folder's lock, which goes with host_private_close. -1: it cannot be had. */
 int host_private_lock(int folder);
+/* Removes what writers that were killed left unfinished. The folder's lock is held, so nobody writes. */
+void host_private_sweep(int folder);
 /* Leaves at most `keep` files whose names end so, those last written or touched. */
 void host_private_trim(int folder, const char *suffix, u32 keep);
 void host_private_close(int fd); /* -1 is fine */

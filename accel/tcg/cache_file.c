@@ -310,6 +310,8 @@ bool tcg_cache_store(struct code_cache *c, GError **error)
     end_rows(&rows);
     tcg_cache_destroy(next);
     tcg_cache_destroy(others);
+    if (lock >= 0)
+        host_private_sweep(c->folder);
     host_private_trim(c->folder, ".code", FILES);
     host_private_close(lock);
     return written;

@@ -264,12 +264,22 @@ static void old_units_make_room(struct fixture *f, gconstpointer data)
     tcg_cache_close(c);
 }
 
+static void put(const char *path, const void *bytes, gsize size)
+{
+    int fd = g_open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+
+    g_assert_cmpint(write(fd, bytes, size), ==, (gssize)size);
+    close(fd);
+}
+
 static void only_some_files_stay(struct fixture *f, gconstpointer data)
 {
     u32 count = 0;
     g_autoptr(GDir) list = NULL;
     const char *name;
+    g_autofree char *unfinished = g_build_filename(f->folder, "0123.code.77.new", NULL); /* by one that was killed */
 
+    put(unfinished, "x", 1);
     for (u64 build = 1; build <= 12; build++) {
         struct code_cache *c = open_cache(f, build, KEY);
 
@@ -280,20 +290,13 @@ static void only_some_files_stay(struct fixture *f, gconstpointer data)
     while ((name = g_dir_read_name(list)))
         count += g_str_has_suffix(name, ".code");
     g_assert_cmpuint(count, ==, 8);
+    g_assert_false(g_file_test(unfinished, G_FILE_TEST_EXISTS));
     struct code_cache *last = open_cache(f, 12, KEY);
     g_assert_cmpuint(last->loaded_units, ==, 8);
     tcg_cache_close(last);
 }
 
 /* --- files that are not used --- */
-
-static void put(const char *path, const void *bytes, gsize size)
-{
-    int fd = g_open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
-
-    g_assert_cmpint(write(fd, bytes, size), ==, (gssize)size);
-    close(fd);
-}
 
 static bool is_used(const struct fixture *f)
 {
