@@ -183,6 +183,7 @@ void ir_block_reset(struct ir_block *block, u32 first_pc)
     block->total_order = false;
     block->streams = false;
     block->far_count = 0;
+    block->next_guard = 0;
     block->apart = false;
     memset(block->stays, 0, sizeof(block->stays));
     block->windows = false;

@@ -175,6 +175,7 @@ struct ir_block {
     u64 alters[4];    /* likewise, those whose bases lead to other regions all the time */
     u16 far[IR_MAX_FAR]; /* such a loop: page offsets of instructions that find another page too often */
     u8 far_count;     /* more than IR_MAX_FAR: all of them */
+    u16 next_guard;   /* such a loop: of the page behind, when it goes on there (struct tcg_link.guard); else 0 */
     bool apart;       /* such a loop: accesses are checked together only where they have bytes in common, since too often a page ended between them */
     bool truncates;   /* there may be truncs of what `narrow` could make narrow */
     bool prepaid;     /* counting flavour: memory accesses that fail, and the exits of loops, leave it to the back end to give back what count

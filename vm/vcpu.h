@@ -62,7 +62,8 @@ enum code_way {
 
 /* Code bytes for the front end. */
 struct code_source {
-    const u8 *page;        /* host bytes of the page */
+    const u8 *page;        /* host bytes of the page, */
+    u32 more;              /* and so many behind it, of the next page: 0, or 4096 with `follow` */
     u32 offset;            /* of the first instruction: 0..4095 */
     const u8 *next_page;   /* bytes of the next page by virtual address, or NULL: not walked yet */
     u32 mode;              /* struct mmu_context.mode */
@@ -75,12 +76,12 @@ struct code_source {
     bool (*stop_before)(void *opaque, u32 offset);
     const u64 *stops;
     /*
-     * What a translation over several branches does at one, at `at`, with the way to `target`, which may lie outside the page (then it is
-     * never CODE_TARGET nor CODE_BOTH), and the one to `next` (the same for a jump that is always taken): the other way, if there is one, leaves the block. NULL: blocks end at branches.
+     * What a translation over several branches does at one, at `at`, with the way to `target`, which may lie outside of what there is to read (then
+     * it is never CODE_TARGET nor CODE_BOTH), and the one to `next` (the same for a jump that is always taken): the other way, if there is one, leaves the block. NULL: blocks end at branches.
      */
     enum code_way (*follow)(void *opaque, u32 at, s32 target, u32 next);
     bool unfactor;    /* a jump in the page, also back, may be followed where a computed jump is near: each way there has a jump of its own, which hosts predict better */
-    const u64 *heads; /* with follow: where loops inside begin, a bit for each two bytes of the page */
+    const u64 *heads; /* with follow: where loops inside begin, a bit for each two bytes */
     void *opaque;
 };
 

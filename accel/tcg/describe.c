@@ -24,7 +24,7 @@ static void describe_windows(GString *text, const struct tcg_vcpu *v)
 static void describe_loops(GString *text, const struct tcg *tcg)
 {
     static const char *const why[TIER2_REFUSALS] = {
-        [TIER2_ENDS] = "do not come back inside their page", [TIER2_NEST] = "have loops inside", [TIER2_LARGE] = "are too large",
+        [TIER2_ENDS] = "do not come back inside their page and the next", [TIER2_NEST] = "have loops inside", [TIER2_LARGE] = "are too large",
         [TIER2_OPERATION] = "do what turns cannot", [TIER2_NO_ROOM] = "found no room",
     };
     u64 refused = 0;
@@ -34,8 +34,8 @@ static void describe_loops(GString *text, const struct tcg *tcg)
     g_string_append_printf(text, "quick: %" G_GUINT64_FORMAT " blocks (%" G_GUINT64_FORMAT " guest instructions), %" G_GUINT64_FORMAT " pages hot\n",
                            tcg->quick_blocks, tcg->quick_insns, tcg->hot_pages);
     g_string_append_printf(text, "base registers are asked first: %" G_GUINT64_FORMAT " pages, but for %" G_GUINT64_FORMAT " places\n", tcg->settled_pages, tcg->roaming);
-    g_string_append_printf(text, "tier 2: %" G_GUINT64_FORMAT " loops made, %" G_GUINT64_FORMAT " refused, %" G_GUINT64_FORMAT " given up\n",
-                           tcg->loops, refused, tcg->loops_dropped);
+    g_string_append_printf(text, "tier 2: %" G_GUINT64_FORMAT " loops made (%" G_GUINT64_FORMAT " in two pages), %" G_GUINT64_FORMAT " refused, %" G_GUINT64_FORMAT " given up\n",
+                           tcg->loops, tcg->loops_of_two_pages, refused, tcg->loops_dropped);
     for (u32 i = 0; i < TIER2_REFUSALS; i++)
         if (tcg->loops_refused[i])
             g_string_append_printf(text, "  refused: %" G_GUINT64_FORMAT " %s\n", tcg->loops_refused[i], why[i]);

@@ -17,7 +17,7 @@ static u32 add_line(const struct tcg_vcpu *v, GString *text, const u8 *bytes, u3
 static void add_lines(const struct tcg_vcpu *v, GString *text, const struct block *block, const struct code_source *source, u64 pc)
 {
     u8 bytes[MAX_BLOCK_INSNS * MAX_INSN_BYTES];
-    u32 count = MIN(block->byte_count, (u32)sizeof(bytes)), in_page = MIN(count, 4096 - source->offset);
+    u32 count = MIN(block->byte_count, (u32)sizeof(bytes)), in_page = MIN(count, TCG_PAGE_SIZE + source->more - source->offset);
 
     memcpy(bytes, source->page + source->offset, in_page);
     if (count > in_page && source->next_page)
@@ -32,7 +32,7 @@ static void add_winding_lines(const struct tcg_vcpu *v, GString *text, const str
     for (u32 i = 0; i < ir->snapshot_count; i++) {
         u32 at = (u32)ir->snapshot[i].pc;
 
-        add_line(v, text, source->page + at, TCG_PAGE_SIZE - at, (pc & ~UINT64_C(4095)) + at);
+        add_line(v, text, source->page + at, TCG_PAGE_SIZE + source->more - at, (pc & ~UINT64_C(4095)) + at);
     }
 }
 

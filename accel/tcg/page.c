@@ -125,6 +125,16 @@ void tcg_page_set_lines_of(struct code_page *page, u64 before, const struct ir_b
     tcg_page_set_lines(page, before, ir->first_pc - ir->below, MIN(TCG_PAGE_SIZE - 1, ir->first_pc + ir->byte_count - 1));
 }
 
+void tcg_page_set_lines_behind(struct code_page *page, u64 before, const struct ir_block *ir)
+{
+    u32 end = ir ? ir->first_pc + ir->byte_count : 0;
+
+    if (end > TCG_PAGE_SIZE)
+        tcg_page_set_lines(page, before, 0, end - TCG_PAGE_SIZE - 1);
+    else
+        __atomic_store_n(&page->lines, before, __ATOMIC_SEQ_CST);
+}
+
 /* By place, so that what may reach some lines lies in a few of them. */
 static u32 bucket_of(u32 offset)
 {

@@ -38,11 +38,11 @@ static void link_blocks(struct tcg_vcpu *v, struct tcg_link *link, struct block 
     struct tcg *tcg = v->tcg;
     struct block *from = container_of(link->from, struct block, code);
 
-    if (from->mode & MODE_ONE_INSN || (from->mode ^ to->mode) & MODE_WINDOW || (link->same_page && (from->next_page || from->page != to->page)) || log_wants(vm_log(tcg->vm), LOG_NOCHAIN))
+    if (from->mode & MODE_ONE_INSN || (from->mode ^ to->mode) & MODE_WINDOW || (link->same_page && (tcg_is_split(from) || from->page != to->page)) || log_wants(vm_log(tcg->vm), LOG_NOCHAIN))
         return;
     if (link->single ? !tcg_may_cache(to) : !tcg_may_jump(v, to))
         return;
-    if (!link->same_page || !tcg_may_cache(to))
+    if ((!link->same_page && !link->single) || !tcg_may_cache(to)) /* not the careful variant: all would get it */
         tcg_jump_fill(v, pc, to->code.indirect_entry, to->page->guard);
     if (!tcg_may_cache(to)) {
         set_probes(link, true);
@@ -50,7 +50,7 @@ static void link_blocks(struct tcg_vcpu *v, struct tcg_link *link, struct block 
     }
     tcg_translate_lock(v);
     if (!from->dead && !to->dead && !link->to) {
-        if (!link->same_page)
+        if (!link->same_page && !link->single)
             set_probes(link, true);
         if (link->same_page || guard_link(link, to))
             tcg_set_link(v, link, to);

@@ -42,7 +42,7 @@ enum {
     GUARD_BUCKETS = 256,
 };
 
-/* Why a hot loop stays ordinary code: it does not come back by ways inside its page; has another loop inside; is too large; does what
+/* Why a hot loop stays ordinary code: it does not come back by ways inside its page and the one behind; has another loop inside; is too large; does what
    turns cannot (atomics, CSRs, helpers, too many accesses); no room for code. */
 enum tier2_refusal { TIER2_ENDS, TIER2_NEST, TIER2_LARGE, TIER2_OPERATION, TIER2_NO_ROOM, TIER2_REFUSALS };
 
@@ -92,7 +92,7 @@ struct block {
     u32 offset;           /* of the first byte in the page */
     u32 mode;
     struct block *next;   /* in the bucket; given back: in the pool */
-    struct code_page *page, *next_page; /* next_page: of a block that crosses; else NULL */
+    struct code_page *page, *next_page; /* next_page: of a block that goes on in the page behind; else NULL */
     u16 byte_count, insn_count; /* bytes from offset on, */
     u16 below;                  /* and in front of it (struct ir_block) */
     bool dead;            /* atomic */
@@ -307,7 +307,7 @@ struct tcg {
     u32 emitted_mode;
     /* statistics; translate_lock */
     u32 guards;            /* given to pages of code */
-    u64 loops, loops_dropped, loops_refused[TIER2_REFUSALS];
+    u64 loops, loops_of_two_pages, loops_dropped, loops_refused[TIER2_REFUSALS];
     u64 quick_blocks, quick_insns, hot_pages, settled_pages, roaming;
     u64 blocks, live_blocks, insns, guest_bytes, host_bytes, timed, sampled_ns, sampled_insns, long_ns, long_calls, invalidations, recycled, code_pages;
 };
@@ -410,6 +410,8 @@ void tcg_page_set_lines(struct code_page *page, u64 before, u32 first, u32 last)
 /* The same of all that a translation may read, and of what it did. */
 void tcg_page_protect_source(struct tcg_vcpu *v, struct code_page *page, const struct code_source *source);
 void tcg_page_set_lines_of(struct code_page *page, u64 before, const struct ir_block *ir);
+/* Of what it did in the page behind its own, if anything; NULL: nothing. */
+void tcg_page_set_lines_behind(struct code_page *page, u64 before, const struct ir_block *ir);
 struct block *tcg_page_find(const struct code_page *page, u32 offset, u32 mode);
 /* How many blocks begin there in that mode, this one included: pair.c makes copies. translate_lock. */
 u32 tcg_page_copies(const struct block *block);
@@ -557,6 +559,7 @@ void tcg_tier2_remove_vcpu(struct tcg *tcg, struct vcpu *vcpu);
 /* What the dispatcher tells of a way between two blocks before it forgets it. */
 struct tier2_seen {
     bool backward;  /* by a link to an address not above the block's own end */
+    u16 behind;     /* of such a link out of the page behind: where the block with it ends, less the page of the target; else 0 */
     bool sampled;   /* because somebody asked the vCPU to come out: what runs most is met most often */
 };
 struct tier2_seen tcg_tier2_look(const struct tcg_link *link, bool sampled);
@@ -579,10 +582,16 @@ void tcg_jump2_drop_all(struct tcg_vcpu *v);
 void *tcg_resume(void *vcpu);
 const void *tcg_find(void *vcpu, u64 va);
 
+/* An instruction on two pages, the second of which is looked at at each entry. Loops on two pages ask for theirs themselves (ir_block.next_guard). */
+static inline bool tcg_is_split(const struct block *block)
+{
+    return block->next_page && block->tier != 2;
+}
+
 /* Whether what led to the block once may lead there again while the page it begins in is what it is. */
 static inline bool tcg_may_cache(const struct block *block)
 {
-    return !block->next_page && !(block->mode & MODE_ONE_INSN) && !__atomic_load_n(&block->dead, __ATOMIC_ACQUIRE);
+    return !tcg_is_split(block) && !(block->mode & MODE_ONE_INSN) && !__atomic_load_n(&block->dead, __ATOMIC_ACQUIRE);
 }
 
 /* Whether a context's own jump cache may have it, which forgets it with either of its pages. tcg_block_get just found it. */

@@ -6,6 +6,7 @@
  * The loop is an ordinary block at the same place, and takes the place of the one that was there as any new translation does.
  */
 #include "accel/tcg/tcg.h"
+#include "accel/tcg/trace.h"
 #include "host/clock.h"
 #include "host/thread.h"
 #include "tcg/loop.h"
@@ -121,152 +122,7 @@ void tcg_tier2_remove_vcpu(struct tcg *tcg, struct vcpu *vcpu)
     host_lock_drop(&t->lock);
 }
 
-/* --- the way of a loop --- */
-
-struct trace {
-    const struct code_page *page;
-    const struct block *old; /* what is there now */
-    u32 mode;
-    u32 start, end;  /* of the loop: behind its last way back to the start, or, when that was too much, its first */
-    bool were_short; /* loops turned a few times at most before this one was met */
-    bool nests;      /* another loop was met inside that had better stay its own */
-    u64 heads[TCG_PAGE_SIZE / 128]; /* where those inside begin, that may be part of this one */
-};
-
-static bool is_head(const struct trace *t, u32 at)
-{
-    return t->heads[at >> 7] >> (at >> 1 & 63) & 1;
-}
-
-static u32 end_of(const struct block *b)
-{
-    return b->offset + b->byte_count;
-}
-
-static bool was_gone(const struct tcg_link *link)
-{
-    return link->to && !link->single && !link->call;
-}
-
-static bool was_followed(const struct block *block, u32 target)
-{
-    for (u32 i = 0; i < block->code.link_count; i++)
-        if (was_gone(&block->link[i]) && block->link[i].pc == (s32)target)
-            return true;
-    return false;
-}
-
-/* Which ways out of the instruction at `at` have been gone, by the links of the blocks with it. */
-static void ask_links(const struct trace *t, u32 at, u32 target, u32 next, bool *to_target, bool *to_next)
-{
-    *to_target = *to_next = false;
-    for (u32 i = 0; i < CODE_BUCKETS; i++) {
-        for (const struct block *b = t->page->bucket[i]; b; b = b->next) {
-            if (b->mode != t->mode || at < b->offset - b->below || at >= end_of(b))
-                continue;
-            /* A loop of its own goes by no links inside. */
-            bool own = b->tier == 2 && b->offset > t->start;
-            *to_target |= was_followed(b, target) || (own && target >= b->offset && target < end_of(b));
-            *to_next |= was_followed(b, next) || (own && next < end_of(b));
-        }
-    }
-}
-
-/* Tier 1 ends blocks at branches: behind those that went to the start. */
-static void find_ends(const struct trace *t, u32 *first, u32 *last)
-{
-    *first = TCG_PAGE_SIZE;
-    *last = t->start;
-    for (u32 i = 0; i < CODE_BUCKETS; i++) {
-        for (const struct block *b = t->page->bucket[i]; b; b = b->next) {
-            u32 end = end_of(b);
-
-            if (b->mode != t->mode || b->tier == 2 || b->offset < t->start || !was_followed(b, t->start))
-                continue;
-            *first = MIN(*first, end);
-            *last = MAX(*last, end);
-        }
-    }
-}
-
-static void set_head(struct trace *t, u32 at)
-{
-    g_assert(at < TCG_PAGE_SIZE);
-    t->heads[at >> 7] |= BIT64(at >> 1 & 63);
-}
-
-/* Where loops inside begin: what blocks between start and end lead back to. */
-static void find_heads(struct trace *t)
-{
-    memset(t->heads, 0, sizeof t->heads);
-    for (u32 i = 0; i < CODE_BUCKETS; i++) {
-        for (const struct block *b = t->page->bucket[i]; b; b = b->next) {
-            if (b->mode != t->mode || b->offset < t->start || b->offset >= t->end)
-                continue;
-            if (b->tier == 2 && b->offset > t->start && (t->were_short || !b->streams))
-                set_head(t, b->offset);
-            for (u32 k = 0; k < b->code.link_count; k++)
-                if (was_gone(&b->link[k]) && b->link[k].same_page && b->link[k].pc < (s32)end_of(b) && b->link[k].pc > (s32)t->start)
-                    set_head(t, (u32)b->link[k].pc);
-        }
-    }
-}
-
-static bool leads_into(const struct trace *t, const struct block *b, u32 end)
-{
-    for (u32 k = 0; k < b->code.link_count; k++)
-        if (was_gone(&b->link[k]) && b->link[k].pc >= (s32)t->start && b->link[k].pc < (s32)end)
-            return true;
-    return false;
-}
-
-/* The loop's end, or behind it what one more way goes that comes back into it. */
-static u32 extend(const struct trace *t, u32 end)
-{
-    const struct block *b;
-
-    while (end < TCG_PAGE_SIZE && (b = tcg_page_find(t->page, end, t->mode)) && b->tier != 2 && leads_into(t, b, end))
-        end = end_of(b);
-    return end;
-}
-
-/*
- * Backward: to the start it is the loop; else there is one inside. That one becomes part of this, unless it turns for long by itself and
- * has streams, whose checks would come back.
- */
-static enum code_way follow_back(struct trace *t, u32 target, u32 next, bool to_target, bool to_next)
-{
-    bool goes_on = next < t->end && next != target && to_next;
-    const struct block *inner = target > t->start ? tcg_page_find(t->page, target, t->mode) : NULL;
-
-    if (target == t->start || !to_target)
-        return goes_on ? CODE_NEXT : CODE_STOP;
-    if (target > t->start && is_head(t, target) && (t->were_short || !(inner && inner->tier == 2 && inner->streams)))
-        return goes_on ? CODE_BACK : CODE_BACK_ONLY;
-    t->nests = true;
-    return CODE_STOP;
-}
-
-/* Both ways inside the loop, when both were gone. Ahead only, so that it ends. */
-static enum code_way follow(void *opaque, u32 at, s32 to, u32 next)
-{
-    struct trace *t = opaque;
-    bool to_target, to_next;
-    u32 target = (u32)to;
-
-    if (to < 0 || to >= TCG_PAGE_SIZE)
-        return next < t->end ? CODE_NEXT : CODE_STOP;
-    if (target > at && target == next)
-        return CODE_TARGET;
-    ask_links(t, at, target, next, &to_target, &to_next);
-    if (target <= at)
-        return follow_back(t, target, next, to_target, to_next);
-    if (target >= t->end)
-        return to_next ? CODE_NEXT : to_target ? CODE_TARGET : CODE_NEXT;
-    if (to_target && to_next)
-        return CODE_BOTH;
-    return to_target ? CODE_TARGET : CODE_NEXT;
-}
+/* --- making one --- */
 
 static bool leads_back(const struct ir_block *b)
 {
@@ -302,6 +158,7 @@ static bool build(struct tcg_vcpu *v, const struct code_source *source, bool cou
         return false;
     *why = TIER2_LARGE;
     b->loop = true;
+    b->next_guard = b->first_pc + b->byte_count > TCG_PAGE_SIZE ? trace->next->guard : 0;
     heed(b, &trace->old->lessons);
     if (counts && !b->overflow)
         tcg_count_insns(v->tcg, b);
@@ -313,44 +170,69 @@ static bool build(struct tcg_vcpu *v, const struct code_source *source, bool cou
 }
 
 /* All of the loop, or else what comes back first. */
-static bool build_some(struct tcg_vcpu *v, const struct code_source *source, bool counts, enum tier2_refusal *why)
+static bool build_some(struct tcg_vcpu *v, const struct code_source *source, u32 first, u32 last, bool counts, enum tier2_refusal *why)
 {
     struct trace *trace = source->opaque;
     enum tier2_refusal ignored;
-    u32 first, last;
 
-    find_ends(trace, &first, &last);
-    trace->end = last = extend(trace, last);
-    find_heads(trace);
+    tcg_trace_end(trace, last);
     if (build(v, source, counts, why))
         return true;
-    trace->end = first;
-    trace->nests = false;
-    find_heads(trace);
+    tcg_trace_end(trace, first);
     return first < last && build(v, source, counts, &ignored);
 }
 
+/* The page behind, where a loop may go on: this context met it, and a loop's head can ask for it. */
+static struct code_page *page_behind(const struct tcg_vcpu *v, const struct code_page *page, u64 pc)
+{
+    struct code_page *next = v->tcg->layout.guards ? tcg_settle_page(v, (pc & ~UINT64_C(4095)) + TCG_PAGE_SIZE) : NULL;
+
+    return next && next->guard && next != page ? next : NULL;
+}
+
+static const u8 *host_of(const struct code_page *page)
+{
+    return page->ram->host + page->offset;
+}
+
+/* The first page is protected. */
+static void read_both(struct tcg_vcpu *v, const struct code_page *page, struct code_page *next, u8 *bytes, struct code_source *source)
+{
+    tcg_page_protect(v, next, 0, TCG_PAGE_SIZE - 1);
+    memcpy(bytes, host_of(page), TCG_PAGE_SIZE);
+    memcpy(bytes + TCG_PAGE_SIZE, host_of(next), TCG_PAGE_SIZE);
+    source->page = bytes;
+    source->more = TCG_PAGE_SIZE;
+}
+
 /* translate_lock held. NULL: it is not to be. */
-static struct block *make_locked(struct tcg_vcpu *v, struct block *old, u64 pc, bool were_short, enum tier2_refusal *why)
+static struct block *make_locked(struct tcg_vcpu *v, struct block *old, u64 pc, u32 behind, bool were_short, enum tier2_refusal *why)
 {
     struct tcg *tcg = v->tcg;
-    struct code_page *page = old->page;
-    struct trace trace = { .page = page, .old = old, .mode = old->mode, .start = old->offset, .were_short = were_short };
+    struct code_page *page = old->page, *next = page_behind(v, page, pc);
+    struct trace trace;
     struct code_source source = {
-        .page = page->ram->host + page->offset, .offset = old->offset, .mode = old->mode & ~(MODE_COUNT | MODE_WINDOW),
-        .max_insns = MAX_LOOP_INSNS,
-        .follow = follow, .heads = trace.heads, .opaque = &trace,
+        .page = host_of(page), .offset = old->offset, .mode = old->mode & ~(MODE_COUNT | MODE_WINDOW), .max_insns = MAX_LOOP_INSNS,
+        .follow = tcg_trace_follow, .heads = trace.heads, .opaque = &trace,
     };
-    u64 lines = page->lines;
+    u64 lines = page->lines, next_lines = next ? next->lines : 0;
+    u8 both[TRACE_BYTES];
+    u32 first, last;
     struct block *block;
 
+    tcg_trace_find(&trace, old, next, behind, were_short, &first, &last);
     tcg_page_protect(v, page, old->offset, 4095);
-    bool built = build_some(v, &source, old->mode & MODE_COUNT, why);
-    tcg_page_set_lines(page, lines, old->offset, built ? old->offset + v->ir->byte_count - 1 : old->offset);
+    if (trace.next)
+        read_both(v, page, next, both, &source);
+    bool built = build_some(v, &source, first, last, old->mode & MODE_COUNT, why);
+    tcg_page_set_lines(page, lines, old->offset, built ? MIN(old->offset + v->ir->byte_count, TCG_PAGE_SIZE) - 1 : old->offset);
+    if (trace.next)
+        tcg_page_set_lines_behind(next, next_lines, built ? v->ir : NULL);
     if (!built)
         return NULL;
     block = tcg_block_new(tcg, v->ir);
     block->page = page;
+    block->next_page = v->ir->next_guard ? next : NULL;
     block->offset = old->offset;
     block->mode = old->mode;
     block->byte_count = (u16)v->ir->byte_count;
@@ -395,7 +277,7 @@ static void rest_less(const struct tcg *tcg, struct block *block)
 }
 
 /* Only samples know whether loops were short: without one, another loop inside is no reason for good. */
-static struct block *make(struct tcg_vcpu *v, struct block *old, u64 pc, bool sampled, bool were_short)
+static struct block *make(struct tcg_vcpu *v, struct block *old, u64 pc, const struct tier2_seen *seen, bool were_short)
 {
     struct tcg *tcg = v->tcg;
     enum tier2_refusal why = TIER2_ENDS;
@@ -403,12 +285,13 @@ static struct block *make(struct tcg_vcpu *v, struct block *old, u64 pc, bool sa
 
     tcg_translate_lock(v);
     if (!old->dead)
-        block = make_locked(v, old, pc, were_short, &why);
+        block = make_locked(v, old, pc, seen->behind, were_short, &why);
     if (block) {
         tcg_block_kill(tcg, old);
         tcg->loops++;
+        tcg->loops_of_two_pages += block->next_page != NULL;
     } else {
-        if (why == TIER2_NEST && !sampled)
+        if (why == TIER2_NEST && !seen->sampled)
             tcg_set_heat(old, tcg->tier2_threshold - 1);
         else
             let_rest(old, why != TIER2_OPERATION);
@@ -428,7 +311,9 @@ struct tier2_seen tcg_tier2_look(const struct tcg_link *link, bool sampled)
     if (!link)
         return seen;
     from = container_of(link->from, struct block, code);
-    seen.backward = link->same_page && !link->single && !link->call && link->pc < (s32)(from->offset + from->byte_count);
+    seen.backward = !link->single && !link->call && link->pc < (s32)(from->offset + from->byte_count) && link->pc >= -TCG_PAGE_SIZE;
+    if (seen.backward && link->pc < 0)
+        seen.behind = (u16)(TCG_PAGE_SIZE + from->offset + from->byte_count);
     return seen;
 }
 
@@ -548,11 +433,11 @@ static bool may_become_loop(const struct tcg_vcpu *v, const struct block *block)
 }
 
 /* Seen turning once more: often enough, it becomes a loop. */
-static struct block *take_in(struct tcg_vcpu *v, struct block *block, u64 pc, bool sampled, bool were_short)
+static struct block *take_in(struct tcg_vcpu *v, struct block *block, u64 pc, const struct tier2_seen *seen, bool were_short)
 {
     if (!may_become_loop(v, block) || tcg_heat_up(block) < v->tcg->tier2_threshold)
         return block;
-    return make(v, block, pc, sampled, were_short);
+    return make(v, block, pc, seen, were_short);
 }
 
 struct block *tcg_tier2_note(struct tcg_vcpu *v, struct block *block, u64 pc, const struct tier2_seen *seen)
@@ -561,7 +446,7 @@ struct block *tcg_tier2_note(struct tcg_vcpu *v, struct block *block, u64 pc, co
         return block;
     if (seen->sampled && v->follows) {
         v->follows--;
-        return seen->backward && block->tier != 2 ? take_in(v, block, pc, true, true) : block;
+        return seen->backward && block->tier != 2 ? take_in(v, block, pc, seen, true) : block;
     }
     s64 now = seen->sampled ? host_clock_thread_cpu() : 0, spent = now - v->sampled_at;
     bool were_short = seen->sampled && loops_were_short(v, spent);
@@ -580,5 +465,5 @@ struct block *tcg_tier2_note(struct tcg_vcpu *v, struct block *block, u64 pc, co
         return seen->sampled ? improve(v, block, pc, now, seen->backward && were_short) : block;
     if (seen->backward && seen->sampled)
         rest_less(v->tcg, block);
-    return seen->backward ? take_in(v, block, pc, seen->sampled, were_short) : block;
+    return seen->backward ? take_in(v, block, pc, seen, were_short) : block;
 }

@@ -483,7 +483,7 @@ static struct block *get_at(struct tcg_vcpu *v, struct site *site)
         block = tcg_page_find(site->here.page, site->pc & 4095, site->mode | site->variant);
     if (block)
         tcg_kept_met(v->tcg, block);
-    if (block && !block->next_page)
+    if (block && !tcg_is_split(block))
         return block;
     if (!site->here.host)
         return translate_uncached(v, site->pc, site->variant);

@@ -24,12 +24,18 @@ static inline u32 riscv_load_word(const u8 *bytes)
 enum { CODE_PAGE = 4096 };
 enum riscv_fetch { RISCV_FETCH_OK, RISCV_FETCH_CROSSES };
 
-/* The instruction at an offset of the page; crosses: its second half lies in the next page, *raw is the first. */
+/* Behind the last byte that there is. */
+static inline u32 riscv_fetch_end(const struct code_source *source)
+{
+    return CODE_PAGE + source->more;
+}
+
+/* The instruction at an offset; crosses: its second half lies behind the last byte that there is, *raw is the first. */
 static inline enum riscv_fetch riscv_fetch(const struct code_source *source, u32 offset, u32 *raw)
 {
     const u8 *bytes = source->page + offset;
 
-    if (likely(offset + 4 <= CODE_PAGE)) {
+    if (likely(offset + 4 <= riscv_fetch_end(source))) {
         *raw = riscv_load_word(bytes);
         return RISCV_FETCH_OK;
     }

@@ -8,7 +8,7 @@
 #include "target/riscv/translate.h"
 #include "target/riscv/vector.h"
 
-enum { MAX_INSNS = 256, PAGE = CODE_PAGE };
+enum { MAX_INSNS = 256 };
 
 ir_value translate_const(struct translation *t, s64 value)
 {
@@ -123,7 +123,7 @@ static inline void translate_insn(struct translation *t, u32 raw)
 
 static inline bool goes_on(const struct translation *t, const struct code_source *source)
 {
-    return t->next < PAGE && t->b->insn_count < MAX_INSNS && t->b->insn_count < source->max_insns &&
+    return t->next < (s32)riscv_fetch_end(source) && t->b->insn_count < MAX_INSNS && t->b->insn_count < source->max_insns &&
            (t->unfactoring || likely(!riscv_stops_before(source, (u32)t->next)));
 }
 
@@ -139,9 +139,9 @@ static void begin_part(struct translation *t)
 
 s32 translate_next_part(const struct translation *t, s32 pc)
 {
-    s32 label = ir_next_label(t->b, pc);
+    s32 label = ir_next_label(t->b, pc), end = (s32)riscv_fetch_end(t->source);
 
-    for (s32 at = (pc + 2) & ~1; at < PAGE && at < label; at += 2)
+    for (s32 at = (pc + 2) & ~1; at < end && at < label; at += 2)
         if (t->source->heads[at >> 7] >> (at >> 1 & 63) & 1)
             return at;
     return label;

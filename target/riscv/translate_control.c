@@ -26,7 +26,7 @@ static void raise_misaligned(struct translation *t, s32 target)
 /* Whether this translation goes on over a branch, and where. */
 static enum code_way way(const struct translation *t, s32 target, s32 next)
 {
-    if (likely(!t->source->follow) || next < 0 || next >= PAGE)
+    if (likely(!t->source->follow) || next < 0 || next >= (s32)riscv_fetch_end(t->source))
         return CODE_STOP;
     return t->source->follow(t->source->opaque, (u32)t->pc, target, (u32)next);
 }

@@ -267,8 +267,9 @@ struct x86_loop {
     u16 turns;                 /* slot of the number of turns left, less one */
     u8 turns_reg;              /* register of it, or X86_NO_REG */
     u8 *head, *top;            /* emission: where streams are checked; where turns begin */
-    x86_fixup fails[IR_MAX_STREAMS + X86_MAX_GUARDS + X86_MAX_BOXED]; /* jumps to where it is left for `again` */
+    x86_fixup fails[1 + IR_MAX_STREAMS + X86_MAX_GUARDS + X86_MAX_BOXED]; /* jumps to where it is left for `again` */
     u32 fail_count;
+    u8 *cross[IR_MAX_EXITS];   /* emission: of exits to the other page, those that were made: where the comparison of the page begins */
 };
 
 /*

@@ -198,10 +198,16 @@ void x86_begin_slow(struct tcg_engine *e, const struct x86_cold *cold, s32 disp)
 void x86_jump_to_link(struct tcg_engine *e, u32 exit)
 {
     const struct tcg_link *link = &e->out->link[e->link_of[exit]];
+    bool crosses = !x86_in_page(e->block->exit[exit].pc);
     unsigned pad = x86_padding(e->code.p, 1);
 
     if (link->site) {
-        x86_jmp_to(&e->code, e->buffer->write + link->site - 1);
+        x86_jmp_to(&e->code, crosses ? e->loop.cross[exit] : e->buffer->write + link->site - 1);
+        return;
+    }
+    if (crosses) { /* out of a loop on two pages */
+        e->loop.cross[exit] = e->code.p;
+        x86_emit_cross(e, exit);
         return;
     }
     if (pad)

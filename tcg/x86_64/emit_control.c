@@ -45,11 +45,6 @@ static void load_target(struct tcg_engine *e, const struct ir_exit *exit)
     x86_alu_ri(&e->code, X86_ADD, true, RAX, exit->pc);
 }
 
-static bool in_page(s32 pc)
-{
-    return pc >= 0 && pc < TCG_PAGE_SIZE;
-}
-
 /* An exit to the careful variant of the same place is no way round: that goes on ahead. */
 static bool needs_poll(const struct tcg_engine *e, const struct ir_op *op, const struct ir_exit *exit)
 {
@@ -89,7 +84,7 @@ static const struct ir_exit *continuation(const struct ir_block *b)
 
 void x86_prepare_return(struct ir_block *b, const struct ir_exit *exit)
 {
-    if (exit->hint != IR_HINT_CALL || !in_page(exit->return_pc) || b->exit_count == IR_MAX_EXITS)
+    if (exit->hint != IR_HINT_CALL || !x86_in_page(exit->return_pc) || b->exit_count == IR_MAX_EXITS)
         return;
     b->exit[b->exit_count++] = (struct ir_exit){ .kind = IR_EXIT_DIRECT, .continues = true, .icount = exit->icount, .pc = exit->return_pc };
 }
@@ -342,7 +337,7 @@ void x86_branch(struct tcg_engine *e, const struct x86_compare *compare, u32 exi
 {
     struct x86_cold *cold;
 
-    if (!in_page(e->block->exit[exit].pc)) {
+    if (!x86_in_page(e->block->exit[exit].pc)) {
         cold = x86_cold_add(e, COLD_CROSS);
         cold->extra = exit;
         x86_compare_emit(e, compare);
@@ -396,11 +391,11 @@ void x86_jump(struct tcg_engine *e, u32 exit, u16 reg, bool polls)
 {
     struct x86_cold *cold;
 
-    if (!in_page(e->block->exit[exit].pc) && e->layout->guards) {
+    if (!x86_in_page(e->block->exit[exit].pc) && e->layout->guards) {
         jump_guarded(e, exit, reg);
         return;
     }
-    if (!in_page(e->block->exit[exit].pc)) {
+    if (!x86_in_page(e->block->exit[exit].pc)) {
         load_target(e, &e->block->exit[exit]);
         jump_or_call(e, reg, false);
         return;

@@ -568,9 +568,20 @@ static inline struct x86_mem x86_l1_host(const struct tcg_engine *e, s32 table)
 }
 
 /* The field of code that says which guard is compared. */
+static inline struct x86_mem x86_guard_at(const struct tcg_engine *e, u32 guard)
+{
+    return x86_base(e->layout->guards + (s32)(guard * sizeof(u64)));
+}
+
 static inline u32 x86_guard(const struct tcg_engine *e, u32 guard)
 {
-    return (u32)x86_base(e->layout->guards + (s32)(guard * sizeof(u64))).disp;
+    return (u32)x86_guard_at(e, guard).disp;
+}
+
+/* Whether a place, less pc_page, is in the page of the block's first instruction. */
+static inline bool x86_in_page(s32 pc)
+{
+    return pc >= 0 && pc < TCG_PAGE_SIZE;
 }
 
 /* A spill slot. */

@@ -123,6 +123,17 @@ static void check_guards(struct tcg_engine *e)
     }
 }
 
+/* The loop goes on in the page behind: it is the one whose code was translated. */
+static void check_next_page(struct tcg_engine *e)
+{
+    if (!e->block->next_guard)
+        return;
+    x86_mov_rm(&e->code, true, RAX, x86_base(e->layout->pc_page));
+    x86_alu_ri(&e->code, X86_ADD, true, RAX, TCG_PAGE_SIZE + TCG_GUARD_SET);
+    x86_alu_rm(&e->code, X86_CMP, true, RAX, x86_guard_at(e, e->block->next_guard));
+    x86_cold_add(e, COLD_STREAM)->from = x86_jcc(&e->code, CC_NE);
+}
+
 static void check_boxes(struct tcg_engine *e)
 {
     for (u32 i = 0; i < e->loop.boxed_count; i++) {
@@ -203,6 +214,7 @@ void x86_loop_begin(struct tcg_engine *e)
     l->head = e->code.p;
     l->fail_count = 0;
     count_entry(e, X86_ADD);
+    check_next_page(e);
     check_length(e);
     check_guards(e);
     check_boxes(e);
@@ -276,11 +288,7 @@ static void leave_by(struct tcg_engine *e, u32 i, bool backward)
     x86_budget_give(e, MAX(exit->paid - exit->icount, 0));
     x86_loop_restore(e);
     x86_loop_late_flags(e, i);
-    if (exit->pc < 0 || exit->pc >= TCG_PAGE_SIZE) {
-        x86_emit_cross(e, i);
-        return;
-    }
-    if (backward) {
+    if (backward && x86_in_page(exit->pc)) { /* others poll by themselves */
         u8 *none;
 
         poll(e);

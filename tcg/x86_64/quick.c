@@ -374,11 +374,6 @@ static void note_link(struct tcg_engine *e, u32 exit, x86_fixup field)
     e->quick_link[e->quick_link_count++] = (struct x86_quick_link){ .field = field, .exit = (u16)exit };
 }
 
-static bool in_page(s32 pc)
-{
-    return pc >= 0 && pc < TCG_PAGE_SIZE;
-}
-
 /* `bytes` bytes from p on move on by n. */
 static u8 *make_room(u8 *p, unsigned bytes, unsigned n)
 {
@@ -391,7 +386,7 @@ static u8 *make_room(u8 *p, unsigned bytes, unsigned n)
 
 static void jump(struct tcg_engine *e, u8 *p, u32 number, u16 reg, bool backward)
 {
-    if (backward || reg != IR_NONE || !in_page(e->block->exit[number].pc)) {
+    if (backward || reg != IR_NONE || !x86_in_page(e->block->exit[number].pc)) {
         e->code.p = p;
         x86_jump(e, number, reg, backward);
         return;
@@ -418,7 +413,7 @@ static void branch(struct tcg_engine *e, u8 *p, const struct quick_insn *i)
     const struct ir_exit *exit = &e->block->exit[i->exit];
 
     e->code.p = p;
-    if (is_backward(i, exit) || !in_page(exit->pc)) {
+    if (is_backward(i, exit) || !x86_in_page(exit->pc)) {
         struct x86_compare c = comparison(e, i);
 
         x86_branch(e, &c, i->exit, is_backward(i, exit));

@@ -167,6 +167,7 @@ static void emit_leave_saved(struct tcg_engine *e)
 static void emit_leave_link(struct tcg_engine *e, bool far)
 {
     struct x86_code *c = &e->code;
+    u8 *asked;
 
     *(far ? &e->stubs.leave_far_continuation : &e->stubs.leave_continuation) = here(e);
     x86_alu_ri(c, X86_AND, true, RAX, -TCG_PAGE_SIZE);
@@ -182,8 +183,11 @@ static void emit_leave_link(struct tcg_engine *e, bool far)
     }
     x86_extend_rm(c, 2, true, true, RAX, x86_mem(RCX, offsetof(struct tcg_link, pc)));
     x86_alu_rm(c, X86_ADD, true, RAX, x86_base(e->layout->pc_page));
+    x86_alu_mi(c, X86_CMP, false, x86_base(e->layout->exit_request), 0); /* who asks wants to know which way was gone */
+    asked = x86_jcc8(c, CC_NE);
     x86_cmp8_mi(c, x86_mem(RCX, offsetof(struct tcg_link, probes)), 0);
     x86_jcc_to(c, CC_NE, x86_at(e, e->stubs.probe));
+    x86_fix8(c, asked);
     emit_leave_to(e, TCG_LEAVE_LINK, true);
 }
 

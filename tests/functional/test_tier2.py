@@ -9,13 +9,20 @@ from conftest import PATIENCE, bare_program
 GIVEN = 5           # made otherwise and given up, and that once more when its page turns out to be hot: so often without a rest that ends, and less
 TRIES = 5           # the guest may be asked to go on just when the loop is tried once more
 NESTS = 16          # of the guest
+KINDS = 7           # of loops over a page's end, of two_pages
 MOST_TRIES = 12     # in a few seconds: each rest is twice as long as the last one
 
 
 def loops(machine):
     """Made, given up."""
+    made, _, given = loops_of_two_pages(machine)
+    return made, given
+
+
+def loops_of_two_pages(machine):
+    """The same, and between them how many of those made lie in two pages."""
     text = machine.qmp.command("x-query-jit")["human-readable-text"]
-    return tuple(map(int, re.search(r"tier 2: (\d+) loops made, \d+ refused, (\d+) given up", text).groups()))
+    return tuple(map(int, re.search(r"tier 2: (\d+) loops made \((\d+) in two pages\), \d+ refused, (\d+) given up", text).groups()))
 
 
 def wait_until(machine, condition, seconds):
@@ -68,3 +75,10 @@ def test_samples_that_meet_a_short_loop_find_what_is_around_it(start):
     machine.wait_for("n\r?\n")
     made, given = loops(machine)
     assert made >= NESTS and given == 0
+
+
+def test_loops_over_a_page_end_turn_in_one_piece(start):
+    machine = run(start, "two_pages_rounds")
+    machine.wait_for("n\r?\n")
+    made, in_two_pages, given = loops_of_two_pages(machine)
+    assert in_two_pages >= KINDS and made - given >= KINDS # those that would turn elsewhere have been given up by now
