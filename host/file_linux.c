@@ -166,7 +166,10 @@ int host_file_extend(int fd, u64 size)
 
     if (fstat(fd, &st) < 0)
         return -errno;
-    return (u64)st.st_size >= size ? 0 : host_file_truncate(fd, size);
+    if ((u64)st.st_size >= size)
+        return 0;
+    /* Not by ftruncate: it would cut off what somebody else writes behind `size` meanwhile. */
+    return allocate(fd, 0, size - 1, 1);
 }
 
 s64 host_file_copy(int from, u64 from_offset, int to, u64 to_offset, u64 size)

@@ -136,6 +136,20 @@ static u64 frontier(struct qcow2 *s)
     return file;
 }
 
+/* Blocks of the table from `first` on, which no table on disk names, never were. */
+static void forget_blocks(struct qcow2 *s, u64 first)
+{
+    for (u64 b = first; b < s->reftable_size; b++) {
+        u64 offset = s->reftable[b] & REFTABLE_OFFSET;
+
+        if (!offset)
+            continue;
+        qcow2_cache_drop(&s->ref_cache, offset);
+        qcow2_meta_remove(s, offset, s->cluster_size);
+        s->reftable[b] = 0;
+    }
+}
+
 /* New blocks for clusters [start, start + clusters + blocks), placed after the run itself. */
 static int run_at_frontier(struct qcow2 *s, u64 clusters, u64 *offset)
 {
@@ -170,7 +184,11 @@ static int run_at_frontier(struct qcow2 *s, u64 clusters, u64 *offset)
             ret = qcow2_refcount_add(s, at << s->cluster_bits, s->cluster_size, 1);
     }
     *offset = start << s->cluster_bits;
-    return ret < 0 ? ret : qcow2_refcount_add(s, *offset, clusters << s->cluster_bits, 1);
+    if (ret == 0)
+        ret = qcow2_refcount_add(s, *offset, clusters << s->cluster_bits, 1);
+    if (ret < 0)
+        forget_blocks(s, first); /* half of a run would be counted, and a block perhaps not at all */
+    return ret;
 }
 
 int qcow2_alloc_run(struct qcow2 *s, u64 clusters, u64 *offset)
@@ -194,12 +212,43 @@ int qcow2_alloc_run(struct qcow2 *s, u64 clusters, u64 *offset)
     return run_at_frontier(s, clusters, offset);
 }
 
+/* The table as it is in memory, with its blocks, on stable storage in a place of its own. */
+static int write_larger_reftable(struct qcow2 *s, u64 clusters, u64 *offset)
+{
+    g_autofree u8 *table = g_malloc((size_t)s->reftable_size * 8);
+    int ret;
+
+    s->growing_reftable = true;
+    ret = run_at_frontier(s, clusters, offset);
+    s->growing_reftable = false;
+    if (ret == 0)
+        ret = qcow2_cache_write(&s->ref_cache);
+    if (ret == 0)
+        ret = block_flush(s->file);
+    for (u32 i = 0; i < s->reftable_size; i++)
+        put_be64(table + (size_t)i * 8, s->reftable[i]);
+    if (ret == 0)
+        ret = block_write_buffer(s->file, *offset, table, (size_t)s->reftable_size * 8);
+    return ret < 0 ? ret : block_flush(s->file);
+}
+
+/* The header's word about it, which makes it the one that counts. */
+static int point_at_reftable(struct qcow2 *s, u64 offset, u64 clusters)
+{
+    u8 field[12];
+    int ret;
+
+    put_be64(field, offset);
+    put_be32(field + 8, (u32)clusters);
+    ret = block_write_buffer(s->file, H_REFTABLE_OFFSET, field, sizeof(field));
+    return ret < 0 ? ret : block_flush(s->file);
+}
+
 /* A larger table, in memory first: placing it may need blocks that only it can name. */
 int qcow2_grow_reftable(struct qcow2 *s, u64 entries)
 {
-    u64 clusters, old_offset = s->reftable_offset, old_size = (u64)s->reftable_clusters << s->cluster_bits, offset;
-    u32 old_entries = s->reftable_size;
-    u8 field[12];
+    u64 clusters, old_offset = s->reftable_offset, old_size = (u64)s->reftable_clusters << s->cluster_bits, offset, first = frontier(s) >> block_bits(s);
+    u32 old_entries = s->reftable_size, dirty_from = s->reftable_dirty_from, dirty_to = s->reftable_dirty_to;
     int ret;
 
     if (s->growing_reftable)
@@ -209,37 +258,22 @@ int qcow2_grow_reftable(struct qcow2 *s, u64 entries)
         clusters = MAX(QCOW2_MAX_REFTABLE_BYTES >> s->cluster_bits, 1);
     if (entries > clusters << (s->cluster_bits - 3))
         return -EFBIG;
-    s->growing_reftable = true;
     s->reftable_size = (u32)(clusters << (s->cluster_bits - 3));
     s->reftable = g_renew(u64, s->reftable, s->reftable_size);
     memset(s->reftable + old_entries, 0, (size_t)(s->reftable_size - old_entries) * 8);
-    ret = run_at_frontier(s, clusters, &offset);
-    s->growing_reftable = false;
-    if (ret < 0)
+    ret = write_larger_reftable(s, clusters, &offset);
+    if (ret < 0) { /* no room, say: the table on disk is the old one, and names none of the new blocks */
+        forget_blocks(s, first);
+        s->reftable_size = old_entries;
+        s->reftable_dirty_from = dirty_from;
+        s->reftable_dirty_to = dirty_to;
         return ret;
+    }
+    ret = point_at_reftable(s, offset, clusters);
+    if (ret < 0)
+        return qcow2_corrupt(s, "cannot write the place of a larger refcount table: %s", block_strerror(ret));
     qcow2_meta_add(s, offset, clusters << s->cluster_bits, META_REFTABLE);
     s->reftable_offset = offset;
-    s->reftable_dirty_from = 0;
-    s->reftable_dirty_to = s->reftable_size;
-    /* Blocks, then the table (both by the usual order), then the header; then the old one is free. */
-    ret = qcow2_cache_write(&s->ref_cache);
-    if (ret == 0)
-        ret = block_flush(s->file);
-    g_autofree u8 *table = g_malloc((size_t)s->reftable_size * 8);
-    for (u32 i = 0; i < s->reftable_size; i++)
-        put_be64(table + (size_t)i * 8, s->reftable[i]);
-    if (ret == 0)
-        ret = block_write_buffer(s->file, offset, table, (size_t)s->reftable_size * 8);
-    if (ret == 0)
-        ret = block_flush(s->file);
-    put_be64(field, offset);
-    put_be32(field + 8, (u32)clusters);
-    if (ret == 0)
-        ret = block_write_buffer(s->file, H_REFTABLE_OFFSET, field, sizeof(field));
-    if (ret == 0)
-        ret = block_flush(s->file);
-    if (ret < 0)
-        return qcow2_corrupt(s, "cannot write a larger refcount table: %s", block_strerror(ret));
     s->reftable_clusters = (u32)clusters;
     s->reftable_dirty_from = s->reftable_dirty_to = 0;
     qcow2_meta_remove(s, old_offset, old_size);
@@ -306,6 +340,7 @@ void qcow2_free_now(struct qcow2 *s, u64 offset, u64 size)
         if (qcow2_refcount(s, c, &count) < 0 || count)
             continue;
         qcow2_cache_drop(&s->l2_cache, c << s->cluster_bits);
+        g_clear_pointer(&s->unpacked, g_free); /* its place may get other compressed data */
         if (s->free_byte && s->free_byte >> s->cluster_bits == c)
             s->free_byte = 0;
         if (s->discard_request)

@@ -197,18 +197,51 @@ static int walk_l1(struct qcow2_walk *walk, const u64 *l1, u64 offset, u32 size,
     return ret;
 }
 
+static u64 end_of_l1(const struct qcow2_snapshot *snapshot)
+{
+    return snapshot->l1_offset + snapshot->l1_size * 8ull;
+}
+
+static int by_l1(const void *a, const void *b)
+{
+    const struct qcow2_snapshot *x = *(const struct qcow2_snapshot *const *)a, *y = *(const struct qcow2_snapshot *const *)b;
+
+    return x->l1_offset != y->l1_offset ? (x->l1_offset < y->l1_offset ? -1 : 1) : (x > y) - (x < y);
+}
+
+/* Which snapshots have an L1 table that lies in the file and apart from those of others: a hostile image would be walked for days otherwise. g_free. */
+static bool *own_tables(struct qcow2_walk *walk)
+{
+    struct qcow2 *s = walk->s;
+    g_autofree struct qcow2_snapshot **sorted = g_new(struct qcow2_snapshot *, s->snapshot_count + 1);
+    bool *own = g_new0(bool, s->snapshot_count + 1);
+    u64 end = 0;
+
+    for (u32 i = 0; i < s->snapshot_count; i++)
+        sorted[i] = &s->snapshots[i];
+    qsort(sorted, s->snapshot_count, sizeof(*sorted), by_l1);
+    for (u32 i = 0; i < s->snapshot_count; i++) {
+        bool ok = !sorted[i]->l1_size || (sorted[i]->l1_offset >= end && end_of_l1(sorted[i]) <= walk->clusters << s->cluster_bits);
+
+        own[sorted[i] - s->snapshots] = ok;
+        end = ok && sorted[i]->l1_size ? end_of_l1(sorted[i]) : end;
+    }
+    return own;
+}
+
 static int walk_snapshots(struct qcow2_walk *walk)
 {
     struct qcow2 *s = walk->s;
-    g_autoptr(GHashTable) seen = g_hash_table_new(g_int64_hash, g_int64_equal);
+    g_autofree bool *own = own_tables(walk);
     int ret = qcow2_walk_add(walk, s->snapshots_offset, s->snapshots_size);
 
     for (u32 i = 0; i < s->snapshot_count && ret == 0; i++) {
         struct qcow2_snapshot *snapshot = &s->snapshots[i];
         g_autofree u64 *l1 = NULL;
 
-        if (snapshot->l1_size && !g_hash_table_add(seen, &snapshot->l1_offset)) {
-            qcow2_walk_say(walk, "ERROR snapshot %s (%s) shares its L1 table with another", snapshot->id, snapshot->name);
+        if (!own[i]) {
+            qcow2_walk_say(walk, "ERROR snapshot %s (%s) shares its L1 table with another, or has it behind the end of the file",
+                           snapshot->id, snapshot->name);
             walk->check->corruptions++;
             continue;
         }
@@ -326,11 +359,12 @@ static int finish(struct qcow2_walk *walk)
 int qcow2_check(struct block_node *node, struct qcow2_check *check)
 {
     struct qcow2_walk walk = { .s = qcow2_of(node), .check = check };
-    bool overlaps = walk.s->check_overlaps;
+    bool overlaps = walk.s->check_overlaps, lazy = walk.s->lazy;
     int ret = -EFBIG;
 
     block_mutex_take(&walk.s->lock, node->loop);
     walk.s->check_overlaps = false; /* that is what is being mended */
+    walk.s->lazy = false;           /* an image that is not dirty any more has its counts on disk */
     if (start_walk(&walk)) {
         ret = walk_all(&walk);
         if (ret == 0)
@@ -342,6 +376,7 @@ int qcow2_check(struct block_node *node, struct qcow2_check *check)
     }
     end_walk(&walk);
     walk.s->check_overlaps = overlaps;
+    walk.s->lazy = lazy;
     if (check->fix)
         qcow2_index_metadata(walk.s);
     block_mutex_drop(&walk.s->lock);

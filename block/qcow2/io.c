@@ -90,25 +90,52 @@ static int read_mapped(struct qcow2 *s, const struct qcow2_map *map, u64 offset,
     return -EIO;
 }
 
-int qcow2_read(struct block_node *node, u64 offset, struct block_data data)
+/*
+ * What is at the offset. A compressed cluster must not move while it is read, since what comes to its place is no compressed data: *op is begun then,
+ * unless the caller has one there.
+ */
+static int map_for_read(struct qcow2 *s, u64 offset, u64 size, bool mine, struct qcow2_map *map, struct qcow2_op *op)
 {
-    struct qcow2 *s = qcow2_of(node);
+    int ret = qcow2_map(s, offset, size, map);
 
+    while (ret == 0 && map->type == TYPE_COMPRESSED && !mine) {
+        bool waited = qcow2_begin(s, op, offset, map->size, false);
+
+        if (!waited)
+            return 0;
+        qcow2_end(s, op); /* look again */
+        ret = qcow2_map(s, offset, size, map);
+    }
+    return ret;
+}
+
+/* mine: the caller has begun an op on the range. */
+static int read_range(struct qcow2 *s, u64 offset, struct block_data data, bool mine)
+{
     while (data.size) {
         struct qcow2_map map;
+        struct qcow2_op op;
         int ret;
 
         lock(s);
-        ret = qcow2_map(s, offset, data.size, &map);
+        ret = map_for_read(s, offset, data.size, mine, &map, &op);
         unlock(s);
-        if (ret == 0)
-            ret = read_mapped(s, &map, offset, block_data_slice(data, 0, map.size));
+        if (ret < 0)
+            return ret;
+        ret = read_mapped(s, &map, offset, block_data_slice(data, 0, map.size));
+        if (map.type == TYPE_COMPRESSED && !mine)
+            qcow2_end(s, &op);
         if (ret < 0)
             return ret;
         data = block_data_slice(data, map.size, data.size - map.size);
         offset += map.size;
     }
     return 0;
+}
+
+int qcow2_read(struct block_node *node, u64 offset, struct block_data data)
+{
+    return read_range(qcow2_of(node), offset, data, false);
 }
 
 /* What one step of a write does. */
@@ -222,7 +249,7 @@ static int old_content(struct qcow2 *s, u64 from, u64 to, u8 *buffer)
     u64 inside = from >= s->node->size ? 0 : MIN(to, s->node->size) - from;
 
     memset(buffer + inside, 0, to - from - inside);
-    return inside ? qcow2_read(s->node, from, block_data_one(&iov, buffer, inside)) : 0;
+    return inside ? read_range(s, from, block_data_one(&iov, buffer, inside), true) : 0;
 }
 
 /* The new clusters, or the subclusters that the request touches: [*from, *to) is written. */

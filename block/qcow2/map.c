@@ -138,7 +138,6 @@ int qcow2_free_entry(struct qcow2 *s, u64 entry)
 
     if (entry & ENTRY_COMPRESSED) {
         qcow2_compressed_range(s, entry, &offset, &size);
-        g_clear_pointer(&s->unpacked, g_free);
         return qcow2_free_later(s, offset, size);
     }
     offset = entry & ENTRY_OFFSET;

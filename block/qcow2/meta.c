@@ -1,4 +1,4 @@
-/* block/qcow2/meta.c - a set of the clusters that hold metadata, so that no write of data hits them. */
+/* block/qcow2/meta.c - a set of the clusters that hold metadata, so that no write of data hits them; snapshots' L1 tables as ranges. */
 #include "block/qcow2/qcow2.h"
 #include <errno.h>
 
@@ -14,6 +14,7 @@ void qcow2_meta_finish(struct qcow2_meta *meta)
 {
     g_free(meta->keys);
     g_free(meta->kinds);
+    g_clear_pointer(&meta->old, g_array_unref);
     *meta = (struct qcow2_meta){ 0 };
 }
 
@@ -105,14 +106,78 @@ void qcow2_meta_remove(struct qcow2 *s, u64 offset, u64 size)
     }
 }
 
+static int by_first(const void *a, const void *b)
+{
+    const struct qcow2_range *x = a, *y = b;
+
+    return x->first < y->first ? -1 : x->first > y->first;
+}
+
+/* Sorted ranges, those that touch each other made one. */
+static void merge(GArray *ranges)
+{
+    struct qcow2_range *r = (struct qcow2_range *)(void *)ranges->data;
+    guint n = 0;
+
+    g_array_sort(ranges, by_first);
+    for (guint i = 0; i < ranges->len; i++) {
+        if (n && r[i].first <= r[n - 1].end)
+            r[n - 1].end = MAX(r[n - 1].end, r[i].end);
+        else
+            r[n++] = r[i];
+    }
+    g_array_set_size(ranges, n);
+}
+
+static bool is_old(const struct qcow2_meta *meta, u64 cluster)
+{
+    guint low = 0, high = meta->old ? meta->old->len : 0;
+
+    while (low < high) {
+        guint middle = (low + high) / 2;
+        const struct qcow2_range *r = &g_array_index(meta->old, struct qcow2_range, middle);
+
+        if (cluster >= r->first && cluster < r->end)
+            return true;
+        if (cluster < r->first)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return false;
+}
+
+void qcow2_meta_set_snapshots(struct qcow2 *s)
+{
+    struct qcow2_meta *meta = &s->meta;
+
+    g_clear_pointer(&meta->old, g_array_unref);
+    if (!s->snapshot_count)
+        return;
+    meta->old = g_array_sized_new(FALSE, FALSE, sizeof(struct qcow2_range), s->snapshot_count);
+    for (u32 i = 0; i < s->snapshot_count; i++) {
+        u64 first = s->snapshots[i].l1_offset >> s->cluster_bits;
+        struct qcow2_range range = { first, first + qcow2_clusters(s, (u64)s->snapshots[i].l1_size * 8) };
+
+        if (range.first == range.end)
+            continue;
+        g_array_append_val(meta->old, range);
+        meta->last = MAX(meta->last, range.end);
+    }
+    merge(meta->old);
+    for (size_t i = 0; meta->keys && i <= mask(meta); i++)
+        meta->overlap |= meta->keys[i] && is_old(meta, meta->keys[i] - 1);
+}
+
 enum qcow2_kind qcow2_meta_find(struct qcow2 *s, u64 offset)
 {
+    u64 cluster = offset >> s->cluster_bits;
     size_t at;
 
     if (!s->meta.keys)
         return META_NONE;
-    at = probe(&s->meta, (offset >> s->cluster_bits) + 1);
-    return s->meta.keys[at] ? (enum qcow2_kind)s->meta.kinds[at] : META_NONE;
+    at = probe(&s->meta, cluster + 1);
+    return s->meta.keys[at] ? (enum qcow2_kind)s->meta.kinds[at] : is_old(&s->meta, cluster) ? META_OLD_L1 : META_NONE;
 }
 
 int qcow2_check_overlap(struct qcow2 *s, u64 offset, u64 size, enum qcow2_kind own)

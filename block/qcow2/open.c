@@ -72,9 +72,7 @@ void qcow2_index_metadata(struct qcow2 *s)
             qcow2_meta_add(s, s->l1[i] & ENTRY_OFFSET, s->cluster_size, META_L2);
     if (s->snapshots_size)
         qcow2_meta_add(s, s->snapshots_offset, s->snapshots_size, META_SNAPSHOTS);
-    for (u32 i = 0; i < s->snapshot_count; i++)
-        if (s->snapshots[i].l1_size)
-            qcow2_meta_add(s, s->snapshots[i].l1_offset, (u64)s->snapshots[i].l1_size * 8, META_OLD_L1);
+    qcow2_meta_set_snapshots(s);
 }
 
 static bool load_tables(struct qcow2 *s, GError **error)

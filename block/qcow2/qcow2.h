@@ -46,17 +46,24 @@ void qcow2_cache_drop(struct qcow2_cache *cache, u64 offset);
 
 enum qcow2_kind { META_NONE, META_HEADER, META_L1, META_L2, META_REFTABLE, META_REFBLOCK, META_SNAPSHOTS, META_OLD_L1, META_BITMAPS };
 
+struct qcow2_range {
+    u64 first, end; /* cluster indices */
+};
+
 struct qcow2_meta {
     u64 *keys; /* cluster index + 1; 0: free */
     u8 *kinds;
     unsigned bits, used;
     bool overlap; /* two kinds claimed one cluster */
     u64 last;     /* the highest key that was ever added */
+    GArray *old;  /* of struct qcow2_range, sorted, apart from each other: L1 tables of snapshots, which an image may claim to be huge and many */
 };
 
 void qcow2_meta_finish(struct qcow2_meta *meta);
 void qcow2_meta_add(struct qcow2 *s, u64 offset, u64 size, enum qcow2_kind kind);
 void qcow2_meta_remove(struct qcow2 *s, u64 offset, u64 size);
+/* Snapshots have come or gone. */
+void qcow2_meta_set_snapshots(struct qcow2 *s);
 enum qcow2_kind qcow2_meta_find(struct qcow2 *s, u64 offset);
 const char *qcow2_kind_name(enum qcow2_kind kind);
 /* 0, or -EIO after marking the image corrupt: a write there would hit metadata of another kind. */
@@ -268,8 +275,11 @@ int qcow2_write_compressed(struct qcow2 *s, u64 offset, struct block_data data);
 
 /* resize.c */
 bool qcow2_truncate(struct block_node *node, u64 size, enum block_prealloc prealloc, GError **error);
-/* Makes this the active L1 table, in a place of its own in the file; *l1 is the one before then, and the caller's again. After an error nothing has changed. */
-int qcow2_replace_l1(struct qcow2 *s, u64 **l1, u32 size);
+/*
+ * Makes this the active L1 table, in a place of its own in the file, and the disk as large as that on disk, both at once; *l1 is the one before then, and the
+ * caller's again. After an error nothing has changed. block_set_size is left to the caller.
+ */
+int qcow2_replace_l1(struct qcow2 *s, u64 **l1, u32 size, u64 disk_size);
 
 /* snapshot_table.c */
 bool qcow2_read_snapshots(struct qcow2 *s, GError **error);

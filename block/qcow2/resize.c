@@ -4,10 +4,10 @@
 #include <errno.h>
 
 /* The new table is on disk, and its clusters are counted, before the header names it. */
-int qcow2_replace_l1(struct qcow2 *s, u64 **l1, u32 size)
+int qcow2_replace_l1(struct qcow2 *s, u64 **l1, u32 size, u64 disk_size)
 {
     u64 clusters = MAX(qcow2_clusters(s, (u64)size * 8), 1), offset, old = s->l1_offset, old_size = (u64)s->l1_size * 8;
-    u8 field[12];
+    u8 fields[H_REFTABLE_OFFSET - H_SIZE] = { 0 }; /* no encryption: we would not have opened the image */
     int ret = qcow2_alloc_run(s, clusters, &offset);
 
     if (ret < 0)
@@ -15,16 +15,18 @@ int qcow2_replace_l1(struct qcow2 *s, u64 **l1, u32 size)
     ret = qcow2_write_table(s, offset, *l1, size, ~UINT64_C(0));
     if (ret == 0)
         ret = qcow2_sync(s);
-    put_be32(field, size);
-    put_be64(field + 4, offset);
-    if (ret == 0)
-        ret = block_write_buffer(s->file, H_L1_SIZE, field, sizeof(field));
-    if (ret == 0)
-        ret = block_flush(s->file);
     if (ret < 0) {
         qcow2_free_now(s, offset, clusters << s->cluster_bits);
         return ret;
     }
+    put_be64(fields, disk_size);
+    put_be32(fields + H_L1_SIZE - H_SIZE, size);
+    put_be64(fields + H_L1_OFFSET - H_SIZE, offset);
+    ret = block_write_buffer(s->file, H_SIZE, fields, sizeof(fields));
+    if (ret == 0)
+        ret = block_flush(s->file);
+    if (ret < 0)
+        return ret; /* the header may name the new table: its clusters must not become something else */
     u64 *before = s->l1;
     s->l1 = *l1;
     *l1 = before;
@@ -48,7 +50,7 @@ static int grow_l1(struct qcow2 *s, u64 entries)
     g_autofree u64 *l1 = g_new0(u64, entries);
 
     memcpy(l1, s->l1, (size_t)s->l1_size * 8);
-    return qcow2_replace_l1(s, &l1, (u32)entries);
+    return qcow2_replace_l1(s, &l1, (u32)entries, s->node->size);
 }
 
 /* Clusters for [from, to), linked as data (metadata) without writing them, or as zeros that have a place. */

@@ -250,7 +250,7 @@ static int create(struct qcow2 *s, struct qcow2_snapshot *snapshot)
             mark_all(s);
         return ret;
     }
-    qcow2_meta_add(s, snapshot->l1_offset, (u64)snapshot->l1_size * 8, META_OLD_L1);
+    qcow2_meta_set_snapshots(s);
     return 0;
 }
 
@@ -279,11 +279,12 @@ bool qcow2_snapshot_create(struct block_node *node, const char *name, u32 date_s
 static int apply(struct qcow2 *s, u32 index)
 {
     struct qcow2_snapshot *snapshot = &s->snapshots[index];
-    u32 old_size = s->l1_size, size = (u32)MAX(snapshot->l1_size, qcow2_l1_entries(s, snapshot->disk_size));
+    u64 entries = MAX(snapshot->l1_size, qcow2_l1_entries(s, snapshot->disk_size));
+    u32 old_size = s->l1_size, size = (u32)entries;
     g_autofree u64 *l1 = NULL; /* the snapshot's, then the one before */
     int ret;
 
-    if ((u64)size * 8 > QCOW2_MAX_L1_BYTES)
+    if (snapshot->disk_size > INT64_MAX - s->cluster_size || entries > QCOW2_MAX_L1_BYTES / 8)
         return -EFBIG;
     ret = qcow2_sync(s);
     if (ret == 0)
@@ -295,9 +296,7 @@ static int apply(struct qcow2 *s, u32 index)
         l1[i] = i < snapshot->l1_size ? l1[i] & ENTRY_OFFSET : 0;
     ret = count_all(s, l1, size, 1);
     if (ret == 0)
-        ret = qcow2_replace_l1(s, &l1, size);
-    if (ret == 0 && snapshot->disk_size != s->node->size)
-        ret = qcow2_write_field(s, H_SIZE, 8, snapshot->disk_size);
+        ret = qcow2_replace_l1(s, &l1, size, snapshot->disk_size);
     if (ret < 0)
         return ret;
     block_set_size(s->node, snapshot->disk_size);
@@ -341,10 +340,9 @@ static int delete(struct qcow2 *s, u32 index)
     }
     s->discard_request = s->discard_snapshot;
     ret = count_all(s, l1, gone.l1_size, -1);
-    if (gone.l1_size) {
-        qcow2_meta_remove(s, gone.l1_offset, (u64)gone.l1_size * 8);
+    qcow2_meta_set_snapshots(s);
+    if (gone.l1_size)
         qcow2_free_now(s, gone.l1_offset, (u64)gone.l1_size * 8);
-    }
     s->discard_request = discard;
     free_snapshot(&gone);
     if (ret == 0)

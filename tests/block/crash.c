@@ -132,6 +132,19 @@ static void work_resize(struct world *w)
     scribble(w, 10);
 }
 
+/* Going back to a snapshot of a disk of another size: table and size change together. */
+static void work_sizes(struct world *w)
+{
+    scribble(w, 10);
+    take_snapshot(w, 0);
+    resize(w, MAX_SECTORS);
+    scribble(w, 10);
+    take_snapshot(w, 1);
+    apply_snapshot(w, 0);
+    scribble(w, 5);
+    apply_snapshot(w, 1);
+}
+
 static void work_commit(struct world *w)
 {
     GError *error = NULL;
@@ -338,6 +351,7 @@ static const struct setup setups[] = {
     { "allocation over a backing file", work_allocate, 2000, 16384, false, true },
     { "snapshots", work_snapshots, 2000, 4096, false, false },
     { "snapshots, small clusters", work_snapshots, 1000, 512, false, false },
+    { "snapshots of other sizes", work_sizes, 700, 512, false, false },
     { "resize", work_resize, 600, 512, false, false },
     { "resize, larger clusters", work_resize, 1000, 4096, false, false },
     { "commit", work_commit, 1500, 4096, false, true },

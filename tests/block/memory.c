@@ -12,15 +12,19 @@ struct memory *memory_of(struct block_node *node)
     return node->state;
 }
 
-static void event(struct memory *m)
+/* False: it fails. */
+static bool event(struct memory *m)
 {
     m->events++;
     if (m->hook)
         m->hook(m->opaque);
+    return m->events != m->fail_at;
 }
 
 static int memory_read(struct block_node *node, u64 offset, struct block_data data)
 {
+    if (memory_of(node)->reads)
+        memory_of(node)->reads(memory_of(node)->opaque);
     block_data_put(data, memory_of(node)->now + offset);
     return 0;
 }
@@ -51,9 +55,8 @@ static int memory_write(struct block_node *node, u64 offset, struct block_data d
 {
     struct memory *m = memory_of(node);
 
-    if (offset + data.size > MEMORY_MOST)
+    if (offset + data.size > MEMORY_MOST || !event(m))
         return -ENOSPC;
-    event(m);
     m->size = MAX(m->size, (offset + data.size + SECTOR - 1) / SECTOR * SECTOR);
     block_data_get(data, m->now + offset);
     remember(m, offset, data.size);
@@ -70,7 +73,8 @@ static int memory_flush(struct block_node *node)
 {
     struct memory *m = memory_of(node);
 
-    event(m);
+    if (!event(m))
+        return -ENOSPC;
     if (m->drop_flushes || !m->pending)
         return 0;
     for (guint i = 0; i < m->pending->len; i++)
@@ -83,8 +87,7 @@ static bool memory_truncate(struct block_node *node, u64 size, enum block_preall
 {
     struct memory *m = memory_of(node);
 
-    event(m);
-    if (size > MEMORY_MOST)
+    if (!event(m) || size > MEMORY_MOST)
         return error_set(error, "no room for %" G_GUINT64_FORMAT " bytes", size);
     if (size < m->size)
         memset(m->now + size, 0, m->size - size);

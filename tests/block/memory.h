@@ -21,6 +21,8 @@ struct memory {
     u64 events;               /* writes and flushes so far */
     void (*hook)(void *opaque); /* before each of them */
     void *opaque;
+    u64 fail_at;              /* the event of this number is a failure, -ENOSPC; 0: none */
+    void (*reads)(void *opaque); /* before each read; may wait */
 };
 
 /* The caller's reference. The state (struct memory) is the node's; content (may be NULL) is copied. */
