@@ -19,7 +19,7 @@ struct block_open_context {
 struct block_driver {
     const char *name;
     bool is_format, is_filter;
-    bool grows; /* writes behind the end make it larger */
+    bool grows; /* writes behind the end make it larger; a filter does as the node below, for a node above */
     size_t state_size;
     bool (*open)(struct block_node *node, struct block_open_context *context, GError **error);
     void (*close)(struct block_node *node);
@@ -67,7 +67,8 @@ struct block_node {
     unsigned refs;
     struct json_object *options;
     char *filename;
-    bool read_only, discard_unmap, no_flush, force_share, cache_direct, copy_on_read;
+    bool read_only, discard_unmap, no_flush, force_share, cache_direct, copy_on_read, write_through;
+    bool fixed_size;   /* a window of the node below, which does not become larger with it */
     enum api_blockdev_detect_zeroes_options detect_zeroes;
     u64 size;          /* bytes */
     u32 alignment;     /* of requests; a power of two */
@@ -86,6 +87,8 @@ struct block_node {
 extern const struct block_driver block_driver_blkdebug, block_driver_copy_on_read, block_driver_file, block_driver_host_device, block_driver_null_co,
     block_driver_null_aio, block_driver_raw, block_driver_qcow2, block_driver_throttle;
 const struct block_driver *block_driver_find(const char *name);
+/* For drivers: the node that is being closed could not write its metadata. */
+void block_graph_note_loss(struct block_graph *graph);
 /* struct throttle_group, and their clock, for block/throttle_group.c. */
 GPtrArray *block_graph_throttle_groups(struct block_graph *graph);
 struct throttle_clock *block_graph_throttle_clock(struct block_graph *graph);

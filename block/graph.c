@@ -8,7 +8,7 @@ struct block_graph {
     struct block_loop *loop;
     GPtrArray *nodes;
     unsigned counter; /* of generated names */
-    bool checking, committing;
+    bool checking, committing, lost;
     struct host_fdsets *fdsets;
     GPtrArray *throttle_groups;
     struct throttle_clock throttle_clock;
@@ -85,6 +85,16 @@ struct throttle_clock *block_graph_throttle_clock(struct block_graph *graph)
 GPtrArray *block_graph_throttle_groups(struct block_graph *graph)
 {
     return graph->throttle_groups;
+}
+
+void block_graph_note_loss(struct block_graph *graph)
+{
+    graph->lost = true;
+}
+
+bool block_graph_has_lost(const struct block_graph *graph)
+{
+    return graph->lost;
 }
 
 bool block_graph_is_committing(const struct block_graph *graph)

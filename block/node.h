@@ -64,6 +64,8 @@ bool block_graph_is_checking(const struct block_graph *graph);
 /* Backing files opened from now on may be written by somebody who knows what is above them. */
 void block_graph_set_committing(struct block_graph *graph, bool committing);
 bool block_graph_is_committing(const struct block_graph *graph);
+/* Whether a node could not write all of its metadata when it was closed; a message has said which one. */
+bool block_graph_has_lost(const struct block_graph *graph);
 /* Where files named /dev/fdset/N are opened from; NULL: such a name is a path like others. They outlive the graph's opening of nodes. */
 struct host_fdsets;
 void block_graph_set_fdsets(struct block_graph *graph, struct host_fdsets *fdsets);
@@ -86,6 +88,7 @@ enum block_open_flags {
     BLOCK_OPEN_DIRECT = 8,   /* cache=none */
     BLOCK_OPEN_NO_FLUSH = 16, /* cache=unsafe */
     BLOCK_OPEN_UNMAP = 32,
+    BLOCK_OPEN_WRITE_THROUGH = 64, /* nothing here: for who opens, and block_set_write_through */
 };
 struct block_node *block_open_name(struct block_graph *graph, const char *name, const char *format, unsigned flags, GError **error);
 /* The options that block_open_name would use; the caller's. No format: {"driver": null} is left to probing. */
@@ -161,6 +164,8 @@ bool block_truncate(struct block_node *node, u64 size, enum block_prealloc preal
 
 /* Whether reads leave in the node what they got from its backing files. */
 void block_set_copy_on_read(struct block_node *node, bool on);
+/* Whether each write is on stable storage before it ends. */
+void block_set_write_through(struct block_node *node, bool on);
 /* Waits until no request is in flight in the node and its children. Fiber. */
 void block_drain(struct block_node *node);
 /* Somebody waits for the requests in flight: limits do not hold until the other call. Any thread. */

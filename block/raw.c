@@ -6,7 +6,6 @@
 
 struct raw {
     u64 offset;
-    bool window;  /* has a size of its own */
     bool guessed; /* nobody has said that it is raw */
 };
 
@@ -16,7 +15,7 @@ static bool check_window(struct block_node *node, const struct api_blockdev_opti
     u64 below = node->file->node->size;
 
     raw->offset = options->offset;
-    raw->window = options->has_size || raw->offset;
+    node->fixed_size = options->has_size || raw->offset;
     if (raw->offset > below || (options->has_size && options->size > below - raw->offset)) {
         error_set(error, "The sum of offset (%" G_GUINT64_FORMAT ") and size (%" G_GUINT64_FORMAT
                          ") has to be smaller or equal to the actual size of the containing file (%" G_GUINT64_FORMAT ")",
@@ -121,7 +120,7 @@ static int raw_status(struct block_node *node, u64 offset, u64 size, struct bloc
 
 static bool raw_truncate(struct block_node *node, u64 size, enum block_prealloc prealloc, GError **error)
 {
-    if (((struct raw *)node->state)->window)
+    if (node->fixed_size)
         return error_set(error, "Cannot resize fixed-size raw disks");
     if (!block_truncate(below(node), size, prealloc, error))
         return false;

@@ -181,25 +181,47 @@ static int write_tracked(struct block_node *node, u64 offset, struct block_data 
     return ret;
 }
 
+static bool is_child(const struct block_node *node)
+{
+    for (unsigned i = 0; i < node->parents->len; i++)
+        if (((struct block_edge *)node->parents->pdata[i])->parent)
+            return true;
+    return false;
+}
+
+/* A filter stands for what is below it where a format allocates there; as a guest's disk it has an end. */
+static bool may_grow(const struct block_node *node)
+{
+    while (node->driver->is_filter && node->file && !node->fixed_size && is_child(node))
+        node = node->file->node;
+    return node->driver->grows;
+}
+
 static int check_write(struct block_node *node, u64 offset, u64 size)
 {
     if (node->read_only)
         return -EPERM;
     if (offset > INT64_MAX || size > INT64_MAX - offset)
         return -EINVAL;
-    if (!node->driver->grows && (offset > node->size || size > node->size - offset))
+    if ((offset > node->size || size > node->size - offset) && !may_grow(node))
         return -EIO;
     return 0;
 }
 
+/* no-flush is about what the host has in its memory: what a format still has in its own goes to the host. */
 static int driver_flush(struct block_node *node)
 {
-    return node->no_flush || !node->driver->flush ? 0 : node->driver->flush(node);
+    return (node->no_flush && !node->file) || !node->driver->flush ? 0 : node->driver->flush(node);
+}
+
+void block_set_write_through(struct block_node *node, bool on)
+{
+    node->write_through = on;
 }
 
 int block_write(struct block_node *node, u64 offset, struct block_data data, u32 flags)
 {
-    bool late_flush = (flags & BLOCK_FUA) && !node->driver->handles_fua;
+    bool fua = (flags & BLOCK_FUA) || node->write_through, late_flush = fua && !node->driver->handles_fua;
     int ret = check_write(node, offset, data.size);
 
     if (ret < 0 || !data.size)
@@ -207,11 +229,10 @@ int block_write(struct block_node *node, u64 offset, struct block_data data, u32
     if (node->detect_zeroes && !(flags & BLOCK_COMPRESSED) && block_data_is_zero(data)) {
         bool unmap = node->detect_zeroes == API_BLOCKDEV_DETECT_ZEROES_OPTIONS_UNMAP && node->discard_unmap;
 
-        return block_write_zeroes(node, offset, data.size, (flags & BLOCK_FUA) | (unmap ? BLOCK_MAY_UNMAP : 0));
+        return block_write_zeroes(node, offset, data.size, (fua ? BLOCK_FUA : 0) | (unmap ? BLOCK_MAY_UNMAP : 0));
     }
     begin(node);
-    if (late_flush)
-        flags &= ~BLOCK_FUA;
+    flags = fua && !late_flush ? flags | BLOCK_FUA : flags & ~BLOCK_FUA;
     ret = write_tracked(node, offset, data, flags);
     if (ret == 0 && late_flush)
         ret = driver_flush(node);
@@ -290,6 +311,7 @@ int block_write_zeroes(struct block_node *node, u64 offset, u64 size, u32 flags)
         return ret;
     if (!node->discard_unmap)
         flags &= ~BLOCK_MAY_UNMAP;
+    flags |= node->write_through ? BLOCK_FUA : 0;
     begin(node);
     ret = zero_range(node, offset, size, flags);
     if (ret == 0 && (flags & BLOCK_FUA))

@@ -73,8 +73,8 @@ int img_try_help(struct img *img);
 /* A size with suffix; false with a message. */
 bool img_parse_size(const char *text, u64 *out);
 bool img_parse_number(const char *what, const char *text, u64 min, u64 max, u64 *out);
-/* none, writeback ... as flags of block_open_flags, *through: every write is flushed. */
 bool img_parse_rate(const char *text, u64 *out);
+/* none, writeback ... as flags of block_open_flags. */
 bool img_parse_cache(const char *text, unsigned *flags);
 /* How many operands there are after options; a message when there are too few or too many. */
 bool img_operands(struct img *img, int min, int max);

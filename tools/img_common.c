@@ -131,7 +131,9 @@ bool img_parse_rate(const char *text, u64 *out)
 
 bool img_parse_cache(const char *text, unsigned *flags)
 {
-    *flags &= ~(unsigned)(BLOCK_OPEN_DIRECT | BLOCK_OPEN_NO_FLUSH);
+    *flags &= ~(unsigned)(BLOCK_OPEN_DIRECT | BLOCK_OPEN_NO_FLUSH | BLOCK_OPEN_WRITE_THROUGH);
+    if (!strcmp(text, "directsync") || !strcmp(text, "writethrough"))
+        *flags |= BLOCK_OPEN_WRITE_THROUGH;
     if (!strcmp(text, "none") || !strcmp(text, "off") || !strcmp(text, "directsync"))
         *flags |= BLOCK_OPEN_DIRECT;
     else if (!strcmp(text, "unsafe"))
@@ -226,6 +228,8 @@ struct block_node *img_open(struct img *img, const char *name, const char *forma
     node = img->image_opts ? tool_open_options(img->graph, name, flags, &error) : block_open_name(img->graph, name, format, flags, &error);
     if (!node)
         img_fail("Could not open '%s': %s", name, error->message);
+    else
+        block_set_write_through(node, flags & BLOCK_OPEN_WRITE_THROUGH);
     return node;
 }
 

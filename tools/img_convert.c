@@ -10,6 +10,7 @@
 #include <string.h>
 
 enum { CHUNK = 512 << 10 /* what was read is still in the processor's cache when it is written */, MAX_SOURCES = 256, NEAR = 1 << 20, MAX_SPARSE = 16 << 20 };
+enum { SECTOR = 512 /* what is salvaged at a time */ };
 
 enum piece_kind { PIECE_DATA, PIECE_ZERO, PIECE_BACKING };
 
@@ -76,6 +77,21 @@ static int look(struct convert *c, u64 offset, u64 *size, enum piece_kind *kind)
     return 0;
 }
 
+/* What can be read of it, sector by sector; zeros for the rest. */
+static void salvage(struct convert *c, unsigned i, u64 offset, u8 *buffer, u64 size)
+{
+    for (u64 n; size; offset += n, buffer += n, size -= n) {
+        n = MIN(size, SECTOR - (offset - c->starts[i]) % SECTOR);
+        int ret = block_read_buffer(c->sources[i].node, offset - c->starts[i], buffer, n);
+
+        if (ret == 0)
+            continue;
+        memset(buffer, 0, n);
+        if (!c->img->quiet)
+            img_fail("warning: error while reading offset %" G_GUINT64_FORMAT ": %s", offset, g_strerror(-ret));
+    }
+}
+
 static int read_piece(struct convert *c, u64 offset, u8 *buffer, u64 size)
 {
     while (size) {
@@ -84,8 +100,7 @@ static int read_piece(struct convert *c, u64 offset, u8 *buffer, u64 size)
         int ret = block_read_buffer(c->sources[i].node, offset - c->starts[i], buffer, n);
 
         if (ret < 0 && c->salvage) {
-            memset(buffer, 0, n);
-            img_fail("warning: error while reading offset %" G_GUINT64_FORMAT ": %s", offset, g_strerror(-ret));
+            salvage(c, i, offset, buffer, n);
             ret = 0;
         }
         if (ret < 0) {

@@ -91,6 +91,8 @@ static int run_command(const struct command *command, int argc, char **argv)
     block_loop_set_alone(state.img.loop, command->run != img_bench); /* which is about requests on their way at a time */
     state.img.graph = block_graph_create(state.img.loop);
     block_loop_call(state.img.loop, run, &state);
+    if (!state.status && block_graph_has_lost(state.img.graph))
+        state.status = 1;
     block_graph_destroy(state.img.graph);
     block_loop_destroy(state.img.loop);
     return fflush(stdout) ? 1 : state.status;

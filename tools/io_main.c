@@ -73,6 +73,7 @@ bool io_open(struct io *io, const char *path)
     }
     io->node = node;
     block_set_copy_on_read(node, io->copy_on_read);
+    block_set_write_through(node, io->flags & BLOCK_OPEN_WRITE_THROUGH);
     io->path = g_strdup(path);
     return true;
 }
@@ -81,8 +82,12 @@ void io_close(struct io *io)
 {
     while (io->in_flight)
         block_queue_wait(&io->idle, io->loop);
-    if (io->node && !io->read_only && block_flush(io->node) < 0)
+    int ret = io->node && !io->read_only ? block_flush(io->node) : 0;
+
+    if (ret < 0) {
+        fprintf(stderr, "mynah-io: cannot write what is left of %s: %s\n", io->path, g_strerror(-ret));
         io->failed = true;
+    }
     block_detach(io->edge);
     io->edge = NULL;
     io->node = NULL;
@@ -157,7 +162,9 @@ static void run(void *opaque)
 
 bool io_set_cache(struct io *io, const char *mode)
 {
-    io->flags &= ~(unsigned)(BLOCK_OPEN_DIRECT | BLOCK_OPEN_NO_FLUSH);
+    io->flags &= ~(unsigned)(BLOCK_OPEN_DIRECT | BLOCK_OPEN_NO_FLUSH | BLOCK_OPEN_WRITE_THROUGH);
+    if (!strcmp(mode, "directsync") || !strcmp(mode, "writethrough"))
+        io->flags |= BLOCK_OPEN_WRITE_THROUGH;
     if (!strcmp(mode, "none") || !strcmp(mode, "off") || !strcmp(mode, "directsync"))
         io->flags |= BLOCK_OPEN_DIRECT;
     else if (!strcmp(mode, "unsafe"))
@@ -255,9 +262,9 @@ int main(int argc, char **argv)
         r.io.graph = block_graph_create(r.io.loop);
         block_loop_call(r.io.loop, run, &r);
         tool_objects_destroy(r.objects);
+        status = r.io.failed || block_graph_has_lost(r.io.graph);
         block_graph_destroy(r.io.graph);
         block_loop_destroy(r.io.loop);
-        status = r.io.failed;
     }
     g_ptr_array_unref(r.commands);
     g_ptr_array_unref(r.object_texts);

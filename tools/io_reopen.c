@@ -122,6 +122,7 @@ static bool carry_out(struct io *io, const struct change *change, GError **error
         set_permissions(io, before, NULL);
         return false;
     }
+    block_set_write_through(io->node, io->flags & BLOCK_OPEN_WRITE_THROUGH);
     return after || !before || set_permissions(io, false, error);
 }
 

@@ -243,7 +243,7 @@ static bool qcow2_open(struct block_node *node, struct block_open_context *conte
     return false;
 }
 
-/* Errors cannot be told to anybody who could do something; what was flushed before is safe. */
+/* Nobody is left who could do something about an error; what was flushed before is safe. */
 static void qcow2_close(struct block_node *node)
 {
     struct qcow2 *s = qcow2_of(node);
@@ -259,8 +259,10 @@ static void qcow2_close(struct block_node *node)
         if (ret == 0)
             ret = qcow2_set_dirty(s, false);
         block_mutex_drop(&s->lock);
-        if (ret < 0)
+        if (ret < 0) {
             g_printerr("qcow2: cannot write the metadata of '%s': %s\n", block_filename(node), block_strerror(ret));
+            block_graph_note_loss(node->graph);
+        }
     }
     free_state(s);
 }

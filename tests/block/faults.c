@@ -263,6 +263,24 @@ static void what_was_unpacked_is_forgotten(struct desk *desk)
     block_unref(file);
 }
 
+/* ---- Flushes that need not reach the disk ---- */
+
+static void an_unsafe_flush_hands_over(struct desk *desk)
+{
+    struct block_node *file = make_file(desk, MIB, 4096, 16), *disk = open_disk(desk), *copy;
+
+    disk->no_flush = true;
+    g_assert_cmpint(fill(disk, 0, 65536, 1), ==, 0);
+    g_assert_cmpint(block_flush(disk), ==, 0);
+    copy = memory_create_plain(desk->graph, "copy", memory_of(file)->now, memory_of(file)->size);
+    block_unref(disk);
+    block_unref(file);
+    disk = open_qcow2(desk->graph, "copy", NULL, false, NULL);
+    assert_filled(disk, 0, 65536, 1);
+    block_unref(disk);
+    block_unref(copy);
+}
+
 /* ---- Claims ---- */
 
 enum { SNAPSHOTS = 64, TABLE = 16384 };
@@ -348,6 +366,7 @@ int main(int argc, char **argv)
         { "/faults/no-room-for-counts", no_room_for_counts },
         { "/faults/compressed-clusters-stay-while-they-are-read", compressed_clusters_stay_while_they_are_read },
         { "/faults/what-was-unpacked-is-forgotten", what_was_unpacked_is_forgotten },
+        { "/faults/an-unsafe-flush-hands-over", an_unsafe_flush_hands_over },
         { "/faults/claims-cost-nothing", claims_cost_nothing },
         { "/faults/a-snapshot-that-is-too-large-is-refused", a_snapshot_that_is_too_large_is_refused },
         { "/faults/extending-never-cuts", extending_never_cuts },

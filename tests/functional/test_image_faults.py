@@ -1,0 +1,96 @@
+# tests/functional/test_image_faults.py - what the tools do when images cannot be read or written, or lie about themselves; no copy of it gets lost in silence.
+import json
+import os
+import pathlib
+import subprocess
+
+import pytest
+
+from images import IMG, IO, run
+
+MIB = 1 << 20
+
+
+def attempt(*command):
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
+def debug(path, driver="qcow2", **rules):
+    """The image above a filter that makes requests fail."""
+    below = {"driver": "blkdebug", "image": {"driver": "file", "filename": str(path)}}
+    return "json:" + json.dumps({"driver": driver, "file": below | {name.replace("_", "-"): rule for name, rule in rules.items()}})
+
+
+def failing(kind, place):
+    """Requests of a kind that touch the place in the file."""
+    return [{"event": "none", "iotype": kind, "sector": place // 512, "errno": 28, "immediately": True}]
+
+
+def new(path, size="1M"):
+    """One whose file need not grow."""
+    run(IMG, "create", "-q", "-f", "qcow2", path, size)
+    os.truncate(path, 4 * MIB)
+
+
+def field(path, at, size=8):
+    return int.from_bytes(pathlib.Path(path).read_bytes()[at:at + size], "big")
+
+
+def test_convert_fails_where_tables_cannot_be_written(tmp_path, monkeypatch):
+    """The default target cache has no flush: the tables go to the host at the end all the same, and what it says counts."""
+    monkeypatch.chdir(tmp_path)
+    pathlib.Path("a.raw").write_bytes(bytes([7]) * MIB)
+    new("b.qcow2")
+    result = attempt(IMG, "convert", "-n", "-f", "raw", "-O", "qcow2", "a.raw", debug("b.qcow2", inject_error=failing("write", field("b.qcow2", 40))))
+    assert result.returncode == 1 and "Error while writing to the image: No space left on device" in result.stderr, result
+
+
+def test_what_closing_cannot_write_is_a_failure(tmp_path, monkeypatch):
+    """Counts that fall are written at the very end."""
+    monkeypatch.chdir(tmp_path)
+    new("a.qcow2")
+    run(IO, "-c", "write -q 0 64k", "a.qcow2")
+    block = field("a.qcow2", field("a.qcow2", 48))
+    result = attempt(IO, "-d", "unmap", "-c", "discard -q 0 64k", debug("a.qcow2", inject_error=failing("write", block)))
+    assert result.returncode == 1 and "cannot write the metadata of 'a.qcow2': No space left on device" in result.stderr, result
+
+
+@pytest.mark.parametrize("mode,status", [("writeback", 0), ("writethrough", 1)])
+def test_writing_through_flushes_each_write(mode, status, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    new("a.qcow2")
+    rules = [{"event": "flush_to_disk", "errno": 28, "once": True}]
+    result = attempt(IO, "-t", mode, "-c", "write 0 512", debug("a.qcow2", inject_error=rules))
+    assert ("write failed: No space left on device" in result.stdout) == bool(status), result
+
+
+def test_salvaging_loses_one_sector(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    content = bytes([5]) * (2 * MIB)
+    pathlib.Path("a.raw").write_bytes(content)
+    result = attempt(IMG, "convert", "--salvage", "-O", "raw", debug("a.raw", "raw", inject_error=failing("read", 3000 * 512)), "b.raw")
+    assert result.returncode == 0 and result.stderr.count("\n") == 1 and "error while reading offset 1536000" in result.stderr, result
+    assert pathlib.Path("b.raw").read_bytes() == content[:3000 * 512] + bytes(512) + content[3001 * 512:]
+
+
+THROTTLE = ["--object", "throttle-group,id=g,x-bps-total=1000000000"]
+
+
+@pytest.mark.parametrize("objects,below", [
+    (THROTTLE, {"driver": "throttle", "throttle-group": "g"}), ([], {"driver": "raw"}), ([], {"driver": "copy-on-read"}),
+], ids=lambda value: value["driver"] if isinstance(value, dict) else "")
+def test_images_grow_through_filters(objects, below, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    file = {"driver": "file", "filename": "a.qcow2"}
+    run(IMG, "create", "-q", "-f", "qcow2", "a.qcow2", "64M")
+    run(IO, *objects, "-c", "write -q -P 1 0 1M", "-c", "write -q -P 2 63M 1M", "json:" + json.dumps({"driver": "qcow2", "file": below | {"file": file}}))
+    run(IO, "-c", "read -q -P 1 0 1M", "-c", "read -q -P 2 63M 1M", "a.qcow2")
+    run(IMG, "check", "-q", "a.qcow2")
+
+
+def test_disks_and_windows_do_not_grow(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run(IMG, "create", "-q", "-f", "qcow2", "a.qcow2", "64M")
+    window = {"driver": "raw", "size": os.stat("a.qcow2").st_size // 512 * 512, "file": {"driver": "file", "filename": "a.qcow2"}}
+    result = attempt(IO, "-c", "write 0 1M", "json:" + json.dumps({"driver": "qcow2", "file": window}))
+    assert result.returncode == 1 and "write failed: Input/output error" in result.stdout, result
