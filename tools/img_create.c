@@ -229,7 +229,8 @@ static bool create_data_file(struct img *img, const char *name, const char *data
 {
     g_autofree char *path = block_path_beside(name, data_file);
     struct img_disk disk = { 0 };
-    bool ok = open_protocol(img, path, false, &disk, error) && block_truncate(disk.node, size, BLOCK_PREALLOC_OFF, error);
+    bool ok = open_protocol(img, path, false, &disk, error) && block_truncate(disk.node, 0, BLOCK_PREALLOC_OFF, error) &&
+              block_truncate(disk.node, size, BLOCK_PREALLOC_OFF, error);
 
     img_close_disk(&disk, false);
     return ok;

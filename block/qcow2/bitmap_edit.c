@@ -124,7 +124,7 @@ static int read_table(struct qcow2 *s, const u8 *e, u64 **table)
     u64 offset = be64(e + ENTRY_TABLE), size = be32(e + ENTRY_TABLE_SIZE);
     u64 room = qcow2_clusters(s, s->file->size) << s->cluster_bits;
 
-    if (!offset || qcow2_in_cluster(s, offset) || offset >= room || size * 8 > room - offset)
+    if (!offset || qcow2_in_cluster(s, offset) || offset >= room || size * 8 > MIN(room - offset, QCOW2_MAX_L1_BYTES))
         return -EINVAL;
     return qcow2_read_l1(s, offset, (u32)size, table);
 }

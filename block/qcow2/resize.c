@@ -188,5 +188,6 @@ bool qcow2_truncate(struct block_node *node, u64 size, enum block_prealloc preal
     if (ret < 0)
         return error_set(error, "Failed to resize the image: %s", block_strerror(ret));
     block_set_size(node, size);
-    return true;
+    /* What a data file has behind the end must not be there when the disk grows again. */
+    return size >= old || !s->data_name || !s->data->driver->truncate || block_truncate(s->data, size, BLOCK_PREALLOC_OFF, error);
 }

@@ -68,6 +68,31 @@ int qcow2_discard_range(struct qcow2 *s, u64 offset, u64 size, bool full)
     return start < end ? each_table(s, start, end - start, discard_part, full) : 0;
 }
 
+/* A data file that is an image by itself: its bytes are what the guest reads, with or without tables. */
+static bool is_raw(const struct qcow2 *s)
+{
+    return s->data_name && (s->autoclear & AUTOCLEAR_RAW_DATA) && !block_backing(s->node);
+}
+
+/*
+ * What becomes of the range in an external data file, where a guest's cluster has one place all its life. A raw one gets the zeros; storage of others
+ * is given back where that can be done. A table on disk that still names it does no harm: before the next flush the guest may find zeros, too.
+ */
+static int zero_data_file(struct qcow2 *s, u64 offset, u64 size, u32 flags, bool hint)
+{
+    size = MIN(size, s->node->size - offset);
+    if (is_raw(s) && !hint)
+        return block_write_zeroes(s->data, offset, size, flags);
+    if ((flags & BLOCK_MAY_UNMAP) && s->data->discard_unmap && s->discard_request)
+        block_write_zeroes(s->data, offset, size, BLOCK_MAY_UNMAP | BLOCK_NO_FALLBACK);
+    return 0;
+}
+
+static int discard(struct qcow2 *s, u64 offset, u64 size, u32 flags)
+{
+    return is_raw(s) ? 0 : qcow2_discard_range(s, offset, size, false);
+}
+
 /* Runs fn alone on its range. */
 static int alone(struct block_node *node, u64 offset, u64 size, int (*fn)(struct qcow2 *s, u64 offset, u64 size, u32 flags), u32 flags)
 {
@@ -81,19 +106,19 @@ static int alone(struct block_node *node, u64 offset, u64 size, int (*fn)(struct
     qcow2_begin(s, &op, offset, size, true);
     qcow2_bitmaps_mark(s, offset, size);
     ret = fn(s, offset, size, flags);
+    if (ret == 0 && s->data_name) {
+        block_mutex_drop(&s->lock);
+        ret = zero_data_file(s, offset, size, flags, fn == discard);
+        block_mutex_take(&s->lock, node->loop);
+    }
     qcow2_end(s, &op);
     block_mutex_drop(&s->lock);
     return ret;
 }
 
-static int discard(struct qcow2 *s, u64 offset, u64 size, u32 flags)
-{
-    return qcow2_discard_range(s, offset, size, false);
-}
-
 int qcow2_discard(struct block_node *node, u64 offset, u64 size)
 {
-    return alone(node, offset, size, discard, 0);
+    return alone(node, offset, size, discard, BLOCK_MAY_UNMAP);
 }
 
 static struct qcow2_entry zeroed(struct qcow2 *s, struct qcow2_entry old, u64 from, u64 to, bool unmap)
@@ -158,8 +183,10 @@ static int zero(struct qcow2 *s, u64 offset, u64 size, u32 flags)
 
     if (s->version < 3)
         return zero_v2(s, offset, size, flags);
+    if (is_raw(s))
+        return 0; /* see zero_data_file */
     if (s->data_name && (s->autoclear & AUTOCLEAR_RAW_DATA))
-        return -ENOTSUP; /* the raw file has to read as zero by itself */
+        return -ENOTSUP; /* the raw file has to read as zero by itself, and must not show what is below */
     return each_table(s, offset, end - offset, zero_part, flags);
 }
 

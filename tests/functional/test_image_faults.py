@@ -2,6 +2,7 @@
 import json
 import os
 import pathlib
+import struct
 import subprocess
 
 import pytest
@@ -94,3 +95,43 @@ def test_disks_and_windows_do_not_grow(tmp_path, monkeypatch):
     window = {"driver": "raw", "size": os.stat("a.qcow2").st_size // 512 * 512, "file": {"driver": "file", "filename": "a.qcow2"}}
     result = attempt(IO, "-c", "write 0 1M", "json:" + json.dumps({"driver": "qcow2", "file": window}))
     assert result.returncode == 1 and "write failed: Input/output error" in result.stdout, result
+
+
+@pytest.mark.parametrize("raw", ["on", "off"])
+def test_data_files_give_storage_back(raw, tmp_path, monkeypatch):
+    """What is discarded or zeroed is no more in the data file, and one that is raw says what the image says."""
+    monkeypatch.chdir(tmp_path)
+    run(IMG, "create", "-q", "-f", "qcow2", "-o", f"data_file=d.raw,data_file_raw={raw}", "d.qcow2", "1M")
+    run(IO, "-d", "unmap", "-c", "write -q -P 7 0 1M", "-c", "discard -q 0 256k", "-c", "write -q -z -u 512k 256k", "-c", "write -q -P 8 64k 64k", "d.qcow2")
+    run(IO, "-c", "read -q -P 0 0 64k", "-c", "read -q -P 8 64k 64k", "-c", "read -q -P 0 128k 128k", "-c", "read -q -P 7 256k 256k",
+        "-c", "read -q -P 0 512k 256k", "-c", "read -q -P 7 768k 256k", "d.qcow2")
+    assert os.stat("d.raw").st_blocks * 512 <= 640 << 10
+    run(IMG, "compare", "-f", "raw", "-F", "qcow2", "d.raw", "d.qcow2")
+    run(IMG, "check", "-q", "d.qcow2")
+    run(IMG, "resize", "-q", "--shrink", "d.qcow2", "896k")
+    run(IMG, "resize", "-q", "d.qcow2", "1M")
+    run(IMG, "compare", "-f", "raw", "-F", "qcow2", "d.raw", "d.qcow2")
+
+
+def test_a_new_image_empties_its_data_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    pathlib.Path("d.raw").write_bytes(bytes([6]) * MIB)
+    run(IMG, "create", "-q", "zeros.raw", "1M")
+    run(IMG, "convert", "-f", "raw", "-O", "qcow2", "-o", "data_file=d.raw,data_file_raw=on", "zeros.raw", "d.qcow2")
+    assert pathlib.Path("d.raw").read_bytes() == bytes(MIB)
+
+
+def test_a_bitmap_that_claims_too_much_goes(tmp_path, monkeypatch):
+    """Its table would take half of the file, which is large and has nothing in it."""
+    monkeypatch.chdir(tmp_path)
+    run(IMG, "create", "-q", "-f", "qcow2", "a.qcow2", "1M")
+    run(IMG, "bitmap", "--add", "a.qcow2", "b0")
+    image = pathlib.Path("a.qcow2").read_bytes()
+    at = image.index(struct.pack(">II", 0x23852875, 24)) + 8
+    directory = int.from_bytes(image[at + 16:at + 24], "big")
+    with open("a.qcow2", "r+b") as file:
+        file.seek(directory + 8)
+        file.write(bytes([255]) * 4)
+        file.truncate(64 << 30)
+    run(IMG, "bitmap", "--remove", "a.qcow2", "b0")
+    assert "b0" not in run(IMG, "info", "a.qcow2")
