@@ -68,14 +68,31 @@ static u16 create_sq(struct nvme *n, const u8 *command)
     return NVME_OK;
 }
 
-static u16 delete_sq(struct nvme *n, const u8 *command)
+void nvme_queue_lets_go(struct nvme_request *deleter)
 {
-    u32 id = nvme_dword(command, 10) & 0xffff;
+    if (!--deleter->end)
+        nvme_complete(deleter, NVME_OK);
+}
+
+/* 5.6: the driver uses the memory of the queue's commands for something else when this one has completed. Theirs end unseen. */
+static u16 delete_sq(struct nvme_request *r)
+{
+    struct nvme *n = r->nvme;
+    u32 id = nvme_dword(r->command, 10) & 0xffff;
 
     if (!is_io_queue(n, id) || !n->state->sq[id].size)
         return NVME_QUEUE_ID | NVME_DNR;
+    for (GList *link = n->active.head; link; link = link->next) {
+        struct nvme_request *active = link->data;
+
+        if (active->sq != id || active->deleter)
+            continue;
+        active->deleter = r;
+        r->end++;
+        disk_cancel(&active->io);
+    }
     nvme_forget_queue(n, id);
-    return NVME_OK;
+    return r->end ? NVME_PENDING : NVME_OK;
 }
 
 static u16 delete_cq(struct nvme *n, const u8 *command)
@@ -198,7 +215,7 @@ u16 nvme_admin(struct nvme_request *r)
 
     switch (r->command[0]) {
     case DELETE_SQ:
-        return delete_sq(n, r->command);
+        return delete_sq(r);
     case CREATE_SQ:
         return create_sq(n, r->command);
     case GET_LOG:

@@ -45,7 +45,7 @@ static u16 next_piece(struct nvme_request *r)
     return nvme_submit(r, r->space);
 }
 
-/* The first namespace from number r->end + 1 on. */
+/* The first namespace from number r->end + 1 on that was there at the beginning and is not empty. */
 static u16 next_space(struct nvme_request *r)
 {
     struct nvme *n = r->nvme;
@@ -53,11 +53,10 @@ static u16 next_space(struct nvme_request *r)
     for (; r->end < NVME_NAMESPACES; r->end++) {
         struct nvme_namespace *space = n->space[r->end];
 
-        if (!space || !is_meant(r, space->id) || !disk_size(space->disk))
+        if (!space || space->formatting != r || !disk_size(space->disk))
             continue;
         r->space = space;
         r->position = 0;
-        space->formatting = r;
         return next_piece(r);
     }
     return NVME_OK;
@@ -75,6 +74,14 @@ static u16 step(struct nvme_request *r)
     return next_space(r);
 }
 
+void nvme_format_ended(struct nvme_request *r)
+{
+    for (u32 i = 0; r->step == step && i < NVME_NAMESPACES; i++)
+        if (r->nvme->space[i] && r->nvme->space[i]->formatting == r)
+            r->nvme->space[i]->formatting = NULL;
+}
+
+/* Nothing begins in any of the namespaces until its turn is over: what is under way knows the size of their blocks. */
 u16 nvme_format(struct nvme_request *r)
 {
     struct nvme *n = r->nvme;
@@ -89,5 +96,8 @@ u16 nvme_format(struct nvme_request *r)
             return status;
     }
     r->step = step;
+    for (u32 i = 0; i < NVME_NAMESPACES; i++)
+        if (n->space[i] && is_meant(r, i + 1))
+            n->space[i]->formatting = r;
     return next_space(r);
 }

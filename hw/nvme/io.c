@@ -233,8 +233,6 @@ void nvme_returned(struct nvme_request *r)
     }
     if (r->aborted)
         status = NVME_ABORT_REQUESTED;
-    if (r->space && r->space->formatting == r && (!current || status))
-        r->space->formatting = NULL;
     if (current && !status && r->step)
         status = r->space || r->io.kind == DISK_FLUSH ? r->step(r) : NVME_INVALID_NAMESPACE;
     if (status != NVME_PENDING)

@@ -119,6 +119,7 @@ struct nvme_request {
     struct nvme_request *target; /* of Abort: ends first */
     u64 held;                  /* bytes of nvme->copying */
     bool aborted;              /* there is one whose target it is */
+    struct nvme_request *deleter; /* Delete I/O Submission Queue that waits for it, or NULL */
     u8 command[NVME_SQE];
 };
 
@@ -173,6 +174,8 @@ u16 nvme_get_feature(struct nvme_request *request);
 u16 nvme_set_feature(struct nvme_request *request);
 void nvme_reset_features(struct nvme *n);
 u16 nvme_get_log(struct nvme *n, const u8 *command);
+/* A command that Delete I/O Submission Queue waits for has let go of the driver's memory. */
+void nvme_queue_lets_go(struct nvme_request *deleter);
 /* The error log and the counters of SMART. */
 void nvme_log_error(const struct nvme_request *request);
 /* 5.2: type 0 error, 1 SMART, 2 notice; told when the driver asks. */
@@ -198,6 +201,8 @@ bool nvme_abort_event_request(struct nvme *n, u16 id);
 
 u16 nvme_copy(struct nvme_request *request, struct nvme_namespace *space);
 u16 nvme_format(struct nvme_request *request);
+/* A command ends, however: if it was a Format, nobody formats anything. */
+void nvme_format_ended(struct nvme_request *request);
 /* After the function's other BARs. */
 bool nvme_cmb_add(struct nvme *n, GError **error);
 void nvme_cmb_remove(struct nvme *n);

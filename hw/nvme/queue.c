@@ -174,6 +174,8 @@ static void free_request(struct nvme_request *r)
 {
     nvme_abort_ended(r);
     nvme_data_unmap(&r->data, 0);
+    if (r->deleter)
+        nvme_queue_lets_go(r->deleter);
     r->nvme->copying -= r->held;
     g_free(r->buffer);
     g_free(r);
@@ -201,6 +203,7 @@ void nvme_complete(struct nvme_request *r, u16 status)
     struct nvme *n = r->nvme;
     u32 cq = n->state->sq[r->sq].cq;
 
+    nvme_format_ended(r);
     if (is_stale(r) || !n->state->cq[cq].size) {
         free_request(r);
         return;

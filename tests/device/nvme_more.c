@@ -257,6 +257,97 @@ static void formats(struct bench *bench, gconstpointer data)
     nvme_finish(&d);
 }
 
+static u16 read_of(struct nvme_driver *d, u32 space)
+{
+    struct nvme_sqe e = nvme_rw(READ, 0, 1, NVME_DATA, 0);
+
+    nvme_put(&e, 1, space);
+    return nvme_do(d, 1, e);
+}
+
+/* Of all namespaces: none of them takes commands from the start to the end of its turn, nor for ever, whatever becomes of the Format. */
+static void formats_all(struct bench *bench, gconstpointer data)
+{
+    struct nvme_sqe e = nvme_command(FORMAT, UINT32_MAX, 0, 0);
+    struct nvme_driver d;
+    struct device *other;
+    u16 id;
+
+    nvme_start(&d, bench, NULL, false);
+    other = bench_device(bench, "nvme-ns", "drive=e;nsid=7");
+    nvme_enable(&d);
+    g_assert_cmphex(nvme_create_pair(&d, 1, 0), ==, 0);
+    nvme_put(&e, 10, 1);
+    nvme_queue(&d, 0, e);
+    nvme_ring(&d, 0);
+    g_assert_cmphex(read_of(&d, 7), ==, 0x84); /* the first one's turn */
+    g_assert_cmphex(nvme_wait(&d, 0, &id), ==, 0);
+    g_assert_cmphex(read_of(&d, 7), ==, 0);
+    nvme_queue(&d, 0, e);
+    nvme_ring(&d, 0);
+    u16 aborted = d.last_id;
+    struct nvme_sqe abort = nvme_command(ABORT, 0, 0, 0);
+    nvme_put(&abort, 10, (u32)aborted << 16);
+    nvme_queue(&d, 0, abort);
+    nvme_ring(&d, 0);
+    g_assert_cmphex(nvme_wait(&d, 0, &id), ==, 7);
+    g_assert_cmphex(nvme_wait(&d, 0, &id), ==, 0);
+    g_assert_cmphex(read_of(&d, 1), ==, 0);
+    g_assert_cmphex(read_of(&d, 7), ==, 0);
+    nvme_queue(&d, 0, e);
+    nvme_ring(&d, 0);
+    disable_and_use_again(&d);
+    g_assert_cmphex(read_of(&d, 7), ==, 0);
+    nvme_queue(&d, 0, e);
+    nvme_ring(&d, 0);
+    vm_object_destroy(&other->object);
+    other = bench_device(bench, "nvme-ns", "drive=e;nsid=8;logical_block_size=4096"); /* it came too late to be meant */
+    g_assert_cmphex(nvme_wait(&d, 0, &id), ==, 0);
+    g_assert_cmphex(read_of(&d, 7), ==, 0xb);
+    g_assert_cmphex(read_of(&d, 8), ==, 0);
+    nvme_finish(&d);
+}
+
+/* --- the end of a queue (5.6) --- */
+
+/* Its commands are with the disk: the driver's memory is its own again when Delete has completed, and not earlier. */
+static void delete_queue(struct bench *bench, gconstpointer data)
+{
+    struct nvme_driver d;
+    u16 id, status;
+
+    on(&d, bench, NULL);
+    fill(&d, NVME_DATA, 0x1000, 5);
+    for (u32 round = 0; round < 2; round++) {
+        for (u32 i = 0; i < 8; i++)
+            nvme_queue(&d, 1, nvme_rw(READ, 0, 8, NVME_DATA + 0x1000 * i, 0));
+        nvme_ring(&d, 1);
+        struct nvme_sqe e = nvme_command(0, 0, 0, 0);
+        nvme_put(&e, 10, 1);
+        nvme_queue(&d, 0, e);
+        nvme_ring(&d, 0);
+        g_assert_false(nvme_take(&d, 0, &id, &status));
+        if (round) { /* disabled under it */
+            disable_and_use_again(&d);
+            break;
+        }
+        g_assert_cmphex(nvme_do(&d, 0, e) & 0xfff, ==, 0x101); /* it is no queue any more; this answer came first */
+        g_assert_cmphex(nvme_wait(&d, 0, &id), ==, 0);
+        memset(nvme_ram(&d, NVME_DATA), 0xee, 0x8000);
+        nvme_settle(&d);
+        for (u32 i = 0; i < 0x8000; i++)
+            g_assert_cmphex(nvme_ram(&d, NVME_DATA)[i], ==, 0xee);
+        g_assert_false(nvme_take(&d, 1, &id, &status));
+        d.pair[1].tail = 0;
+        e = nvme_command(1, 0, NVME_SQ(1), 0);
+        nvme_put(&e, 10, 15 << 16 | 1);
+        nvme_put(&e, 11, 1 << 16 | 1);
+        g_assert_cmphex(nvme_do(&d, 0, e), ==, 0);
+        g_assert_cmphex(nvme_do(&d, 1, nvme_rw(READ, 0, 1, NVME_DATA, 0)), ==, 0);
+    }
+    nvme_finish(&d);
+}
+
 /* --- what is counted (5.14.1) --- */
 
 static void counters(struct bench *bench, gconstpointer data)
@@ -416,6 +507,8 @@ int main(int argc, char **argv)
     BENCH_TEST("/nvme/abort/events-and-resets", abort_events_and_resets);
     BENCH_TEST("/nvme/copy", copies);
     BENCH_TEST("/nvme/format", formats);
+    BENCH_TEST("/nvme/format-all", formats_all);
+    BENCH_TEST("/nvme/delete-queue", delete_queue);
     BENCH_TEST("/nvme/counters", counters);
     BENCH_TEST("/nvme/memory/registers", memory_registers);
     BENCH_TEST("/nvme/memory/chosen-address", queues_in_memory);
