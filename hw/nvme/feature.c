@@ -9,7 +9,7 @@ enum {
     ATOMICITY = 0x0a, EVENTS = 0x0b, TIMESTAMP = 0x0e,
 };
 enum { CURRENT, DEFAULT, SAVED, CAPABILITIES, CHANGEABLE = 4, SAVE = 1u << 31 };
-enum { WARM = 343 /* K */, COMPOSITE_OVER = 0 };
+enum { WARM = 343 /* K */, COMPOSITE_OVER = 0, TELL_TEMPERATURE = 1 << 1 };
 
 static const u64 ns_per_ms = 1000000;
 
@@ -140,6 +140,8 @@ static u16 set_temperature(struct nvme *n, u32 value)
     if (bits_get(value, 16, 4) != COMPOSITE_OVER || bits_get(value, 20, 2) > 1)
         return NVME_OK; /* sensors that are not there */
     n->state->features.temperature[bits_get(value, 20, 2)] = value & 0xffff;
+    if (nvme_temperature_warns(n) && n->state->features.event_config & TELL_TEMPERATURE)
+        nvme_event(n, 1, 1, 2);
     return NVME_OK;
 }
 

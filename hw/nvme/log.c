@@ -10,14 +10,20 @@ enum { ERROR_SIZE = 64, SMART_SIZE = 512, FIRMWARE_SIZE = 512, CHANGED_SIZE = 40
 enum { TYPE_ERROR = 0, TYPE_SMART = 1, TYPE_NOTICE = 2, ATTRIBUTES_CHANGED = 0, RETAIN = 1 << 15 };
 enum { KELVIN = 323, SUPPORTED = 1, CHANGES_DATA = 2, CHANGES_SPACES = 4, ALONE = 2 << 16, UNIT = 512000 };
 
+bool nvme_temperature_warns(const struct nvme *n)
+{
+    const u32 *threshold = n->state->features.temperature;
+
+    return (threshold[0] && KELVIN >= threshold[0]) || KELVIN <= threshold[1];
+}
+
 /* Figure 194. */
 static void fill_smart(struct nvme *n, u8 *page)
 {
     const struct nvme_state *s = n->state;
     u64 hours = (u64)(vm_clock_now(n->device.object.vm, VM_CLOCK_VIRTUAL) - s->power_on) / UINT64_C(3600000000000);
-    bool warm = s->features.temperature[0] && KELVIN >= s->features.temperature[0], cold = KELVIN <= s->features.temperature[1];
 
-    page[0] = n->smart_critical_warning | (warm || cold ? 2 : 0);
+    page[0] = n->smart_critical_warning | (nvme_temperature_warns(n) ? 2 : 0);
     bits_store_le(page + 1, 2, KELVIN);
     page[3] = 100; /* spare, and when it becomes little, per cent */
     page[4] = 10;

@@ -174,6 +174,8 @@ u16 nvme_get_feature(struct nvme_request *request);
 u16 nvme_set_feature(struct nvme_request *request);
 void nvme_reset_features(struct nvme *n);
 u16 nvme_get_log(struct nvme *n, const u8 *command);
+/* The temperature has reached one of the driver's thresholds (5.21.1.4). */
+bool nvme_temperature_warns(const struct nvme *n);
 /* A command that Delete I/O Submission Queue waits for has let go of the driver's memory. */
 void nvme_queue_lets_go(struct nvme_request *deleter);
 /* The error log and the counters of SMART. */

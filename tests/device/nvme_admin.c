@@ -158,6 +158,33 @@ static void logs_and_events(struct bench *bench, gconstpointer data)
     nvme_finish(&d);
 }
 
+/* SMART events (5.2, 5.21.1.4): a threshold that the temperature of 323 K has reached, if the driver wants to know of it. */
+static void temperature_events(struct bench *bench, gconstpointer data)
+{
+    static const struct {
+        u32 wanted, threshold;
+        bool told;
+    } rows[] = {
+        { 0xff, 300, true }, { 0xff, 323, true }, { 0xff, 324, false }, { 0xff, 1 << 20 | 330, true }, { 0xff, 1 << 20 | 300, false }, { 0xfd, 300, false },
+    };
+
+    for (u32 i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct nvme_driver d;
+        u16 id, status;
+
+        nvme_on(&d, bench, NULL);
+        g_assert_cmphex(feature(&d, SET_FEATURE, 0xb, rows[i].wanted), ==, 0);
+        g_assert_cmphex(feature(&d, SET_FEATURE, 4, rows[i].threshold), ==, 0);
+        ask_for_event(&d);
+        g_assert_cmpint(nvme_take(&d, 0, &id, &status), ==, rows[i].told);
+        if (rows[i].told)
+            g_assert_cmphex(d.result, ==, 2 << 16 | 1 << 8 | 1);
+        nvme_finish(&d);
+        bench_tear_down(bench, NULL);
+        bench_set_up(bench, NULL);
+    }
+}
+
 /* Namespaces that come by nvme-ns, leave, and change their size. */
 static void namespaces(struct bench *bench, gconstpointer data)
 {
@@ -201,6 +228,7 @@ int main(int argc, char **argv)
     }
     BENCH_TEST("/nvme/features", features);
     BENCH_TEST("/nvme/logs-events", logs_and_events);
+    BENCH_TEST("/nvme/temperature-events", temperature_events);
     BENCH_TEST("/nvme/namespaces", namespaces);
     return g_test_run();
 }
