@@ -48,22 +48,38 @@ static struct letter *take(struct vm_inbox *inbox, bool owned)
     return letter;
 }
 
-static void deliver(struct vm *vm, bool owned)
+static bool deliver_one(struct vm *vm, bool owned)
 {
-    for (struct letter *letter; (letter = take(vm->inbox, owned));) {
-        letter->hook(letter->opaque, letter->payload, letter->size);
-        g_free(letter);
-    }
+    struct letter *letter = take(vm->inbox, owned);
+
+    if (!letter)
+        return false;
+    letter->hook(letter->opaque, letter->payload, letter->size);
+    g_free(letter);
+    return true;
 }
 
+static u32 count(struct vm_inbox *inbox)
+{
+    host_lock_take(&inbox->lock);
+    u32 letters = g_queue_get_length(&inbox->letters);
+    host_lock_drop(&inbox->lock);
+    return letters;
+}
+
+/* What hooks post is for the next time: between, others have the machine lock. */
 void vm_inbox_deliver(struct vm *vm)
 {
-    deliver(vm, false);
+    for (u32 left = count(vm->inbox); left && deliver_one(vm, false); left--)
+        ;
+    if (count(vm->inbox))
+        vm_wake_main_loop(vm);
 }
 
 void vm_inbox_deliver_owned(struct vm *vm)
 {
-    deliver(vm, true);
+    while (deliver_one(vm, true))
+        ;
 }
 
 void inbox_forget(struct vm *vm, struct vm_object *owner)

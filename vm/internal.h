@@ -96,8 +96,9 @@ void vm_debug_init(struct vm *vm);
 void vm_debug_finish(struct vm *vm);
 void vm_vcpus_quit(struct vm *vm);
 void vm_vcpus_reset(struct vm *vm);
+/* What has come so far. */
 void vm_inbox_deliver(struct vm *vm);
-/* Likewise letters that have an owner: those of devices. */
+/* Letters that have an owner, those of devices, with those that come of them. */
 void vm_inbox_deliver_owned(struct vm *vm);
 void vm_wake_main_loop(struct vm *vm);
 
