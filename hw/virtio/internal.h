@@ -23,6 +23,9 @@ struct virtio_queue {
     u32 in_flight;           /* requests of this generation */
     GQueue requests, stale;  /* struct virtio_request by `link`, in order of popping */
     bool suppressed;         /* split: the driver was told not to notify */
+    /* The hook's turn: how many requests it may still take; whether it wanted more; and whether a letter to go on is under way. */
+    bool in_turn, cut, going_on;
+    u32 turn_left;
     struct virtio_area descriptors, driver, device;
     u32 mapped;              /* memory generation + 1 for which the areas hold; 0: none */
     u32 unpublished;         /* finished since the last publish */
@@ -71,6 +74,10 @@ struct virtio_queue *virtio_queue_selected(struct virtio_device *virtio);
 /* The driver notifies (4.1.4.4.1): index, with NOTIFICATION_DATA more above. */
 void virtio_kick(struct virtio_device *virtio, u32 data);
 void virtio_kick_all(struct virtio_device *virtio);
+/* One turn of the hook. True: there is more, and the driver will not say so. */
+bool virtio_queue_run(struct virtio_queue *queue);
+/* There is something: whether the hook's turn, if it is one, comes to it. */
+bool virtio_queue_may_take(struct virtio_queue *queue);
 void virtio_queue_enable(struct virtio_queue *queue);
 void virtio_queue_set_legacy(struct virtio_queue *queue, u64 address, u32 align);
 /* lazy: the driver asks until virtio_queue_is_settled. */

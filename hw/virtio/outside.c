@@ -66,8 +66,8 @@ static void run(struct block_work *work)
     }
     epoch_enter(vm_epoch(virtio->device->object.vm), queue->reader);
     virtio->class->serve(virtio->device, queue);
-    if (virtio_queue_is_ready(queue))
-        queue->hook(virtio->device, queue);
+    if (virtio_queue_is_ready(queue) && virtio_queue_run(queue))
+        virtio_queue_poke(queue);
     epoch_leave(queue->reader);
     if (load(&virtio->outside->paused))
         come_back(queue); /* perhaps it gave up in the middle */

@@ -1,6 +1,7 @@
 /* hw/virtio/queue.c - queues as drivers set them up and notify them (virtio 1.3, 2.6). */
 #include "base/bits.h"
 #include "hw/virtio/internal.h"
+#include "vm/icount.h"
 #include "vm/inbox.h"
 #include <inttypes.h>
 
@@ -82,6 +83,45 @@ void virtio_queue_set_legacy(struct virtio_queue *queue, u64 address, u32 align)
     virtio_queue_enable(queue);
 }
 
+/* Turns: one round of the ring. What a driver adds meanwhile comes after others had the lock, or the loop. */
+
+bool virtio_queue_run(struct virtio_queue *queue)
+{
+    queue->in_turn = true;
+    queue->cut = false;
+    queue->turn_left = queue->state->size;
+    queue->hook(queue->virtio->device, queue);
+    queue->in_turn = false;
+    return queue->cut;
+}
+
+bool virtio_queue_may_take(struct virtio_queue *queue)
+{
+    if (!queue->in_turn)
+        return true;
+    queue->cut = !queue->turn_left;
+    if (!queue->cut)
+        queue->turn_left--;
+    return !queue->cut;
+}
+
+void virtio_queue_end_turn(struct virtio_queue *queue)
+{
+    if (!vm_icount_on(queue->virtio->device->object.vm))
+        queue->turn_left = 0;
+}
+
+static void go_on(void *opaque, const void *payload, u32 size);
+
+static void go_on_later(struct virtio_queue *queue)
+{
+    struct device *device = queue->virtio->device;
+
+    if (!queue->going_on)
+        inbox_post(device->object.vm, &device->object, go_on, queue, NULL, 0);
+    queue->going_on = true;
+}
+
 /* Notifications by the driver. */
 
 static void kick_now(void *device, u32 index, u32 level)
@@ -89,8 +129,8 @@ static void kick_now(void *device, u32 index, u32 level)
     struct virtio_queue *queue = virtio_queue_at(virtio_device_of(device), index);
 
     virtio_pause(queue->virtio);
-    if (virtio_queue_is_ready(queue) && queue->hook)
-        queue->hook(device, queue);
+    if (virtio_queue_is_ready(queue) && queue->hook && virtio_queue_run(queue))
+        go_on_later(queue);
     virtio_resume(queue->virtio);
 }
 
@@ -100,6 +140,12 @@ static void kick_late(void *opaque, const void *payload, u32 size)
 
     if (queue->state->enabled)
         device_run(queue->virtio->device, kick_now, queue->index, 0);
+}
+
+static void go_on(void *opaque, const void *payload, u32 size)
+{
+    ((struct virtio_queue *)opaque)->going_on = false;
+    kick_late(opaque, payload, size);
 }
 
 void virtio_kick(struct virtio_device *virtio, u32 data)

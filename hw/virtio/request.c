@@ -140,7 +140,7 @@ void *virtio_queue_pop(struct virtio_queue *queue)
     const struct virtio_ring_ops *ring = virtio_ring_of(queue);
     struct virtio_chain chain = { 0 };
 
-    if (virtio_queue_is_held(queue) || !virtio_queue_is_ready(queue) || !map(queue, ring) || !ring->arm(queue))
+    if (virtio_queue_is_held(queue) || !virtio_queue_is_ready(queue) || !map(queue, ring) || !ring->arm(queue) || !virtio_queue_may_take(queue))
         return NULL;
     if (queue->in_flight >= queue->state->size) {
         virtio_fail(queue->virtio, "queue %u: more requests than the queue holds", queue->index);

@@ -147,8 +147,13 @@ void virtio_resume(struct virtio_device *virtio);
 
 /* ---- Requests ---- */
 
-/* The next request, or NULL: there is none, and the driver will say when there is. */
+/*
+ * The next request, or NULL: there is none, and the driver will say when there is. To the queue's hook it gives one round of the ring, then NULL
+ * as well; the hook is called again for the rest, after others had their turn.
+ */
 void *virtio_queue_pop(struct virtio_queue *queue);
+/* In the hook, which has done enough at one time: nothing more in this turn. Without effect where runs are to be repeatable (-icount). */
+void virtio_queue_end_turn(struct virtio_queue *queue);
 /* Gives back the request that was popped last, untouched; it will be popped again. */
 void virtio_request_return(struct virtio_request *request);
 /*

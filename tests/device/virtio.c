@@ -30,6 +30,58 @@ static void echoes(struct bench *bench, gconstpointer data)
     g_assert_cmpuint(virtio_queue_in_flight(s->echo), ==, 0);
 }
 
+/* A driver on another vCPU. */
+struct refiller {
+    struct driver *driver;
+    u64 out;
+    u32 left, taken;
+};
+
+static void give(struct refiller *r)
+{
+    const struct driver_buffer buffer = { r->out, 16, true };
+
+    r->left--;
+    driver_submit(r->driver, &r->driver->queue[0], &buffer, 1);
+}
+
+static void refill(void *opaque)
+{
+    struct refiller *r = opaque;
+    u32 id, written;
+
+    g_assert_true(driver_take(r->driver, &r->driver->queue[0], 1, &id, &written));
+    r->taken++;
+    if (r->left)
+        give(r);
+}
+
+/* It fills the ring as fast as it is emptied: after one round of it others come first, and then it goes on without a notification. */
+static void takes_turns(struct bench *bench, gconstpointer data)
+{
+    struct driver d;
+    struct virtio_specimen *s = start(&d, bench, data);
+    struct refiller r = { .driver = &d, .out = driver_alloc(&d, 16, 16), .left = 100 };
+
+    s->meanwhile = refill;
+    s->opaque = &r;
+    for (u32 i = 0; i < 16; i++)
+        give(&r);
+    driver_notify(&d, &d.queue[0]);
+    g_assert_cmpuint(r.taken, ==, 16);
+    vm_inbox_deliver(bench->vm);
+    g_assert_cmpuint(r.taken, ==, 32);
+    driver_notify(&d, &d.queue[0]); /* a second letter beside the one that is under way would make two turns of one */
+    vm_inbox_deliver(bench->vm);
+    g_assert_cmpuint(r.taken, ==, 64);
+    driver_settle(&d);
+    g_assert_cmpuint(r.taken, ==, 100);
+    r.left = 1;
+    give(&r); /* the ring had been empty: it is listened to */
+    driver_kick(&d, &d.queue[0]);
+    g_assert_cmpuint(r.taken, ==, 101);
+}
+
 /* Requests come back in another order than they went, and are told apart. */
 static void out_of_order(struct bench *bench, gconstpointer data)
 {
@@ -317,6 +369,7 @@ static void configuration(struct bench *bench, gconstpointer data)
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
+    add("turns", takes_turns);
     add("echo", echoes);
     add("out-of-order", out_of_order);
     add_modern("in-order", in_order);

@@ -368,7 +368,7 @@ static inline void driver_settle(struct driver *d)
     }
 }
 
-static inline void driver_kick(struct driver *d, const struct driver_queue *q)
+static inline void driver_notify(struct driver *d, const struct driver_queue *q)
 {
     switch (d->transport) {
     case PCI_LEGACY:
@@ -382,6 +382,11 @@ static inline void driver_kick(struct driver *d, const struct driver_queue *q)
         bench_write(d->bench, DRIVER_MMIO + 0x50, 4, q->index);
         break;
     }
+}
+
+static inline void driver_kick(struct driver *d, const struct driver_queue *q)
+{
+    driver_notify(d, q);
     driver_settle(d);
 }
 

@@ -47,14 +47,17 @@ static inline void half_written(void *device, u32 index, u64 value)
 
 static inline void echo(void *device, struct virtio_queue *queue)
 {
+    struct virtio_specimen *s = device;
     struct virtio_request *request;
     u8 bytes[4096];
 
-    ((struct virtio_specimen *)device)->kicks++;
+    s->kicks++;
     while ((request = virtio_queue_pop(queue))) {
         u64 size = virtio_request_read(request, 0, bytes, sizeof(bytes));
 
         virtio_request_complete(request, (u32)virtio_request_write(request, 0, bytes, size));
+        if (s->meanwhile)
+            s->meanwhile(s->opaque);
     }
 }
 
