@@ -4,7 +4,7 @@
 
 struct gpu_resource {
     u32 id, width, height;
-    u64 size; /* bytes of the image */
+    u64 size, held; /* bytes of the image; of all that counts against memory_max */
     pixman_image_t *image;
     struct gpu_page *pages;
     u32 page_count;
@@ -80,9 +80,10 @@ u32 gpu_create(struct gpu *gpu, u32 id, u32 format, u32 width, u32 height)
     if (!image)
         return GPU_OUT_OF_MEMORY;
     struct gpu_resource *resource = g_new0(struct gpu_resource, 1);
-    *resource = (struct gpu_resource){.id = id, .width = width, .height = height, .size = size, .image = image};
+    *resource = (struct gpu_resource){.id = id, .width = width, .height = height, .size = size, .held = size, .image = image};
     g_hash_table_insert(gpu->resources, GUINT_TO_POINTER(id), resource);
     gpu->memory += size;
+    gpu->moved += size;
     return GPU_OK;
 }
 
@@ -96,7 +97,7 @@ u32 gpu_unref(struct gpu *gpu, u32 id)
         if (gpu->screen[i].resource == id)
             hide(&gpu->screen[i]);
     }
-    gpu->memory -= resource->size;
+    gpu->memory -= resource->held;
     g_hash_table_remove(gpu->resources, GUINT_TO_POINTER(id));
     return GPU_OK;
 }
@@ -107,8 +108,13 @@ u32 gpu_attach(struct gpu *gpu, u32 id, const struct gpu_page *pages, u32 count)
 
     if (!resource)
         return GPU_INVALID_RESOURCE;
+    u64 size = count * sizeof(*pages);
     if (resource->pages || count > GPU_ENTRIES_MAX)
         return GPU_UNSPECIFIED;
+    if (gpu->memory + size > gpu->memory_max)
+        return GPU_OUT_OF_MEMORY;
+    gpu->memory += size;
+    resource->held += size;
     resource->pages = g_memdup2(pages, count * sizeof(*pages));
     resource->page_count = count;
     return GPU_OK;
@@ -121,6 +127,8 @@ u32 gpu_detach(struct gpu *gpu, u32 id)
     if (!resource || !resource->pages)
         return resource ? GPU_UNSPECIFIED : GPU_INVALID_RESOURCE;
     g_clear_pointer(&resource->pages, g_free);
+    gpu->memory -= resource->held - resource->size;
+    resource->held = resource->size;
     resource->page_count = 0;
     return GPU_OK;
 }
@@ -171,6 +179,7 @@ u32 gpu_transfer(struct gpu *gpu, u32 id, const struct gpu_rectangle *where, u64
         return GPU_INVALID_RESOURCE;
     if (!is_inside(where, resource->width, resource->height) || offset > resource->size)
         return GPU_INVALID_PARAMETER;
+    gpu->moved += (u64)where->width * where->height * 4;
     u64 stride = (u64)resource->width * 4;
     u8 *image = (u8 *)pixman_image_get_data(resource->image);
     if (!where->x && where->width == resource->width) { /* whole lines are one piece */

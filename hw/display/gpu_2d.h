@@ -36,7 +36,8 @@ struct gpu_screen {
 struct gpu {
     struct space *space;   /* where the guest's pages are */
     GHashTable *resources; /* id -> struct gpu_resource */
-    u64 memory, memory_max;
+    u64 memory, memory_max; /* bytes of images and of lists of pages */
+    u64 moved;             /* bytes that commands have cleared or copied; the user's to set back */
     u32 screen_count;
     struct gpu_screen screen[GPU_SCREENS];
 };

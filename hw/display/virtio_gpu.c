@@ -17,6 +17,8 @@ enum {
     GET_DISPLAY_INFO = 0x100, CREATE_2D, UNREF, SET_SCANOUT, FLUSH, TRANSFER, ATTACH, DETACH, GET_CAPSET_INFO, GET_CAPSET, GET_EDID,
     UPDATE_CURSOR = 0x300, MOVE_CURSOR,
 };
+/* Bytes that are cleared or copied before others have the machine lock; one command may be more. */
+enum { TURN_BYTES = 16 << 20 };
 enum { HEADER = 24, FLAG_FENCE = 1, FEATURE_EDID = 1, BODY_MAX = 40, EDID_ANSWER = HEADER + 8 + 1024, INFO_ANSWER = HEADER + GPU_SCREENS * 24 };
 
 struct command {
@@ -148,6 +150,7 @@ static void handle(void *device, struct virtio_queue *queue)
     struct command command;
     u8 data[HEADER] = {0};
 
+    self->gpu.moved = 0;
     while ((request = virtio_queue_pop(queue))) {
         if (!read_command(&command, request)) {
             u32 size = request->read_size;
@@ -162,6 +165,8 @@ static void handle(void *device, struct virtio_queue *queue)
             monitor(self, &command);
         else
             answer(&command, carry_out(self, &command), data, HEADER);
+        if (self->gpu.moved >= TURN_BYTES)
+            virtio_queue_end_turn(queue);
     }
 }
 

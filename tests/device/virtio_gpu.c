@@ -136,6 +136,8 @@ static void errors(struct screen *s, gconstpointer data)
     g_assert_cmphex(COMMAND(s, 0x102, 2, 0), ==, OK);
     g_assert_cmphex(CREATE(s, 2, 2, 512, 256), ==, OK);
     g_assert_cmphex(ATTACH(s, 9, 1, PIXELS, 0, 4096, 0), ==, BAD_RESOURCE);
+    g_assert_cmphex(ATTACH(s, 1, 1, PIXELS, 0, 4096, 0), ==, NO_MEMORY); /* lists of pages count */
+    g_assert_cmphex(COMMAND(s, 0x102, 2, 0), ==, OK);
     g_assert_cmphex(ATTACH(s, 1, 2, PIXELS, 0, 4096, 0), ==, UNSPECIFIED); /* an entry is missing */
     g_assert_cmphex(ATTACH(s, 1, 0xffffffff, PIXELS, 0, 4096, 0), ==, UNSPECIFIED);
     /* Memory that is not there, and an own register of the device: pixels stay as they are. */
@@ -169,6 +171,47 @@ static void reset(struct screen *s, gconstpointer data)
     g_assert_true(driver_read(&s->driver, DRIVER_STATUS) & VIRTIO_NEEDS_RESET); /* no whole header */
 }
 
+/* What lists of pages take is given back when they go, by themselves and with their images. */
+static void lists(struct screen *s, gconstpointer data)
+{
+    for (u32 i = 0; i < 3; i++) {
+        g_assert_cmphex(CREATE(s, 1, 2, 512, 256), ==, OK);
+        g_assert_cmphex(CREATE(s, 2, 2, 512, 255), ==, OK);
+        for (u32 k = 0; k < 200; k++) { /* 2 KiB are left: 128 entries */
+            g_assert_cmphex(ATTACH(s, 1, 1, PIXELS, 0, 4096, 0), ==, OK);
+            g_assert_cmphex(COMMAND(s, 0x107, 1, 0), ==, OK);
+        }
+        g_assert_cmphex(ATTACH(s, 1, 1, PIXELS, 0, 4096, 0), ==, OK);
+        g_assert_cmphex(COMMAND(s, 0x102, 1, 0), ==, OK);
+        g_assert_cmphex(COMMAND(s, 0x102, 2, 0), ==, OK);
+        g_assert_cmphex(CREATE(s, 1, 2, 512, 512), ==, OK);
+        g_assert_cmphex(COMMAND(s, 0x102, 1, 0), ==, OK);
+    }
+}
+
+/* Many large transfers with one notification: others come between them. */
+static void takes_turns(struct screen *s, gconstpointer data)
+{
+    const struct driver_buffer buffers[] = {{IN, 24 + 32, false}, {OUT, 24, true}};
+    u32 id, written, count = 0;
+
+    bench_empty(&s->bench);
+    start(s, PCI_MODERN, "max_hostmem=32M");
+    g_assert_cmphex(CREATE(s, 1, 2, 2048, 2048), ==, OK);
+    g_assert_cmphex(ATTACH(s, 1, 1, PIXELS, 0, 4096, 0), ==, OK);
+    g_assert_cmphex(TRANSFER(s, 0, 0, 2048, 2048, 0, 1), ==, OK); /* the command stays there */
+    for (u32 i = 0; i < 3; i++)
+        driver_submit(&s->driver, s->control, buffers, 2);
+    driver_notify(&s->driver, s->control);
+    for (count = 0; driver_take(&s->driver, s->control, 2, &id, &written); count++)
+        ;
+    g_assert_cmpuint(count, ==, 1);
+    driver_settle(&s->driver);
+    for (; driver_take(&s->driver, s->control, 2, &id, &written); count++)
+        ;
+    g_assert_cmpuint(count, ==, 3);
+}
+
 #define SCREEN_TEST(path, fn) g_test_add(path, struct screen, NULL, set_up, fn, tear_down)
 
 int main(int argc, char **argv)
@@ -177,6 +220,8 @@ int main(int argc, char **argv)
     SCREEN_TEST("/virtio-gpu/picture", picture);
     SCREEN_TEST("/virtio-gpu/information", information);
     SCREEN_TEST("/virtio-gpu/errors", errors);
+    SCREEN_TEST("/virtio-gpu/lists", lists);
+    SCREEN_TEST("/virtio-gpu/turns", takes_turns);
     SCREEN_TEST("/virtio-gpu/reset", reset);
     return g_test_run();
 }
