@@ -10,7 +10,6 @@
 #include <string.h>
 
 enum { COMMAND_HEAD = 19, RESPONSE_HEAD = 12, MAX_SENSE = 252, MIN_CDB = 16, DEFAULT_SENSE = 96, DEFAULT_CDB = 32 };
-enum { MAX_TARGET = 255, MAX_LUN = 16383 };
 
 /* ---- Configuration space ---- */
 

@@ -11,6 +11,7 @@
 
 enum { F_INOUT = 0, F_HOTPLUG = 1, F_CHANGE = 2 };
 enum { CONTROL = 0, EVENTS = 1, REQUESTS = 2, MOST_QUEUES = 64 };
+enum { MAX_TARGET = 255, MAX_LUN = 16383 };
 /* Responses (5.6.6.1, 5.6.6.2). */
 enum { S_OK = 0, S_OVERRUN = 1, S_ABORTED = 2, S_BAD_TARGET = 3, S_RESET = 4, S_FAILURE = 9, S_SUCCEEDED = 10, S_REJECTED = 11, S_INCORRECT_LUN = 12 };
 
@@ -39,7 +40,9 @@ struct scsi_command_request {
 /* Task management whose answer waits. */
 struct scsi_task {
     struct virtio_request *request;
-    u32 waiting; /* atomic: commands that have not come back */
+    u32 waiting; /* atomic: commands that have not come back, of those that it was the first to cancel */
+    u32 target;
+    bool behind; /* earlier ones wait for others of its commands: it comes after those of its target */
     GList link;  /* in tasks */
 };
 

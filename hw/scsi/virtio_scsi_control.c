@@ -22,13 +22,16 @@ static void answer_control(struct virtio_request *request, u64 skip, u8 response
 static void answer_tasks(void *device, u32 number, u32 level)
 {
     struct virtio_scsi *s = device;
+    bool waits[MAX_TARGET + 1] = { 0 };
 
     for (GList *at = s->tasks.head, *next; at; at = next) {
         struct scsi_task *task = at->data;
 
         next = at->next;
-        if (__atomic_load_n(&task->waiting, __ATOMIC_ACQUIRE))
+        if (__atomic_load_n(&task->waiting, __ATOMIC_ACQUIRE) || (task->behind && waits[task->target])) {
+            waits[task->target] = true;
             continue;
+        }
         g_queue_unlink(&s->tasks, &task->link);
         answer_control(task->request, 0, S_OK);
         g_free(task);
@@ -69,8 +72,10 @@ static void cancel_one(struct scsi_request *request, void *opaque)
         return;
     scsi_request_cancel(request);
     c->cancelled_by = v->response;
-    if (c->task)
+    if (c->task) {
+        v->task->behind = true;
         return;
+    }
     c->task = v->task;
     __atomic_add_fetch(&v->task->waiting, 1, __ATOMIC_RELAXED);
 }
@@ -84,11 +89,11 @@ static void cancel(struct scsi_unit *unit, const u64 *tag, u8 response, struct s
 }
 
 /* The answer comes when everything that was cancelled has let go of the guest's memory. */
-static struct scsi_task *new_task(struct virtio_scsi *s, struct virtio_request *request)
+static struct scsi_task *new_task(struct virtio_scsi *s, struct virtio_request *request, u32 target)
 {
     struct scsi_task *task = g_new0(struct scsi_task, 1);
 
-    *task = (struct scsi_task){ .request = request, .waiting = 1, .link.data = task };
+    *task = (struct scsi_task){ .request = request, .waiting = 1, .target = target, .link.data = task };
     g_queue_push_tail_link(&s->tasks, &task->link);
     return task;
 }
@@ -144,7 +149,7 @@ static void manage(struct virtio_scsi *s, struct virtio_request *request, u32 ty
         answer_control(request, 0, S_REJECTED);
         return;
     }
-    task = new_task(s, request);
+    task = new_task(s, request, unit->id);
     if (type == I_T_NEXUS_RESET)
         reset_target(s, unit->id, task);
     else

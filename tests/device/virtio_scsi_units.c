@@ -48,22 +48,28 @@ static void come_and_go(struct desk *s, gconstpointer data)
     g_clear_error(&error);
 }
 
-/* gate: opened when the device has taken the order. */
-static u8 manage_at(struct desk *s, struct block_node *gate, u32 type, u8 id, u16 lun, u64 tag)
+static void order(struct desk *s, u32 type, u8 id, u16 lun, u64 tag)
 {
     const struct driver_buffer buffers[] = { { BENCH_RAM + 0x61000, 24, false }, { BENCH_RAM + 0x61100, 1, true } };
     u8 *request = s->d.bench.ram->host + 0x61000;
 
     memset(request, 0, 24);
+    request[0x100] = 0xee;
     bits_store_le(request + 4, 4, type);
     memcpy(request + 8, (u8[]){ 1, id, (u8)(0x40 | lun >> 8), (u8)lun }, 4);
     bits_store_le(request + 16, 8, tag);
     driver_submit(&s->driver, s->queue[CONTROL], buffers, 2);
     driver_kick(&s->driver, s->queue[CONTROL]);
+}
+
+/* gate: opened when the device has taken the order. */
+static u8 manage_at(struct desk *s, struct block_node *gate, u32 type, u8 id, u16 lun, u64 tag)
+{
+    order(s, type, id, lun, tag);
     if (gate)
         gate_set(gate, true);
     wait(s, CONTROL);
-    return request[0x100];
+    return s->d.bench.ram->host[0x61100];
 }
 
 static u8 manage(struct desk *s, u32 type, u8 id, u16 lun, u64 tag)
@@ -121,6 +127,34 @@ static void tasks(struct desk *s, gconstpointer data)
     g_assert_cmpuint(manage(s, 5, 0, 9, 0), ==, 12); /* INCORRECT_LUN */
     g_assert_cmpuint(manage(s, 5, 9, 0, 0), ==, 3);  /* BAD_TARGET */
     g_assert_cmpuint(manage(s, 2, 0, 0, 0), ==, 11); /* CLEAR ACA: rejected */
+    bench_empty(&s->d.bench);
+    disk_set_unref_node(gate);
+}
+
+/* What cancels a command that is cancelled already waits for it all the same; orders for another target do not. */
+static void tasks_for_one_command(struct desk *s, gconstpointer data)
+{
+    struct block_node *gate = gate_create(disk_set_graph(s->d.disks), "slow", DISK_BYTES);
+    u32 id, written;
+
+    begin(s, PCI_MODERN, "scsi-hd", "drive=slow");
+    s->unit[1] = add_unit(s, "scsi-hd", "unit1", "drive=d;scsi-id=1");
+    after_power_on(s);
+    gate_set(gate, false);
+    send_to(s, 0, 0, CDB(0x28, 0, 0, 0, 0, 0, 0, 0, 1), 0, 512);
+    wait_active(s);
+    order(s, 0, 0, 0, s->tags); /* ABORT TASK */
+    order(s, 0, 0, 0, s->tags);
+    order(s, 1, 0, 0, 0); /* ABORT TASK SET */
+    order(s, 5, 0, 0, 0); /* LOGICAL UNIT RESET */
+    g_assert_false(driver_take(&s->driver, s->queue[CONTROL], 1, &id, &written));
+    g_assert_cmpuint(manage(s, 5, 1, 0, 0), ==, 0);
+    g_assert_false(driver_take(&s->driver, s->queue[CONTROL], 1, &id, &written));
+    gate_set(gate, true);
+    for (u32 i = 0; i < 4; i++)
+        wait(s, CONTROL);
+    g_assert_true(driver_take(&s->driver, s->queue[REQUESTS], 1, &id, &written)); /* before them */
+    g_assert_cmpuint(manage(s, 0, 0, 0, s->tags), ==, 0);
     bench_empty(&s->d.bench);
     disk_set_unref_node(gate);
 }
@@ -232,6 +266,7 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     TEST("come-and-go", come_and_go);
     TEST("tasks", tasks);
+    TEST("tasks-for-one-command", tasks_for_one_command);
     TEST("reset", reset_in_mid_air);
     TEST("unplug", unplug_in_mid_air);
     TEST("stop", stop);
