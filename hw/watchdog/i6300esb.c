@@ -21,11 +21,11 @@ static u32 lock(const struct i6300esb *w)
     return w->state->config[LOCK];
 }
 
-/* 16.3: the preload value counts 2^15 or, fast, 2^5 PCI clocks. */
+/* 16.3: the preload value counts 2^15 or, fast, 2^5 PCI clocks. No stage is over in no time. */
 static void start_stage(struct i6300esb *w, u32 stage)
 {
     u64 count = stage == 1 ? w->state->first : w->state->second;
-    u64 clocks = count << (w->state->config[CONFIG] & CONFIG_FAST ? 5 : 15);
+    u64 clocks = MAX(count, 1) << (w->state->config[CONFIG] & CONFIG_FAST ? 5 : 15);
 
     w->state->stage = stage;
     device_timer_arm(&w->timer, vm_clock_now(w->device.object.vm, VM_CLOCK_VIRTUAL) + (s64)(clocks * 1000 / PCI_MHZ));

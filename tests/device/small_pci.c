@@ -162,6 +162,25 @@ static void watches(struct bench *bench, gconstpointer data)
     g_string_free(events, TRUE);
 }
 
+/* Running freely with a preload value of 0: time goes on. */
+static void watches_nothing(struct bench *bench, gconstpointer data)
+{
+    make(bench, "i6300esb", NULL);
+    vm_actions(bench->vm)->watchdog = VM_WATCHDOG_NONE;
+    for (u32 fast = 0; fast <= 4; fast += 4) {
+        s64 now = vm_clock_now(bench->vm, VM_CLOCK_VIRTUAL);
+
+        unlock(bench);
+        bench_write(bench, LOW, 4, 0);
+        bench_write(bench, CONFIG(0x60), 2, 0x20 | fast); /* no reboot */
+        bench_write(bench, CONFIG(0x68), 1, 6);
+        g_assert_cmpint(vm_clock_next_deadline(bench->vm), >, now);
+        vm_clock_advance(bench->vm, now + 100000);
+        g_assert_cmphex(bench_read(bench, LOW + 12, 2), ==, fast ? 0x200 : 0);
+        bench_write(bench, CONFIG(0x68), 1, 0);
+    }
+}
+
 /* Which size does what: the sequence may be of any, preload values are of 32 bits, the reload register of 16. */
 static void watches_sizes(struct bench *bench, gconstpointer data)
 {
@@ -283,6 +302,7 @@ int main(int argc, char **argv)
     BENCH_TEST("/pvpanic-pci", panics);
     BENCH_TEST("/i6300esb", watches);
     BENCH_TEST("/i6300esb/sizes", watches_sizes);
+    BENCH_TEST("/i6300esb/nothing", watches_nothing);
     BENCH_TEST("/pci-testdev", testdev);
     vm_class_foreach(VM_GUEST_RISCV64, collect, names);
     for (guint i = 0; i < names->len; i++) {

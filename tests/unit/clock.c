@@ -1,5 +1,6 @@
 /* tests/unit/clock.c - virtual time, timers in order, exact tick conversion. */
 #include "vm/clock.h"
+#include "vm/internal.h"
 #include "vm/vm.h"
 
 struct fixture {
@@ -106,6 +107,30 @@ static void stopped_time_stands(struct fixture *f, gconstpointer data)
     g_assert_cmpint(vm_clock_now(f->vm, VM_CLOCK_VIRTUAL), >=, then);
 }
 
+static void fire_again(void *opaque)
+{
+    fire(opaque);
+    if (current->fired->len < 100)
+        timer_arm(opaque, 0);
+}
+
+/* A timer that is armed for now by its own hook comes again in the next round. */
+static void rounds_end(struct fixture *f, gconstpointer data)
+{
+    struct timer always;
+
+    (void)data;
+    timer_init(&always, f->vm, VM_CLOCK_VIRTUAL, fire_again, &f->timer[0]);
+    always.opaque = &always;
+    timer_arm(&always, 0);
+    vm_clock_run_virtual(f->vm, 0);
+    g_assert_cmpuint(f->fired->len, ==, 1);
+    g_assert_true(timer_armed(&always));
+    vm_clock_run_virtual(f->vm, 0);
+    g_assert_cmpuint(f->fired->len, ==, 2);
+    timer_finish(&always);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -114,5 +139,6 @@ int main(int argc, char **argv)
     T(arming_again_moves);
     T(ticks_are_exact);
     T(stopped_time_stands);
+    T(rounds_end);
     return g_test_run();
 }
