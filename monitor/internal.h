@@ -40,6 +40,7 @@ struct monitor_set {
     struct api_event_sink events;
     bool hushed;         /* monitor_set_hush */
     bool migration_events; /* capability "events" of migration */
+    GHashTable *recent;  /* event_limit.c */
 };
 
 struct monitor {
@@ -84,6 +85,16 @@ bool monitor_change_chardev(struct monitor *monitor, const char *id, GHashTable 
 
 /* qmp_net.c: events of networks go to the set's monitors. */
 void monitor_watch_networks(struct monitor_set *set);
+
+/* monitor.c: to all QMP monitors. Takes over data. */
+void monitor_send_event(struct monitor_set *set, const char *name, struct json_object *data);
+
+/* event_limit.c: true: there has been one of this kind within a second, so it goes later (and takes over data), if no other follows it. */
+bool monitor_event_waits(struct monitor_set *set, const char *name, struct json_object *data);
+/* The machine ends: what waits goes now. */
+void monitor_send_held_events(struct monitor_set *set);
+void monitor_event_limit_init(struct monitor_set *set);
+void monitor_event_limit_finish(struct monitor_set *set);
 
 /* qmp.c */
 void qmp_greet(struct monitor *monitor);

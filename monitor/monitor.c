@@ -29,10 +29,8 @@ static void monitor_free(void *data)
     g_free(monitor);
 }
 
-static void emit(void *opaque, const char *name, struct json_object *data)
+void monitor_send_event(struct monitor_set *set, const char *name, struct json_object *data)
 {
-    struct monitor_set *set = opaque;
-
     for (guint i = 0; i < set->monitors->len; i++) {
         struct monitor *monitor = set->monitors->pdata[i];
 
@@ -40,6 +38,12 @@ static void emit(void *opaque, const char *name, struct json_object *data)
             qmp_send_event(monitor, name, data);
     }
     json_object_put(data);
+}
+
+static void emit(void *opaque, const char *name, struct json_object *data)
+{
+    if (!monitor_event_waits(opaque, name, data))
+        monitor_send_event(opaque, name, data);
 }
 
 static enum api_shutdown_cause cause_of(const struct vm_event *event)
@@ -62,6 +66,7 @@ static void on_event(const struct vm_event *event, void *opaque)
     case VM_EVENT_RESET:
         return api_event_reset(&set->events, guest, cause_of(event));
     case VM_EVENT_SHUTDOWN:
+        monitor_send_held_events(set);
         return api_event_shutdown(&set->events, guest, cause_of(event));
     case VM_EVENT_POWERDOWN:
         return api_event_powerdown(&set->events);
@@ -81,6 +86,7 @@ struct monitor_set *monitor_set_create(struct vm *vm, struct chardev_set *charde
     set->monitors = g_ptr_array_new_with_free_func(monitor_free);
     set->infos = g_array_new(FALSE, FALSE, sizeof(struct monitor_info));
     set->events = (struct api_event_sink){ emit, set };
+    monitor_event_limit_init(set);
     vm_set_events(vm, &set->events);
     vm_on_event(vm, on_event, set);
     monitor_watch_networks(set);
@@ -95,6 +101,7 @@ void monitor_set_destroy(struct monitor_set *set)
     vm_off_event(set->vm, on_event, set);
     vm_set_events(set->vm, NULL);
     vm_set_backend(set->vm, "monitors", 0, NULL);
+    monitor_event_limit_finish(set);
     g_ptr_array_unref(set->monitors);
     g_array_unref(set->infos);
     g_free(set);

@@ -105,7 +105,9 @@ def header(schema):
     out += [declare_struct(schema, e) for e in structs]
     out += [f'extern const struct api_type {descriptor(e.name)};\n' for e in types]
     out += [f'extern const struct api_type {descriptor(name)};\n' for name in lists(schema)]
-    out.append('\n/* Events. */\nextern const char *const api_event_names[]; /* ends with NULL */\n')
+    out.append('\n/* Events. */\nextern const char *const api_event_names[]; /* ends with NULL */\n'
+               '/* One a second at most, of those with the same value of that member; NULL: of all. Ends with a name of NULL. */\n'
+               'struct api_event_limit {\n    const char *name, *member;\n};\nextern const struct api_event_limit api_event_limits[];\n')
     out += [f'/* {e.help} */\n{event_prototype(schema, e)};\n' for e in schema.events]
     out.append('\n#endif\n')
     return ''.join(out)
@@ -181,5 +183,8 @@ def source(schema):
     out += [define_alternate(e) if e.kind == 'alternate' else define_struct(schema, e) for e in types if e.kind != 'enum']
     names = ''.join(f'    {string(e.name)},\n' for e in schema.events)
     out.append(f'const char *const api_event_names[] = {{\n{names}    NULL,\n}};\n\n')
+    limits = ''.join(f'    {{ {string(e.name)}, {string(e.attributes["limited"]) if e.attributes["limited"] else "NULL"} }},\n'
+                     for e in schema.events if 'limited' in e.attributes)
+    out.append(f'const struct api_event_limit api_event_limits[] = {{\n{limits}    {{ NULL, NULL }},\n}};\n\n')
     out += [define_event(schema, e) for e in schema.events]
     return ''.join(out)

@@ -52,6 +52,10 @@ def qmp(schema):
                 out.append(f'\nReturns: `{e.returns}`\n')
             if 'feature' in e.attributes:
                 out.append(f'\nFeature: {e.attributes["feature"]}\n')
+            if 'limited' in e.attributes:
+                out.append('\nNot more often than once a second'
+                           + (f' for each `{e.attributes["limited"]}`' if e.attributes['limited'] else '')
+                           + '; of several the last one is told at the end of the second.\n')
             if 'example' in e.attributes:
                 out.append(f'\nExample: `{e.attributes["example"]}`\n')
     out.append('\n## Types\n')
