@@ -10,9 +10,14 @@
 #define DEVICE_FLAGS  .user_creatable = true,
 #include "hw/core/declare.inc"
 
+static void init_port(struct vm_object *object)
+{
+    ((struct device *)object)->bus_class = "virtio-serial-bus";
+}
+
 VM_CLASS(virtio_serial_port) {
     .name = "virtio-serial-port", .parent = "declared-device", .abstract = true, .size = sizeof(struct device),
-    .description = "a port of a virtio console device",
+    .description = "a port of a virtio console device", .init = init_port,
 };
 
 static struct virtio_port *port_of(struct virtio_serial_port *port)
@@ -115,10 +120,8 @@ static bool attach(struct virtio_port *p, GError **error)
 static bool realize(void *device, GError **error)
 {
     struct virtio_port *p = device;
-    struct bus *bus = bus_for(&p->device, "virtio-serial-bus", error);
+    struct bus *bus = p->device.bus;
 
-    if (!bus)
-        return false;
     p->port = (struct virtio_serial_port){ .device = &p->device, .ops = &port_ops, .name = p->name && *p->name ? p->name : NULL,
                                            .console = p->device.object.class->variant != NULL, .number = p->number };
     if (!attach(p, error))

@@ -217,6 +217,8 @@ static bool realize(struct vm_object *object, GError **error)
     struct device *device = (struct device *)object;
     g_autofree char *path = vm_object_path(object);
 
+    if (device->bus_class && !bus_for(device, device->bus_class, error))
+        return false;
     device->decl = inherited_decl(object->class, vm_guest_of(object));
     device->state = vm_arena_alloc(vm_arena(object->vm), path, device->decl->state_size + device->decl->state_extra, 64, 0, error);
     if (!device->state)

@@ -118,7 +118,8 @@ struct bus;
 /* Instances begin with this, then a pointer to the state (declare.inc). */
 struct device {
     struct vm_object object;
-    struct bus *bus; /* chosen before realize or by the kind of device; NULL: the board's */
+    struct bus *bus; /* chosen before realize, or then by bus_class; NULL: the board's */
+    const char *bus_class; /* of the buses that it goes on: from the init of its kind; NULL: realize chooses, if it has one */
     const struct device_decl *decl;
     struct device_window *window;
     void *state;

@@ -98,7 +98,7 @@ static bool realize(void *device, GError **error)
     struct edu *edu = device;
 
     pci_function_init(&edu->pci, &edu->device, edu->state->config, PCI_CONFIG_BYTES, &identity);
-    if (pci_device_bus(&edu->device, NULL) && pci_device_bus(&edu->device, NULL)->msi && !pci_msi_init(&edu->msi, &edu->pci, 1, true, error))
+    if (pci_device_bus(&edu->device)->msi && !pci_msi_init(&edu->msi, &edu->pci, 1, true, error))
         return false;
     return pci_function_add_bar(&edu->pci, 0, &edu->device.window[WINDOW_mmio].region, PCI_BAR_32, error);
 }

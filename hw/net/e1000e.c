@@ -361,7 +361,7 @@ static u64 serial_number(const u8 *mac)
 /* 9.1: where the capabilities lie. */
 static bool add_capabilities(struct e1000e *e, GError **error)
 {
-    bool messages = pci_device_bus(&e->device, NULL)->msi;
+    bool messages = pci_device_bus(&e->device)->msi;
 
     pci_function_next_capability(&e->pci, 0xa0);
     if (messages && !pci_msix_init_sized(&e->msix, &e->pci, e->state->msix_table, e->state->msix_pending, PCI_MSIX_VECTORS, BAR_MSIX, MSIX_SIZE, error))
@@ -385,6 +385,16 @@ static bool add_functions(struct e1000e *e, GError **error)
            pci_function_add_bar(&e->pci, BAR_IO, &e->device.window[WINDOW_io].region, PCI_BAR_IO, error) && add_capabilities(e, error);
 }
 
+static void unrealize(void *device)
+{
+    struct e1000e *e = device;
+
+    net_client_destroy(e->client);
+    pci_function_finish(&e->pci);
+    pci_msix_finish(&e->msix);
+    g_free(e->packet);
+}
+
 static bool realize(void *device, GError **error)
 {
     struct e1000e *e = device;
@@ -402,19 +412,8 @@ static bool realize(void *device, GError **error)
     load_address(e);
     if (add_functions(e, error))
         return true;
-    net_client_destroy(g_steal_pointer(&e->client));
-    g_free(e->packet);
+    unrealize(device);
     return false;
-}
-
-static void unrealize(void *device)
-{
-    struct e1000e *e = device;
-
-    net_client_destroy(e->client);
-    pci_function_finish(&e->pci);
-    pci_msix_finish(&e->msix);
-    g_free(e->packet);
 }
 
 static void reset(void *device)

@@ -268,15 +268,19 @@ static bool add_functions(struct nvme *n, GError **error)
     const struct pci_identity identity = { .vendor_id = n->use_intel_id ? 0x8086 : 0x1b36, .device_id = n->use_intel_id ? 0x5845 : 0x0010,
                                            .subsystem_vendor_id = 0x1af4, .subsystem_id = 0x1100, .class = 0x0108, .programming = 2, .revision = 2,
                                            .interrupt_pin = 1 };
-    struct pci_bus *bus = pci_device_bus(&n->device, error);
-
-    if (!bus)
-        return false;
     pci_function_init(&n->pci, &n->device, n->state->config, PCI_CONFIG_BYTES, &identity);
     return pci_function_add_power(&n->pci) && pci_express_init(&n->pci, PCI_EXPRESS_ENDPOINT, 0, error) &&
            pci_function_add_bar(&n->pci, BAR_MMIO, &n->device.window[WINDOW_mmio].region, PCI_BAR_64, error) &&
            nvme_cmb_add(n, error) &&
-           (!bus->msi || pci_msix_init(&n->msix, &n->pci, n->state->msix_table, n->state->msix_pending, n->msix_qsize, BAR_MSIX, error));
+           (!pci_device_bus(&n->device)->msi || pci_msix_init(&n->msix, &n->pci, n->state->msix_table, n->state->msix_pending, n->msix_qsize, BAR_MSIX, error));
+}
+
+static bool add_bus(struct nvme *n, GError **error)
+{
+    const char *name = n->device.object.name;
+
+    n->bus = bus_create(&n->device.object, "nvme-bus", strchr(name, '[') ? "nvme-bus.*" : name, error);
+    return n->bus != NULL;
 }
 
 static bool add_own_space(struct nvme *n, GError **error)
@@ -311,7 +315,6 @@ static void unrealize(void *device)
 static bool realize(void *device, GError **error)
 {
     struct nvme *n = device;
-    const char *name = n->device.object.name;
 
     if (!check(n, error))
         return false;
@@ -320,8 +323,7 @@ static bool realize(void *device, GError **error)
     n->scratch_iov = g_array_new(FALSE, FALSE, sizeof(struct iovec));
     nvme_reset_features(n);
     n->state->power_on = vm_clock_now(n->device.object.vm, VM_CLOCK_VIRTUAL);
-    n->bus = bus_create(&n->device.object, "nvme-bus", strchr(name, '[') ? "nvme-bus.*" : name, error);
-    if (n->bus && add_functions(n, error) && add_own_space(n, error)) {
+    if (add_functions(n, error) && add_bus(n, error) && add_own_space(n, error)) {
         nvme_reset_features(n); /* now that it is known whether there is a write cache */
         return true;
     }

@@ -40,20 +40,25 @@ struct pci_device {
 #include "hw/core/rows.inc"
 };
 
-struct pci_bus *pci_device_bus(struct device *device, GError **error)
+struct pci_bus *pci_device_bus(const struct device *device)
 {
-    return (struct pci_bus *)bus_for(device, "PCI", error);
+    return (struct pci_bus *)device->bus;
+}
+
+static void init_device(struct vm_object *object)
+{
+    ((struct device *)object)->bus_class = "PCI";
 }
 
 /* After the device's own realize. */
 static bool realize_device(struct vm_object *object, GError **error)
 {
     struct pci_device *device = (struct pci_device *)object;
-    struct pci_bus *bus = pci_device_bus(&device->device, error);
+    struct pci_bus *bus = pci_device_bus(&device->device);
     int devfn;
 
     device->pci.multifunction = device->multifunction;
-    if (!bus || !pci_parse_address(device->addr, &devfn, error) || !pci_bus_plug(bus, &device->pci, devfn, error))
+    if (!pci_parse_address(device->addr, &devfn, error) || !pci_bus_plug(bus, &device->pci, devfn, error))
         return false;
     if (bus->slot && !(device->pci.devfn & 7)) /* function 0 says that all are there */
         pci_slot_filled(bus->slot);
@@ -67,7 +72,7 @@ static void unrealize_device(struct vm_object *object)
 
 VM_CLASS(pci_device) {
     .name = "pci-device", .parent = "declared-device", .abstract = true, .size = sizeof(struct pci_device),
-    .description = "a device on a PCI bus", .realize = realize_device, .unrealize = unrealize_device,
+    .description = "a device on a PCI bus", .init = init_device, .realize = realize_device, .unrealize = unrealize_device,
 };
 
 struct pci_function *pci_device_function(struct vm_object *object)

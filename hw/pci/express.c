@@ -38,9 +38,9 @@ void pci_express_set_link(struct pci_function *f, u8 speed, u8 width)
 
 static bool add(struct pci_function *f, u32 version, enum pci_express_type type, u8 port, GError **error)
 {
-    struct pci_bus *bus = pci_device_bus(f->device, NULL);
+    struct pci_bus *bus = pci_device_bus(f->device);
 
-    if (type == PCI_EXPRESS_ENDPOINT && bus && !bus->bridge) /* 1.3.2.3: no link leads to it */
+    if (type == PCI_EXPRESS_ENDPOINT && !bus->bridge) /* 1.3.2.3: no link leads to it */
         type = PCI_EXPRESS_INTEGRATED;
     bool link = type != PCI_EXPRESS_INTEGRATED;
 

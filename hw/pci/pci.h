@@ -149,8 +149,8 @@ const char *pci_class_text(u16 class);
 /* One paragraph a function, as the monitor shows them. The caller frees. */
 char *pci_bus_describe(const struct pci_bus *bus);
 
-/* Which bus a device of class "pci-device" goes to, also before it is plugged in. NULL with error. */
-struct pci_bus *pci_device_bus(struct device *device, GError **error);
+/* Which bus a device of class "pci-device" goes to, from realize on, also before it is plugged in. */
+struct pci_bus *pci_device_bus(const struct device *device);
 /* The function of an object of class "pci-device". */
 struct pci_function *pci_device_function(struct vm_object *object);
 

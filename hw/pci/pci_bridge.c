@@ -31,10 +31,8 @@ static void written(struct device *device, u32 offset, unsigned size)
 static bool realize(void *device, GError **error)
 {
     struct pcie_pci_bridge *b = device;
-    struct pci_bus *above = pci_device_bus(&b->device, error);
+    struct pci_bus *above = pci_device_bus(&b->device);
 
-    if (!above)
-        return false;
     if (!vm_object_is_a(&above->bus.object, "PCIE"))
         return error_set(error, "it goes on a PCI Express bus only");
     if (b->msi_wanted == ON && !above->msi)

@@ -57,9 +57,9 @@ static bool realize(void *device, GError **error)
 {
     static const u8 widths[] = { 1, 2, 4, 8, 12, 16, 32 };
     struct pcie_root_port *port = device;
-    struct pci_bus *above = pci_device_bus(&port->device, error);
+    struct pci_bus *above = pci_device_bus(&port->device);
 
-    if (!above || !check_slot(port, above, error))
+    if (!check_slot(port, above, error))
         return false;
     pci_function_init(&port->pci, &port->device, port->state->config, PCI_CONFIG_BYTES, &identity);
     port->pci.written = written;

@@ -7,8 +7,14 @@
 
 enum { MAX_LUNS_SHOWN = 256, INQUIRY_SIZE = 36 };
 
+static void init_device(struct vm_object *object)
+{
+    ((struct device *)object)->bus_class = "SCSI";
+}
+
 VM_CLASS(scsi_device) {
     .name = "scsi-device", .parent = "declared-device", .abstract = true, .size = sizeof(struct device), .description = "a SCSI logical unit",
+    .init = init_device,
 };
 
 /* ---- Results ---- */

@@ -245,7 +245,7 @@ static bool realize(void *device, GError **error)
     d->unit = (struct scsi_unit){ .device = &d->device, .ops = &ops, .channel = d->channel, .id = d->scsi_id, .lun = d->lun };
     d->unit.attention = &d->state->attention;
     power_on(d);
-    if (!bus_for(&d->device, "SCSI", error) || !check(d, error) || !claim(d, error))
+    if (!check(d, error) || !claim(d, error))
         return false;
     if (scsi_unit_plug(&d->unit, error))
         return true;

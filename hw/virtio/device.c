@@ -394,12 +394,17 @@ void virtio_config_write(struct virtio_device *virtio, u64 offset, unsigned size
 
 /* Plugging in. */
 
+static void init(struct vm_object *object)
+{
+    ((struct device *)object)->bus_class = "virtio-bus";
+}
+
 static bool realize(struct vm_object *object, GError **error)
 {
     struct virtio_device *virtio = virtio_device_of(object);
-    struct virtio_bus *bus = (struct virtio_bus *)bus_for(virtio->device, "virtio-bus", error);
+    struct virtio_bus *bus = (struct virtio_bus *)virtio->device->bus;
 
-    if (!bus || !bus_plug(&bus->bus, object, error))
+    if (!bus_plug(&bus->bus, object, error))
         return false;
     virtio->bus = bus;
     virtio->space = bus->space;
@@ -428,7 +433,7 @@ static void unrealize(struct vm_object *object)
 
 VM_CLASS(virtio_device) {
     .name = "virtio-device", .parent = "declared-device", .abstract = true, .size = sizeof(struct virtio_any),
-    .description = "a virtio device, whatever its transport", .realize = realize, .unrealize = unrealize,
+    .description = "a virtio device, whatever its transport", .init = init, .realize = realize, .unrealize = unrealize,
 };
 
 /* The transport goes; its device may outlive it. */

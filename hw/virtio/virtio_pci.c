@@ -89,11 +89,9 @@ static const struct virtio_pci_variant *variant_of(const struct virtio_pci *pci)
 static bool choose_interfaces(struct virtio_pci *pci, GError **error)
 {
     const struct virtio_pci_variant *variant = variant_of(pci);
-    struct pci_bus *bus = pci_device_bus(&pci->device, error);
+    struct pci_bus *bus = pci_device_bus(&pci->device);
     u32 disable_legacy = variant->kind == VIRTIO_PCI_GENERIC ? pci->disable_legacy : variant->kind == VIRTIO_PCI_TRANSITIONAL ? OFF : ON;
 
-    if (!bus)
-        return false;
     pci->express = bus->bridge && vm_object_is_a(&bus->bus.object, "PCIE");
     pci->has_modern = variant->kind != VIRTIO_PCI_GENERIC || !pci->disable_modern;
     pci->has_legacy = disable_legacy == OFF || (disable_legacy == AUTO && !pci->express && transitional_id(variant->id));
@@ -153,7 +151,7 @@ static bool add_msix(struct virtio_pci *pci, GError **error)
 {
     u32 vectors = pci->vectors == UINT32_MAX ? virtio_pci_device_of(pci)->queue_count + 1 : pci->vectors;
 
-    if (!vectors || !pci_device_bus(&pci->device, NULL)->msi)
+    if (!vectors || !pci_device_bus(&pci->device)->msi)
         return true;
     if (vectors > PCI_MSIX_VECTORS)
         return error_set(error, "vectors=%u: at most %u", vectors, PCI_MSIX_VECTORS);

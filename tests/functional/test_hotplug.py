@@ -117,6 +117,24 @@ def test_what_is_plugged_in_goes_too(start, tmp_path, adapter, plugged):
     assert machine.wait_exit() == 0
 
 
+def test_devices_on_a_bus_of_another_kind(start):
+    """Whatever else they need is not asked for, and nothing of them stays."""
+    machine = start("-M", "virt", "-bios", "none", "-accel", "qtest", "-device", "virtio-scsi-pci,id=s", "-netdev", "hubport,id=n,hubid=0",
+                    "-blockdev", "driver=null-co,node-name=b", qmp=True)
+    kinds = [("pci-device", "s.0", "SCSI"), ("scsi-device", "pcie.0", "PCIE"), ("virtio-device", "s.0", "SCSI"), ("virtio-serial-port", "s.0", "SCSI")]
+    for kind, bus, name in kinds:
+        types = [t["name"] for t in machine.qmp.command("qom-list-types", implements=kind, abstract=False)]
+        for driver in types:
+            properties = {p["name"] for p in machine.qmp.command("device-list-properties", typename=driver)}
+            wanted = {key: value for key, value in {"netdev": "n", "drive": "b", "serial": "x"}.items() if key in properties}
+            with pytest.raises(RuntimeError, match=f"Device '{driver}' can't go on {name} bus|'{driver}' is not a valid device type|there is no device '{driver}'"):
+                machine.qmp.command("device_add", driver=driver, id="x", bus=bus, **wanted)
+        assert types
+    machine.qmp.command("blockdev-del", **{"node-name": "b"})
+    machine.qmp.command("quit")
+    assert machine.wait_exit() == 0
+
+
 def test_code_in_memory_that_goes(start):
     """A hart rewrites and runs code in a display's memory while the display is unplugged."""
     guest = bare_program("unplugged")
