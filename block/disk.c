@@ -100,7 +100,10 @@ static struct block_node *open_node(struct disk_set *set, struct json_object *op
 {
     struct job job = { .set = set, .options = options, .overlay = overlay, .error = error };
 
-    block_loop_call(set->loop, open_job, &job);
+    if (block_options_reach_away(set->graph, options))
+        disk_set_call_at_home(set, open_job, &job);
+    else
+        block_loop_call(set->loop, open_job, &job);
     return job.node;
 }
 
@@ -128,11 +131,12 @@ static void unref_job(void *opaque)
     block_unref(((struct job *)opaque)->node);
 }
 
-void disk_set_unref_node(struct block_node *node)
+void disk_set_unref_node(struct disk_set *set, struct block_node *node)
 {
     struct job job = { .node = node };
 
     block_loop_call(block_loop_of(node), unref_job, &job);
+    block_graph_spread(set->graph); /* it may have connected others */
 }
 
 struct disk *disk_find_drive(struct disk_set *set, const char *id)
@@ -157,7 +161,7 @@ bool disk_set_close(struct disk_set *set, const char *node_name, GError **error)
     if (block_is_used(node))
         return error_set(error, "Node %s is in use", node_name);
     g_ptr_array_remove(set->owned, node);
-    disk_set_unref_node(node);
+    disk_set_unref_node(set, node);
     return true;
 }
 

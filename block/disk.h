@@ -80,20 +80,19 @@ struct disk *disk_add_drive(struct disk_set *set, const char *id, struct json_ob
 
 /*
  * For a device: the drive with this id, or the node with this name. NULL with *error set: there is none, it is in use, or it cannot be
- * written. who names the device in messages.
+ * written. who names the device in messages. Its work is done in `loop` (an iothread's; NULL: the main one), and nodes that it shares with
+ * other disks in no other: that is refused.
  */
-struct disk *disk_claim(struct disk_set *set, const char *name, bool write, bool share, const char *who, GError **error);
+struct disk *disk_claim(struct disk_set *set, const char *name, struct block_loop *loop, bool write, bool share, const char *who, GError **error);
 /*
  * Likewise for a device whose medium comes and goes: the drive may be empty, name may be NULL for a place without a medium. While it
  * is claimed its medium changes by block/media.h and by nothing else. media is kept, not copied.
  */
 struct disk_media;
-struct disk *disk_claim_removable(struct disk_set *set, const char *name, bool write, bool share, const char *who, const struct disk_media *media,
-                                  void *opaque, GError **error);
+struct disk *disk_claim_removable(struct disk_set *set, const char *name, struct block_loop *loop, bool write, bool share, const char *who,
+                                  const struct disk_media *media, void *opaque, GError **error);
 /* Waits for requests, writes what is to be written. NULL is fine. */
 void disk_release(struct disk *disk);
-/* Carries the disk's work to another loop (an iothread's) and back, media that come later included. Nothing is in flight. */
-bool disk_move(struct disk *disk, struct block_loop *loop, GError **error);
 /* Waits until no request is in flight; those that wait to be tried again end with -ECANCELED. Any thread, with the machine lock. */
 void disk_drain(struct disk *disk);
 
@@ -147,6 +146,6 @@ void disk_medium_take(struct disk *disk);
 bool disk_medium_put(struct disk *disk, struct block_node *node, GError **error);
 /* A node that nobody has yet, of options as block_name_options makes them; and the end of the caller's reference. */
 struct block_node *disk_set_open_node(struct disk_set *set, struct json_object *options, GError **error);
-void disk_set_unref_node(struct block_node *node);
+void disk_set_unref_node(struct disk_set *set, struct block_node *node);
 
 #endif

@@ -19,6 +19,16 @@ static void attach_job(void *opaque)
     job->edge = block_attach(job->node, job->perm, job->shared, job->who, job->error);
 }
 
+static void detach_job(void *opaque)
+{
+    struct disk *disk = opaque;
+
+    if (!block_is_read_only(disk_node(disk)))
+        block_flush(disk_node(disk));
+    block_detach(disk->edge);
+    disk->edge = NULL;
+}
+
 static bool attach(struct disk *disk, struct block_node *node, const char *who, GError **error)
 {
     struct attach_job job = { .node = node, .who = who, .error = error };
@@ -27,15 +37,22 @@ static bool attach(struct disk *disk, struct block_node *node, const char *who, 
     job.shared = BLOCK_READ | BLOCK_WRITE_UNCHANGED | BLOCK_RESIZE | (disk->share ? BLOCK_WRITE : 0);
     block_loop_call(block_loop_of(node), attach_job, &job);
     disk->edge = job.edge;
-    if (job.edge && disk->resized)
+    if (!job.edge)
+        return false;
+    if (!block_edge_choose_loop(job.edge, disk->loop, error)) {
+        block_loop_call(block_loop_of(node), detach_job, disk);
+        return false;
+    }
+    if (disk->resized)
         block_edge_on_resize(job.edge, disk->resized, disk->resized_opaque);
-    return job.edge != NULL;
+    return true;
 }
 
-static bool claim(struct disk *disk, struct block_node *node, bool write, bool share, const char *who, GError **error)
+static bool claim(struct disk *disk, struct block_node *node, struct block_loop *loop, bool write, bool share, const char *who, GError **error)
 {
     if (disk->user)
         return error_set(error, "Drive '%s' is already in use by another block device", disk->id);
+    disk->loop = loop ? loop : disk->set->loop;
     disk->write = write;
     disk->share = share;
     if (node && !attach(disk, node, who, error))
@@ -45,7 +62,8 @@ static bool claim(struct disk *disk, struct block_node *node, bool write, bool s
 }
 
 /* Empty: without a medium will do. */
-static struct disk *claim_by_name(struct disk_set *set, const char *name, bool write, bool share, bool empty, const char *who, GError **error)
+static struct disk *claim_by_name(struct disk_set *set, const char *name, struct block_loop *loop, bool write, bool share, bool empty,
+                                  const char *who, GError **error)
 {
     struct disk *disk = set && name ? disk_find_drive(set, name) : NULL;
     struct block_node *node = disk ? disk->node : set && name ? block_graph_find(set->graph, name) : NULL;
@@ -65,22 +83,22 @@ static struct disk *claim_by_name(struct disk_set *set, const char *name, bool w
     }
     if (!disk)
         disk = disk_new(set, "", NULL, false);
-    if (claim(disk, node, write, share, who, error))
+    if (claim(disk, node, loop, write, share, who, error))
         return disk;
     if (!disk->is_drive)
         disk_free(disk);
     return NULL;
 }
 
-struct disk *disk_claim(struct disk_set *set, const char *name, bool write, bool share, const char *who, GError **error)
+struct disk *disk_claim(struct disk_set *set, const char *name, struct block_loop *loop, bool write, bool share, const char *who, GError **error)
 {
-    return claim_by_name(set, name, write, share, false, who, error);
+    return claim_by_name(set, name, loop, write, share, false, who, error);
 }
 
-struct disk *disk_claim_removable(struct disk_set *set, const char *name, bool write, bool share, const char *who, const struct disk_media *media,
-                                  void *opaque, GError **error)
+struct disk *disk_claim_removable(struct disk_set *set, const char *name, struct block_loop *loop, bool write, bool share, const char *who,
+                                  const struct disk_media *media, void *opaque, GError **error)
 {
-    struct disk *disk = claim_by_name(set, name, write, share, true, who, error);
+    struct disk *disk = claim_by_name(set, name, loop, write, share, true, who, error);
 
     if (disk) {
         disk->media = media;
@@ -95,22 +113,12 @@ const struct disk_media *disk_media(const struct disk *disk, void **opaque)
     return disk->media;
 }
 
-static void detach_job(void *opaque)
-{
-    struct disk *disk = opaque;
-
-    if (!block_is_read_only(disk_node(disk)))
-        block_flush(disk_node(disk));
-    block_detach(disk->edge);
-    disk->edge = NULL;
-}
-
-/* Nobody works with the medium any more; it goes back to the main loop. */
+/* Nobody works with the medium any more; unless another disk does, it goes back to the main loop. */
 static void let_go(struct disk *disk)
 {
     disk_drain(disk);
-    block_set_loop(disk_node(disk), disk->set->loop, NULL);
-    block_loop_call(disk->set->loop, detach_job, disk);
+    block_loop_call(block_loop_of(disk_node(disk)), detach_job, disk);
+    block_graph_spread(disk->set->graph);
 }
 
 void disk_release(struct disk *disk)
@@ -129,7 +137,7 @@ void disk_release(struct disk *disk)
     if (disk->is_drive)
         return;
     if (disk->node)
-        disk_set_unref_node(disk->node);
+        disk_set_unref_node(disk->set, disk->node);
     disk_free(disk);
 }
 
@@ -139,7 +147,7 @@ void disk_medium_take(struct disk *disk)
     if (disk->edge)
         let_go(disk);
     if (disk->node)
-        disk_set_unref_node(g_steal_pointer(&disk->node));
+        disk_set_unref_node(disk->set, g_steal_pointer(&disk->node));
     disk_hold(disk, false);
 }
 
@@ -147,10 +155,6 @@ static bool put_medium(struct disk *disk, struct block_node *node, GError **erro
 {
     if (!attach(disk, node, disk->user, error))
         return false;
-    if (!block_set_loop(node, disk->loop, error)) {
-        block_loop_call(block_loop_of(node), detach_job, disk);
-        return false;
-    }
     block_ref(node);
     disk->node = node;
     return true;
@@ -162,17 +166,6 @@ bool disk_medium_put(struct disk *disk, struct block_node *node, GError **error)
 
     disk_hold(disk, true);
     ok = put_medium(disk, node, error);
-    disk_hold(disk, false);
-    return ok;
-}
-
-bool disk_move(struct disk *disk, struct block_loop *loop, GError **error)
-{
-    bool ok;
-
-    disk_hold(disk, true);
-    disk->loop = loop;
-    ok = !disk_node(disk) || block_set_loop(disk_node(disk), loop, error);
     disk_hold(disk, false);
     return ok;
 }

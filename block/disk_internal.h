@@ -54,6 +54,8 @@ bool disk_settle_failure(struct disk *disk, struct disk_request *request, int *r
 void disk_hold(struct disk *disk, bool on);
 /* Waits until no request is in flight, without ending those that are kept. */
 void disk_settle(struct disk *disk);
+/* Calls fn in a fiber of the main loop while everything is there and nothing is in flight. Main thread. */
+void disk_set_call_at_home(struct disk_set *set, void (*fn)(void *opaque), void *opaque);
 /* Sends a request on its way, again. */
 void disk_send(struct disk *disk, struct disk_request *request);
 /* Ends requests that are kept; those under way that fail from now on (`ending`) end as well. */

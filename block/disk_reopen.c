@@ -22,34 +22,21 @@ static void hold_all(struct disk_set *set, bool on)
         disk_hold(set->disks->pdata[i], on);
 }
 
-/* Everything comes home while it changes. */
-static bool reopen_at_home(struct disk_set *set, struct json_object *const *options, unsigned count, GError **error)
+void disk_set_call_at_home(struct disk_set *set, void (*fn)(void *opaque), void *opaque)
 {
-    struct reopen_job job = { .set = set, .options = options, .count = count, .error = error };
-
-    for (unsigned i = 0; i < set->disks->len; i++) {
-        struct disk *disk = set->disks->pdata[i];
-
-        disk_settle(disk);
-        if (disk_node(disk) && !block_set_loop(disk_node(disk), set->loop, error))
-            return false;
-    }
-    block_loop_call(set->loop, reopen_job, &job);
-    for (unsigned i = 0; i < set->disks->len; i++) {
-        struct disk *disk = set->disks->pdata[i];
-
-        if (disk_node(disk))
-            block_set_loop(disk_node(disk), disk->loop, NULL);
-    }
-    return job.ok;
+    hold_all(set, true);
+    for (unsigned i = 0; i < set->disks->len; i++)
+        disk_settle(set->disks->pdata[i]);
+    block_graph_gather(set->graph);
+    block_loop_call(set->loop, fn, opaque);
+    block_graph_spread(set->graph);
+    hold_all(set, false);
 }
 
 bool disk_set_reopen(struct disk_set *set, struct json_object *const *options, unsigned count, GError **error)
 {
-    bool ok;
+    struct reopen_job job = { .set = set, .options = options, .count = count, .error = error };
 
-    hold_all(set, true);
-    ok = reopen_at_home(set, options, count, error);
-    hold_all(set, false);
-    return ok;
+    disk_set_call_at_home(set, reopen_job, &job);
+    return job.ok;
 }

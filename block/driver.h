@@ -45,10 +45,11 @@ struct block_driver {
 struct block_edge {
     struct block_node *node, *parent;
     char *who;
-    const char *role; /* "file", "backing", "data-file"; NULL outside */
+    const char *role; /* of block_roles; NULL outside */
     u32 perm, shared;
     void (*resized)(void *opaque);
     void *opaque;
+    struct block_loop *loop; /* of one outside of the graph who says where the node lives; NULL otherwise */
 };
 
 /* A write, read-modify-write or copy whose range others respect (nodes with an alignment above 1, and those that copy on read). */
@@ -84,6 +85,9 @@ struct block_node {
     void *state; /* the driver's, driver->state_size bytes */
 };
 
+/* What edges to children are called, and members of the options that describe or name them; NULL-terminated. */
+extern const char *const block_roles[];
+
 extern const struct block_driver block_driver_blkdebug, block_driver_copy_on_read, block_driver_file, block_driver_host_device, block_driver_null_co,
     block_driver_null_aio, block_driver_raw, block_driver_qcow2, block_driver_throttle;
 const struct block_driver *block_driver_find(const char *name);
@@ -108,6 +112,8 @@ struct block_edge *block_open_data_file(struct block_node *node, const char *nam
 /* Adds an opened node as a child, without taking permissions yet; takes the reference over. */
 struct block_edge *block_add_child(struct block_node *node, struct block_node *child, const char *role);
 void block_remove_child(struct block_edge *edge);
+/* Nodes that are connected with this one are in the same loop, and nobody wants them in two. */
+bool block_check_place(struct block_node *node, GError **error);
 /* For block/reopen.c: members of BlockdevOptions that nodes of all kinds have; a child's options with those that it takes over. */
 void block_apply_common(struct block_node *node, const struct api_blockdev_options *api);
 struct json_object *block_inherit(struct json_object *above, struct json_object *child, const char *role);

@@ -20,6 +20,8 @@ const struct block_driver *const block_drivers[] = {
     NULL,
 };
 
+const char *const block_roles[] = { "file", "image", "backing", "data-file", NULL };
+
 const struct block_driver *block_driver_find(const char *name)
 {
     for (unsigned i = 0; block_drivers[i]; i++)
@@ -311,6 +313,17 @@ static bool reaches(struct block_node *from, struct block_node *to)
     return false;
 }
 
+/* The caller's reference of the child is the edge's, or gone. */
+static struct block_edge *connect(struct block_node *node, struct block_node *child, const char *role, GError **error)
+{
+    struct block_edge *edge = block_add_child(node, child, role);
+
+    if (block_check_place(node, error) && block_update_perms(node, error))
+        return edge;
+    block_remove_child(edge);
+    return NULL;
+}
+
 struct block_edge *block_open_child(struct block_node *node, struct block_open_context *context, const char *role, GError **error)
 {
     struct json_object *value;
@@ -339,28 +352,16 @@ struct block_edge *block_open_child(struct block_node *node, struct block_open_c
         if (!child)
             return NULL;
     }
-    struct block_edge *edge = block_add_child(node, child, role);
-    if (!block_update_perms(node, error)) {
-        block_remove_child(edge);
-        return NULL;
-    }
-    return edge;
+    return connect(node, child, role, error);
 }
 
 static struct block_edge *adopt(struct block_node *node, struct json_object *options, const char *role, unsigned depth, GError **error)
 {
     struct json_object *inherited = block_inherit(node->options, options, role);
     struct block_node *child = open_json(node->graph, inherited, depth + 1, error);
-    struct block_edge *edge;
 
     json_object_put(inherited);
-    if (!child)
-        return NULL;
-    edge = block_add_child(node, child, role);
-    if (block_update_perms(node, error))
-        return edge;
-    block_remove_child(edge);
-    return NULL;
+    return child ? connect(node, child, role, error) : NULL;
 }
 
 bool block_open_backing(struct block_node *node, struct json_object *options, unsigned depth, GError **error)
@@ -499,28 +500,4 @@ void block_set_size(struct block_node *node, u64 size)
         if (edge->resized)
             edge->resized(edge->opaque);
     }
-}
-
-static bool move(struct block_node *node, struct block_loop *loop, GError **error)
-{
-    if (node->loop == loop)
-        return true;
-    if (node->in_flight)
-        return error_set(error, "node '%s' is busy", node->name);
-    node->loop = loop;
-    for (unsigned i = 0; i < node->children->len; i++)
-        if (!move(((struct block_edge *)node->children->pdata[i])->node, loop, error))
-            return false;
-    for (unsigned i = 0; i < node->parents->len; i++) {
-        struct block_edge *edge = node->parents->pdata[i];
-
-        if (edge->parent && !move(edge->parent, loop, error))
-            return false;
-    }
-    return true;
-}
-
-bool block_set_loop(struct block_node *node, struct block_loop *loop, GError **error)
-{
-    return move(node, loop, error);
 }

@@ -133,6 +133,6 @@ bool media_change(struct disk_set *set, struct disk *disk, const char *who, stru
               media_close_tray(disk, who, error);
 
     if (node)
-        disk_set_unref_node(node);
+        disk_set_unref_node(set, node);
     return ok;
 }

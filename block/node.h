@@ -170,7 +170,19 @@ void block_set_write_through(struct block_node *node, bool on);
 void block_drain(struct block_node *node);
 /* Somebody waits for the requests in flight: limits do not hold until the other call. Any thread. */
 void block_hurry(struct block_node *node, bool on);
-/* Moves the node, its children and parents to another loop; nothing is in flight. Graph's thread, not in a fiber. */
-bool block_set_loop(struct block_node *node, struct block_loop *loop, GError **error);
+
+/* --- where nodes live (graph's thread, not in a fiber) --- */
+
+/*
+ * This user wants the node in `loop`, until block_detach: it goes there, and so do all that are connected with it. Another user may have
+ * wanted them elsewhere, then false with *error set. Nobody has sent requests yet.
+ */
+bool block_edge_choose_loop(struct block_edge *edge, struct block_loop *loop, GError **error);
+/* All nodes come to the graph's loop, whoever wants them elsewhere; nothing is in flight. */
+void block_graph_gather(struct block_graph *graph);
+/* Each goes where its users want it, and to the graph's loop if nobody does; nothing is in flight in those that are elsewhere. */
+void block_graph_spread(struct block_graph *graph);
+/* Whether options name a child that is not in the graph's loop. */
+bool block_options_reach_away(struct block_graph *graph, struct json_object *options);
 
 #endif

@@ -18,8 +18,6 @@ struct reopen {
     GPtrArray *kept;  /* nodes with a reference of ours: children must not go while nobody is above them */
 };
 
-static const char *const roles[] = { "file", "image", "backing", "data-file" };
-
 /* Members that may change, beside the children `file` and `backing`. */
 static const char *const changeable[] = {
     "read-only", "auto-read-only", "cache", "discard", "detect-zeroes", "file", "backing", "lazy-refcounts", "overlap-check",
@@ -65,11 +63,11 @@ struct json_object *block_present_options(const struct block_node *node)
 {
     struct json_object *out = copy(node->options);
 
-    for (unsigned i = 0; i < ARRAY_SIZE(roles); i++) {
-        struct block_edge *edge = child_of(node, roles[i]);
+    for (unsigned i = 0; block_roles[i]; i++) {
+        struct block_edge *edge = child_of(node, block_roles[i]);
 
         if (edge)
-            set_name(out, roles[i], edge->node);
+            set_name(out, block_roles[i], edge->node);
     }
     if (node->driver->is_format && !node->driver->is_filter && !node->backing)
         set_name(out, "backing", NULL);
@@ -143,8 +141,8 @@ static bool add_step(struct reopen *all, struct block_node *node, struct json_ob
     struct step step = { .node = node, .wanted = copy(wanted) };
     bool ok = !find_step(all, node) || error_set(error, "Node '%s' is reopened twice", node->name);
 
-    for (unsigned i = 0; i < ARRAY_SIZE(roles) && ok; i++)
-        ok = add_child_step(all, node, step.wanted, roles[i], error);
+    for (unsigned i = 0; block_roles[i] && ok; i++)
+        ok = add_child_step(all, node, step.wanted, block_roles[i], error);
     step.old = block_present_options(node);
     ok = ok && complete(node, step.wanted, error) && check_unchanged(node, step.wanted, step.old, error);
     g_array_append_val(all->steps, step);

@@ -59,7 +59,7 @@ struct flash_disk *flash_disk_open(struct device *device, const char *drive, u8 
 {
     struct vm *vm = device->object.vm;
     g_autofree char *who = vm_object_path(&device->object);
-    struct disk *disk = disk_claim(vm_backend(vm, "disks", 0), drive, true, false, who, error);
+    struct disk *disk = disk_claim(vm_backend(vm, "disks", 0), drive, NULL, true, false, who, error);
     struct flash_disk *flash;
 
     if (!disk)

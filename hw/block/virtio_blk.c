@@ -502,7 +502,7 @@ static bool claim(struct virtio_blk *blk, GError **error)
     struct vm_object *object = &blk->device.object;
     g_autofree char *path = vm_object_path(object);
 
-    blk->disk = disk_claim(vm_backend(object->vm, "disks", 0), blk->drive, true, blk->share_rw, path, error);
+    blk->disk = disk_claim(vm_backend(object->vm, "disks", 0), blk->drive, queue_threads_loop(&blk->threads), true, blk->share_rw, path, error);
     if (!blk->disk)
         return false;
     disk_on_resize(blk->disk, resized, blk);
@@ -510,7 +510,7 @@ static bool claim(struct virtio_blk *blk, GError **error)
     disk_handle_errors(blk->disk, blk->rerror, blk->werror);
     if (blk->write_cache != WRITE_CACHE_AUTO)
         disk_set_writethrough(blk->disk, blk->write_cache == WRITE_CACHE_OFF);
-    return !queue_threads_loop(&blk->threads) || disk_move(blk->disk, queue_threads_loop(&blk->threads), error);
+    return true;
 }
 
 static void add_lane(struct virtio_blk *blk, u32 index)

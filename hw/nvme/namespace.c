@@ -135,7 +135,7 @@ struct nvme_namespace *nvme_space_add(struct vm_object *controller, struct vm_ob
 
     if (!id || !check(o, error) || !set_uuid(n, id, o->uuid, uuid, error))
         return NULL;
-    struct disk *disk = disk_claim(vm_backend(owner->vm, "disks", 0), o->drive, true, o->share_rw, path, error);
+    struct disk *disk = disk_claim(vm_backend(owner->vm, "disks", 0), o->drive, NULL, true, o->share_rw, path, error);
     if (!disk)
         return NULL;
     space = g_new0(struct nvme_namespace, 1);

@@ -316,7 +316,7 @@ static bool is_running(const struct scsi_bus *bus)
 
 static bool plug(struct scsi_unit *unit, struct scsi_bus *bus, GError **error)
 {
-    if (!choose_place(bus, unit, error) || (bus->loop && !unit->ops->move(unit, bus->loop, error)) || !bus_plug(&bus->bus, &unit->device->object, error))
+    if (!choose_place(bus, unit, error) || !bus_plug(&bus->bus, &unit->device->object, error))
         return false;
     unit->bus = bus;
     *unit->attention = SCSI_WAS_RESET;

@@ -171,12 +171,7 @@ static void hold(void *opaque, bool on)
     scsi_unit_hold(&((struct scsi_disk *)opaque)->unit, on);
 }
 
-static bool move_disk(struct scsi_unit *unit, struct block_loop *loop, GError **error)
-{
-    return disk_move(unit->disk, loop, error);
-}
-
-static const struct scsi_unit_ops ops = { .start = start, .move = move_disk };
+static const struct scsi_unit_ops ops = { .start = start };
 
 static bool is_block_size(u64 size)
 {
@@ -215,12 +210,13 @@ static bool claim(struct scsi_disk *d, GError **error)
 {
     struct disk_set *set = vm_backend(d->device.object.vm, "disks", 0);
     const char *drive = d->drive && *d->drive ? d->drive : NULL;
+    struct block_loop *loop = ((const struct scsi_bus *)d->device.bus)->loop;
     g_autofree char *who = name_of(d);
 
     if (scsi_disk_is_cd(d) || d->removable)
-        d->unit.disk = disk_claim_removable(set, drive, !scsi_disk_is_cd(d), d->share_rw, who, scsi_disk_is_cd(d) ? &trays : &cards, d, error);
+        d->unit.disk = disk_claim_removable(set, drive, loop, !scsi_disk_is_cd(d), d->share_rw, who, scsi_disk_is_cd(d) ? &trays : &cards, d, error);
     else
-        d->unit.disk = disk_claim(set, drive, true, d->share_rw, who, error);
+        d->unit.disk = disk_claim(set, drive, loop, true, d->share_rw, who, error);
     if (!d->unit.disk)
         return false;
     disk_on_resize(d->unit.disk, resized, d);

@@ -83,7 +83,6 @@ struct scsi_request {
 /* A kind of logical unit. */
 struct scsi_unit_ops {
     void (*start)(struct scsi_unit *unit, struct scsi_request *request);
-    bool (*move)(struct scsi_unit *unit, struct block_loop *loop, GError **error);
 };
 
 /* Embedded in the unit's device. */

@@ -186,7 +186,7 @@ static void users_stay(struct desk *desk, gconstpointer data)
     struct disk *disk;
 
     open_node(desk, RAW("n", "%0", "false"));
-    disk = disk_claim(desk->disks, "n", true, false, "test", NULL);
+    disk = disk_claim(desk->disks, "n", NULL, true, false, "test", NULL);
     reopen(desk, RAW("n", "%0", "true"), NULL, "there is a writer on it");
     g_assert_false(disk_is_read_only(disk));
     reopen(desk, "{'driver':'raw','node-name':'n','discard':'unmap','file':{'driver':'file','filename':'%0'}}", NULL, NULL);
@@ -194,7 +194,7 @@ static void users_stay(struct desk *desk, gconstpointer data)
     g_assert_cmpint(put(desk, "n", 'x'), ==, 0);
     disk_release(disk);
     reopen(desk, RAW("n", "%0", "true"), NULL, NULL);
-    disk = disk_claim(desk->disks, "n", true, false, "test", NULL);
+    disk = disk_claim(desk->disks, "n", NULL, true, false, "test", NULL);
     g_assert_true(disk_is_read_only(disk));
     reopen(desk, RAW("n", "%0", "false"), NULL, NULL);
     g_assert_true(disk_is_read_only(disk));

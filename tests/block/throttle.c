@@ -132,7 +132,7 @@ static void set_up(struct desk *desk, gconstpointer node)
 
 static void claim(struct desk *desk, const char *name)
 {
-    desk->disk = disk_claim(desk->disks, name, true, false, "test", NULL);
+    desk->disk = disk_claim(desk->disks, name, NULL, true, false, "test", NULL);
     g_assert_nonnull(desk->disk);
 }
 

@@ -156,7 +156,7 @@ static void claimed_once(struct desk *s, gconstpointer data)
 
     open_disk(s, "{\"driver\":\"file\",\"filename\":\"%s\",\"node-name\":\"d\"}");
     begin(s, PCI_MODERN, "drive=d", BIT64(9));
-    g_assert_null(disk_claim(s->disks, "d", true, false, "second", &error));
+    g_assert_null(disk_claim(s->disks, "d", NULL, true, false, "second", &error));
     g_assert_nonnull(error);
     g_clear_error(&error);
     g_assert_false(disk_set_close(s->disks, "d", &error));
@@ -201,7 +201,7 @@ static void write_cache(struct desk *s, gconstpointer data)
     g_assert_cmpuint(request(s, FLUSH, 0, 0, false), ==, 0);
     g_assert_cmpuint(counts->flushes, ==, cached ? 1 : 2);
     bench_empty(&s->bench);
-    disk_set_unref_node(node);
+    disk_set_unref_node(s->disks, node);
 }
 
 int main(int argc, char **argv)

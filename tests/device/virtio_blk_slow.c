@@ -37,7 +37,7 @@ static void end_slow_read(struct desk *s, struct block_node *node)
     g_assert_cmpuint(request(s, IN, 0, 4096, true), ==, 0);
     g_assert_true(all(s, 0x77, 4096));
     bench_empty(&s->bench);
-    disk_set_unref_node(node);
+    disk_set_unref_node(s->disks, node);
 }
 
 /* 2.4.2: the driver sees that the reset is not done before back ends have let go of its memory, and nobody waits meanwhile. */
@@ -144,7 +144,7 @@ static void stop(struct desk *s, gconstpointer data)
     g_assert_true(all(s, 0x77, 4096));
     vm_off_event(s->bench.vm, be_still, s);
     bench_empty(&s->bench);
-    disk_set_unref_node(node);
+    disk_set_unref_node(s->disks, node);
 }
 
 /* What cannot be brought onto the disk at a stop is told, and tried again at the next one. */
@@ -195,7 +195,7 @@ static void stop_without_room(struct desk *s, gconstpointer data)
     g_assert_cmpuint(load(&gate->flushes), ==, 3); /* the last one found nothing to do */
     vm_off_event(s->bench.vm, watch_stop, &watcher);
     bench_empty(&s->bench);
-    disk_set_unref_node(node);
+    disk_set_unref_node(s->disks, node);
 }
 
 int main(int argc, char **argv)

@@ -128,7 +128,7 @@ static void tasks(struct desk *s, gconstpointer data)
     g_assert_cmpuint(manage(s, 5, 9, 0, 0), ==, 3);  /* BAD_TARGET */
     g_assert_cmpuint(manage(s, 2, 0, 0, 0), ==, 11); /* CLEAR ACA: rejected */
     bench_empty(&s->d.bench);
-    disk_set_unref_node(gate);
+    disk_set_unref_node(s->d.disks, gate);
 }
 
 /* What cancels a command that is cancelled already waits for it all the same; orders for another target do not. */
@@ -156,7 +156,7 @@ static void tasks_for_one_command(struct desk *s, gconstpointer data)
     g_assert_true(driver_take(&s->driver, s->queue[REQUESTS], 1, &id, &written)); /* before them */
     g_assert_cmpuint(manage(s, 0, 0, 0, s->tags), ==, 0);
     bench_empty(&s->d.bench);
-    disk_set_unref_node(gate);
+    disk_set_unref_node(s->d.disks, gate);
 }
 
 static void settle(struct desk *s, s64 microseconds)

@@ -312,3 +312,52 @@ def test_unflushed_at_stop(start, linux, firmware, tmp_path):
         machine.qmp.command("stop")
         machine.wait_for("error: what was written to 'bad' is not on the disk yet: No space left on device")
         machine.qmp.command("cont")
+
+
+def add_disk(qmp, slot, node, thread=None):
+    qmp.command("device_add", driver="virtio-blk-pci", id=f"d{slot}", bus=f"rp{slot}", drive=node, **{"share-rw": True}, **({"iothread": thread} if thread else {}))
+
+
+def remove_disk(qmp, slot):
+    qmp.command("device_del", id=f"d{slot}")
+    while qmp.event("DEVICE_DELETED")["data"].get("device") != f"d{slot}":
+        pass
+
+
+def refusal(call, *arguments, **named):
+    with pytest.raises(RuntimeError) as error:
+        call(*arguments, **named)
+    return str(error.value)
+
+
+def test_nodes_are_where_their_disks_are(start, tmp_path):
+    """What is put above a node of an iothread comes to that thread; disks of different threads do not share, and all comes home with the last one."""
+    run(IMG, "create", "-q", "-f", "qcow2", str(tmp_path / "a.qcow2"), "4M")
+    run(IO, "-c", "write 0 4M", str(tmp_path / "a.qcow2"))
+    machine = start(*IDLE, "-accel", "qtest", "-bios", "none", "-object", "iothread,id=t0", "-object", "iothread,id=t1",
+                    *(word for i in range(3) for word in ("-device", f"pcie-root-port,id=rp{i},chassis={i + 1}")),
+                    "-blockdev", "driver=qcow2,node-name=a,file.driver=file,file.filename=a.qcow2", "-blockdev", "driver=null-co,node-name=other,size=1048576", qmp=True)
+    qmp = machine.qmp
+    add_disk(qmp, 0, "a", "t0")
+    qmp.command("blockdev-add", driver="raw", file="a", **{"node-name": "above"})
+    qmp.command("blockdev-add", driver="raw", **{"node-name": "top", "file": {"driver": "raw", "file": "above"}})
+    for node in ("top", "above", "a"):
+        qmp.command("block_resize", **{"node-name": node, "size": 8 << 20})
+    for thread in (None, "t1"):
+        for node in ("top", "a"):
+            assert refusal(add_disk, qmp, 1, node, thread) == "GenericError: node 'a' is in another thread, for /machine/peripheral/d0/virtio-backend"
+    add_disk(qmp, 1, "top", "t0")
+    remove_disk(qmp, 0)
+    assert "is in another thread" in refusal(add_disk, qmp, 0, "a", "t1")
+    assert "in use" in refusal(qmp.command, "object-del", id="t0")
+    remove_disk(qmp, 1)
+    qmp.command("object-del", id="t0")
+    add_disk(qmp, 0, "above", "t1")
+    add_disk(qmp, 1, "other")
+    assert "is in another thread" in refusal(qmp.command, "blockdev-reopen", options=[{"driver": "raw", "node-name": "above", "file": "other"}])
+    remove_disk(qmp, 0)
+    qmp.command("object-del", id="t1")
+    for node in ("top", "above", "a"):
+        qmp.command("blockdev-del", **{"node-name": node})
+    qmp.command("quit")
+    assert machine.wait_exit() == 0
