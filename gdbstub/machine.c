@@ -140,7 +140,18 @@ static bool running(void *target)
     return vm_running(((struct gdb_machine *)target)->vm);
 }
 
-static void resume(void *target, const enum gdb_resume *actions)
+void gdb_machine_settle(struct gdb_machine *machine)
+{
+    for (unsigned i = 0; i < thread_count(machine); i++) {
+        struct vcpu *vcpu = vcpu_of(machine, i);
+
+        vcpu->step = VCPU_STEP_OFF;
+        vcpu->held = false;
+    }
+}
+
+/* A machine that has ended stays so. */
+static bool resume(void *target, const enum gdb_resume *actions)
 {
     struct gdb_machine *machine = target;
 
@@ -152,16 +163,9 @@ static void resume(void *target, const enum gdb_resume *actions)
         vcpu->stop_reason = (struct vcpu_stop){.kind = VCPU_STOP_NONE};
     }
     vm_cont(machine->vm);
-}
-
-void gdb_machine_settle(struct gdb_machine *machine)
-{
-    for (unsigned i = 0; i < thread_count(machine); i++) {
-        struct vcpu *vcpu = vcpu_of(machine, i);
-
-        vcpu->step = VCPU_STEP_OFF;
-        vcpu->held = false;
-    }
+    if (!vm_running(machine->vm))
+        gdb_machine_settle(machine);
+    return vm_running(machine->vm);
 }
 
 void gdb_machine_told(struct gdb_machine *machine, unsigned thread)

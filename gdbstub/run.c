@@ -73,7 +73,10 @@ static void go(struct gdb_server *server, const enum gdb_resume *actions)
         return;
     }
     server->waiting = server->no_reply = true;
-    server->ops->resume(server->target, actions);
+    if (server->ops->resume(server->target, actions))
+        return;
+    server->waiting = server->no_reply = false;
+    gdb_reply_error(server, GDB_ERROR_INVALID);
 }
 
 /* c, s and their forms with a signal, which a machine does not have. */

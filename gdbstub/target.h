@@ -37,8 +37,8 @@ struct gdb_target_ops {
     bool (*running)(void *target); /* any time */
     /* Any time. Returns with the target stopped; calls gdb_server_stopped() if it was running. */
     void (*stop)(void *target);
-    /* One action a thread; at least one is not GDB_STAY. */
-    void (*resume)(void *target, const enum gdb_resume *actions);
+    /* One action a thread; at least one is not GDB_STAY. False: the target cannot run. */
+    bool (*resume)(void *target, const enum gdb_resume *actions);
     /* Any time: a line of the human monitor; its output, which the caller frees. NULL: no monitor.
      */
     char *(*monitor)(void *target, const char *line);

@@ -23,12 +23,8 @@ bool qmp_stop(struct monitor *monitor, GError **error)
 
 bool qmp_cont(struct monitor *monitor, GError **error)
 {
-    enum vm_run_state state = vm_run_state(monitor->set->vm);
-
-    if (state == VM_SHUTDOWN || state == VM_INTERNAL_ERROR)
-        return error_set(error, "Resetting the Virtual Machine is required");
     vm_cont(monitor->set->vm);
-    return true;
+    return vm_running(monitor->set->vm) || error_set(error, "Resetting the Virtual Machine is required");
 }
 
 bool qmp_quit(struct monitor *monitor, GError **error)

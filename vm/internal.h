@@ -92,6 +92,8 @@ void vm_inbox_init(struct vm *vm);
 void vm_inbox_finish(struct vm *vm);
 void vm_object_tree_init(struct vm *vm);
 void vm_object_tree_finish(struct vm *vm);
+/* A debug stop was asked for, and vm_run has not come to it yet. */
+bool vm_debug_stop_waits(struct vm *vm);
 void vm_debug_init(struct vm *vm);
 void vm_debug_finish(struct vm *vm);
 void vm_vcpus_quit(struct vm *vm);

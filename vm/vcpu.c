@@ -299,6 +299,8 @@ void vm_vcpus_stop(struct vm *vm)
 
 void vm_vcpus_resume(struct vm *vm)
 {
+    if (vm_debug_stop_waits(vm))
+        return; /* the vCPU that asked for it must not go on before it is served */
     if (vm->icount)
         vm_icount_before_resume(vm);
     for (guint i = 0; i < vm->vcpus->len; i++) {

@@ -264,6 +264,14 @@ void vm_serve(struct vm *vm)
     vm_inbox_deliver_owned(vm);
 }
 
+bool vm_debug_stop_waits(struct vm *vm)
+{
+    host_lock_take(&vm->request_lock);
+    bool waits = vm->request.debug;
+    host_lock_drop(&vm->request_lock);
+    return waits;
+}
+
 /* A vCPU that came to a breakpoint while the machine was about to stop comes to it again: it would stop the machine twice. */
 static void forget_debug_stop(struct vm *vm)
 {
@@ -274,7 +282,7 @@ static void forget_debug_stop(struct vm *vm)
 
 void vm_cont(struct vm *vm)
 {
-    if (vm_running(vm) || vm->finished)
+    if (vm_running(vm) || vm->finished || vm->state == VM_SHUTDOWN || vm->state == VM_INTERNAL_ERROR)
         return;
     forget_debug_stop(vm);
     set_state(vm, VM_RUNNING);

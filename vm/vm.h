@@ -83,7 +83,7 @@ enum vm_run_state vm_run_state(const struct vm *vm);
 bool vm_running(const struct vm *vm);
 /* Machine lock (main loop). stop returns when no vCPU executes guest code and requests to disks have come to their end (block/disk_stop.c). */
 void vm_stop(struct vm *vm, enum vm_run_state why);
-void vm_cont(struct vm *vm);
+void vm_cont(struct vm *vm); /* not one in VM_SHUTDOWN or VM_INTERNAL_ERROR: that is reset first */
 /* Of listeners to VM_EVENT_STILL: what back ends have done reaches devices, and through them the guest's memory, before this returns. */
 void vm_serve(struct vm *vm);
 /* Resets everything now: devices in the order of their vm_on_reset, then vCPUs. Machine lock, main loop. */

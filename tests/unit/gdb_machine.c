@@ -322,9 +322,45 @@ static void test_debugger(void)
     g_assert_cmpint(rmdir(folder), ==, 0);
 }
 
+/* The vCPU has stopped behind its step, and the main loop has not come to that: somebody else has all vCPUs stand for a moment. */
+static void test_pause_behind_step(void)
+{
+    GError *error = NULL;
+    struct vm *vm = vm_create(VM_GUEST_RISCV64, &error);
+    struct accel accel = {.accel_class = &counter_accel};
+
+    g_assert_no_error(error);
+    accel.object.vm = vm;
+    vm_lock(vm);
+    vm_set_accel(vm, &accel);
+    struct vm_object *object = vm_object_create(vm, "unit-test-counter-cpu", vm_root(vm), "a", &error);
+    g_assert_true(vm_object_realize(object, &error));
+    g_assert_true(vm_vcpus_start(vm, &error));
+    struct vcpu *vcpu = vm_vcpu(vm, 0);
+    vcpu->step = VCPU_STEP_ONE;
+    vm_cont(vm);
+    host_lock_take(&vcpu->lock);
+    while (!vcpu->stopped)
+        host_cond_wait(&vcpu->wake, &vcpu->lock);
+    host_lock_drop(&vcpu->lock);
+    vm_vcpus_stop(vm);
+    vm_vcpus_resume(vm);
+    g_assert_true(vcpu->stop);
+    g_assert_cmphex(state_of(vcpu)->pc, ==, 4);
+    vm_cont(vm); /* it is running: nothing */
+    g_assert_true(vcpu->stop);
+    vm_stop(vm, VM_PAUSED);
+    vm_cont(vm);
+    g_assert_false(vcpu->stop);
+    vm_stop(vm, VM_PAUSED);
+    vm_unlock(vm);
+    vm_destroy(vm);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/gdbstub/machine", test_debugger);
+    g_test_add_func("/gdbstub/step-outlasts-a-pause", test_pause_behind_step);
     return g_test_run();
 }

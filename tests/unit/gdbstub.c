@@ -23,6 +23,7 @@ struct fake {
     GString *calls;    /* what the server asked for */
     bool running;
     bool stop_at_once; /* resume() stops before it returns */
+    bool ended;        /* resume() is refused */
 };
 
 static unsigned thread_count(void *target)
@@ -128,18 +129,21 @@ static void stop(void *target)
     gdb_server_stopped(fake->server, &(struct gdb_stop){.kind = GDB_STOP_INTERRUPT});
 }
 
-static void resume(void *target, const enum gdb_resume *actions)
+static bool resume(void *target, const enum gdb_resume *actions)
 {
     struct fake *fake = target;
 
     for (unsigned i = 0; i < THREADS; i++)
         g_string_append_c(fake->calls, ".cs"[actions[i]]);
     g_string_append_c(fake->calls, ' ');
+    if (fake->ended)
+        return false;
     fake->running = true;
     if (fake->stop_at_once) {
         fake->running = false;
         gdb_server_stopped(fake->server, &(struct gdb_stop){.kind = GDB_STOP_STEP});
     }
+    return true;
 }
 
 static char *monitor(void *target, const char *line)
@@ -381,6 +385,12 @@ static void test_running(struct fake *fake, gconstpointer data)
     g_assert_cmpstr(answer, ==, "[T05thread:03;rwatch:2000;]");
     g_assert_cmpstr(fake->calls->str, ==, "csc ..c .s. .c. .c. ");
     /* Nobody waits: nothing is sent. */
+    gdb_server_stopped(fake->server, &(struct gdb_stop){0});
+    g_assert_cmpstr(fake->sent->str, ==, "");
+    fake->ended = true;
+    expect(fake, "c", "+[E16]");
+    expect(fake, "vCont;s:1", "+[E16]");
+    expect(fake, "D", "+[OK]");
     gdb_server_stopped(fake->server, &(struct gdb_stop){0});
     g_assert_cmpstr(fake->sent->str, ==, "");
 }
