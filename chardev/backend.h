@@ -57,6 +57,8 @@ struct chardev_set {
     u8 escape;
     bool background; /* no terminal */
     struct host_fdsets *fdsets; /* for files named /dev/fdset/N; may be NULL */
+    GSource *replacing;  /* takes them away */
+    GPtrArray *replaced; /* chardevs that chardev_change took out; they may be at work, and go when the main loop comes round */
     GPtrArray *kept; /* notices of chardev_announce that wait for chardev_set_ready; NULL: they do not wait */
 };
 

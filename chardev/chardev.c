@@ -17,6 +17,7 @@ struct chardev_set *chardev_set_create(GMainContext *context, const struct chard
     if (owner)
         set->owner = *owner;
     set->chardevs = g_ptr_array_new();
+    set->replaced = g_ptr_array_new();
     set->escape = 1;
     signal(SIGPIPE, SIG_IGN); /* a reader that is gone is an error of write() */
     return set;
@@ -42,10 +43,39 @@ static void destroy_chardev(struct chardev *chardev)
     free_chardev(chardev);
 }
 
+static gboolean destroy_replaced(gpointer data)
+{
+    struct chardev_set *set = data;
+
+    for (guint i = 0; i < set->replaced->len; i++)
+        destroy_chardev(set->replaced->pdata[i]);
+    g_ptr_array_set_size(set->replaced, 0);
+    if (set->replacing)
+        g_source_destroy(set->replacing);
+    g_clear_pointer(&set->replacing, g_source_unref);
+    return G_SOURCE_REMOVE;
+}
+
+/* It may be delivering the line that asked for this. */
+static void destroy_later(struct chardev *chardev)
+{
+    struct chardev_set *set = chardev->set;
+
+    g_ptr_array_add(set->replaced, chardev);
+    if (set->replacing)
+        return;
+    set->replacing = g_idle_source_new();
+    g_source_set_priority(set->replacing, G_PRIORITY_DEFAULT);
+    g_source_set_callback(set->replacing, destroy_replaced, set, NULL);
+    g_source_attach(set->replacing, set->context);
+}
+
 void chardev_set_destroy(struct chardev_set *set)
 {
     if (!set)
         return;
+    destroy_replaced(set);
+    g_ptr_array_unref(set->replaced);
     /* Backwards: a mux goes before its base. */
     for (guint i = set->chardevs->len; i-- > 0;) {
         struct chardev *chardev = g_ptr_array_index(set->chardevs, i);
@@ -155,7 +185,7 @@ bool chardev_change(struct chardev_set *set, const char *id, GHashTable *options
     g_ptr_array_remove(set->chardevs, made);
     g_ptr_array_find(set->chardevs, old, &place);
     set->chardevs->pdata[place] = made;
-    destroy_chardev(old);
+    destroy_later(old);
     g_free(made->id);
     made->id = g_strdup(id);
     return true;

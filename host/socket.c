@@ -263,11 +263,21 @@ void host_socket_set_nodelay(int fd)
                sizeof(on)); /* fails harmlessly on unix sockets */
 }
 
+/* Those of a message are there for what it says: nobody has asked for what came earlier. */
+static void forget_descriptors(GArray *fds)
+{
+    for (guint i = 0; fds && i < fds->len; i++)
+        close(g_array_index(fds, int, i));
+    if (fds)
+        g_array_set_size(fds, 0);
+}
+
 static void take_descriptors(struct msghdr *message, GArray *fds)
 {
     for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c; c = CMSG_NXTHDR(message, c)) {
         if (c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS || c->cmsg_len < CMSG_LEN(0))
             continue;
+        forget_descriptors(fds);
         size_t count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
         for (size_t i = 0; i < count; i++) {
             int fd;

@@ -54,7 +54,7 @@ char *host_socket_name(int fd, bool peer);
 void host_socket_set_nodelay(int fd);
 
 /* As recv() and send() without blocking and without SIGPIPE. Received descriptors are appended to
- * fds (GArray of int). */
+ * fds (GArray of int), instead of what is there. */
 ssize_t host_socket_receive(int fd, void *data, size_t size, GArray *fds);
 ssize_t host_socket_send(int fd, const void *data, size_t size);
 /* As writev(), likewise. */

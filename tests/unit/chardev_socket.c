@@ -138,7 +138,54 @@ static void test_passing(struct bench *bench, gconstpointer data)
     send_text(fd, "through");
     expect_text(pipe_ends[0], "through");
     close(fd);
+    send_fd(ends[1], open("/dev/null", O_RDWR)); /* whoever it was for did not want it */
+    run_until(user.got->len == 2);
+    send_fd(ends[1], pipe_ends[1]);
+    run_until(user.got->len == 3);
+    fd = chardev_take_fd(&user.front);
+    send_text(fd, "again");
+    expect_text(pipe_ends[0], "again");
+    g_assert_cmpint(chardev_take_fd(&user.front), ==, -1);
+    close(fd);
     user_finish(&user);
+}
+
+struct changer {
+    struct user user;
+    struct bench *bench;
+    int peer;
+};
+
+/* What a monitor does when this is its line. */
+static void change_while_receiving(void *opaque, const u8 *data, size_t length)
+{
+    struct changer *changer = opaque;
+    g_autoptr(GHashTable) options = chardev_parse_options("null", NULL);
+    char byte;
+
+    g_string_append_len(changer->user.got, (const char *)data, (gssize)length);
+    g_assert_true(chardev_change(changer->bench->set, "c", options, NULL));
+    g_assert_cmpint(recv(changer->peer, &byte, 1, MSG_DONTWAIT | MSG_PEEK), ==, -1); /* it is still there: it is at work */
+}
+
+static void test_change_in_its_work(struct bench *bench, gconstpointer data)
+{
+    static const struct chardev_handlers handlers = {.receive = change_while_receiving};
+    struct changer changer = {.bench = bench, .user.got = g_string_new(NULL)};
+    char bytes[64] = "";
+    int ends[2];
+
+    socketpair(AF_UNIX, SOCK_STREAM, 0, ends);
+    changer.peer = ends[1];
+    g_assert_true(chardev_attach(&changer.user.front, make(bench, "socket,id=c,fd=%d,telnet=on", ends[0]), &handlers, &changer, NULL));
+    while (recv(ends[1], bytes, sizeof(bytes), MSG_DONTWAIT) > 0)
+        ; /* the greeting */
+    send_text(ends[1], "change\xff\xf3");
+    run_until(changer.user.got->len == 6);
+    run_until(recv(ends[1], bytes, 1, MSG_DONTWAIT) == 0);
+    chardev_detach(&changer.user.front);
+    g_string_free(changer.user.got, TRUE);
+    close(ends[1]);
 }
 
 /* A peer that does not read: nothing blocks, the queue is bounded, writable() tells. */
@@ -229,5 +276,6 @@ int main(int argc, char **argv)
     ADD(back_pressure);
     ADD(flow_control);
     ADD(telnet);
+    ADD(change_in_its_work);
     return g_test_run();
 }
