@@ -46,6 +46,13 @@ bool host_fd_is_open(int fd)
     return fcntl(fd, F_GETFD) >= 0;
 }
 
+u64 host_fd_identity(int fd)
+{
+    struct stat stat;
+
+    return fstat(fd, &stat) < 0 ? 0 : (u64)stat.st_dev << 48 ^ (u64)stat.st_ino << 1 ^ 1;
+}
+
 bool host_fd_is_socket(int fd)
 {
     struct stat stat;

@@ -19,6 +19,8 @@ bool host_fd_is_writable(int fd);
 u64 host_fd_raise_limit(void);
 bool host_fd_is_open(int fd);
 bool host_fd_is_socket(int fd);
+/* What is behind it, the same as long as it is open; 0: it is not. */
+u64 host_fd_identity(int fd);
 
 /* Opens a file, device or named pipe for reading without blocking; -1 with error. */
 int host_fd_open_for_reading(const char *path, GError **error);

@@ -3,6 +3,7 @@
 #include "api/json.h"
 #include "base/error.h"
 #include "monitor/internal.h"
+#include "vm/object.h"
 #include <json-c/json.h>
 #include <stdlib.h>
 #include <string.h>
@@ -118,7 +119,12 @@ static bool run(struct monitor *monitor, struct json_object *request, struct jso
     if (!check_phase(monitor, command, error))
         return false;
     locked = vm_lock_if_needed(monitor->set->vm);
+    if (monitor->object)
+        monitor->object->users++;
     ok = call(monitor, command, arguments, result, error);
+    if (monitor->object)
+        monitor->object->users--;
+    monitor_settle_fds(monitor, ok);
     vm_unlock_if(monitor->set->vm, locked);
     return ok;
 }

@@ -212,6 +212,14 @@ static void control(struct edit *edit, struct monitor *monitor, u8 byte)
     edit_prompt(edit, monitor);
 }
 
+void edit_reset(struct edit *edit)
+{
+    replace(edit, "");
+    edit->at = edit->history->len;
+    g_clear_pointer(&edit->typed, g_free);
+    edit->state = PLAIN;
+}
+
 static char *enter(struct edit *edit, struct monitor *monitor)
 {
     char *line = g_strdup(edit->line->str);

@@ -11,6 +11,8 @@ struct monitor;
 struct edit *edit_create(void);
 void edit_destroy(struct edit *edit); /* NULL is fine */
 
+/* Forgets what has been typed, but for the history. */
+void edit_reset(struct edit *edit);
 /* Shows the prompt and what has been typed so far. */
 void edit_prompt(struct edit *edit, struct monitor *monitor);
 /* Takes a byte from the terminal; returns the line when Enter was typed (the caller frees), else NULL. */

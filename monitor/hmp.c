@@ -29,9 +29,11 @@ static void write_lines(struct monitor *monitor, const char *text)
     }
 }
 
-void hmp_receive(struct monitor *monitor, const u8 *data, size_t length)
+size_t hmp_receive(struct monitor *monitor, const u8 *data, size_t length)
 {
-    for (size_t i = 0; i < length; i++) {
+    size_t i;
+
+    for (i = 0; i < length && monitor_has_room(monitor); i++) {
         g_autofree char *line = edit_receive(monitor->edit, monitor, data[i]);
         g_autoptr(GString) out = NULL;
         bool locked;
@@ -45,6 +47,7 @@ void hmp_receive(struct monitor *monitor, const u8 *data, size_t length)
         write_lines(monitor, out->str);
         edit_prompt(monitor->edit, monitor);
     }
+    return i;
 }
 
 void hmp_print(struct hmp *hmp, const char *format, ...)

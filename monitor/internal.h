@@ -24,6 +24,12 @@ struct monitor_io {
     void *opaque;
 };
 
+/* A descriptor as it was: whoever failed with it may have closed it, and the number be another one's. */
+struct monitor_fd {
+    int fd;
+    u64 identity; /* host_fd_identity */
+};
+
 struct monitor_info {
     const char *name, *help;
     char *(*describe)(void *opaque);
@@ -48,9 +54,13 @@ struct monitor {
     enum monitor_mode mode;
     struct monitor_io io;
     struct chardev_front front;
+    struct vm_object *object; /* whose it is, not to be deleted by a command of its own; NULL: the set's alone */
     GString *output;  /* not yet sent */
+    GByteArray *input; /* not yet taken: there is too much output */
+    GArray *taken;    /* struct monitor_fd: what the command in work took by name, and loses if it fails */
     GHashTable *fds;  /* name -> GINT_TO_POINTER(fd), closed with the table */
     bool open;
+    bool focused;     /* on a mux: input comes here */
     bool expected;    /* somebody is there, and is greeted when the set is not hushed any more */
     /* QMP */
     struct json_tokener *tokener;
@@ -67,14 +77,18 @@ struct monitor *monitor_create(struct monitor_set *set, enum monitor_mode mode, 
 void monitor_opened(struct monitor *monitor);
 void monitor_closed(struct monitor *monitor);
 void monitor_receive(struct monitor *monitor, const u8 *data, size_t length);
+/* Whether there is so little to send that more input is taken. */
+bool monitor_has_room(const struct monitor *monitor);
 /* Bytes that it takes now. */
 size_t monitor_can_receive(const struct monitor *monitor);
 void monitor_writable(struct monitor *monitor);
 /* Text as is; what cannot go at once waits. */
 void monitor_write(struct monitor *monitor, const char *data, size_t length);
 
-/* The descriptor under that name, now the caller's, or -1 with *error set. */
+/* The descriptor under that name, or -1 with *error set. It is the command's, and closed if the command fails. */
 int monitor_take_named_fd(struct monitor *monitor, const char *name, GError **error);
+/* The command in work has ended. */
+void monitor_settle_fds(struct monitor *monitor, bool ok);
 
 /* qmp_throttle.c: the limits of a disk, into what is told about its node. */
 struct disk;
@@ -98,13 +112,13 @@ void monitor_event_limit_finish(struct monitor_set *set);
 
 /* qmp.c */
 void qmp_greet(struct monitor *monitor);
-void qmp_receive(struct monitor *monitor, const u8 *data, size_t length);
+size_t qmp_receive(struct monitor *monitor, const u8 *data, size_t length); /* bytes taken: all, unless the monitor has no room or was closed */
 void qmp_reset(struct monitor *monitor);
 void qmp_send_event(struct monitor *monitor, const char *name, struct json_object *data);
 
 /* hmp.c */
 void hmp_greet(struct monitor *monitor);
-void hmp_receive(struct monitor *monitor, const u8 *data, size_t length);
+size_t hmp_receive(struct monitor *monitor, const u8 *data, size_t length); /* likewise */
 /* Runs one line for a monitor (whose default CPU it uses and may change); appends the answer to out. Machine lock held. */
 void hmp_execute(struct monitor *monitor, const char *line, GString *out);
 

@@ -2,6 +2,7 @@
 #include "monitor/monitor.h"
 #include "api/types.h"
 #include "base/error.h"
+#include "host/fd.h"
 #include "monitor/edit.h"
 #include "monitor/internal.h"
 #include "vm/machine.h"
@@ -25,6 +26,8 @@ static void monitor_free(void *data)
         json_tokener_free(monitor->tokener);
     edit_destroy(monitor->edit);
     g_hash_table_unref(monitor->fds);
+    g_array_unref(monitor->taken);
+    g_byte_array_unref(monitor->input);
     g_string_free(monitor->output, TRUE);
     g_free(monitor);
 }
@@ -141,6 +144,8 @@ struct monitor *monitor_create(struct monitor_set *set, enum monitor_mode mode, 
     monitor->mode = mode;
     monitor->io = *io;
     monitor->output = g_string_new(NULL);
+    monitor->input = g_byte_array_new();
+    monitor->taken = g_array_new(FALSE, FALSE, sizeof(struct monitor_fd));
     monitor->fds = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, close_fd);
     if (mode == MONITOR_HMP)
         monitor->edit = edit_create();
@@ -168,22 +173,40 @@ void monitor_closed(struct monitor *monitor)
 {
     monitor->open = monitor->expected = false;
     g_string_truncate(monitor->output, 0);
+    g_byte_array_set_size(monitor->input, 0);
     g_hash_table_remove_all(monitor->fds);
-    if (monitor->mode != MONITOR_HMP)
+    if (monitor->mode == MONITOR_HMP)
+        edit_reset(monitor->edit);
+    else
         qmp_reset(monitor);
+}
+
+bool monitor_has_room(const struct monitor *monitor)
+{
+    return monitor->output->len < MONITOR_OUTPUT_PAUSE;
 }
 
 size_t monitor_can_receive(const struct monitor *monitor)
 {
-    return monitor->output->len < MONITOR_OUTPUT_PAUSE && !monitor->set->hushed ? 4096 : 0;
+    return monitor_has_room(monitor) && !monitor->input->len && !monitor->set->hushed ? 4096 : 0;
+}
+
+/* A command may close the monitor: what came with it is lost then. */
+static void take_input(struct monitor *monitor)
+{
+    g_autoptr(GByteArray) input = g_steal_pointer(&monitor->input);
+    size_t used;
+
+    monitor->input = g_byte_array_new();
+    used = monitor->mode == MONITOR_HMP ? hmp_receive(monitor, input->data, input->len) : qmp_receive(monitor, input->data, input->len);
+    if (monitor->open && used < input->len)
+        g_byte_array_append(monitor->input, input->data + used, (guint)(input->len - used));
 }
 
 void monitor_receive(struct monitor *monitor, const u8 *data, size_t length)
 {
-    if (monitor->mode == MONITOR_HMP)
-        hmp_receive(monitor, data, length);
-    else
-        qmp_receive(monitor, data, length);
+    g_byte_array_append(monitor->input, data, (guint)length);
+    take_input(monitor);
 }
 
 static void flush(struct monitor *monitor)
@@ -208,6 +231,8 @@ void monitor_writable(struct monitor *monitor)
     bool paused = !monitor_can_receive(monitor);
 
     flush(monitor);
+    if (monitor->input->len)
+        take_input(monitor);
     if (paused && monitor_can_receive(monitor))
         chardev_accept_input(&monitor->front);
 }
@@ -216,12 +241,25 @@ int monitor_take_named_fd(struct monitor *monitor, const char *name, GError **er
 {
     gpointer key = NULL, fd = NULL;
 
-    if (!g_hash_table_steal_extended(monitor->fds, name, &key, &fd)) {
+    if (!monitor->fds || !g_hash_table_steal_extended(monitor->fds, name, &key, &fd)) {
         error_set(error, "File descriptor named '%s' has not been found", name);
         return -1;
     }
     g_free(key);
-    return GPOINTER_TO_INT(fd);
+    const struct monitor_fd taken = { GPOINTER_TO_INT(fd), host_fd_identity(GPOINTER_TO_INT(fd)) };
+    g_array_append_val(monitor->taken, taken);
+    return taken.fd;
+}
+
+void monitor_settle_fds(struct monitor *monitor, bool ok)
+{
+    for (guint i = 0; i < monitor->taken->len && !ok; i++) {
+        const struct monitor_fd *taken = &g_array_index(monitor->taken, struct monitor_fd, i);
+
+        if (host_fd_identity(taken->fd) == taken->identity)
+            close(taken->fd);
+    }
+    g_array_set_size(monitor->taken, 0);
 }
 
 /* --- on a chardev --- */
@@ -244,20 +282,23 @@ static void front_writable(void *opaque)
 /* On a terminal shared with the guest a monitor for people stays silent until Ctrl-A c. */
 static bool waits_for_focus(const struct monitor *monitor)
 {
-    return monitor->mode == MONITOR_HMP && chardev_is_mux(monitor->front.chardev);
+    return monitor->mode == MONITOR_HMP && chardev_is_mux(monitor->front.chardev) && !monitor->focused;
 }
 
 static void front_event(void *opaque, enum chardev_event event)
 {
     struct monitor *monitor = opaque;
+    bool connected = chardev_is_connected(monitor->front.chardev);
 
+    if (event == CHARDEV_FOCUS_IN || event == CHARDEV_FOCUS_OUT)
+        monitor->focused = event == CHARDEV_FOCUS_IN;
     if (event == CHARDEV_OPENED && !waits_for_focus(monitor))
         monitor_opened(monitor);
     else if (event == CHARDEV_CLOSED)
         monitor_closed(monitor);
     else if (event == CHARDEV_FOCUS_IN && monitor->open && monitor->mode == MONITOR_HMP)
         edit_prompt(monitor->edit, monitor);
-    else if (event == CHARDEV_FOCUS_IN)
+    else if (event == CHARDEV_FOCUS_IN && connected)
         monitor_opened(monitor);
 }
 

@@ -23,6 +23,8 @@ static bool realize(struct vm_object *object, GError **error)
     if (!chardev)
         return error_set(error, "monitor-qmp: chardev '%s' not found", self->chardev);
     self->monitor = monitor_add(set, chardev, self->pretty ? MONITOR_QMP_PRETTY : MONITOR_QMP, error);
+    if (self->monitor)
+        self->monitor->object = object;
     return self->monitor != NULL;
 }
 

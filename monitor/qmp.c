@@ -106,14 +106,13 @@ static size_t take(struct monitor *monitor, const u8 *data, size_t length)
     return MAX(used, 1);
 }
 
-void qmp_receive(struct monitor *monitor, const u8 *data, size_t length)
+size_t qmp_receive(struct monitor *monitor, const u8 *data, size_t length)
 {
-    while (length && monitor->open) {
-        size_t used = take(monitor, data, length);
+    size_t used = 0;
 
-        data += used;
-        length -= used;
-    }
+    while (used < length && monitor->open && monitor_has_room(monitor))
+        used += take(monitor, data + used, length - used);
+    return used;
 }
 
 void qmp_send_event(struct monitor *monitor, const char *name, struct json_object *data)

@@ -298,7 +298,6 @@ bool qmp_add_client(struct monitor *monitor, const struct api_args_add_client *a
     chardev = monitor->set->chardevs ? chardev_find(monitor->set->chardevs, args->protocol) : NULL;
     if (chardev && chardev_add_client(chardev, fd, error))
         return true;
-    close(fd);
     return error_set(error, "protocol '%s' is invalid", args->protocol);
 }
 

@@ -23,7 +23,7 @@ static bool take_text(struct json_object *arguments, const char *name, const cha
     return true;
 }
 
-/* A name that getfd gave becomes a number, which the device owns from then on. */
+/* A name that getfd gave becomes a number, which the device owns from then on, unless it is refused. */
 static bool take_descriptor(struct monitor *monitor, struct json_object *arguments, GError **error)
 {
     const char *name;

@@ -15,7 +15,7 @@ static struct net_set *set_of(struct monitor *monitor, GError **error)
     return set;
 }
 
-/* A name that getfd gave becomes a number, which the netdev owns from then on. */
+/* A name that getfd gave becomes a number, which the netdev owns from then on, unless it is refused. */
 static bool resolve_fd(struct monitor *monitor, char **text, GError **error)
 {
     int fd;

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from conftest import PATIENCE
+from conftest import PATIENCE, Qmp
 from qtest import Qtest
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -150,6 +150,41 @@ def send_with_fd(qmp, fd, name, **arguments):
     return answer.get("return", answer.get("error"))
 
 
+def read_until(connection, text):
+    connection.settimeout(20 * PATIENCE)
+    data = b""
+    while text not in data:
+        some = connection.recv(65536)
+        assert some, data
+        data += some
+    return data
+
+
+def test_each_client_of_a_shared_monitor_is_greeted(start, tmp_path):
+    """For programs at once, for people as far as the focus is on the monitor; a line that was begun goes with its client."""
+    line = Line(start, tmp_path, "-chardev", f"socket,id=p,path={tmp_path}/p,server=on,wait=off,mux=on", "-mon", "chardev=p,mode=control",
+                "-serial", f"mon:unix:{tmp_path}/h,server=on,wait=off")
+    for _ in range(2):
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(str(tmp_path / "p"))
+            read_until(client, b'"capabilities": [')
+            client.sendall(b'{"execute":"qmp_capabilities"}\n')
+            read_until(client, b'"return"')
+        while "disconnected" not in [c["filename"] for c in line.qmp.command("query-chardev") if c["label"] == "p-base"][0]:
+            time.sleep(0.01)
+    for choose in (b"\x01c", b""):
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(str(tmp_path / "h"))
+            client.sendall(choose)
+            read_until(client, b"(qemu) ")
+            client.sendall(b"info status\n")
+            read_until(client, b"VM status")
+            client.sendall(b"half ")
+            read_until(client, b"half")
+        while "disconnected" not in [c["filename"] for c in line.qmp.command("query-chardev") if c["label"] == "serial0-base"][0]:
+            time.sleep(0.01)
+
+
 def test_descriptor_sets(start, tmp_path):
     line = Line(start, tmp_path, "-chardev", "null,id=c", "-serial", "chardev:c")
     with open(tmp_path / "passed", "wb") as passed, open(tmp_path / "passed", "rb") as reader:
@@ -234,3 +269,55 @@ def test_descriptor_of_a_device(start):
         assert send_with_fd(qmp, null.fileno(), "getfd", fdname="line") == {}
     refused("the kernel does not serve this process: Inappropriate ioctl for device")
     refused("File descriptor named 'line' has not been found")
+
+
+@pytest.mark.parametrize("command, arguments", [
+    ("netdev_add", {"type": "socket", "id": "n", "fd": "f"}),
+    ("netdev_add", {"type": "socket", "id": "new", "fd": "f", "udp": "127.0.0.1:1"}),
+    ("netdev_add", {"type": "tap", "id": "new", "fd": "f"}),
+    ("netdev_add", {"type": "tap", "id": "new", "fds": "f:nobody"}),
+    ("netdev_add", {"type": "stream", "id": "n", "addr": {"type": "fd", "str": "f"}}),
+    ("netdev_add", {"type": "stream", "id": "new", "addr": {"type": "fd", "str": "f"}, "server": True}),
+    ("netdev_add", {"type": "dgram", "id": "new", "local": {"type": "fd", "str": "f"}}),
+    ("device_add", {"driver": "nobody", "vhostfd": "f"}),
+    ("device_add", {"driver": "vhost-vsock-pci", "vhostfd": "f", "guest-cid": 5}),
+    ("chardev-add", {"id": "n", "backend": {"type": "socket", "data": {"addr": {"type": "fd", "data": {"str": "f"}}, "server": True}}}),
+    ("add_client", {"protocol": "nobody", "fdname": "f"}),
+], ids=lambda value: value if isinstance(value, str) else json.dumps(value))
+def test_descriptor_of_a_refused_command_is_closed(start, command, arguments):
+    machine = start("-M", "virt", "-bios", "none", "-accel", "qtest", "-netdev", "hubport,id=n,hubid=0", qmp=True)
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        assert send_with_fd(machine.qmp, theirs.fileno(), "getfd", fdname="f") == {}
+        with pytest.raises(RuntimeError):
+            machine.qmp.command(command, **arguments)
+        theirs.close()
+        ours.settimeout(20 * PATIENCE)
+        assert ours.recv(1) == b""  # nobody has the other end
+        assert machine.qmp.command("query-status")
+
+
+def test_a_monitor_does_not_delete_itself(start, tmp_path):
+    machine = start("-M", "virt", "-bios", "none", "-accel", "qtest", "-chardev", "socket,id=c,path=own,server=on,wait=off", qmp=True)
+    machine.qmp.command("object-add", **{"qom-type": "monitor-qmp", "id": "m", "chardev": "c"})
+    other = Qmp(str(tmp_path / "own"), 20 * PATIENCE)
+    with pytest.raises(RuntimeError, match="object 'm' is in use"):
+        other.command("object-del", id="m")
+    assert "in use" in other.command("human-monitor-command", **{"command-line": "object_del m"})
+    assert other.command("query-status")
+    machine.qmp.command("object-del", id="m")
+    machine.qmp.command("chardev-remove", id="c")
+
+
+def test_debugger_of_a_machine_that_has_ended(start, tmp_path):
+    """It neither runs nor steps, and is left as it is."""
+    line = Line(start, tmp_path, "-action", "shutdown=pause", "-gdb", f"unix:{tmp_path}/gdb,server=on,wait=off")
+    line.qtest.writel(0x100000, 0x5555)
+    line.qmp.event("STOP")
+    with socket.socket(socket.AF_UNIX) as gdb:
+        gdb.connect(str(tmp_path / "gdb"))
+        for packet, answer in [(b"$c#63", b"$E16#ac"), (b"$s#73", b"$E16#ac"), (b"$D#44", b"$OK#9a")]:
+            gdb.sendall(packet)
+            read_until(gdb, answer)
+            gdb.sendall(b"+")
+    assert line.qmp.command("query-status") == {"running": False, "status": "shutdown"}

@@ -301,6 +301,43 @@ static void test_slow_reader(void)
     rig_finish(&rig);
 }
 
+/* Many lines at once to a client that does not read: they wait. */
+static void test_slow_terminal(void)
+{
+    struct rig rig;
+    unsigned answers = 0;
+
+    rig_init(&rig, MONITOR_HMP);
+    g_string_truncate(rig.seen, 0);
+    rig.room = 0;
+    for (unsigned i = 0; i < 100; i++)
+        send(&rig, "help\nhelp\nhelp\nhelp\n");
+    g_assert_cmpuint(rig.monitor->output->len, <, 2 * MONITOR_OUTPUT_PAUSE);
+    g_assert_cmpuint(monitor_can_receive(rig.monitor), ==, 0);
+    rig.room = 10000;
+    while (rig.monitor->output->len)
+        monitor_writable(rig.monitor);
+    for (const char *at = rig.seen->str; (at = strstr(at, "\nballoon")); at++)
+        answers++;
+    g_assert_cmpuint(answers, ==, 400);
+    g_assert_cmpuint(monitor_can_receive(rig.monitor), >, 0);
+    rig_finish(&rig);
+}
+
+/* Whoever comes next does not go on with the line of who left. */
+static void test_line_goes_with_its_client(void)
+{
+    struct rig rig;
+
+    rig_init(&rig, MONITOR_HMP);
+    send(&rig, "print 1\nprint 2\nprint 3\x1b[A\x1b[D\x1b[");
+    monitor_closed(rig.monitor);
+    monitor_opened(rig.monitor);
+    g_assert_nonnull(strstr(ask(&rig, "print 4\n"), "\n4\r\n"));
+    g_assert_nonnull(strstr(ask(&rig, "\x1b[A\x1b[A\n"), "\n2\r\n"));
+    rig_finish(&rig);
+}
+
 /* A machine that comes up: nobody is greeted and nothing is taken before all is there. */
 static void test_hush(void)
 {
@@ -575,6 +612,8 @@ int main(int argc, char **argv)
     g_test_add_func("/monitor/malformed", test_malformed);
     g_test_add_func("/monitor/events", test_events);
     g_test_add_func("/monitor/slow-reader", test_slow_reader);
+    g_test_add_func("/monitor/slow-terminal", test_slow_terminal);
+    g_test_add_func("/monitor/line-goes-with-its-client", test_line_goes_with_its_client);
     g_test_add_func("/monitor/hush", test_hush);
     g_test_add_func("/monitor/fds", test_fds);
     g_test_add_func("/monitor/hmp", test_hmp);
