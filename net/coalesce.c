@@ -118,7 +118,7 @@ static struct net_offload describe(struct net_coalesce *coalesce)
         u16 sum = net_checksum_finish(net_checksum_add(0, ip, IP4_SIZE));
         memcpy(ip + 10, &sum, 2);
     }
-    u16 pseudo = (u16)~net_checksum_finish(net_checksum_pseudo(ip, 6, coalesce->size - l4));
+    u16 pseudo = (u16)~net_checksum_finish(net_checksum_pseudo(ip, is_v6(coalesce->data), 6, coalesce->size - l4));
     memcpy(data + l4 + 16, &pseudo, 2);
     return (struct net_offload){ .flags = NET_NEEDS_CSUM, .gso = v6 ? NET_GSO_TCP6 : NET_GSO_TCP4, .header = (u16)coalesce->payload,
                                  .segment = coalesce->segment, .csum_start = (u16)l4, .csum_offset = 16 };

@@ -113,10 +113,10 @@ u16 net_checksum_finish(u32 sum)
     return (u16)~sum;
 }
 
-u32 net_checksum_pseudo(const u8 *ip, u8 protocol, u32 length)
+u32 net_checksum_pseudo(const u8 *ip, bool v6, u8 protocol, u32 length)
 {
     u8 tail[8] = { 0 };
-    u32 sum = ip[0] >> 4 == 4 ? net_checksum_add(0, ip + 12, 8) : net_checksum_add(0, ip + 8, 32);
+    u32 sum = v6 ? net_checksum_add(0, ip + 8, 32) : net_checksum_add(0, ip + 12, 8);
 
     bits_store_be(tail, 4, length);
     tail[7] = protocol;

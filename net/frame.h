@@ -60,8 +60,11 @@ u32 net_frame_copy(const struct net_frame *frame, u32 offset, void *to, u32 size
 /* Internet checksum (RFC 1071). sum: of what came before, an even number of bytes; not folded. */
 u32 net_checksum_add(u32 sum, const void *data, u32 size);
 u16 net_checksum_finish(u32 sum);
-/* Sum of the pseudo header (RFC 793, 2460) of the IP packet at `ip`. length: of the TCP or UDP part. */
-u32 net_checksum_pseudo(const u8 *ip, u8 protocol, u32 length);
+/*
+ * Sum of the pseudo header (RFC 793, 2460) of the IP packet at `ip`, of whose header the caller has seen 20 bytes, 40 with v6: what the
+ * packet says of its version is the sender's. length: of the TCP or UDP part.
+ */
+u32 net_checksum_pseudo(const u8 *ip, bool v6, u8 protocol, u32 length);
 
 /* Writes the checksum that NEEDS_CSUM asks for into a frame in one piece, and clears the flag. */
 void net_checksum_complete(u8 *data, u32 size, struct net_offload *offload);

@@ -39,7 +39,7 @@ static bool find_ip(const u8 *data, u32 size, struct parts *parts)
 /* The sender says where TCP or UDP begins; for IPv4 fragments (UFO without checksum) the header does. */
 static bool find_parts(const u8 *data, u32 size, const struct net_offload *offload, struct parts *parts)
 {
-    if (!find_ip(data, size, parts) || parts->ip + (parts->v6 ? 40 : 20) > size)
+    if (!find_ip(data, size, parts) || parts->ip + (parts->v6 ? 40 : 20) > size || data[parts->ip] >> 4 != (parts->v6 ? 6 : 4))
         return false;
     parts->l4 = offload->flags & NET_NEEDS_CSUM ? offload->csum_start
                 : parts->v6                     ? parts->ip + 40
@@ -72,7 +72,7 @@ static void put_l4_checksum(u8 *data, const struct parts *parts, u32 size, bool 
     u32 length = size - parts->l4;
 
     memset(field, 0, 2);
-    u32 sum = net_checksum_pseudo(data + parts->ip, tcp ? IP_TCP : IP_UDP, length);
+    u32 sum = net_checksum_pseudo(data + parts->ip, parts->v6, tcp ? IP_TCP : IP_UDP, length);
     u16 value = net_checksum_finish(net_checksum_add(sum, data + parts->l4, length));
     value = value || tcp ? value : 0xffff;
     memcpy(field, &value, 2);

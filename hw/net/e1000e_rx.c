@@ -94,7 +94,7 @@ bool e1000e_rx_filter(void *opaque, struct net_rx_filter *filter)
 
 /* ---- Checksums (7.1.9) ---- */
 
-static void judge_l4(struct verdict *verdict, const u8 *ip, const u8 *l4, u32 length, u8 protocol)
+static void judge_l4(struct verdict *verdict, const u8 *ip, bool v6, const u8 *l4, u32 length, u8 protocol)
 {
     bool udp = protocol == 17;
 
@@ -105,7 +105,7 @@ static void judge_l4(struct verdict *verdict, const u8 *ip, const u8 *l4, u32 le
         verdict->status &= (u8) ~(UDPCS | TCPCS); /* the sender made none */
         return;
     }
-    if (net_checksum_finish(net_checksum_add(net_checksum_pseudo(ip, protocol, length), l4, length)))
+    if (net_checksum_finish(net_checksum_add(net_checksum_pseudo(ip, v6, protocol, length), l4, length)))
         verdict->errors |= TCPE;
 }
 
@@ -121,7 +121,7 @@ static void judge_ip4(const struct e1000e *e, struct verdict *verdict, const u8 
             verdict->errors |= IPE;
     }
     if (e->state->rxcsum & RXCSUM_TUOFL && !(bits_load_be(ip + 6, 2) & 0x3fff))
-        judge_l4(verdict, ip, ip + head, total - head, ip[9]);
+        judge_l4(verdict, ip, false, ip + head, total - head, ip[9]);
 }
 
 static void judge(const struct e1000e *e, struct verdict *verdict, const u8 *data, u32 size)
@@ -132,7 +132,7 @@ static void judge(const struct e1000e *e, struct verdict *verdict, const u8 *dat
     if (type == 0x0800 && size >= 34)
         judge_ip4(e, verdict, data + 14, size - 14);
     else if (type == 0x86dd && size >= 54 && bits_load_be(data + 18, 2) <= size - 54 && e->state->rxcsum & RXCSUM_TUOFL)
-        judge_l4(verdict, data + 14, data + 54, (u32)bits_load_be(data + 18, 2), data[20]);
+        judge_l4(verdict, data + 14, true, data + 54, (u32)bits_load_be(data + 18, 2), data[20]);
     if (!(verdict->status & (IPCS | TCPCS | UDPCS)))
         verdict->status |= IXSM;
     if (start < size)

@@ -148,7 +148,7 @@ static struct net_offload segmentation(const struct e1000e_context *c, u8 *data,
     } else {
         bits_store_be(ip + 4, 2, size - c->ip_start - 40);
     }
-    u16 pseudo = (u16)~net_checksum_finish(net_checksum_pseudo(ip, 6, size - tcp));
+    u16 pseudo = (u16)~net_checksum_finish(net_checksum_pseudo(ip, !v4, 6, size - tcp));
     memcpy(data + c->tcp_offset, &pseudo, 2);
     return (struct net_offload){ .flags = NET_NEEDS_CSUM, .gso = v4 ? NET_GSO_TCP4 : NET_GSO_TCP6, .header = c->header, .segment = c->segment,
                                  .csum_start = (u16)tcp, .csum_offset = 16 };

@@ -2,6 +2,7 @@
 #include "base/bits.h"
 #include "base/error.h"
 #include "hw/net/virtio_net_filter.h"
+#include "hw/net/virtio_net_offload.h"
 #include "hw/virtio/vhost_link.h"
 #include "net/net.h"
 #include "vm/inbox.h"
@@ -13,14 +14,6 @@ enum { VIRTIO_NET_PAIRS = 64 };
 #define DEVICE_ROWS   "hw/net/virtio_net.dev"
 #define VIRTIO_QUEUES (2 * VIRTIO_NET_PAIRS + 1)
 #include "hw/virtio/declare.inc"
-
-/* Feature bits (5.1.3). */
-enum {
-    F_CSUM = 0, F_GUEST_CSUM = 1, F_CTRL_GUEST_OFFLOADS = 2, F_MTU = 3, F_MAC = 5, F_GSO = 6, F_GUEST_TSO4 = 7, F_GUEST_TSO6 = 8,
-    F_GUEST_ECN = 9, F_GUEST_UFO = 10, F_HOST_TSO4 = 11, F_HOST_TSO6 = 12, F_HOST_ECN = 13, F_HOST_UFO = 14, F_MRG_RXBUF = 15, F_STATUS = 16,
-    F_CTRL_VQ = 17, F_CTRL_RX = 18, F_CTRL_VLAN = 19, F_CTRL_RX_EXTRA = 20, F_GUEST_ANNOUNCE = 21, F_MQ = 22, F_CTRL_MAC_ADDR = 23,
-    F_GUEST_USO4 = 54, F_GUEST_USO6 = 55, F_HOST_USO = 56, F_SPEED_DUPLEX = 63,
-};
 
 enum { LINK_UP = 1, LINK_ANNOUNCE = 2 };
 enum { CLASS_RX, CLASS_MAC, CLASS_VLAN, CLASS_ANNOUNCE, CLASS_MQ, CLASS_OFFLOADS };
@@ -83,19 +76,9 @@ static u64 offer(void *device)
     return all & ~net->withheld;
 }
 
-/* What the other end may leave to the guest. */
 static void tell_offloads(struct virtio_net *net)
 {
-    u64 on = net->state->guest_offloads;
-    u32 accepts = 0;
-
-    if (on & BIT64(F_GUEST_CSUM)) {
-        accepts = NET_TAKES_CSUM | (on & BIT64(F_GUEST_TSO4) ? NET_TAKES_TSO4 : 0) | (on & BIT64(F_GUEST_TSO6) ? NET_TAKES_TSO6 : 0) |
-                  (on & BIT64(F_GUEST_ECN) ? NET_TAKES_ECN : 0) | (on & BIT64(F_GUEST_UFO) ? NET_TAKES_UFO : 0);
-        if (on & BIT64(F_GUEST_USO4) && on & BIT64(F_GUEST_USO6))
-            accepts |= NET_TAKES_USO;
-    }
-    net_set_accepts(net->client, accepts);
+    net_set_accepts(net->client, virtio_net_guest_takes(net->state->guest_offloads));
 }
 
 static bool accept(void *device)
@@ -304,7 +287,6 @@ static void batch_end(void *opaque, u32 pair)
 
 /* ---- Frames to send (5.1.6.2) ---- */
 
-/* What the driver may ask for is what was negotiated (5.1.6.2.1). */
 static struct net_offload read_offload(const struct virtio_net *net, const struct virtio_request *request)
 {
     u8 header[NET_OFFLOAD_SIZE] = { 0 };
@@ -312,8 +294,8 @@ static struct net_offload read_offload(const struct virtio_net *net, const struc
 
     virtio_request_read(request, 0, header, sizeof(header));
     net_offload_load(&offload, header);
-    offload.flags &= NET_NEEDS_CSUM;
-    return virtio_has(&net->virtio, F_CSUM) ? offload : (struct net_offload){ 0 };
+    virtio_net_limit_offload(&offload, net->virtio.features);
+    return offload;
 }
 
 /* The pieces behind the header. */

@@ -262,7 +262,7 @@ static void extended(struct bench *bench, gconstpointer data)
     bits_store_be(frame + 16, 2, 586);
     frame[23] = 17;
     bits_store_be(frame + 38, 2, 566);
-    u16 sum = net_checksum_finish(net_checksum_add(net_checksum_pseudo(frame + 14, 17, 566), frame + 34, 566));
+    u16 sum = net_checksum_finish(net_checksum_add(net_checksum_pseudo(frame + 14, false, 17, 566), frame + 34, 566));
     memcpy(frame + 40, &sum, 2);
     sum = net_checksum_finish(net_checksum_add(0, frame + 14, 20));
     memcpy(frame + 24, &sum, 2);
@@ -334,7 +334,7 @@ static void segmentation(struct bench *bench, gconstpointer data)
     bits_store_be(frame + 38, 4, 1000);
     frame[46] = 0x50;
     frame[47] = 0x19;
-    u16 pseudo = (u16)~net_checksum_finish(net_checksum_pseudo(frame + 14, 6, 0));
+    u16 pseudo = (u16)~net_checksum_finish(net_checksum_pseudo(frame + 14, false, 6, 0));
     memcpy(frame + 50, &pseudo, 2);
     put_context(&w, 0, 3, 3500, 1448);
     put_data(&w, 1, DATA, 54, 4, 3);
@@ -349,7 +349,7 @@ static void segmentation(struct bench *bench, gconstpointer data)
         g_assert_cmpuint(bits_load_be(got + 38, 4), ==, 1000 + 1448 * i);
         g_assert_cmphex(got[47], ==, i == 2 ? 0x19 : 0x10);
         g_assert_cmpuint(net_checksum_finish(net_checksum_add(0, got + 14, 20)), ==, 0);
-        g_assert_cmpuint(net_checksum_finish(net_checksum_add(net_checksum_pseudo(got + 14, 6, 20 + size), got + 34, 20 + size)), ==, 0);
+        g_assert_cmpuint(net_checksum_finish(net_checksum_add(net_checksum_pseudo(got + 14, false, 6, 20 + size), got + 34, 20 + size)), ==, 0);
         g_assert_cmpmem(got + 54, size, ram(&w, DATA + 54 + 1448 * i), size);
     }
     g_assert_cmpuint(get(&w, TDH), ==, 3);

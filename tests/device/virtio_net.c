@@ -193,7 +193,7 @@ static void checksum(struct bench *bench, gconstpointer data)
     bits_store_be(ip + 12, 8, 0x0a0000010a000002);
     ip[32] = 0x50;
     ip[33] = 0x18;
-    u16 pseudo = (u16)~net_checksum_finish(net_checksum_pseudo(ip, 6, 3020));
+    u16 pseudo = (u16)~net_checksum_finish(net_checksum_pseudo(ip, false, 6, 3020));
     memcpy(ip + 36, &pseudo, 2);
     const struct net_offload offload = { NET_NEEDS_CSUM, NET_GSO_TCP4, 54, 1000, 34, 16 };
     net_offload_store(&offload, ram(bench, DATA));
@@ -203,8 +203,34 @@ static void checksum(struct bench *bench, gconstpointer data)
     for (u32 i = 0; i < 3; i++) {
         g_assert_cmpint(recv(w.fd, got, sizeof(got), MSG_DONTWAIT), ==, 1054);
         g_assert_cmpuint(bits_load_be(got + 38, 4), ==, 1000 * i);
-        g_assert_cmpuint(net_checksum_finish(net_checksum_add(net_checksum_pseudo(got + 14, 6, 1020), got + 34, 1020)), ==, 0);
+        g_assert_cmpuint(net_checksum_finish(net_checksum_add(net_checksum_pseudo(got + 14, false, 6, 1020), got + 34, 1020)), ==, 0);
         g_assert_cmpuint(got[47], ==, i == 2 ? 0x18 : 0x10);
+    }
+    finish(&w);
+}
+
+/* A kind of segments that was not negotiated is none: the frame goes out in one piece. */
+static void unasked(struct bench *bench, gconstpointer data)
+{
+    static const u8 kinds[] = { NET_GSO_TCP4, NET_GSO_TCP6, NET_GSO_UDP, NET_GSO_UDP_L4, NET_GSO_TCP4 | NET_GSO_ECN };
+    struct wire w;
+    u8 got[2000];
+
+    start(&w, bench, MMIO_MODERN, NULL, BIT64(F_CSUM));
+    struct driver_queue *tx = driver_queue(&w.d, TX, 0);
+    driver_ok(&w.d);
+    for (unsigned i = 0; i < ARRAY_SIZE(kinds); i++) {
+        const struct net_offload offload = { NET_NEEDS_CSUM, kinds[i], 54, 100, 34, 16 };
+        const struct driver_buffer out = { DATA, 12 + 54 + 1000, false };
+
+        memset(ram(bench, DATA), 0, 2000);
+        bits_store_be(ram(bench, DATA + 24), 2, kinds[i] == NET_GSO_TCP6 ? 0x86dd : 0x800);
+        ram(bench, DATA + 26)[0] = kinds[i] == NET_GSO_TCP6 ? 0x65 : 0x45;
+        ram(bench, DATA + 58)[0] = 0x50;
+        net_offload_store(&offload, ram(bench, DATA));
+        driver_submit(&w.d, tx, &out, 1);
+        driver_kick(&w.d, tx);
+        g_assert_cmpint(recv(w.fd, got, sizeof(got), MSG_DONTWAIT), ==, 1054);
     }
     finish(&w);
 }
@@ -364,6 +390,7 @@ int main(int argc, char **argv)
     g_test_add("/virtio-net/mergeable/packed", struct bench, GINT_TO_POINTER(1), bench_set_up, mergeable, bench_tear_down);
     BENCH_TEST("/virtio-net/too-small", too_small);
     BENCH_TEST("/virtio-net/checksum", checksum);
+    BENCH_TEST("/virtio-net/unasked", unasked);
     BENCH_TEST("/virtio-net/filters", filters);
     BENCH_TEST("/virtio-net/config", config);
     BENCH_TEST("/virtio-net/hostile", hostile);

@@ -40,7 +40,7 @@ static u32 build(u8 *data, bool v6, bool tcp, u32 payload, u32 sequence, bool pa
     }
     for (u32 i = 0; i < payload; i++)
         data[l4 + head + i] = (u8)((sequence + i) * 13 + (sequence + i) / 256);
-    u32 pseudo = net_checksum_pseudo(ip, ip[v6 ? 6 : 9], size - l4);
+    u32 pseudo = net_checksum_pseudo(ip, v6, ip[v6 ? 6 : 9], size - l4);
     u16 sum = partial ? (u16)~net_checksum_finish(pseudo) : sum_of(data + l4, size - l4, pseudo);
     memcpy(data + l4 + (tcp ? 16 : 6), &sum, 2);
     return size;
@@ -59,7 +59,7 @@ static void assert_sums(const u8 *data, u32 size)
         g_assert_cmpuint(bits_load_be(ip + 2, 2), ==, size - 14);
     if (!v6)
         g_assert_cmpuint(sum_of(ip, 20, 0), ==, 0);
-    g_assert_cmpuint(sum_of(data + l4, size - l4, net_checksum_pseudo(ip, ip[v6 ? 6 : 9], size - l4)), ==, 0);
+    g_assert_cmpuint(sum_of(data + l4, size - l4, net_checksum_pseudo(ip, v6, ip[v6 ? 6 : 9], size - l4)), ==, 0);
 }
 
 /* A large packet arrives at a card that takes none as frames with right sums, in order and complete. */
@@ -124,7 +124,7 @@ static void fragments(struct bench *bench, gconstpointer data)
         at += (u32)length - 34;
     }
     g_assert_cmpuint(at, ==, size);
-    g_assert_cmpuint(sum_of(whole + 34, size - 34, net_checksum_pseudo(whole + 14, 17, size - 34)), ==, 0);
+    g_assert_cmpuint(sum_of(whole + 34, size - 34, net_checksum_pseudo(whole + 14, false, 17, size - 34)), ==, 0);
     g_assert_cmpmem(whole + 42, 5000, buffer + 42, 5000);
 }
 
@@ -150,6 +150,30 @@ static void insane(struct bench *bench, gconstpointer data)
     struct card *a = plug(bench, 0, "h0"), *b = plug(bench, 1, "h1");
     for (unsigned i = 0; i < ARRAY_SIZE(rows); i++)
         net_send(a->client, 0, &(struct net_frame){ .iov = &iov, .count = 1, .size = size, .offload = rows[i] });
+    run_a_while(bench);
+    g_assert_cmpuint(b->got->len, ==, 0);
+}
+
+/* A packet that is not of the version of its EtherType is dropped: its header may be shorter than the other version's. */
+static void two_versions(struct bench *bench, gconstpointer data)
+{
+    static const struct { u8 type[2], version, l4; } rows[] = { { { 0x08, 0x00 }, 0x65, 34 }, { { 0x86, 0xdd }, 0x45, 54 } };
+
+    netdev(bench, "hubport,id=h0,hubid=1");
+    netdev(bench, "hubport,id=h1,hubid=1");
+    struct card *a = plug(bench, 0, "h0"), *b = plug(bench, 1, "h1");
+    for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
+        u32 size = rows[i].l4 + 9u;
+        g_autofree u8 *buffer = g_malloc0(size);
+        struct iovec iov = { buffer, size };
+        struct net_offload offload = { .flags = NET_NEEDS_CSUM, .gso = NET_GSO_UDP_L4, .segment = 8, .csum_start = rows[i].l4, .csum_offset = 6 };
+
+        memcpy(buffer + 12, rows[i].type, 2);
+        buffer[14] = rows[i].version;
+        net_send(a->client, 0, &(struct net_frame){ .iov = &iov, .count = 1, .size = size, .offload = offload });
+        offload.gso = NET_GSO_UDP;
+        net_send(a->client, 0, &(struct net_frame){ .iov = &iov, .count = 1, .size = size, .offload = offload });
+    }
     run_a_while(bench);
     g_assert_cmpuint(b->got->len, ==, 0);
 }
@@ -241,6 +265,7 @@ int main(int argc, char **argv)
     TEST("/net/offload/segments", segments);
     TEST("/net/offload/fragments", fragments);
     TEST("/net/offload/insane", insane);
+    TEST("/net/offload/two-versions", two_versions);
     g_test_add_data_func("/net/coalesce/ipv4", GINT_TO_POINTER(0), coalesce_round_trip);
     g_test_add_data_func("/net/coalesce/ipv6", GINT_TO_POINTER(1), coalesce_round_trip);
     return g_test_run();
