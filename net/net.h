@@ -162,6 +162,7 @@ void net_on_event(struct net_set *set, void (*fn)(const struct net_event *event,
 struct net_stream_user {
     size_t (*can_receive)(void *opaque);
     void (*receive)(void *opaque, const u8 *data, size_t length);
+    void (*writable)(void *opaque); /* write() may take more than it did; also when the other end went, and all is taken and lost */
     void *opaque;
 };
 

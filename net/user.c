@@ -93,6 +93,7 @@ static const SlirpCb callbacks = {
 void user_flush(struct user *user)
 {
     net_coalesce_flush(&user->coalesce);
+    user_forwards_resume(user);
 }
 
 static enum net_result receive(void *opaque, u32 queue, const struct net_frame *frame)
@@ -107,6 +108,8 @@ static enum net_result receive(void *opaque, u32 queue, const struct net_frame *
         net_frame_copy(frame, 0, user->scratch, frame->size);
         net_checksum_complete(user->scratch, frame->size, &offload);
     }
+    if (unlikely(user->full_forwards) && user_forwards_are_full_for(user, data, frame->size))
+        return NET_DONE;
     slirp_input(user->slirp, data, (int)frame->size);
     user_flush(user);
     user_poll_wake(user);

@@ -15,6 +15,7 @@ struct user {
     u8 *scratch;           /* NET_FRAME_MAX bytes */
     char *smb_folder;      /* of smbd's configuration */
     GPtrArray *forwards;   /* struct user_forward: guestfwd to streams */
+    u32 full_forwards;     /* of them */
     /* The main loop's side (user_poll.c). */
     GSource *source;
     GArray *polls;         /* of GPollFD *, in the order in which libslirp names them */
@@ -28,13 +29,17 @@ void user_poll_start(struct user *user);
 void user_poll_stop(struct user *user);
 /* Sockets or timers changed outside of the loop. Machine lock. */
 void user_poll_wake(struct user *user);
-/* All frames that libslirp made in this call go out. */
+/* After each call of libslirp: all frames that it made go out, and streams for which it has room again go on. */
 void user_flush(struct user *user);
 
 /* user_forward.c */
 bool user_hostfwd_add(struct user *user, const char *text, GError **error);
 bool user_guestfwd_add(struct user *user, const char *text, GError **error);
 void user_forwards_remove(struct user *user);
+/* Streams that the guest had no room for go on if it has now. */
+void user_forwards_resume(struct user *user);
+/* A segment for a stream that has no room for it: it shall be lost, TCP sends it again. */
+bool user_forwards_are_full_for(struct user *user, const u8 *frame, u32 size);
 
 /* user_smb.c */
 bool user_smb_start(struct user *user, const char *folder, struct in_addr *address, GError **error);

@@ -1,4 +1,5 @@
 /* net/user_forward.c - connections from outside to the guest (hostfwd), and from the guest to programs and streams (guestfwd). */
+#include "base/bits.h"
 #include "base/error.h"
 #include "net/internal.h"
 #include "net/user.h"
@@ -156,26 +157,89 @@ char *net_user_describe(struct net_set *set)
 
 /* ---- guestfwd ---- */
 
+enum { FORWARD_WAITING = 256 * 1024 }; /* bytes for a stream; with more, what comes is not let in */
+
 struct user_forward {
     struct user *user;
     struct in_addr server;
     int port;
     void *stream;
+    GByteArray *waiting; /* from the guest, acknowledged */
+    bool full;
+    bool starved;        /* the stream was told that the guest has no room */
 };
 
+static void set_full(struct user_forward *forward)
+{
+    bool full = forward->waiting->len > FORWARD_WAITING;
+
+    forward->user->full_forwards += full - forward->full;
+    forward->full = full;
+}
+
+/* libslirp has acknowledged the data, and asks nobody how much was taken (4.7, slirp_send). */
 static ssize_t from_guest(const void *data, size_t size, void *opaque)
 {
     struct user_forward *forward = opaque;
     const struct net_streams *streams = net_streams_of(forward->user->base.set);
 
-    return forward->stream ? (ssize_t)streams->write(forward->stream, data, size) : (ssize_t)size;
+    if (!forward->stream)
+        return (ssize_t)size;
+    size_t taken = forward->waiting->len ? 0 : streams->write(forward->stream, data, size);
+    g_byte_array_append(forward->waiting, (const u8 *)data + taken, (guint)(size - taken));
+    set_full(forward);
+    return (ssize_t)size;
+}
+
+static void writable(void *opaque)
+{
+    struct user_forward *forward = opaque;
+    const struct net_streams *streams = net_streams_of(forward->user->base.set);
+
+    if (!forward->stream || !forward->waiting->len)
+        return;
+    size_t taken = streams->write(forward->stream, forward->waiting->data, forward->waiting->len);
+    g_byte_array_remove_range(forward->waiting, 0, (guint)taken);
+    set_full(forward);
+}
+
+/* TCP in IPv4 with data; a fragment that is not the first passes, since nothing can be made of it without that. */
+bool user_forwards_are_full_for(struct user *user, const u8 *frame, u32 size)
+{
+    const u8 *ip = frame + NET_HEADER_SIZE;
+    u32 head = size >= NET_HEADER_SIZE + 20 ? (ip[0] & 15u) * 4 : 0;
+
+    if (head < 20 || bits_load_be(frame + 12, 2) != 0x0800 || ip[9] != IPPROTO_TCP || bits_load_be(ip + 6, 2) & 0x1fff ||
+        size < NET_HEADER_SIZE + head + 20 || bits_load_be(ip + 2, 2) <= head + (ip[head + 12] >> 4) * 4u)
+        return false;
+    for (guint i = 0; i < user->forwards->len; i++) {
+        const struct user_forward *forward = user->forwards->pdata[i];
+
+        if (forward->full && !memcmp(ip + 16, &forward->server, 4) && bits_load_be(ip + head + 2, 2) == (u32)forward->port)
+            return true;
+    }
+    return false;
 }
 
 static size_t can_receive(void *opaque)
 {
     struct user_forward *forward = opaque;
+    size_t room = slirp_socket_can_recv(forward->user->slirp, forward->server, forward->port);
 
-    return slirp_socket_can_recv(forward->user->slirp, forward->server, forward->port);
+    forward->starved = !room;
+    return room;
+}
+
+void user_forwards_resume(struct user *user)
+{
+    const struct net_streams *streams = net_streams_of(user->base.set);
+
+    for (guint i = 0; i < user->forwards->len; i++) {
+        struct user_forward *forward = user->forwards->pdata[i];
+
+        if (forward->starved && can_receive(forward))
+            streams->accept_input(forward->stream);
+    }
 }
 
 static void to_guest(void *opaque, const u8 *data, size_t size)
@@ -187,6 +251,12 @@ static void to_guest(void *opaque, const u8 *data, size_t size)
     user_poll_wake(forward->user);
 }
 
+static void free_forward(struct user_forward *forward)
+{
+    g_byte_array_unref(forward->waiting);
+    g_free(forward);
+}
+
 static bool forward_to_stream(struct user *user, struct in_addr server, int port, const char *target, GError **error)
 {
     const struct net_streams *streams = net_streams_of(user->base.set);
@@ -195,16 +265,16 @@ static bool forward_to_stream(struct user *user, struct in_addr server, int port
     if (!streams->open)
         return error_set(error, "this program has no character back ends");
     forward = g_new0(struct user_forward, 1);
-    *forward = (struct user_forward){ .user = user, .server = server, .port = port };
-    struct net_stream_user callbacks = { can_receive, to_guest, forward };
+    *forward = (struct user_forward){ .user = user, .server = server, .port = port, .waiting = g_byte_array_new() };
+    struct net_stream_user callbacks = { can_receive, to_guest, writable, forward };
     if (slirp_add_guestfwd(user->slirp, from_guest, forward, &forward->server, port) < 0) {
-        g_free(forward);
+        free_forward(forward);
         return error_set(error, "the address is not in the guest's network, or is taken");
     }
     forward->stream = streams->open(streams->owner, target, &callbacks, error);
     if (!forward->stream) {
         slirp_remove_guestfwd(user->slirp, forward->server, port);
-        g_free(forward);
+        free_forward(forward);
         return false;
     }
     g_ptr_array_add(user->forwards, forward);
@@ -241,7 +311,7 @@ void user_forwards_remove(struct user *user)
 
         streams->close(forward->stream);
         slirp_remove_guestfwd(user->slirp, forward->server, forward->port);
-        g_free(forward);
+        free_forward(forward);
     }
     g_ptr_array_set_size(user->forwards, 0);
 }

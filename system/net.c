@@ -27,7 +27,21 @@ static void receive(void *opaque, const u8 *data, size_t length)
     stream->user.receive(stream->user.opaque, data, length);
 }
 
-static const struct chardev_handlers stream_handlers = { .can_receive = can_receive, .receive = receive };
+static void writable(void *opaque)
+{
+    struct stream *stream = opaque;
+
+    stream->user.writable(stream->user.opaque);
+}
+
+/* Who waits for room must not wait for an end that is gone. */
+static void event(void *opaque, enum chardev_event event)
+{
+    if (event == CHARDEV_CLOSED)
+        writable(opaque);
+}
+
+static const struct chardev_handlers stream_handlers = { .can_receive = can_receive, .receive = receive, .event = event, .writable = writable };
 
 static void *open_stream(void *owner, const char *text, const struct net_stream_user *user, GError **error)
 {
