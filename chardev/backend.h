@@ -92,10 +92,14 @@ void chardev_set_connected(struct chardev *chardev, bool connected);
 void chardev_notice(struct chardev_set *set, const char *format, ...) PRINTF_LIKE(2, 3);
 /* Tells the user when the machine is ready (chardev_set_starting). */
 void chardev_announce(struct chardev_set *set, const char *format, ...) PRINTF_LIKE(2, 3);
-/* Puts a chardev that wraps another one into the set (mux). Takes over `base`, which is in the set.
+/*
+ * Puts a chardev that wraps another one into the set (mux). owns: `base`, which is in the set, was made for it and goes with it, also when
+ * this fails.
  */
-struct chardev *chardev_mux_create(struct chardev_set *set, const char *id, struct chardev *base,
+struct chardev *chardev_mux_create(struct chardev_set *set, const char *id, struct chardev *base, bool owns,
                                    GError **error);
+/* What goes with this chardev when it is removed: the one that mux=on put below it. NULL: nothing. */
+struct chardev *chardev_mux_owned(struct chardev *chardev);
 /* open(2) for the set's chardevs, with /dev/fdset/N. */
 int chardev_open_path(struct chardev_set *set, const char *path, int flags);
 /* A new instance of a class, in the set when it opened. */

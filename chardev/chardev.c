@@ -132,16 +132,13 @@ GList *chardev_list(struct chardev_set *set)
 
 bool chardev_remove(struct chardev_set *set, const char *id, GError **error)
 {
-    struct chardev *chardev = chardev_find(set, id), *base = NULL;
+    struct chardev *chardev = chardev_find(set, id), *base;
 
     if (!chardev)
         return error_set(error, "chardev '%s' not found", id);
     if (chardev->front)
         return error_set(error, "chardev '%s' is busy", id);
-    if (chardev->class == &chardev_class_mux) {
-        g_autofree char *base_id = g_strdup_printf("%s-base", id);
-        base = chardev_find(set, base_id);
-    }
+    base = chardev_mux_owned(chardev);
     g_ptr_array_remove(set->chardevs, chardev);
     destroy_chardev(chardev);
     if (base) {

@@ -10,6 +10,7 @@ enum { WAITING_LIMIT = 4096 };
 struct mux_chardev {
     struct chardev base; /* .front is the one that has the focus */
     struct chardev_front below;
+    bool owns_below; /* mux=on made it */
     struct chardev_front *fronts;
     GSource *kick; /* hands over waiting input */
     u8 escape;
@@ -344,15 +345,26 @@ const struct chardev_class chardev_class_mux = {
     .disconnect = disconnect,
 };
 
-struct chardev *chardev_mux_create(struct chardev_set *set, const char *id, struct chardev *base,
+struct chardev *chardev_mux_create(struct chardev_set *set, const char *id, struct chardev *base, bool owns,
                                    GError **error)
 {
     struct chardev *chardev = chardev_open(set, &chardev_class_mux, id, NULL, error);
     struct mux_chardev *mux = (struct mux_chardev *)chardev;
 
-    if (chardev && !chardev_attach(&mux->below, base, &below_handlers, mux, error)) {
-        chardev_remove(set, id, NULL);
-        return NULL;
+    if (chardev && chardev_attach(&mux->below, base, &below_handlers, mux, error)) {
+        mux->owns_below = owns;
+        return chardev;
     }
-    return chardev;
+    if (chardev)
+        chardev_remove(set, id, NULL);
+    if (owns)
+        chardev_remove(set, base->id, NULL);
+    return NULL;
+}
+
+struct chardev *chardev_mux_owned(struct chardev *chardev)
+{
+    struct mux_chardev *mux = (struct mux_chardev *)chardev;
+
+    return chardev_is_mux(chardev) && mux->owns_below ? mux->below.chardev : NULL;
 }

@@ -249,7 +249,7 @@ static struct chardev *create_mux(struct chardev_set *set, const char *id, GHash
         error_hint(error, "define it before the mux");
         return NULL;
     }
-    return chardev_mux_create(set, id, base, error);
+    return chardev_mux_create(set, id, base, false, error);
 }
 
 struct chardev *chardev_create(struct chardev_set *set, GHashTable *options, GError **error)
@@ -277,8 +277,13 @@ struct chardev *chardev_create(struct chardev_set *set, GHashTable *options, GEr
         return chardev_open(set, class, id, options, error);
 
     g_autofree char *base_id = g_strdup_printf("%s-base", id);
+    if (chardev_find(set, base_id)) {
+        error_set(error, "chardev '%s' exists already", base_id);
+        error_hint(error, "mux=on calls what it shares so");
+        return NULL;
+    }
     struct chardev *base = chardev_open(set, class, base_id, options, error);
-    return base ? chardev_mux_create(set, id, base, error) : NULL;
+    return base ? chardev_mux_create(set, id, base, true, error) : NULL;
 }
 
 static void describe_options(GString *text, const struct chardev_option *options)

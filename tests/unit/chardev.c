@@ -172,6 +172,31 @@ static void test_mux(struct bench *bench, gconstpointer data)
     close(ends[1]);
 }
 
+/* A mux that is removed takes what mux=on put below it, and nothing else that is called so. */
+static void test_mux_base(struct bench *bench, gconstpointer data)
+{
+    g_autoptr(GHashTable) options = chardev_parse_options("null,id=k,mux=on", NULL), other = chardev_parse_options("mux,id=k,chardev=n", NULL);
+    GError *error = NULL;
+    struct user user;
+
+    user_init(&user, make(bench, "ringbuf,id=m-base,size=16"));
+    make(bench, "null,id=n");
+    make(bench, "mux,id=m,chardev=n");
+    make(bench, "null,id=k-base");
+    g_assert_null(chardev_create(bench->set, other, NULL)); /* n is taken */
+    g_assert_nonnull(chardev_find(bench->set, "k-base"));
+    g_assert_null(chardev_create(bench->set, options, &error));
+    g_assert_nonnull(strstr(error->message, "chardev 'k-base' exists already"));
+    g_clear_error(&error);
+    g_assert_true(chardev_remove(bench->set, "m", NULL));
+    g_assert_nonnull(chardev_find(bench->set, "m-base"));
+    g_assert_nonnull(chardev_find(bench->set, "n"));
+    user_finish(&user);
+    make(bench, "null,id=o,mux=on");
+    g_assert_true(chardev_remove(bench->set, "o", NULL));
+    g_assert_null(chardev_find(bench->set, "o-base"));
+}
+
 static void test_stdio(struct bench *bench, gconstpointer data)
 {
     bool monitor;
@@ -273,6 +298,7 @@ int main(int argc, char **argv)
     ADD(announce);
     ADD(ringbuf);
     ADD(mux);
+    ADD(mux_base);
     ADD(stdio);
     ADD(errors);
     ADD(in_use);
