@@ -17,7 +17,9 @@ struct socket_chardev {
     struct host_address address;
     bool server, use_telnet, nodelay, inherited;
     u64 reconnect_ms; /* 0: a client that loses its connection stays without */
-    int listen_fd, connecting_fd, fd;
+    int listen_fd, fd;
+    struct host_socket_file file; /* of listen_fd */
+    struct host_connecting attempt;
     GSource *listening, *connecting, *retry;
 };
 STREAM_CHARDEV(struct socket_chardev);
@@ -101,11 +103,18 @@ static void disconnected(struct stream *stream)
         retry_later(self);
 }
 
-/* Takes over a connected descriptor. */
+static void stop_trying(struct socket_chardev *self)
+{
+    drop_source(&self->retry);
+    drop_source(&self->connecting);
+    host_connecting_stop(&self->attempt);
+}
+
+/* Takes over a connected descriptor. What else is tried at the moment is not wanted any more. */
 static void connected(struct socket_chardev *self, int fd)
 {
     drop_source(&self->listening);
-    drop_source(&self->retry);
+    stop_trying(self);
     self->fd = fd;
     if (self->nodelay)
         host_socket_set_nodelay(fd);
@@ -131,17 +140,28 @@ static gboolean on_accept(gint fd, GIOCondition condition, gpointer data)
     return G_SOURCE_REMOVE;
 }
 
+static gboolean on_connect_done(gint fd, GIOCondition condition, gpointer data);
+
+static void watch_attempt(struct socket_chardev *self)
+{
+    self->connecting = watch_fd(self, self->attempt.fd, G_IO_OUT, on_connect_done);
+}
+
 static gboolean on_connect_done(gint fd, GIOCondition condition, gpointer data)
 {
     struct socket_chardev *self = data;
 
     drop_source(&self->connecting);
-    self->connecting_fd = -1;
-    if (host_socket_connect_result(fd, NULL)) {
-        connected(self, fd);
-    } else {
-        close(fd);
+    switch (host_connecting_check(&self->attempt)) {
+    case HOST_CONNECT_DONE:
+        connected(self, host_connecting_take(&self->attempt));
+        break;
+    case HOST_CONNECT_UNDER_WAY:
+        watch_attempt(self);
+        break;
+    case HOST_CONNECT_FAILED:
         retry_later(self);
+        break;
     }
     return G_SOURCE_REMOVE;
 }
@@ -153,12 +173,10 @@ static gboolean on_retry(gpointer data)
     drop_source(&self->retry);
     if (self->fd >= 0)
         return G_SOURCE_REMOVE;
-    int fd = host_socket_connect(&self->address, false, NULL);
-    self->connecting_fd = fd;
-    if (fd < 0)
-        retry_later(self);
+    if (host_connecting_start(&self->attempt, &self->address, NULL))
+        watch_attempt(self);
     else
-        self->connecting = watch_fd(self, fd, G_IO_OUT, on_connect_done);
+        retry_later(self);
     return G_SOURCE_REMOVE;
 }
 
@@ -281,10 +299,12 @@ static bool wait_for_client(struct socket_chardev *self, GError **error)
 
 static bool start_server(struct socket_chardev *self, bool wait, GError **error)
 {
-    if (self->listen_fd < 0)
+    if (self->listen_fd < 0) {
         self->listen_fd = host_socket_listen(&self->address, error);
-    if (self->listen_fd < 0)
-        return false;
+        if (self->listen_fd < 0)
+            return false;
+        host_socket_file_note(&self->file, &self->address);
+    }
     if (wait)
         return wait_for_client(self, error);
     listen_again(self);
@@ -297,7 +317,7 @@ static bool start_client(struct socket_chardev *self, GError **error)
         on_retry(self);
         return true;
     }
-    int fd = host_socket_connect(&self->address, true, error);
+    int fd = host_socket_connect(&self->address, error);
     if (fd < 0)
         return false;
     connected(self, fd);
@@ -309,7 +329,7 @@ static bool open_socket(struct chardev *chardev, GHashTable *options, GError **e
     struct socket_chardev *self = (struct socket_chardev *)chardev;
     const char *fd = chardev_option_text(options, "fd");
 
-    self->listen_fd = self->connecting_fd = self->fd = -1;
+    self->listen_fd = self->attempt.fd = self->fd = -1;
     if (!parse_address(self, options, error) || !parse_rest(self, options, error))
         return false;
     if (fd && !take_inherited(self, fd, error))
@@ -324,19 +344,14 @@ static void close_socket(struct chardev *chardev)
     struct socket_chardev *self = (struct socket_chardev *)chardev;
 
     drop_source(&self->listening);
-    drop_source(&self->retry);
-    drop_source(&self->connecting);
-    if (self->connecting_fd >= 0)
-        close(self->connecting_fd);
+    stop_trying(self);
     if (self->fd >= 0) {
         stream_drain(&self->stream);
         forget_connection(self);
     }
-    if (self->listen_fd >= 0) {
+    host_socket_file_remove(&self->file);
+    if (self->listen_fd >= 0)
         close(self->listen_fd);
-        if (self->address.path && !self->address.abstract)
-            unlink(self->address.path);
-    }
     host_address_clear(&self->address);
 }
 
@@ -365,10 +380,10 @@ static void disconnect(struct chardev *chardev)
 /* One more try; true: poll these events of the descriptor, false: wait for the next try. */
 static bool try_again(struct socket_chardev *self, struct pollfd *entry)
 {
-    if (self->listen_fd < 0 && self->connecting_fd < 0 && self->reconnect_ms)
+    if (self->listen_fd < 0 && self->attempt.fd < 0 && self->reconnect_ms)
         on_retry(self);
     *entry = self->listen_fd >= 0 ? (struct pollfd){.fd = self->listen_fd, .events = POLLIN}
-                                  : (struct pollfd){.fd = self->connecting_fd, .events = POLLOUT};
+                                  : (struct pollfd){.fd = self->attempt.fd, .events = POLLOUT};
     return entry->fd >= 0;
 }
 
@@ -387,7 +402,7 @@ static void wait_connected(struct chardev *chardev, gint64 deadline)
         if (self->listen_fd >= 0)
             on_accept(self->listen_fd, G_IO_IN, self);
         else
-            on_connect_done(self->connecting_fd, G_IO_OUT, self);
+            on_connect_done(self->attempt.fd, G_IO_OUT, self);
     }
 }
 

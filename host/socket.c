@@ -9,6 +9,7 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -167,39 +168,24 @@ static int tcp_listen(const struct host_address *address, GError **error)
     return tcp_listen_port(address, address->to > first ? last : address->port, error);
 }
 
-static bool connected_in_time(int fd, const struct addrinfo *entry, bool wait)
+/* The next address to which a connection is made or under way: its descriptor; -1 with errno when there is none left. */
+static int connect_next(struct addrinfo **next)
 {
-    struct pollfd pollfd = {.fd = fd, .events = POLLOUT};
+    int number = ECONNREFUSED;
 
-    if (connect(fd, entry->ai_addr, entry->ai_addrlen) == 0)
-        return true;
-    if (errno != EINPROGRESS)
-        return false;
-    if (!wait)
-        return true;
-    if (poll(&pollfd, 1, -1) < 0)
-        return false;
-    return host_socket_connect_result(fd, NULL);
-}
+    while (*next) {
+        const struct addrinfo *entry = *next;
+        int fd = socket(entry->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
-static int tcp_connect(const struct host_address *address, bool wait, GError **error)
-{
-    struct addrinfo *list = resolve(address, address->port, false, error);
-    int fd = -1, number = 0;
-
-    if (!list)
-        return -1;
-    for (struct addrinfo *entry = list; entry && fd < 0; entry = entry->ai_next) {
-        fd = socket(entry->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-        if (fd >= 0 && !connected_in_time(fd, entry, wait)) {
-            number = errno;
+        *next = entry->ai_next;
+        if (fd >= 0 && (connect(fd, entry->ai_addr, entry->ai_addrlen) == 0 || errno == EINPROGRESS))
+            return fd;
+        number = errno;
+        if (fd >= 0)
             close(fd);
-            fd = -1;
-        }
     }
-    freeaddrinfo(list);
     errno = number;
-    return fd < 0 ? fail(-1, error, address, "connect to") : fd;
+    return -1;
 }
 
 int host_socket_listen(const struct host_address *address, GError **error)
@@ -207,13 +193,7 @@ int host_socket_listen(const struct host_address *address, GError **error)
     return address->path ? unix_socket(address, true, true, error) : tcp_listen(address, error);
 }
 
-int host_socket_connect(const struct host_address *address, bool wait, GError **error)
-{
-    return address->path ? unix_socket(address, false, wait, error)
-                         : tcp_connect(address, wait, error);
-}
-
-bool host_socket_connect_result(int fd, GError **error)
+static bool is_connected(int fd)
 {
     int number = 0;
     socklen_t size = sizeof(number);
@@ -221,7 +201,102 @@ bool host_socket_connect_result(int fd, GError **error)
     if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &number, &size) < 0)
         number = errno;
     errno = number;
-    return number ? error_set(error, "cannot connect: %s", strerror(number)) : true;
+    return !number;
+}
+
+bool host_connecting_start(struct host_connecting *connecting, const struct host_address *address, GError **error)
+{
+    *connecting = (struct host_connecting){.fd = -1};
+    if (address->path) {
+        connecting->fd = unix_socket(address, false, false, error);
+        return connecting->fd >= 0;
+    }
+    connecting->list = connecting->next = resolve(address, address->port, false, error);
+    if (!connecting->list)
+        return false;
+    connecting->fd = connect_next(&connecting->next);
+    if (connecting->fd >= 0)
+        return true;
+    fail(-1, error, address, "connect to");
+    host_connecting_stop(connecting);
+    return false;
+}
+
+enum host_connect host_connecting_check(struct host_connecting *connecting)
+{
+    int number;
+
+    if (is_connected(connecting->fd))
+        return HOST_CONNECT_DONE;
+    number = errno;
+    close(connecting->fd);
+    connecting->fd = connecting->next ? connect_next(&connecting->next) : -1;
+    if (connecting->fd >= 0)
+        return HOST_CONNECT_UNDER_WAY;
+    errno = connecting->next ? errno : number;
+    host_connecting_stop(connecting);
+    return HOST_CONNECT_FAILED;
+}
+
+int host_connecting_take(struct host_connecting *connecting)
+{
+    int fd = connecting->fd;
+
+    connecting->fd = -1;
+    host_connecting_stop(connecting);
+    return fd;
+}
+
+void host_connecting_stop(struct host_connecting *connecting)
+{
+    int number = errno;
+
+    if (connecting->fd >= 0)
+        close(connecting->fd);
+    if (connecting->list)
+        freeaddrinfo(connecting->list);
+    *connecting = (struct host_connecting){.fd = -1};
+    errno = number;
+}
+
+static int tcp_connect(const struct host_address *address, GError **error)
+{
+    struct host_connecting connecting;
+    enum host_connect result = HOST_CONNECT_UNDER_WAY;
+
+    if (!host_connecting_start(&connecting, address, error))
+        return -1;
+    while (result == HOST_CONNECT_UNDER_WAY) {
+        struct pollfd pollfd = {.fd = connecting.fd, .events = POLLOUT};
+
+        if (poll(&pollfd, 1, -1) >= 0 || errno != EINTR)
+            result = host_connecting_check(&connecting);
+    }
+    return result == HOST_CONNECT_DONE ? host_connecting_take(&connecting) : fail(-1, error, address, "connect to");
+}
+
+int host_socket_connect(const struct host_address *address, GError **error)
+{
+    return address->path ? unix_socket(address, false, true, error) : tcp_connect(address, error);
+}
+
+void host_socket_file_note(struct host_socket_file *file, const struct host_address *address)
+{
+    struct stat st;
+
+    *file = (struct host_socket_file){0};
+    if (address->path && !address->abstract && lstat(address->path, &st) == 0)
+        *file = (struct host_socket_file){g_strdup(address->path), st.st_dev, st.st_ino};
+}
+
+void host_socket_file_remove(struct host_socket_file *file)
+{
+    struct stat st;
+
+    if (file->path && lstat(file->path, &st) == 0 && st.st_dev == file->device && st.st_ino == file->inode)
+        unlink(file->path);
+    g_free(file->path);
+    *file = (struct host_socket_file){0};
 }
 
 int host_socket_accept(int fd)

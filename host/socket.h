@@ -29,15 +29,42 @@ char *host_address_print(const struct host_address *address);
 /* A port that is a number must be below 65536 (getaddrinfo takes it modulo that). NULL and names are fine. */
 bool host_port_check(const char *port, GError **error);
 
-/* A listening socket, or -1. Replaces a stale unix socket file. */
+/* A listening socket, or -1. Replaces a stale unix socket file: host_socket_file_note() then, so that it can be removed in the end. */
 int host_socket_listen(const struct host_address *address, GError **error);
 
+/* A connected socket, or -1. Waits. */
+int host_socket_connect(const struct host_address *address, GError **error);
+
 /*
- * A connected socket, or -1. With wait == false the connection may still be under way: poll for
- * output, then call host_socket_connect_result(). Resolving a host name may block.
+ * A connection that is made without waiting: the addresses of a host are tried one after another. Only resolving its name may block.
+ * fd: to poll for output, then ask host_connecting_check(), after which it may be another one; -1: nothing is under way.
  */
-int host_socket_connect(const struct host_address *address, bool wait, GError **error);
-bool host_socket_connect_result(int fd, GError **error);
+struct host_connecting {
+    int fd;
+    struct addrinfo *list, *next;
+};
+enum host_connect { HOST_CONNECT_DONE, HOST_CONNECT_UNDER_WAY, HOST_CONNECT_FAILED };
+
+/* False: failed already. */
+bool host_connecting_start(struct host_connecting *connecting, const struct host_address *address, GError **error);
+/* DONE: host_connecting_take() gives the descriptor. FAILED: nothing is under way any more. */
+enum host_connect host_connecting_check(struct host_connecting *connecting);
+int host_connecting_take(struct host_connecting *connecting);
+/* Nothing is under way afterwards. */
+void host_connecting_stop(struct host_connecting *connecting);
+
+/*
+ * The file of a unix socket that was bound, so that who ends removes his own and not that of somebody who took the path over. Zeroed:
+ * there is none.
+ */
+struct host_socket_file {
+    char *path;
+    u64 device, inode;
+};
+/* Right after binding to that address; if it has no file, there is none. */
+void host_socket_file_note(struct host_socket_file *file, const struct host_address *address);
+/* Before the socket is closed: until then no other file can have its number. */
+void host_socket_file_remove(struct host_socket_file *file);
 
 /* A UDP socket that sends to and hears only `remote`, bound to `local` (any, where host or port is NULL); -1. Resolving may block. */
 int host_socket_datagram(const struct host_address *remote, const struct host_address *local, GError **error);

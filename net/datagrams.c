@@ -110,7 +110,7 @@ static bool bind_to(struct net_datagrams *datagrams, int fd, const struct host_a
         unlink(local->path);
     if (bind(fd, (struct sockaddr *)&own, size) < 0)
         return fail("bind to", local, error);
-    datagrams->own_path = local->path && !local->abstract ? g_strdup(local->path) : NULL;
+    host_socket_file_note(&datagrams->file, local);
     return true;
 }
 
@@ -179,13 +179,11 @@ bool net_datagrams_open(struct net_datagrams *datagrams, const struct host_addre
 void net_datagrams_close(struct net_datagrams *datagrams)
 {
     net_watch_finish(&datagrams->watch);
+    host_socket_file_remove(&datagrams->file);
     if (datagrams->input && datagrams->fd >= 0)
         close(datagrams->fd);
     if (datagrams->send_fd > 0)
         close(datagrams->send_fd);
-    if (datagrams->own_path)
-        unlink(datagrams->own_path);
-    g_free(datagrams->own_path);
     g_free(datagrams->input);
 }
 

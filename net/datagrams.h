@@ -13,7 +13,7 @@ struct net_datagrams {
     struct net_backend base;
     int fd;
     int send_fd;    /* multicast: another one, by whose address our own frames are known when they come back; else -1 */
-    char *own_path; /* unix socket file to remove at the end */
+    struct host_socket_file file; /* of fd */
     struct net_watch watch;
     struct sockaddr_storage to;
     socklen_t to_size; /* 0: the socket is connected, or there is nobody to send to */

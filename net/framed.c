@@ -19,6 +19,7 @@ enum {
 static void on_readable(void *opaque);
 static void on_writable(void *opaque);
 static gboolean on_retry(gpointer opaque);
+static void watch_attempt(struct net_framed *framed);
 
 static void describe(struct net_framed *framed, const char *state)
 {
@@ -211,15 +212,25 @@ static void on_accept(void *opaque)
 static void on_connected(void *opaque)
 {
     struct net_framed *framed = opaque;
-    int fd = framed->connecting.fd;
 
     net_watch_finish(&framed->connecting);
-    if (host_socket_connect_result(fd, NULL)) {
-        connected(framed, fd);
-        return;
+    switch (host_connecting_check(&framed->attempt)) {
+    case HOST_CONNECT_DONE:
+        connected(framed, host_connecting_take(&framed->attempt));
+        break;
+    case HOST_CONNECT_UNDER_WAY:
+        watch_attempt(framed);
+        break;
+    case HOST_CONNECT_FAILED:
+        retry_later(framed);
+        break;
     }
-    close(fd);
-    retry_later(framed);
+}
+
+static void watch_attempt(struct net_framed *framed)
+{
+    net_watch_init(&framed->connecting, framed->base.context, framed->attempt.fd, NULL, on_connected, framed);
+    net_watch_write(&framed->connecting, true);
 }
 
 static gboolean on_retry(gpointer opaque)
@@ -227,13 +238,10 @@ static gboolean on_retry(gpointer opaque)
     struct net_framed *framed = opaque;
 
     net_watch_cancel(&framed->retry);
-    int fd = host_socket_connect(&framed->address, false, NULL);
-    if (fd < 0) {
+    if (host_connecting_start(&framed->attempt, &framed->address, NULL))
+        watch_attempt(framed);
+    else
         retry_later(framed);
-        return G_SOURCE_REMOVE;
-    }
-    net_watch_init(&framed->connecting, framed->base.context, fd, NULL, on_connected, framed);
-    net_watch_write(&framed->connecting, true);
     return G_SOURCE_REMOVE;
 }
 
@@ -242,6 +250,8 @@ static bool start_server(struct net_framed *framed, int fd, GError **error)
     framed->listen_fd = fd >= 0 ? fd : host_socket_listen(&framed->address, error);
     if (framed->listen_fd < 0)
         return false;
+    if (fd < 0)
+        host_socket_file_note(&framed->file, &framed->address);
     if (!host_fd_set_nonblocking(framed->listen_fd, error))
         return false;
     if (!host_socket_is_listening(framed->listen_fd))
@@ -255,7 +265,7 @@ static bool start_server(struct net_framed *framed, int fd, GError **error)
 bool net_framed_start(struct net_framed *framed, int fd, GError **error)
 {
     framed->listen_fd = framed->fd = -1;
-    framed->connecting.fd = -1;
+    framed->attempt.fd = -1;
     framed->input = g_malloc(INPUT_SIZE);
     framed->output = g_byte_array_new();
     if (framed->server)
@@ -267,7 +277,7 @@ bool net_framed_start(struct net_framed *framed, int fd, GError **error)
     }
     if (fd >= 0 && (!host_fd_is_socket(fd) || !host_fd_set_nonblocking(fd, error)))
         return error && *error ? false : error_set(error, "the descriptor is not a socket");
-    fd = fd >= 0 ? fd : host_socket_connect(&framed->address, true, error);
+    fd = fd >= 0 ? fd : host_socket_connect(&framed->address, error);
     if (fd < 0)
         return false;
     connected(framed, fd);
@@ -281,18 +291,15 @@ void net_framed_close(struct net_backend *backend)
     if (!framed->output)
         goto out;
     net_watch_cancel(&framed->retry);
-    if (framed->connecting.fd >= 0)
-        close(framed->connecting.fd);
     net_watch_finish(&framed->connecting);
+    host_connecting_stop(&framed->attempt);
     net_watch_finish(&framed->listening);
     net_watch_finish(&framed->connection);
     if (framed->fd >= 0)
         close(framed->fd);
-    if (framed->listen_fd >= 0) {
+    host_socket_file_remove(&framed->file);
+    if (framed->listen_fd >= 0)
         close(framed->listen_fd);
-        if (framed->address.path && !framed->address.abstract)
-            unlink(framed->address.path);
-    }
     g_byte_array_unref(framed->output);
     g_free(framed->input);
 out:

@@ -15,6 +15,8 @@ struct net_framed {
     bool server;
     u32 reconnect_ms; /* 0: a lost connection stays lost */
     int listen_fd, fd;
+    struct host_socket_file file; /* of listen_fd */
+    struct host_connecting attempt;
     struct net_watch listening, connecting, connection;
     GSource *retry;
     u8 *input;        /* what came and was not yet handed on */

@@ -1,5 +1,6 @@
 /* tests/unit/chardev_socket.c - sockets as chardevs: servers, clients, descriptors, peers that do not read or write, telnet. */
 #include "tests/unit/chardev_bench.h"
+#include <netinet/in.h>
 
 static void test_unix_server(struct bench *bench, gconstpointer data)
 {
@@ -68,6 +69,72 @@ static void test_reconnect(struct bench *bench, gconstpointer data)
     run_until(!strcmp(peer.got->str, "back"));
     user_finish(&user);
     user_finish(&peer);
+}
+
+static int listen_tcp(unsigned *port)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof(address);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+
+    g_assert_cmpint(bind(fd, (struct sockaddr *)&address, size), ==, 0);
+    g_assert_cmpint(listen(fd, 4), ==, 0);
+    g_assert_cmpint(getsockname(fd, (struct sockaddr *)&address, &size), ==, 0);
+    *port = ntohs(address.sin_port);
+    return fd;
+}
+
+/* No host is this one: of its addresses, which IPv6 leads, the one that answers is found. */
+static void test_addresses(struct bench *bench, gconstpointer data)
+{
+    struct user user;
+    unsigned port;
+    int listener = listen_tcp(&port);
+
+    user_init(&user, make(bench, "socket,id=c,port=%u,reconnect-ms=20", port));
+    run_until(!strcmp(user.events->str, "O"));
+    user_finish(&user);
+    close(listener);
+}
+
+/* A client that is handed over while a connection is under way takes its place, and that one is given up. */
+static void test_add_client_in_between(struct bench *bench, gconstpointer data)
+{
+    struct user user;
+    unsigned port;
+    int listener = listen_tcp(&port), ends[2], other;
+    char byte;
+
+    socketpair(AF_UNIX, SOCK_STREAM, 0, ends);
+    struct chardev *chardev = make(bench, "socket,id=c,host=127.0.0.1,port=%u,reconnect-ms=20", port);
+    user_init(&user, chardev);
+    g_assert_true(chardev_add_client(chardev, ends[0], NULL));
+    run_until((other = accept4(listener, NULL, NULL, SOCK_NONBLOCK)) >= 0);
+    run_until(!read(other, &byte, 1) || errno == ECONNRESET);
+    send_text(ends[1], "hello");
+    run_until(!strcmp(user.got->str, "hello"));
+    g_assert_cmpstr(user.events->str, ==, "O");
+    user_finish(&user);
+    g_assert_true(chardev_remove(bench->set, "c", NULL));
+    run_a_while();
+    close(ends[1]);
+    close(other);
+    close(listener);
+}
+
+/* Another listener took over the path: it keeps its file when the first one goes. */
+static void test_path_taken_over(struct bench *bench, gconstpointer data)
+{
+    g_autofree char *path = g_build_filename(bench->folder, "s", NULL), *text = g_strdup_printf("socket,path=%s,server=on,wait=off", path);
+    g_autoptr(GHashTable) options = chardev_parse_options(text, NULL);
+
+    make(bench, "socket,id=s,path=%s,server=on,wait=off", path);
+    g_assert_true(chardev_change(bench->set, "s", options, NULL));
+    int fd = connect_unix(path);
+    run_until(chardev_is_connected(chardev_find(bench->set, "s")));
+    close(fd);
+    g_assert_true(chardev_remove(bench->set, "s", NULL));
+    g_assert_cmpint(access(path, F_OK), ==, -1);
 }
 
 static void test_inherited(struct bench *bench, gconstpointer data)
@@ -271,6 +338,9 @@ int main(int argc, char **argv)
     ADD(unix_server);
     ADD(tcp);
     ADD(reconnect);
+    ADD(addresses);
+    ADD(add_client_in_between);
+    ADD(path_taken_over);
     ADD(inherited);
     ADD(passing);
     ADD(back_pressure);

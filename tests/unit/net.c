@@ -166,6 +166,23 @@ static void dgram_unix(struct bench *bench, gconstpointer data)
     exchange(bench, a, b, NET_FRAME_MAX);
 }
 
+/* A netdev that goes leaves the file of another one that took over its path. */
+static void paths_taken_over(struct bench *bench, gconstpointer data)
+{
+    g_autofree char *path = g_build_filename(bench->folder, "a", NULL);
+
+    for (unsigned i = 0; i < 2; i++) {
+        const char *kind = i ? "dgram" : "stream,server=on", *which = i ? "local" : "addr";
+
+        netdev(bench, "%s,id=x,%s.type=unix,%s.path=%s", kind, which, which, path);
+        netdev(bench, "%s,id=y,%s.type=unix,%s.path=%s", kind, which, which, path);
+        g_assert_true(net_netdev_remove(bench->set, "x", NULL));
+        g_assert_cmpint(access(path, F_OK), ==, 0);
+        g_assert_true(net_netdev_remove(bench->set, "y", NULL));
+        g_assert_cmpint(access(path, F_OK), ==, -1);
+    }
+}
+
 static void dgram_udp(struct bench *bench, gconstpointer data)
 {
     netdev(bench, "dgram,id=x,local.type=inet,local.host=127.0.0.1,local.port=47311,remote.type=inet,remote.host=127.0.0.1,remote.port=47312");
@@ -343,6 +360,7 @@ int main(int argc, char **argv)
     TEST("/net/back-pressure/in", back_pressure_in);
     TEST("/net/dgram/unix", dgram_unix);
     TEST("/net/dgram/udp", dgram_udp);
+    TEST("/net/paths-taken-over", paths_taken_over);
     TEST("/net/socket/tcp", socket_tcp);
     TEST("/net/socket/multicast", multicast);
     TEST("/net/link", link_state);
