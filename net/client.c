@@ -75,25 +75,30 @@ static void tell_writable(void *opaque, const void *payload, u32 size)
         return;
     port->writable_due = false;
     if (port->client->ops->writable)
-        port->client->ops->writable(port->client->opaque, port->writable_number);
+        port->client->ops->writable(port->client->opaque, port->number);
 }
 
-/* The peer of `receiver` was told BUSY and may try again. */
-static void release_sender(struct net_port *receiver)
+/* The queue of the peer where frames from a queue go. */
+static u32 peer_queue(const struct net_client *peer, u32 queue)
+{
+    return queue < peer->queues ? queue : queue % peer->queues;
+}
+
+/* All queues whose frames go to `receiver` may try again if they were told BUSY. */
+static void release_senders(struct net_port *receiver)
 {
     struct net_client *sender = receiver->client->peer;
 
-    if (!receiver->sender_waits)
-        return;
-    receiver->sender_waits = false;
-    if (!sender)
-        return;
-    struct net_port *port = &sender->port[MIN(receiver->number, sender->queues - 1)];
-    if (port->writable_due)
-        return;
-    port->writable_due = true;
-    port->writable_number = receiver->number;
-    post(port, tell_writable);
+    for (u32 i = receiver->number; sender && i < sender->queues; i += receiver->client->queues) {
+        struct net_port *port = &sender->port[i];
+
+        if (!port->waits)
+            continue;
+        port->waits = false;
+        if (!port->writable_due)
+            post(port, tell_writable);
+        port->writable_due = true;
+    }
 }
 
 /* Hands what waits to the card. */
@@ -133,7 +138,7 @@ static void deliver(void *opaque, const void *payload, u32 size)
     if (count && port->client->ops->batch_end)
         port->client->ops->batch_end(port->client->opaque, port->number);
     if (port->frames < NET_QUEUE_FRAMES / 2 && port->bytes < NET_QUEUE_BYTES / 2)
-        release_sender(port);
+        release_senders(port);
 }
 
 static void post_delivery(struct net_port *port)
@@ -156,7 +161,8 @@ void net_purge(struct net_client *client)
     for (u32 i = 0; client && i < client->queues; i++) {
         drop_waiting(&client->port[i]);
         client->port[i].stalled = false;
-        release_sender(&client->port[i]);
+        client->port[i].shown = false;
+        release_senders(&client->port[i]);
     }
 }
 
@@ -169,10 +175,8 @@ static bool has_room(const struct net_port *port)
 
 static enum net_result enqueue(struct net_port *port, const struct net_frame *frame)
 {
-    if (!has_room(port)) {
-        port->sender_waits = true;
+    if (!has_room(port))
         return NET_BUSY;
-    }
     struct net_waiting *waiting = g_malloc(sizeof(*waiting) + frame->size);
     *waiting = (struct net_waiting){ .offload = frame->offload };
     waiting->size = net_frame_copy(frame, 0, waiting->data, frame->size);
@@ -189,10 +193,7 @@ static enum net_result pass(struct net_client *to, u32 queue, const struct net_f
 {
     if (to->object)
         return enqueue(&to->port[queue], frame);
-    enum net_result result = to->ops->receive(to->opaque, queue, frame);
-    if (result == NET_BUSY)
-        to->port[queue].sender_waits = true;
-    return result;
+    return to->ops->receive(to->opaque, queue, frame);
 }
 
 struct passing {
@@ -213,27 +214,37 @@ static void show_filters(struct net_client *client, const struct net_frame *fram
         filter->frame(filter->opaque, frame, to_peer);
 }
 
+/* The frame, or what becomes of it, to the peer. A frame that the peer is BUSY for comes again: filters see it once. */
+static enum net_result send_to(struct net_client *peer, u32 queue, struct net_port *from, const struct net_frame *frame)
+{
+    struct passing passing = { peer, queue };
+
+    if (peer->object && !has_room(&peer->port[queue]))
+        return NET_BUSY;
+    if (unlikely(from->client->filters || peer->filters) && !from->shown) {
+        show_filters(from->client, frame, true);
+        show_filters(peer, frame, false);
+    }
+    if (!(net_offload_needs(&frame->offload) & ~peer->accepts)) {
+        enum net_result result = pass(peer, queue, frame);
+        from->shown = result == NET_BUSY;
+        return result;
+    }
+    from->shown = false;
+    net_segment(frame, pass_segment, &passing);
+    return NET_DONE;
+}
+
 enum net_result net_send(struct net_client *client, u32 queue, const struct net_frame *frame)
 {
     struct net_client *peer = client->peer;
-    struct passing passing;
+    struct net_port *from = &client->port[MIN(queue, client->queues - 1)];
 
     if (!peer || client->link_down || peer->link_down || frame->size < NET_HEADER_SIZE || frame->size > NET_FRAME_MAX)
         return NET_DONE;
-    queue = queue < peer->queues ? queue : queue % peer->queues;
-    if (peer->object && !has_room(&peer->port[queue])) {
-        peer->port[queue].sender_waits = true;
-        return NET_BUSY;
-    }
-    if (unlikely(client->filters || peer->filters)) {
-        show_filters(client, frame, true);
-        show_filters(peer, frame, false);
-    }
-    if (!(net_offload_needs(&frame->offload) & ~peer->accepts))
-        return pass(peer, queue, frame);
-    passing = (struct passing){ peer, queue };
-    net_segment(frame, pass_segment, &passing);
-    return NET_DONE;
+    enum net_result result = send_to(peer, peer_queue(peer, queue), from, frame);
+    from->waits |= result == NET_BUSY;
+    return result;
 }
 
 bool net_backend_send(struct net_backend *backend, u32 queue, const struct net_frame *frame)
@@ -254,16 +265,15 @@ bool net_backend_may_send(const struct net_backend *backend, u32 queue)
 
     if (!peer || !peer->object)
         return true;
-    struct net_port *port = &peer->port[queue % peer->queues];
-    if (has_room(port))
+    if (has_room(&peer->port[peer_queue(peer, queue)]))
         return true;
-    port->sender_waits = true;
+    backend->client->port[queue].waits = true;
     return false;
 }
 
 void net_backend_writable(struct net_backend *backend, u32 queue)
 {
-    release_sender(&backend->client->port[queue]);
+    release_senders(&backend->client->port[queue]);
 }
 
 /* ---- Peers ---- */
@@ -289,9 +299,9 @@ void net_disconnect(struct net_client *client)
     if (!peer)
         return;
     for (u32 i = 0; i < client->queues; i++)
-        release_sender(&client->port[i]);
-    for (u32 i = 0; i < peer->queues; i++)
-        peer->port[i].sender_waits = false;
+        release_senders(&client->port[i]);
+    for (u32 i = 0; i < client->queues; i++)
+        client->port[i].waits = client->port[i].shown = false;
     client->peer = peer->peer = NULL;
     tell_peer_changed(client);
     tell_peer_changed(peer);

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { ROUNDS = 64, PIECES = 64 };
+enum { ROUNDS = 64, PIECES = 64, PAUSE_MOST_MS = 64 };
 
 /* A frame that we sent to a group. */
 static bool is_own(const struct net_datagrams *datagrams, const struct sockaddr_in *from)
@@ -49,6 +49,26 @@ static void on_writable(void *opaque)
     net_backend_writable(&datagrams->base, 0);
 }
 
+static gboolean on_pause_over(gpointer opaque)
+{
+    struct net_datagrams *datagrams = opaque;
+
+    net_watch_cancel(&datagrams->pause);
+    net_backend_writable(&datagrams->base, 0);
+    return G_SOURCE_REMOVE;
+}
+
+/* A unix socket that is not connected is always writable, whatever room the peer has. */
+static void wait_for_room(struct net_datagrams *datagrams)
+{
+    if (!datagrams->to_size || datagrams->to.ss_family != AF_UNIX) {
+        net_watch_write(&datagrams->watch, true);
+        return;
+    }
+    datagrams->pause_ms = CLAMP(2 * datagrams->pause_ms, 1, PAUSE_MOST_MS);
+    net_watch_later(&datagrams->pause, datagrams->base.context, datagrams->pause_ms, on_pause_over, datagrams);
+}
+
 static enum net_result receive(void *opaque, u32 queue, const struct net_frame *frame)
 {
     struct net_datagrams *datagrams = opaque;
@@ -64,11 +84,11 @@ static enum net_result receive(void *opaque, u32 queue, const struct net_frame *
     }
     message.msg_name = datagrams->to_size ? &datagrams->to : NULL;
     message.msg_namelen = datagrams->to_size;
-    if (sendmsg(datagrams->send_fd >= 0 ? datagrams->send_fd : datagrams->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0 || (errno != EAGAIN && errno != ENOBUFS))
+    if (sendmsg(datagrams->send_fd >= 0 ? datagrams->send_fd : datagrams->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0 || errno != EAGAIN) {
+        datagrams->pause_ms = 0;
         return NET_DONE; /* sent, or nobody is there: datagrams may be lost */
-    if (errno == ENOBUFS)
-        return NET_DONE;
-    net_watch_write(&datagrams->watch, true);
+    }
+    wait_for_room(datagrams);
     return NET_BUSY;
 }
 
@@ -179,6 +199,7 @@ bool net_datagrams_open(struct net_datagrams *datagrams, const struct host_addre
 void net_datagrams_close(struct net_datagrams *datagrams)
 {
     net_watch_finish(&datagrams->watch);
+    net_watch_cancel(&datagrams->pause);
     host_socket_file_remove(&datagrams->file);
     if (datagrams->input && datagrams->fd >= 0)
         close(datagrams->fd);

@@ -19,6 +19,8 @@ struct net_datagrams {
     socklen_t to_size; /* 0: the socket is connected, or there is nobody to send to */
     struct sockaddr_in self; /* with send_fd: its address */
     u8 *input;
+    GSource *pause; /* the peer's queue is full, and nobody tells when it is not: the next try */
+    u32 pause_ms;
 };
 
 /* Opens what the addresses say; either may be empty (no path, no port). remote multicast: joins its group. */

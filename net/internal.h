@@ -17,7 +17,7 @@ struct net_waiting {
     u8 data[];
 };
 
-/* One queue pair: what came for this client, and who must be told. */
+/* One queue pair: what came for this client, and what it must be told of what it sends. */
 struct net_port {
     struct net_client *client;
     u32 number;
@@ -25,9 +25,9 @@ struct net_port {
     u32 frames, bytes;
     bool posted;         /* a letter is under way */
     bool stalled;        /* the card was BUSY */
-    bool sender_waits;   /* the peer was told BUSY */
-    bool writable_due;   /* this client's peer has room again: a letter is under way */
-    u32 writable_number; /* of the queue that has */
+    bool waits;          /* this client was told BUSY when it sent from here */
+    bool writable_due;   /* the peer has room again: a letter is under way */
+    bool shown;          /* the frame that the peer was BUSY for has been seen by filters */
 };
 
 struct net_filter {

@@ -43,7 +43,7 @@ struct net_client_ops {
     enum net_result (*receive)(void *opaque, u32 queue, const struct net_frame *frame);
     /* Cards: the frames of one batch have been received. */
     void (*batch_end)(void *opaque, u32 queue);
-    /* The peer takes frames again, after BUSY. */
+    /* The peer takes frames again, after BUSY for that queue of this client. */
     void (*writable)(void *opaque, u32 queue);
     void (*link_changed)(void *opaque, bool up);
     /* The peer can do other things by itself (enum net_accepts), or there is another peer. */

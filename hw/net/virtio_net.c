@@ -392,12 +392,22 @@ static bool set_mac(struct virtio_net *net, const u8 *data, u32 size)
     return true;
 }
 
+/* Frames of pairs that the driver does not use go to the first one, and wait for its buffers. */
+static void resume(struct virtio_net *net, u32 pair)
+{
+    net_resume(net->client, pair);
+    for (u32 other = net->state->active_pairs; !pair && other < net->pairs; other++)
+        net_resume(net->client, other);
+}
+
 static bool set_pairs(struct virtio_net *net, u8 command, const u8 *data, u32 size)
 {
     u32 pairs = size >= 2 ? (u32)bits_load_le(data, 2) : 0;
 
     if (command || !virtio_has(&net->virtio, F_MQ) || !pairs || pairs > net->pairs)
         return false;
+    for (u32 pair = net->state->active_pairs; pair < pairs; pair++)
+        net_resume(net->client, pair); /* what waited for the first pair goes to this one now */
     net->state->active_pairs = (u16)pairs;
     vhost_link_pause(&net->link);
     net->link.active = 2 * pairs;
@@ -485,7 +495,7 @@ static void handle(void *device, struct virtio_queue *queue)
     else if (index % 2)
         send_all(net, index / 2);
     else
-        net_resume(net->client, index / 2);
+        resume(net, index / 2);
 }
 
 static void status_changed(void *device, u8 status)

@@ -1,5 +1,7 @@
 /* tests/unit/net.c - networks without a device: frames between cards of the test by every kind of netdev, back-pressure. */
 #include "tests/unit/net_bench.h"
+#include "net/internal.h"
+#include <sys/un.h>
 
 /* Small, large, and the largest there are; both ways. */
 static void exchange(struct bench *bench, struct card *a, struct card *b, u32 largest)
@@ -157,6 +159,55 @@ static void back_pressure_in(struct bench *bench, gconstpointer data)
         assert_got(b, i, 1000, (u8)i);
 }
 
+struct many {
+    struct net_backend base;
+    unsigned told[4];
+};
+
+static void many_writable(void *opaque, u32 queue)
+{
+    ((struct many *)opaque)->told[queue]++;
+}
+
+static enum net_result many_receive(void *opaque, u32 queue, const struct net_frame *frame)
+{
+    return NET_DONE;
+}
+
+/* A card with fewer queues than its netdev, and no room: all queues of that are told when there is some, once, and none that did not ask. */
+static void back_pressure_queues(struct bench *bench, gconstpointer data)
+{
+    static const struct net_client_ops ops = { .receive = many_receive, .writable = many_writable };
+    static const struct net_kind kind;
+    u8 bytes[60] = { 0 };
+
+    for (u32 queues = 1; queues <= 4; queues++) {
+        struct many many = { .base = { .kind = &kind, .set = bench->set, .queues = 4 } };
+        struct card *card = &bench->card[0];
+
+        many.base.client = net_client_create(bench->set, "many", NULL, 4, &ops, &many);
+        card->client = net_client_create(bench->set, "card", "card", queues, &card_ops, card);
+        card->client->object = vm_root(bench->vm);
+        net_connect(card->client, many.base.client);
+        card->room = 0;
+        for (u32 i = 0; i < 3; i++) {
+            while (net_backend_may_send(&many.base, i) && net_backend_send_bytes(&many.base, i, bytes, sizeof(bytes)))
+                ;
+        }
+        vm_inbox_deliver(bench->vm);
+        card->room = 100000;
+        for (u32 i = 0; i < queues; i++)
+            net_resume(card->client, i);
+        vm_inbox_deliver(bench->vm);
+        vm_inbox_deliver(bench->vm);
+        for (u32 i = 0; i < 4; i++)
+            g_assert_cmpuint(many.told[i], ==, i < 3);
+        card->client->object = NULL;
+        net_client_destroy(g_steal_pointer(&card->client));
+        net_client_destroy(many.base.client);
+    }
+}
+
 static void dgram_unix(struct bench *bench, gconstpointer data)
 {
     netdev(bench, "dgram,id=x,local.type=unix,local.path=%s/a,remote.type=unix,remote.path=%s/b", bench->folder, bench->folder);
@@ -181,6 +232,47 @@ static void paths_taken_over(struct bench *bench, gconstpointer data)
         g_assert_true(net_netdev_remove(bench->set, "y", NULL));
         g_assert_cmpint(access(path, F_OK), ==, -1);
     }
+}
+
+static void count_frame(void *opaque, const struct net_frame *frame, bool to_peer)
+{
+    ++*(unsigned *)opaque;
+}
+
+/* A peer that does not read: the loop has nothing to do most of the time, filters see each frame once, and in the end all arrive. */
+static void dgram_unix_full(struct bench *bench, gconstpointer data)
+{
+    struct sockaddr_un address = { .sun_family = AF_UNIX };
+    unsigned sent = 0, seen = 0, arrived = 0, writable = 0;
+    struct net_filter filter = { .frame = count_frame, .opaque = &seen };
+    int peer = socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0);
+    bool quiet = false;
+    char byte;
+
+    g_snprintf(address.sun_path, sizeof(address.sun_path), "%s/b", bench->folder);
+    g_assert_cmpint(bind(peer, (struct sockaddr *)&address, sizeof(address)), ==, 0);
+    netdev(bench, "dgram,id=x,local.type=unix,local.path=%s/a,remote.type=unix,remote.path=%s/b", bench->folder, bench->folder);
+    struct card *card = plug(bench, 0, "x");
+    net_filter_add(card->client, &filter);
+    while (send_test(card, 60, 0) == NET_DONE)
+        sent++;
+    for (unsigned tries = 0; tries < 3 || !quiet; tries++) { /* it waits longer each time */
+        writable = card->writable;
+        quiet = !g_main_context_pending(vm_context(bench->vm));
+        run_until(bench, card->writable > writable);
+        g_assert_cmpint(send_test(card, 60, 0), ==, NET_BUSY);
+        g_assert_cmpuint(tries, <, 1000);
+    }
+    g_assert_cmpuint(seen, ==, sent + 1);
+    while (recv(peer, &byte, 1, 0) > 0)
+        arrived++;
+    g_assert_cmpuint(arrived, ==, sent);
+    run_until(bench, card->writable > writable + 1);
+    g_assert_cmpint(send_test(card, 60, 0), ==, NET_DONE);
+    g_assert_cmpuint(seen, ==, sent + 1);
+    net_filter_remove(card->client, &filter);
+    close(peer);
+    unlink(address.sun_path);
 }
 
 static void dgram_udp(struct bench *bench, gconstpointer data)
@@ -358,7 +450,9 @@ int main(int argc, char **argv)
     TEST("/net/stream/hostile", stream_hostile);
     TEST("/net/back-pressure/out", back_pressure_out);
     TEST("/net/back-pressure/in", back_pressure_in);
+    TEST("/net/back-pressure/queues", back_pressure_queues);
     TEST("/net/dgram/unix", dgram_unix);
+    TEST("/net/dgram/unix-full", dgram_unix_full);
     TEST("/net/dgram/udp", dgram_udp);
     TEST("/net/paths-taken-over", paths_taken_over);
     TEST("/net/socket/tcp", socket_tcp);
