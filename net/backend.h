@@ -39,6 +39,12 @@ bool net_backend_send(struct net_backend *backend, u32 queue, const struct net_f
 bool net_backend_send_bytes(struct net_backend *backend, u32 queue, const void *data, u32 size);
 /* The peer would take a frame now. */
 bool net_backend_may_send(const struct net_backend *backend, u32 queue);
+/*
+ * Around calls of what may send, and would not bear to receive meanwhile: the answer may come from within, over a hub. Around receive() that
+ * is done already. They nest.
+ */
+void net_backend_enter(struct net_backend *backend);
+void net_backend_leave(struct net_backend *backend);
 /* The card's writable() is due: this back end has room again after it was BUSY. */
 void net_backend_writable(struct net_backend *backend, u32 queue);
 void net_emit(struct net_set *set, const struct net_event *event);

@@ -101,7 +101,17 @@ static void release_senders(struct net_port *receiver)
     }
 }
 
-/* Hands what waits to the card. */
+static enum net_result call_receive(struct net_port *port, const struct net_frame *frame)
+{
+    struct net_client *client = port->client;
+
+    client->inside++;
+    enum net_result result = client->ops->receive(client->opaque, port->number, frame);
+    client->inside--;
+    return result;
+}
+
+/* Hands over what waits. */
 static void deliver(void *opaque, const void *payload, u32 size)
 {
     struct net_set *set = opaque;
@@ -112,7 +122,7 @@ static void deliver(void *opaque, const void *payload, u32 size)
     if (!port)
         return;
     port->posted = false;
-    if (!vm_running(set->vm)) {
+    if (port->client->object && !vm_running(set->vm)) {
         port->stalled = true;
         return;
     }
@@ -121,7 +131,7 @@ static void deliver(void *opaque, const void *payload, u32 size)
         struct net_frame frame = { .iov = &iov, .count = 1, .size = at->size, .offload = at->offload };
 
         bool takes = !(net_offload_needs(&at->offload) & ~port->client->accepts); /* the driver may have changed its mind */
-        if (takes && port->client->ops->receive(port->client->opaque, port->number, &frame) == NET_BUSY) {
+        if (takes && call_receive(port, &frame) == NET_BUSY) {
             port->stalled = true;
             break;
         }
@@ -191,9 +201,10 @@ static enum net_result enqueue(struct net_port *port, const struct net_frame *fr
 
 static enum net_result pass(struct net_client *to, u32 queue, const struct net_frame *frame)
 {
-    if (to->object)
-        return enqueue(&to->port[queue], frame);
-    return to->ops->receive(to->opaque, queue, frame);
+    struct net_port *port = &to->port[queue];
+
+    /* A netdev has frames waiting only if some came from within its own calls; later ones wait behind them. */
+    return to->object || to->inside || port->first ? enqueue(port, frame) : call_receive(port, frame);
 }
 
 struct passing {
@@ -273,7 +284,22 @@ bool net_backend_may_send(const struct net_backend *backend, u32 queue)
 
 void net_backend_writable(struct net_backend *backend, u32 queue)
 {
-    release_senders(&backend->client->port[queue]);
+    struct net_port *port = &backend->client->port[queue];
+
+    if (port->stalled)
+        post_delivery(port);
+    else
+        release_senders(port);
+}
+
+void net_backend_enter(struct net_backend *backend)
+{
+    backend->client->inside++;
+}
+
+void net_backend_leave(struct net_backend *backend)
+{
+    backend->client->inside--;
 }
 
 /* ---- Peers ---- */

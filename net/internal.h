@@ -50,6 +50,7 @@ struct net_client {
     u32 queues;
     struct net_port *port;
     struct net_filter *filters;
+    u32 inside;       /* netdevs: calls under way that receive() must not interrupt; what comes meanwhile waits */
     bool link_down;
     bool link_news;   /* cards: the machine is stopped; they hear of their link when it goes on */
     bool no_carrier;  /* netdevs: nobody is at the other end */

@@ -49,8 +49,11 @@ static void timer_fired(void *opaque)
 {
     struct slirp_timer *timer = opaque;
 
+    struct user *user = timer->user;
+
+    user_enter(user);
     timer->fn(timer->opaque);
-    user_flush(timer->user);
+    user_leave(user);
 }
 
 static void *timer_new(SlirpTimerCb fn, void *fn_opaque, void *opaque)
@@ -90,10 +93,16 @@ static const SlirpCb callbacks = {
 
 /* ---- What the card sends ---- */
 
-void user_flush(struct user *user)
+void user_enter(struct user *user)
+{
+    net_backend_enter(&user->base);
+}
+
+void user_leave(struct user *user)
 {
     net_coalesce_flush(&user->coalesce);
     user_forwards_resume(user);
+    net_backend_leave(&user->base);
 }
 
 static enum net_result receive(void *opaque, u32 queue, const struct net_frame *frame)
@@ -110,8 +119,9 @@ static enum net_result receive(void *opaque, u32 queue, const struct net_frame *
     }
     if (unlikely(user->full_forwards) && user_forwards_are_full_for(user, data, frame->size))
         return NET_DONE;
+    user_enter(user);
     slirp_input(user->slirp, data, (int)frame->size);
-    user_flush(user);
+    user_leave(user);
     user_poll_wake(user);
     return NET_DONE;
 }

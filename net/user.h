@@ -29,8 +29,12 @@ void user_poll_start(struct user *user);
 void user_poll_stop(struct user *user);
 /* Sockets or timers changed outside of the loop. Machine lock. */
 void user_poll_wake(struct user *user);
-/* After each call of libslirp: all frames that it made go out, and streams for which it has room again go on. */
-void user_flush(struct user *user);
+/*
+ * Around each call of libslirp that may make frames. In the end these go out, and streams for which it has room again go on. What comes
+ * for it meanwhile waits: it must not be called from its own callbacks.
+ */
+void user_enter(struct user *user);
+void user_leave(struct user *user);
 
 /* user_forward.c */
 bool user_hostfwd_add(struct user *user, const char *text, GError **error);

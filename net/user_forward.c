@@ -246,8 +246,9 @@ static void to_guest(void *opaque, const u8 *data, size_t size)
 {
     struct user_forward *forward = opaque;
 
+    user_enter(forward->user);
     slirp_socket_recv(forward->user->slirp, forward->server, forward->port, data, (int)size);
-    user_flush(forward->user);
+    user_leave(forward->user);
     user_poll_wake(forward->user);
 }
 

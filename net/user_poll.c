@@ -92,8 +92,9 @@ static gboolean dispatch(GSource *source, GSourceFunc callback, gpointer data)
 {
     struct user *user = ((struct user_source *)source)->user;
 
+    user_enter(user);
     slirp_pollfds_poll(user->slirp, 0, get_events, user);
-    user_flush(user);
+    user_leave(user);
     return G_SOURCE_CONTINUE;
 }
 

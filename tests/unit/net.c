@@ -159,6 +159,52 @@ static void back_pressure_in(struct bench *bench, gconstpointer data)
         assert_got(b, i, 1000, (u8)i);
 }
 
+/* A netdev that answers each frame at once, as many times as the frame says. */
+struct echo {
+    struct net_backend base;
+    unsigned inside, deepest, got;
+};
+
+static enum net_result echo_receive(void *opaque, u32 queue, const struct net_frame *frame)
+{
+    struct echo *echo = opaque;
+    u8 bytes[60];
+
+    echo->inside++;
+    echo->got++;
+    echo->deepest = MAX(echo->deepest, echo->inside);
+    g_assert_cmpuint(net_frame_copy(frame, 0, bytes, sizeof(bytes)), ==, sizeof(bytes));
+    if (bytes[20]--)
+        net_backend_send_bytes(&echo->base, 0, bytes, sizeof(bytes));
+    echo->inside--;
+    return NET_DONE;
+}
+
+/* Two netdevs on one hub answer each other: neither gets an answer before it has done with the question. */
+static void hub_answers(struct bench *bench, gconstpointer data)
+{
+    static const struct net_client_ops ops = { .receive = echo_receive };
+    static const struct net_kind kind;
+    struct echo echo[2] = { { .base = { .kind = &kind, .set = bench->set, .queues = 1 } }, { .base = { .kind = &kind, .set = bench->set, .queues = 1 } } };
+    u8 bytes[60] = { 0 };
+
+    netdev(bench, "hubport,id=h2,hubid=1");
+    for (unsigned i = 0; i < 2; i++) {
+        netdev(bench, "hubport,id=h%u,hubid=1", i);
+        echo[i].base.client = net_client_create(bench->set, "echo", NULL, 1, &ops, &echo[i]);
+        g_autofree char *name = g_strdup_printf("h%u", i);
+        net_connect(echo[i].base.client, net_find_netdev(bench->set, name));
+    }
+    struct card *card = plug(bench, 2, "h2");
+    bytes[20] = 100;
+    struct iovec iov = { bytes, sizeof(bytes) };
+    net_send(card->client, 0, &(struct net_frame){ .iov = &iov, .count = 1, .size = sizeof(bytes) });
+    run_until(bench, echo[0].got >= 101 && echo[1].got >= 101 && card->got->len >= 200);
+    g_assert_cmpuint(MAX(echo[0].deepest, echo[1].deepest), ==, 1);
+    for (unsigned i = 0; i < 2; i++)
+        net_client_destroy(echo[i].base.client);
+}
+
 struct many {
     struct net_backend base;
     unsigned told[4];
@@ -445,6 +491,7 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     TEST("/net/hub", hub);
+    TEST("/net/hub/answers", hub_answers);
     TEST("/net/stream/unix", stream_unix);
     TEST("/net/stream/reconnects", stream_reconnects);
     TEST("/net/stream/hostile", stream_hostile);
