@@ -27,6 +27,8 @@ static void on_readable(void *opaque)
             return;
         }
         ssize_t n = read(queue->fd, tap->input, HEADER_SIZE + NET_FRAME_MAX);
+        if (n < 0 && errno != EAGAIN && errno != EINTR)
+            net_watch_read(&queue->watch, false); /* the interface was deleted: that would be reported for ever */
         if (n <= (ssize_t)skip)
             return;
         struct iovec iov = { tap->input + skip, (size_t)n - skip };
