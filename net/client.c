@@ -331,8 +331,7 @@ void net_disconnect(struct net_client *client)
     client->peer = peer->peer = NULL;
     tell_peer_changed(client);
     tell_peer_changed(peer);
-    if (peer->ops->link_changed)
-        peer->ops->link_changed(peer->opaque, net_link_is_up(peer));
+    net_tell_link(peer);
 }
 
 void net_client_destroy(struct net_client *client)
@@ -342,8 +341,6 @@ void net_client_destroy(struct net_client *client)
     net_disconnect(client);
     for (u32 i = 0; i < client->queues; i++)
         drop_waiting(&client->port[i]);
-    if (client->object && client->mac[0] == 0x52 && client->mac[4] == 0x34)
-        client->set->mac_used[client->mac[5]] = false;
     g_ptr_array_remove(client->set->clients, client);
     net_set_free_if_done(client->set);
     g_free(client->port);

@@ -64,8 +64,7 @@ struct net_set {
     GPtrArray *announcements;
     struct net_streams streams;
     struct net_vhost vhost;
-    bool mac_used[256]; /* last bytes of default addresses */
-    bool closing;       /* net_set_destroy was called; cards that the machine owns are left */
+    bool closing; /* net_set_destroy was called; cards that the machine owns are left */
 };
 
 struct net_client *net_client_create(struct net_set *set, const char *name, const char *model, u32 queues, const struct net_client_ops *ops,

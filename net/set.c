@@ -170,21 +170,28 @@ static char *name_card(struct net_set *set, const struct vm_object *device)
     }
 }
 
-/* 52:54:00:12:34:56 and up: each free last byte in turn. */
-static void choose_mac(struct net_set *set, u8 mac[NET_MAC_SIZE])
+static bool has_card(const struct net_set *set, const u8 mac[NET_MAC_SIZE])
 {
-    static const u8 prefix[NET_MAC_SIZE] = { 0x52, 0x54, 0x00, 0x12, 0x34, 0x56 };
+    for (guint i = 0; i < set->clients->len; i++) {
+        const struct net_client *client = set->clients->pdata[i];
+
+        if (client->object && !memcmp(client->mac, mac, NET_MAC_SIZE))
+            return true;
+    }
+    return false;
+}
+
+/* 52:54:00:12:34:56 and up: the first whose last byte no card has. */
+static void choose_mac(const struct net_set *set, u8 mac[NET_MAC_SIZE])
+{
+    static const u8 first[NET_MAC_SIZE] = { 0x52, 0x54, 0x00, 0x12, 0x34, 0x56 };
     static const u8 zero[NET_MAC_SIZE];
 
-    if (memcmp(mac, zero, NET_MAC_SIZE)) {
-        if (!memcmp(mac, prefix, 5))
-            set->mac_used[mac[5]] = true;
+    if (memcmp(mac, zero, NET_MAC_SIZE))
         return;
-    }
-    memcpy(mac, prefix, NET_MAC_SIZE);
-    for (unsigned i = 0; i < 256 && set->mac_used[mac[5]]; i++)
+    memcpy(mac, first, NET_MAC_SIZE);
+    for (unsigned i = 0; i < 256 && has_card(set, mac); i++)
         mac[5]++;
-    set->mac_used[mac[5]] = true;
 }
 
 static bool check_peer(const struct net_client *peer, const char *netdev, u32 queues, const struct net_client_ops *ops, GError **error)

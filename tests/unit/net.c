@@ -378,8 +378,14 @@ static void link_state(struct bench *bench, gconstpointer data)
     run_until(bench, b->got->len == 1);
     net_set_link(b->client, false); /* the card alone */
     g_assert_cmpuint(b->link_changes, ==, 1);
+    unsigned changes = a->link_changes;
+    vm_stop(bench->vm, VM_PAUSED); /* a card hears nothing then */
     g_assert_true(net_netdev_remove(bench->set, "h0", NULL));
     g_assert_false(net_link_is_up(a->client));
+    g_assert_cmpuint(a->link_changes, ==, changes);
+    vm_cont(bench->vm);
+    g_assert_cmpuint(a->link_changes, ==, changes + 1);
+    g_assert_false(a->up);
     g_assert_cmpint(send_test(a, 60, 0), ==, NET_DONE);
 }
 
@@ -431,6 +437,32 @@ static void dump_file(struct bench *bench, gconstpointer data)
     g_assert_cmpuint(bits_load_le(text + 24 + 12, 4), ==, 60);
     g_assert_cmpuint(bits_load_le(text + 24 + 16 + 60 + 8, 4), ==, 64);
     g_assert_cmpuint(bits_load_le(text + 24 + 16 + 60 + 12, 4), ==, 100);
+}
+
+/* A card that goes leaves the addresses of others taken, its own alone is free. */
+static void addresses_again(struct bench *bench, gconstpointer data)
+{
+    static const u8 wanted[3][NET_MAC_SIZE] = { { 0 }, { 0x52, 0x54, 0x00, 0x99, 0x34, 0x56 }, { 0x52, 0x54, 0x00, 0x12, 0x34, 0x56 } };
+    GError *error = NULL;
+    u8 mac[NET_MAC_SIZE];
+
+    for (unsigned i = 0; i < 3; i++) {
+        g_autofree char *name = g_strdup_printf("c%u", i);
+
+        memcpy(mac, wanted[i], NET_MAC_SIZE);
+        bench->card[i].client = net_card_create(vm_object_create(bench->vm, "container", vm_root(bench->vm), name, NULL), NULL, mac, 0, &card_ops,
+                                                &bench->card[i], &error);
+        g_assert_no_error(error);
+    }
+    for (unsigned i = 3; i-- > 1;) {
+        net_client_destroy(g_steal_pointer(&bench->card[i].client));
+        memset(mac, 0, NET_MAC_SIZE);
+        struct net_client *next = net_card_create(vm_object_create(bench->vm, "container", vm_root(bench->vm), i > 1 ? "d" : "e", NULL), NULL, mac, 0,
+                                                  &card_ops, &bench->card[i], &error);
+        g_assert_no_error(error);
+        g_assert_cmphex(bits_load_be(mac, 6), ==, 0x525400123457);
+        net_client_destroy(next);
+    }
 }
 
 static void refused(struct bench *bench, gconstpointer data)
@@ -509,5 +541,6 @@ int main(int argc, char **argv)
     TEST("/net/dump", dump_file);
     TEST("/net/refused", refused);
     TEST("/net/addresses", addresses);
+    TEST("/net/addresses/again", addresses_again);
     return g_test_run();
 }
