@@ -40,6 +40,8 @@ static inline bool fs_is_mapped(const struct fs_share *share)
 int fs_mapped_read(struct fs_share *share, const struct fs_place *place, struct fs_mapped *mapped);
 /* Changes what is set in `mapped`. */
 int fs_mapped_write(struct fs_share *share, const struct fs_place *place, const struct fs_mapped *mapped);
+/* mapped-file: a folder that is to go must not keep its own notes, which are made anew when it stays and needs them. */
+void fs_mapped_clear(struct fs_share *share, struct fs_node *folder, const char *name);
 /* mapped-file: the notes about a name go away, or move. */
 void fs_mapped_forget(struct fs_share *share, struct fs_node *folder, const char *name);
 void fs_mapped_move(struct fs_share *share, struct fs_node *from, const char *old, struct fs_node *to, const char *name);

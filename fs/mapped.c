@@ -97,15 +97,17 @@ static int open_notes(const struct fs_node *folder, bool make)
     return openat(folder->fd, NOTES, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 }
 
-/* The file about a place; -1 with errno. */
-static int open_note(struct fs_share *share, const struct fs_place *place, int flags)
+/* The file about a place, for reading; -1 with errno. */
+static int open_note(struct fs_share *share, const struct fs_place *place)
 {
+    const int flags = O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK;
+
     if (!place->folder)
-        return openat(share->root->fd, ROOT_NOTES, flags | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0600);
-    int notes = open_notes(place->folder, flags & O_CREAT);
+        return openat(share->root->fd, ROOT_NOTES, flags);
+    int notes = open_notes(place->folder, false);
     if (notes < 0)
         return -1;
-    int fd = openat(notes, place->name, flags | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0600), number = errno;
+    int fd = openat(notes, place->name, flags), number = errno;
     close(notes);
     errno = number;
     return fd;
@@ -137,7 +139,7 @@ static void parse_line(const char *line, struct fs_mapped *mapped)
 static int read_note(struct fs_share *share, const struct fs_place *place, struct fs_mapped *mapped)
 {
     char text[NOTE_MAX];
-    int fd = open_note(share, place, O_RDONLY);
+    int fd = open_note(share, place);
 
     if (fd < 0)
         return errno == ENOENT ? 0 : errno;
@@ -162,11 +164,33 @@ static void overlay(struct fs_mapped *onto, const struct fs_mapped *from)
         *onto = (struct fs_mapped){onto->has_uid, onto->has_gid, onto->has_mode, true, onto->uid, onto->gid, onto->mode, from->rdev};
 }
 
+/* A new note takes the place of the old one when it is complete. Until then it is called as no file of the guest can be. */
+static int replace_note(struct fs_share *share, const struct fs_place *place, const GString *text)
+{
+    const struct fs_node *folder = place->folder ? place->folder : share->root;
+    int notes = open_notes(folder, true), result = 0;
+    int fd = notes < 0 ? -1 : openat(notes, NOTES, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0600);
+
+    if (fd < 0)
+        result = errno;
+    else if (write(fd, text->str, text->len) != (ssize_t)text->len)
+        result = errno ? errno : ENOSPC;
+    else if (renameat(notes, NOTES, place->folder ? notes : folder->fd, place->folder ? place->name : ROOT_NOTES))
+        result = errno;
+    if (fd >= 0)
+        close(fd);
+    if (fd >= 0 && result)
+        unlinkat(notes, NOTES, 0);
+    if (notes >= 0)
+        close(notes);
+    return result;
+}
+
 static int write_note(struct fs_share *share, const struct fs_place *place, const struct fs_mapped *changes)
 {
     struct fs_mapped all = {0};
     g_autoptr(GString) text = g_string_new(NULL);
-    int result = read_note(share, place, &all), fd;
+    int result = read_note(share, place, &all);
 
     if (result)
         return result;
@@ -179,12 +203,7 @@ static int write_note(struct fs_share *share, const struct fs_place *place, cons
         g_string_append_printf(text, "virtfs.mode=%u\n", all.mode);
     if (all.has_rdev)
         g_string_append_printf(text, "virtfs.rdev=%" G_GUINT64_FORMAT "\n", all.rdev);
-    fd = open_note(share, place, O_WRONLY | O_CREAT | O_TRUNC);
-    if (fd < 0)
-        return errno;
-    result = write(fd, text->str, text->len) == (ssize_t)text->len ? 0 : errno ? errno : ENOSPC;
-    close(fd);
-    return result;
+    return replace_note(share, place, text);
 }
 
 int fs_mapped_read(struct fs_share *share, const struct fs_place *place, struct fs_mapped *mapped)
@@ -209,10 +228,14 @@ void fs_mapped_forget(struct fs_share *share, struct fs_node *folder, const char
         unlinkat(notes, name, 0);
         close(notes);
     }
-    /* A folder that is to go must not keep its own (empty) notes. */
-    int inside = openat(folder->fd, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+}
+
+void fs_mapped_clear(struct fs_share *share, struct fs_node *folder, const char *name)
+{
+    int inside = share->options.security == FS_MAPPED_FILE ? openat(folder->fd, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC) : -1;
+
     if (inside >= 0) {
-        unlinkat(inside, NOTES, AT_REMOVEDIR);
+        unlinkat(inside, NOTES, AT_REMOVEDIR); /* while it has entries, there are notes about them */
         close(inside);
     }
 }

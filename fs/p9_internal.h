@@ -20,6 +20,7 @@ struct p9_fid {
     int fd;                 /* OPEN */
     bool can_read, can_write;
     char *xattr;            /* name */
+    u32 written;            /* of the value, from its start on without a gap */
     u8 *value;              /* of the attribute, `size` bytes */
     u32 size;
     int flags;              /* of setxattr(2) */

@@ -93,13 +93,17 @@ int p9_xattr_write(struct p9_call *call, struct p9_fid *fid, u64 offset, const u
     if (offset > fid->size || count > fid->size - offset)
         return ENOSPC;
     memcpy(fid->value + offset, data, count);
+    if (offset <= fid->written)
+        fid->written = MAX(fid->written, (u32)offset + count);
     p9_put32(&call->out, count);
     return 0;
 }
 
-/* An empty value removes the attribute, as v9fs has it. */
+/* An empty value removes the attribute, as v9fs has it. A value that did not come whole changes nothing. */
 int p9_xattr_commit(struct p9_server *server, struct p9_fid *fid)
 {
+    if (fid->written != fid->size)
+        return EINVAL;
     if (!fid->size && fid->flags == XATTR_REPLACE)
         return fs_remove_xattr(server->share, fid->node, fid->xattr);
     return fs_set_xattr(server->share, fid->node, fid->xattr, fid->value, fid->size, fid->flags);

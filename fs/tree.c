@@ -174,12 +174,11 @@ int fs_unlink(struct fs_share *share, struct fs_node *folder, const char *name, 
 
     if (result)
         return result == EEXIST ? (strcmp(name, "..") ? EINVAL : ENOTEMPTY) : result;
-    if (is_folder && share->options.security == FS_MAPPED_FILE)
-        fs_mapped_forget(share, folder, name);
+    if (is_folder)
+        fs_mapped_clear(share, folder, name);
     if (unlinkat(folder->fd, name, is_folder ? AT_REMOVEDIR : 0))
         return errno;
-    if (!is_folder)
-        fs_mapped_forget(share, folder, name);
+    fs_mapped_forget(share, folder, name);
     return 0;
 }
 
@@ -193,6 +192,9 @@ int fs_rename(struct fs_share *share, struct fs_node *from, const char *old, str
         return result == EEXIST ? EBUSY : result;
     if (renameat(from->fd, old, to->fd, name))
         return errno;
+    struct stat left;
+    if (!fstatat(from->fd, old, &left, AT_SYMLINK_NOFOLLOW))
+        return 0; /* two names of one file both stay (POSIX, rename) */
     fs_mapped_move(share, from, old, to, name);
     /* A folder that is known has another parent now: ".." follows. */
     if (from != to && !fs_lookup(share, to, name, &node)) {

@@ -38,6 +38,9 @@ static void carry_out(struct p9_worker *worker, struct job *job)
         g_byte_array_unref(answer);
         answer = NULL;
     }
+    g_autofree char *notice = fs_share_take_notice(worker->share);
+    if (notice)
+        g_printerr("warning: %s\n", notice);
     worker->done(worker->opaque, job->request, answer);
     g_byte_array_unref(job->message);
 }

@@ -326,6 +326,7 @@ static void test_readonly(void)
     FAILS(call(&c, 76, "wsw", W(0), "file", W(0)), EROFS);
     OK(walk(&c, 1, 2, NULL));
     OK(call(&c, 32, "wsdw", W(2), "user.a", D(1), W(0)));
+    OK(write_text(&c, 2, 0, "x"));
     FAILS(clunk(&c, 2), EROFS);
     OK(lopen(&c, 1, RDONLY));
     g_autofree char *text = read_text(&c, 1, 0, 100);
