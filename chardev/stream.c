@@ -50,7 +50,17 @@ static ssize_t write_some(struct stream *stream, const void *data, size_t size)
     return stream->write ? stream->write(stream, data, size) : write(stream->out_fd, data, size);
 }
 
-/* Writes until the descriptor is full; returns how much. The mutex is held. */
+/* The main thread hears of it. The mutex is held. */
+static void give_up(struct stream *stream)
+{
+    stream->broken = true;
+    g_source_set_ready_time(stream->source, 0);
+}
+
+/*
+ * Writes until the descriptor is full; returns how much. What cannot be written is lost: without an end that can be gone, the next write may
+ * well succeed (a disk that was full). The mutex is held.
+ */
 static size_t push(struct stream *stream, const u8 *data, size_t length)
 {
     size_t done = 0;
@@ -58,12 +68,14 @@ static size_t push(struct stream *stream, const u8 *data, size_t length)
     while (done < length && !stream->broken) {
         ssize_t n = write_some(stream, data + done, length - done);
 
-        if (n > 0) {
+        if (n > 0)
             done += (size_t)n;
-        } else if (n < 0 && errno != EINTR) {
-            stream->broken = errno != EAGAIN && errno != EWOULDBLOCK;
+        else if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
             break;
-        }
+        else if (n < 0 && errno != EINTR && !stream->ended)
+            return length;
+        else if (n < 0 && errno != EINTR)
+            give_up(stream);
     }
     return done;
 }
@@ -275,10 +287,8 @@ size_t stream_write(struct stream *stream, const u8 *data, size_t length, bool w
         return length;
     if (!stream->queue->len)
         done = push(stream, data, length);
-    if (stream->broken) {
-        g_source_set_ready_time(stream->source, 0);
+    if (stream->broken)
         return length;
-    }
     size_t room = CHARDEV_QUEUE_LIMIT - MIN(stream->queue->len, CHARDEV_QUEUE_LIMIT);
     size_t rest = length - done, more = whole && stream->queue->len <= CHARDEV_QUEUE_LIMIT ? rest : MIN(rest, room);
 

@@ -17,7 +17,7 @@ struct stream {
     GByteArray *queue;
     bool paused;   /* can_receive() said 0 */
     bool in_ended; /* end of input: nothing to read any more */
-    bool broken;   /* output failed; the main thread will hear */
+    bool broken;   /* with `ended`: output failed; the main thread will hear */
     bool starved;  /* a writer got less than it asked for */
     bool datagrams;   /* one read takes a whole one; what the front end does not take yet is held */
     GByteArray *held; /* the rest of a datagram */
@@ -26,7 +26,8 @@ struct stream {
     ssize_t (*write)(struct stream *stream, const void *data, size_t size);
     /* NULL: chardev_deliver(). */
     void (*deliver)(struct stream *stream, u8 *data, size_t length);
-    /* End of input or an error. May stop the stream. NULL: tells CHARDEV_INPUT_ENDED. Main thread. */
+    /* End of input, or an error of output. May stop the stream. NULL: the end of input is told (CHARDEV_INPUT_ENDED), errors of output pass.
+     * Main thread. */
     void (*ended)(struct stream *stream);
 };
 

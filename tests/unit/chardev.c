@@ -1,6 +1,8 @@
 /* tests/unit/chardev.c - every kind of chardev but sockets. */
 #include "chardev/backend.h"
 #include "tests/unit/chardev_bench.h"
+#include <signal.h>
+#include <sys/resource.h>
 
 static void test_null(struct bench *bench, gconstpointer data)
 {
@@ -35,6 +37,31 @@ static void test_file(struct bench *bench, gconstpointer data)
     g_file_get_contents(log, &content, NULL, NULL);
     g_assert_cmpstr(content, ==, "new");
     g_free(content);
+}
+
+/* What a full disk does not take is lost, and nothing else. */
+static void test_file_full(struct bench *bench, gconstpointer data)
+{
+    g_autofree char *out = g_build_filename(bench->folder, "out", NULL), *content = NULL;
+    struct rlimit limit, full;
+    struct user user;
+
+    user_init(&user, make(bench, "file,id=f,path=%s", out));
+    getrlimit(RLIMIT_FSIZE, &limit);
+    full = limit;
+    full.rlim_cur = 4;
+    signal(SIGXFSZ, SIG_IGN);
+    setrlimit(RLIMIT_FSIZE, &full);
+    g_assert_cmpuint(chardev_write(&user.front, "one two", 7), ==, 7);
+    g_assert_cmpuint(chardev_write(&user.front, "three", 5), ==, 5);
+    setrlimit(RLIMIT_FSIZE, &limit);
+    run_a_while();
+    g_assert_cmpuint(chardev_write(&user.front, "four", 4), ==, 4);
+    g_assert_cmpstr(user.events->str, ==, "O");
+    user_finish(&user);
+    g_assert_true(chardev_remove(bench->set, "f", NULL));
+    g_assert_true(g_file_get_contents(out, &content, NULL, NULL));
+    g_assert_cmpstr(content, ==, "one four");
 }
 
 static void test_pipe(struct bench *bench, gconstpointer data)
@@ -293,6 +320,7 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     ADD(null);
     ADD(file);
+    ADD(file_full);
     ADD(pipe);
     ADD(pty);
     ADD(announce);

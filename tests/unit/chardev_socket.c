@@ -292,6 +292,24 @@ static void test_back_pressure(struct bench *bench, gconstpointer data)
     user_finish(&user);
 }
 
+/* Nobody reads what comes, and output waits: that the other end has gone shows by the output. */
+static void test_gone_while_paused(struct bench *bench, gconstpointer data)
+{
+    g_autofree u8 *bytes = g_malloc0(1 << 20);
+    struct user user;
+    int ends[2];
+
+    socketpair(AF_UNIX, SOCK_STREAM, 0, ends);
+    user_init(&user, make(bench, "socket,id=s,fd=%d", ends[0]));
+    user.room = 0;
+    send_text(ends[1], "unread");
+    run_a_while();
+    g_assert_cmpuint(chardev_write(&user.front, bytes, 1 << 20), <, 1 << 20);
+    close(ends[1]);
+    run_until(strchr(user.events->str, 'C'));
+    user_finish(&user);
+}
+
 static void test_flow_control(struct bench *bench, gconstpointer data)
 {
     int ends[2];
@@ -344,6 +362,7 @@ int main(int argc, char **argv)
     ADD(inherited);
     ADD(passing);
     ADD(back_pressure);
+    ADD(gone_while_paused);
     ADD(flow_control);
     ADD(telnet);
     ADD(change_in_its_work);
