@@ -229,6 +229,12 @@ static bool choose_escape(struct mynah_system *s, GError **error)
     return true;
 }
 
+static void on_run_state(const struct vm_event *event, void *opaque)
+{
+    if (event->kind == VM_EVENT_STOP || event->kind == VM_EVENT_RESUME)
+        input_set_running(opaque, event->kind == VM_EVENT_RESUME);
+}
+
 bool system_create_backends(struct mynah_system *s, GError **error)
 {
     const struct chardev_owner owner = { .quit = quit, .opaque = s };
@@ -244,6 +250,8 @@ bool system_create_backends(struct mynah_system *s, GError **error)
     monitor_set_gdbserver(s->monitors, serve_debugger, s);
     vm_set_backend(s->vm, "chardevs", 0, s->chardevs);
     s->ui = ui_create();
+    input_set_running(s->ui, false);
+    vm_on_event(s->vm, on_run_state, s->ui);
     vm_set_backend(s->vm, "ui", 0, s->ui);
     s->fdsets = host_fdsets_create();
     chardev_set_fdsets(s->chardevs, s->fdsets);

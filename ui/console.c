@@ -10,6 +10,7 @@ struct ui *ui_create(void)
     struct ui *ui = g_new0(struct ui, 1);
 
     ui->consoles = g_ptr_array_new();
+    input_init(ui);
     return ui;
 }
 

@@ -76,15 +76,65 @@ bool input_accepts(struct ui *ui, enum input_kind kind)
     return taker(ui, kind) != NULL;
 }
 
+/* Something that is down. */
+struct held {
+    enum input_kind kind;
+    u16 code;
+    bool let_go; /* while the machine was stopped: its device does not know yet */
+};
+
+static struct held *find_held(struct ui *ui, const struct input_event *event, guint *place)
+{
+    for (*place = 0; *place < ui->held->len; ++*place) {
+        struct held *held = &g_array_index(ui->held, struct held, *place);
+
+        if (held->kind == event->kind && held->code == event->code)
+            return held;
+    }
+    return NULL;
+}
+
+/* Keeps account of what is down. False: the machine is stopped, the event goes nowhere. */
+static bool admit(struct ui *ui, const struct input_event *event)
+{
+    const struct held pressed = {event->kind, event->code, false};
+    guint place;
+
+    if (!(event->kind & (INPUT_KEY | INPUT_BUTTON)))
+        return !ui->stopped;
+    struct held *held = find_held(ui, event, &place);
+    if (ui->stopped && held)
+        held->let_go |= !event->down;
+    else if (!ui->stopped && held && !event->down)
+        g_array_remove_index_fast(ui->held, place);
+    else if (!ui->stopped && !held && event->down)
+        g_array_append_val(ui->held, pressed);
+    return !ui->stopped;
+}
+
 bool input_send(struct ui *ui, const struct input_event *event)
 {
     struct input_handler *handler = taker(ui, event->kind);
 
     if (!handler)
         return false;
+    if (!admit(ui, event))
+        return true;
     handler->event(handler->opaque, event);
     handler->touched = true;
     return true;
+}
+
+void input_set_running(struct ui *ui, bool running)
+{
+    ui->stopped = !running;
+    for (guint i = ui->held->len; i-- > 0 && running;) {
+        const struct held held = g_array_index(ui->held, struct held, i);
+
+        if (held.let_go && !input_send(ui, &(struct input_event){.kind = held.kind, .code = held.code}))
+            g_array_remove_index_fast(ui->held, i); /* its device has gone */
+    }
+    input_sync(ui);
 }
 
 void input_sync(struct ui *ui)
@@ -163,8 +213,14 @@ bool input_press(struct ui *ui, GMainContext *context, const u16 *keys, unsigned
     return true;
 }
 
+void input_init(struct ui *ui)
+{
+    ui->held = g_array_new(FALSE, FALSE, sizeof(struct held));
+}
+
 void input_finish(struct ui *ui)
 {
+    g_array_unref(ui->held);
     end_timer(ui);
     g_queue_clear_full(&ui->holds, g_free);
     g_list_free(ui->handlers);

@@ -21,8 +21,11 @@ struct ui {
     GQueue holds;        /* of struct hold (input.c): keys that are down, or will be */
     GSource *timer;      /* until the first of them is let go */
     GMainContext *context;
+    GArray *held;        /* of struct held (input.c): keys and buttons that devices know to be down */
+    bool stopped;
 };
 
+void input_init(struct ui *ui);
 void input_finish(struct ui *ui);
 
 #endif

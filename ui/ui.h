@@ -81,6 +81,11 @@ GList *input_handlers(struct ui *ui);
 /* To the first handler that takes its kind; false: there is none. input_sync ends a group. */
 bool input_send(struct ui *ui, const struct input_event *event);
 bool input_accepts(struct ui *ui, enum input_kind kind);
+/*
+ * While the machine is stopped, input is lost: devices would change the guest's memory. What was down before and is let go meanwhile is let
+ * go when it runs again. It runs in the beginning.
+ */
+void input_set_running(struct ui *ui, bool running);
 void input_sync(struct ui *ui);
 
 /*

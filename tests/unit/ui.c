@@ -166,6 +166,35 @@ static void test_input(void)
     g_main_context_unref(context);
 }
 
+/* A stopped machine gets nothing, and afterwards only what was down before and is not any more. */
+static void test_stopped(void)
+{
+    const struct input_event a = {.kind = INPUT_KEY, .code = 5, .down = true}, a_up = {.kind = INPUT_KEY, .code = 5},
+                             b = {.kind = INPUT_KEY, .code = 6, .down = true}, b_up = {.kind = INPUT_KEY, .code = 6},
+                             step = {.kind = INPUT_MOVE, .code = INPUT_X, .value = 1};
+    struct ui *ui = ui_create();
+    struct taker taker;
+
+    taker_init(&taker, ui, "all", INPUT_KEY | INPUT_MOVE);
+    input_send(ui, &a);
+    taker_check(&taker, "1:5:1 ");
+    input_set_running(ui, false);
+    g_string_truncate(taker.seen, 0);
+    g_assert_true(input_send(ui, &step));
+    input_send(ui, &b);
+    input_send(ui, &b_up);
+    input_send(ui, &a_up);
+    input_sync(ui);
+    taker_check(&taker, "");
+    input_set_running(ui, true);
+    taker_check(&taker, "1:5:0 | ");
+    input_send(ui, &step);
+    taker_check(&taker, "4:0:1 ");
+    input_remove(ui, &taker.handler);
+    g_string_free(taker.seen, TRUE);
+    ui_destroy(ui);
+}
+
 static void test_keys(void)
 {
     g_assert_cmpint(input_key_find("nokey"), ==, -1);
@@ -199,6 +228,7 @@ int main(int argc, char **argv)
     g_test_add_func("/ui/consoles", test_consoles);
     g_test_add_func("/ui/pictures", test_pictures);
     g_test_add_func("/ui/input", test_input);
+    g_test_add_func("/ui/stopped", test_stopped);
     g_test_add_func("/ui/keys", test_keys);
     g_test_add_func("/ui/edid", test_edid);
     return g_test_run();
