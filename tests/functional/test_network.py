@@ -15,6 +15,7 @@ import time
 import pytest
 
 from conftest import PATIENCE
+from toy_tcp import Connection
 
 CARDS = {"virtio-net-device": "virtio_net", "virtio-net-pci": "virtio_net", "e1000e": "e1000e"}
 DHCP = ["printf '%s\\n' '#!/bin/sh' '[ $1 = bound ] && ip addr add $ip/24 dev eth0 && echo lease: $ip $router $dns && "
@@ -152,6 +153,24 @@ def test_user_restricted(start, linux, firmware, servers):
     machine.wait_for("lease: 10.0.2.15")
     machine.wait_for("\nrefused")
     machine.wait_for("\npong")
+
+
+def test_guestfwd_to_a_slow_stream(start, tmp_path):
+    """More than a chardev's queue takes, acknowledged before the other end reads: all of it arrives."""
+    listener, guest = socket.socket(socket.AF_UNIX), Connection(tmp_path)
+    listener.bind(str(tmp_path / "target"))
+    listener.listen(1)
+    start("-M", "virt", "-accel", "qtest", "-display", "none", *guest.arguments(f",guestfwd=tcp:10.0.2.100:80-unix:{tmp_path}/target"),
+          qmp=True, serial=False)
+    target = listener.accept()[0]
+    target.settimeout(20 * PATIENCE)
+    guest.open([10, 0, 2, 100], 80)
+    data = os.urandom(400_000)
+    guest.write(data)
+    got = b""
+    while len(got) < len(data):
+        got += target.recv(65536)
+    assert got == data
 
 
 def namespace_or_skip():

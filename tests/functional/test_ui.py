@@ -1,4 +1,5 @@
 # tests/functional/test_ui.py - screens and input with Debian's kernel: pictures of what it shows, keys and pointers that it gets.
+import socket
 import struct
 import time
 import zlib
@@ -6,6 +7,7 @@ import zlib
 import pytest
 
 from conftest import PATIENCE
+from qtest import Qtest
 
 CARDS = [("virtio-gpu-pci,id=screen", "virtio_gpu", 1280, 800), ("bochs-display,id=screen,xres=1024,yres=768", "bochs", 1024, 768),
          pytest.param("virtio-gpu-device,id=screen,xres=800,yres=600", "virtio_gpu", 800, 600, marks=pytest.mark.long)]
@@ -109,6 +111,43 @@ def test_input(start, linux, firmware):
     with pytest.raises(RuntimeError, match="no such|has not been found|invalid|Invalid|does not accept"):
         machine.qmp.command("send-key", keys=[{"type": "qcode", "data": "nokey"}])
     assert machine.wait_exit() == 0
+
+
+def test_keys_of_a_stopped_machine(start, tmp_path):
+    """They go nowhere: the guest's queue stays as it is."""
+    path, ring, data = str(tmp_path / "qt"), 0x80100000, 0x80130000
+    machine = start("-M", "virt", "-accel", "qtest", "-display", "none", "-qtest", f"unix:{path},server=on,wait=off", "-device", "virtio-keyboard-device",
+                    "-global", "virtio-mmio.force-legacy=off", qmp=True, serial=False)
+    connection = socket.socket(socket.AF_UNIX)
+    connection.connect(path)
+    qtest = Qtest(connection)
+    base = next(a for a in range(0x10001000, 0x10009000, 0x1000) if qtest.readl(a + 8) == 18)
+    write = lambda offset, value: qtest.writel(base + offset, value)
+    for value in (0, 1, 3):
+        write(0x70, value)
+    write(0x24, 1)  # VERSION_1
+    write(0x20, 1)
+    write(0x70, 11)
+    write(0x30, 0)
+    write(0x38, 16)
+    for offset, address in ((0x80, ring), (0x90, ring + 0x1000), (0xA0, ring + 0x2000)):
+        write(offset, address)
+    qtest.write(ring, b"".join(struct.pack("<QIHH", data + 8 * i, 8, 2, 0) for i in range(16)))
+    qtest.write(ring + 0x1000, struct.pack("<18H", 0, 16, *range(16)))
+    write(0x44, 1)
+    write(0x70, 15)
+    write(0x50, 0)
+    used = lambda: qtest.readw(ring + 0x2002)
+    machine.qmp.command("stop")
+    machine.qmp.command("send-key", keys=[{"type": "qcode", "data": "a"}], **{"hold-time": 1})
+    assert used() == 0
+    machine.qmp.command("cont")
+    machine.qmp.command("send-key", keys=[{"type": "qcode", "data": "b"}], **{"hold-time": 60000})
+    events, end = [], time.monotonic() + 20 * PATIENCE
+    while (48, 1) not in events:  # b is pressed once a has been let go
+        assert time.monotonic() < end
+        events = [(qtest.readw(data + 8 * i + 2), qtest.readl(data + 8 * i + 4)) for i in range(used())]
+    assert (30, 1) not in events
 
 
 def test_without_devices(start, tmp_path):
