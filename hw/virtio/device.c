@@ -68,11 +68,24 @@ void virtio_device_finish(struct virtio_device *virtio)
     g_clear_pointer(&virtio->queue, g_free);
 }
 
+/* Those that wait for their turn (IN_ORDER): no back end has them any more, so nobody would finish them. */
+static void drop_done(struct virtio_queue *queue)
+{
+    for (GList *at = queue->requests.head, *next; at; at = next) {
+        struct virtio_request *request = at->data;
+
+        next = at->next;
+        if (request->done)
+            virtio_request_drop(request);
+    }
+}
+
 /* Requests of before are no longer wanted. */
 static void begin_generation(struct virtio_queue *queue)
 {
+    drop_done(queue);
     queue->generation++;
-    queue->in_flight = 0;
+    queue->in_flight = queue->slots = 0;
     while (queue->requests.head)
         g_queue_push_tail_link(&queue->stale, g_queue_pop_head_link(&queue->requests));
     queue->mapped = 0;

@@ -21,6 +21,7 @@ struct virtio_queue {
     u16 max_size;
     u32 generation;          /* requests of another one are stale */
     u32 in_flight;           /* requests of this generation */
+    u32 slots;               /* entries of the ring that the driver does not have back: of those requests, and of what is not published */
     GQueue requests, stale;  /* struct virtio_request by `link`, in order of popping */
     bool suppressed;         /* split: the driver was told not to notify */
     /* The hook's turn: how many requests it may still take; whether it wanted more; and whether a letter to go on is under way. */
@@ -29,7 +30,7 @@ struct virtio_queue {
     struct virtio_area descriptors, driver, device;
     u32 mapped;              /* memory generation + 1 for which the areas hold; 0: none */
     u32 unpublished;         /* finished since the last publish */
-    u32 unpublished_slots;   /* packed: ring entries of those */
+    u32 unpublished_slots;   /* ring entries of those */
     u16 first_flags;         /* packed: of the first of those, written last */
     u16 first_position;
     GArray *scratch;         /* struct virtio_piece */

@@ -70,11 +70,8 @@ static void advance(u16 *position, u8 *wrap, u32 by, u32 size)
 {
     u32 next = *position + by;
 
-    if (next >= size) {
-        next -= size;
-        *wrap ^= 1;
-    }
-    *position = (u16)next;
+    *wrap ^= next / size & 1;
+    *position = (u16)(next % size);
 }
 
 static bool add(struct virtio_queue *queue, struct virtio_chain *chain, const u8 *at, u16 flags)
@@ -158,7 +155,6 @@ static void finish(struct virtio_queue *queue, const struct virtio_request *requ
         queue->first_position = position;
     }
     vm_ram_changed(queue->descriptors.ram, queue->descriptors.offset + (u64)(at - queue->descriptors.host), VIRTIO_DESC_SIZE);
-    queue->unpublished_slots += request->slots;
 }
 
 static void publish(struct virtio_queue *queue)

@@ -174,6 +174,7 @@ void virtio_queue_publish(struct virtio_queue *queue)
     if (!queue->unpublished || !virtio_queue_map(queue))
         return;
     virtio_ring_of(queue)->publish(queue);
+    queue->slots -= queue->unpublished_slots;
     queue->unpublished = queue->unpublished_slots = 0;
 }
 

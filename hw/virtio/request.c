@@ -112,6 +112,7 @@ static struct virtio_request *new_request(struct virtio_queue *queue, const stru
     request->link.data = request;
     g_queue_push_tail_link(&queue->requests, &request->link);
     queue->in_flight++;
+    queue->slots += chain->slots;
     return request;
 }
 
@@ -142,13 +143,16 @@ void *virtio_queue_pop(struct virtio_queue *queue)
 
     if (virtio_queue_is_held(queue) || !virtio_queue_is_ready(queue) || !map(queue, ring) || !ring->arm(queue) || !virtio_queue_may_take(queue))
         return NULL;
-    if (queue->in_flight >= queue->state->size) {
+    ring->disarm(queue);
+    g_array_set_size(queue->scratch, 0);
+    if (!ring->pop(queue, &chain))
+        return NULL;
+    /* Entries that the driver has not got back yet are not its own to make available again. */
+    if (queue->slots + chain.slots > queue->state->size) {
         virtio_fail(queue->virtio, "queue %u: more requests than the queue holds", queue->index);
         return NULL;
     }
-    ring->disarm(queue);
-    g_array_set_size(queue->scratch, 0);
-    return ring->pop(queue, &chain) ? new_request(queue, &chain) : NULL;
+    return new_request(queue, &chain);
 }
 
 static void unlink_request(struct virtio_request *request)
@@ -161,6 +165,7 @@ static void unlink_request(struct virtio_request *request)
     }
     g_queue_unlink(&queue->requests, &request->link);
     queue->in_flight--;
+    queue->slots -= request->slots;
 }
 
 void virtio_request_drop(struct virtio_request *request)
@@ -202,6 +207,8 @@ static void finish_one(struct virtio_request *request)
 
     virtio_ring_of(queue)->finish(queue, request, request->written);
     queue->unpublished++;
+    queue->unpublished_slots += request->slots;
+    queue->slots += request->slots;
     virtio_request_drop(request);
 }
 

@@ -107,6 +107,7 @@ static bool pop(struct virtio_queue *queue, struct virtio_chain *chain)
     chain->head = virtio_load16(queue->driver.host + RING_ENTRIES + 2 * (u64)(state->next & (state->size - 1)));
     if (!walk(queue, chain, queue->descriptors.host, state->size, chain->head, false))
         return false;
+    chain->slots = 1;
     state->next++;
     return true;
 }

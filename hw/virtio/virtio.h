@@ -82,7 +82,7 @@ struct virtio_request {
     u64 read_size, write_size;  /* bytes */
     /* Private to hw/virtio/. */
     u32 generation;
-    u16 head, slots;            /* split: first descriptor; packed: buffer id and ring entries */
+    u16 head, slots;            /* split: first descriptor, 1; packed: buffer id and ring entries */
     bool done;
     u32 written;
     u64 touched;                /* bytes at the start of `write` that may have changed */

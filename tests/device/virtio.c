@@ -138,6 +138,28 @@ static void in_order(struct bench *bench, gconstpointer data)
     }
 }
 
+/* A reset that those which wait for their turn do not keep from its end: nobody is going to finish them again. */
+static void reset_in_order(struct bench *bench, gconstpointer data)
+{
+    const struct setting *setting = data;
+    const struct setting ordered = { setting->name, setting->transport, setting->features | ORDERED };
+    struct driver d;
+    struct virtio_specimen *s = start(&d, bench, &ordered);
+    const struct driver_buffer buffer = { driver_alloc(&d, 16, 16), 16, true };
+
+    for (u32 i = 0; i < 3; i++)
+        driver_submit(&d, &d.queue[1], &buffer, 1);
+    driver_kick(&d, &d.queue[1]);
+    u32 pins = bench->ram->pins;
+    virtio_request_complete(&s->held[2]->request, 3);
+    virtio_request_complete(&s->held[1]->request, 2);
+    driver_write(&d, DRIVER_STATUS, 0);
+    g_assert_cmpuint(bench->ram->pins, ==, pins - 2);
+    g_assert_true(virtio_request_is_stale(&s->held[0]->request));
+    virtio_request_complete(&s->held[0]->request, 1);
+    g_assert_cmpuint(bench->ram->pins, ==, pins - 3);
+}
+
 /* Several finished at once appear only when published. */
 static void publishes_together(struct bench *bench, gconstpointer data)
 {
@@ -373,6 +395,7 @@ int main(int argc, char **argv)
     add("echo", echoes);
     add("out-of-order", out_of_order);
     add_modern("in-order", in_order);
+    add_modern("reset-in-order", reset_in_order);
     add("publish", publishes_together);
     add("return", gives_back);
     add("reset", reset_in_mid_air);
