@@ -145,6 +145,7 @@ static void queue_reset(void *device, struct virtio_queue *queue)
 
     if (pair_of(queue) < VIRTIO_NET_PAIRS)
         net->sending_waits[pair_of(queue)] = false;
+    vhost_link_queue_reset(&net->link, queue);
 }
 
 static void link_changed(void *opaque, bool up)

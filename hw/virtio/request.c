@@ -275,6 +275,8 @@ u64 virtio_request_read(const struct virtio_request *request, u64 offset, void *
 
 u64 virtio_request_write(struct virtio_request *request, u64 offset, const void *from, u64 size)
 {
+    if (virtio_request_is_stale(request)) /* the memory is the driver's again (2.4.1, 2.6.1.1) */
+        return offset < request->write_size ? MIN(size, request->write_size - offset) : 0;
     u64 done = copy(request->write, request->write_count, offset, (u8 *)from, size, true);
 
     if (done)

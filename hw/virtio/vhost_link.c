@@ -325,6 +325,39 @@ void vhost_link_reset(struct vhost_link *link)
     g_ptr_array_set_size(link->kept, 0);
 }
 
+static void drop_of(GPtrArray *list, const struct virtio_queue *queue)
+{
+    for (guint i = list ? list->len : 0; i-- > 0;) {
+        if (((struct virtio_request *)list->pdata[i])->queue == queue)
+            virtio_request_drop(g_ptr_array_remove_index(list, i));
+    }
+}
+
+static void empty_ring(struct vhost_link *link, u32 index)
+{
+    struct vhost_ring *ring = vhost_rings_at(link->rings, index);
+    struct virtio_request *request;
+
+    while ((request = vhost_ring_abandon(ring)))
+        virtio_request_drop(request);
+    vhost_ring_reset(ring);
+    link->base[index] = 0;
+}
+
+void vhost_link_queue_reset(struct vhost_link *link, struct virtio_queue *queue)
+{
+    u32 index = virtio_queue_index(queue);
+
+    if (link->wire && index < link->count) {
+        hold(link);
+        empty_ring(link, index);
+        drop_of(link->kept, queue);
+    }
+    drop_of(link->late, queue);
+    if (link->wire && !link->still && link->held)
+        unhold(link);
+}
+
 static bool check(const struct vhost_link *link, GError **error)
 {
     u32 most = vhost_wire_max_queues(link->wire);

@@ -49,6 +49,8 @@ void vhost_link_lose_wire(struct vhost_link *link);
 /* Hooks of the device. */
 void vhost_link_status(struct vhost_link *link, u8 status);
 void vhost_link_reset(struct vhost_link *link);
+/* The other process has nothing of this queue any more when it returns; what it has of others it keeps. */
+void vhost_link_queue_reset(struct vhost_link *link, struct virtio_queue *queue);
 void vhost_link_handle(struct vhost_link *link, struct virtio_queue *queue);
 
 /*

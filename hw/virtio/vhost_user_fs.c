@@ -38,6 +38,11 @@ static void reset(void *device)
     vhost_link_reset(&((struct vhost_user_fs *)device)->link);
 }
 
+static void queue_reset(void *device, struct virtio_queue *queue)
+{
+    vhost_link_queue_reset(&((struct vhost_user_fs *)device)->link, queue);
+}
+
 static bool check(struct vhost_user_fs *self, GError **error)
 {
     if (!self->tag || !*self->tag)

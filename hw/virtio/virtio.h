@@ -174,7 +174,7 @@ bool virtio_request_is_stale(const struct virtio_request *request);
 
 /* Copies out of what the device reads; gives back how many bytes there were. */
 u64 virtio_request_read(const struct virtio_request *request, u64 offset, void *to, u64 size);
-/* Copies into what the device writes, likewise. */
+/* Copies into what the device writes, likewise; of a request from before a reset nowhere. */
 u64 virtio_request_write(struct virtio_request *request, u64 offset, const void *from, u64 size);
 /* A back end wrote the first `size` bytes of request->write by itself; needed only when finish gets a smaller number. */
 void virtio_request_touched(struct virtio_request *request, u64 size);

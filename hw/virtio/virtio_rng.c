@@ -6,19 +6,32 @@
 #include "hw/virtio/declare.inc"
 
 static void fill_next(struct virtio_rng *rng);
+static void ask(void *device, u32 number, u32 level);
 
 static void filled(void *opaque, const void *bytes, u32 size)
 {
     struct virtio_rng *rng = opaque;
     struct virtio_request *request = rng->pending;
 
-    if (!request || !device_begin(&rng->device))
+    if (!request)
         return;
+    if (!device_begin(&rng->device)) {
+        device_run(&rng->device, ask, 0, 0); /* others, when it is free */
+        return;
+    }
     rng->pending = NULL;
     rng->state->left -= MIN(size, rng->state->left);
     virtio_request_complete(request, (u32)virtio_request_write(request, 0, bytes, size));
     fill_next(rng);
     device_end(&rng->device);
+}
+
+static void ask(void *device, u32 number, u32 level)
+{
+    struct virtio_rng *rng = device;
+
+    if (rng->pending)
+        rng_request(rng->rng, (u32)MIN(MIN(rng->pending->write_size, rng->state->left), RNG_MOST), &rng->device.object, filled, rng);
 }
 
 /* One request at a time, so that the quota holds. */
@@ -34,7 +47,7 @@ static void fill_next(struct virtio_rng *rng)
             continue;
         }
         rng->pending = request;
-        rng_request(rng->rng, (u32)MIN(MIN(request->write_size, rng->state->left), RNG_MOST), &rng->device.object, filled, rng);
+        ask(rng, 0, 0);
     }
     if (!rng->state->left && device_timer_deadline(&rng->refill) == INT64_MAX)
         device_timer_arm(&rng->refill, vm_clock_now(rng->device.object.vm, VM_CLOCK_VIRTUAL) + (s64)rng->period * 1000000);
@@ -79,8 +92,10 @@ static bool realize(void *device, GError **error)
     rng->builtin = !rng->rng;
     if (rng->builtin)
         rng->rng = vm_object_create(object->vm, "rng-builtin", object, "builtin", error);
-    if (!rng->rng || !vm_object_realize(rng->rng, error))
+    if (!rng->rng || !vm_object_realize(rng->rng, error)) {
+        virtio_device_finish(&rng->virtio);
         return false;
+    }
     rng->rng->users += !rng->builtin;
     return true;
 }

@@ -148,6 +148,36 @@ static void several_queues(struct setup *s, gconstpointer data)
     end(s);
 }
 
+static struct driver_queue *reset_queue(struct setup *s, u16 index)
+{
+    driver_write(&s->driver, DRIVER_QUEUE_SELECT, index);
+    bench_write(&s->bench, s->driver.pci.common + 0x3a, 2, 1);
+    g_assert_cmpuint(bench_read(&s->bench, s->driver.pci.common + 0x3a, 2), ==, 0);
+    return driver_queue(&s->driver, index, 0);
+}
+
+/* One queue is reset (2.6.1): its buffers are the driver's again at once, what the process has of the other queue stays there. */
+static void one_queue_reset(struct setup *s, gconstpointer data)
+{
+    begin(s, PCI_MODERN, BIT64(F_MRG_RXBUF) | BIT64(VIRTIO_F_RING_RESET), 1);
+    struct driver_queue *rx = driver_queue(&s->driver, 0, 0), *tx = driver_queue(&s->driver, 1, 0);
+    driver_ok(&s->driver);
+    for (u32 n = 0; n < 4; n += 2) {
+        offer_buffer(s, rx, n);
+        rx = reset_queue(s, 0);
+        offer_buffer(s, rx, n + 1);
+        send_frame(s, tx, 1);
+        comes_back(s, rx, tx, n + 1, 1);
+        for (u32 i = 0; i < BUFFER; i++)
+            g_assert_cmphex(shared(s, BUFFERS + n * BUFFER)[i], ==, 0xee);
+    }
+    send_frame(s, tx, 2); /* waits there for a buffer */
+    rx = reset_queue(s, 0);
+    offer_buffer(s, rx, 0);
+    comes_back(s, rx, tx, 0, 2);
+    end(s);
+}
+
 static void come_again(struct setup *s, enum fault fault)
 {
     int ends[2];
@@ -384,6 +414,7 @@ int main(int argc, char **argv)
         g_test_add(path, struct setup, GINT_TO_POINTER(i), set_up, there_and_back, tear_down);
     }
     SETUP_TEST("/vhost-net/several-queues", several_queues);
+    SETUP_TEST("/vhost-net/queue-reset", one_queue_reset);
     g_test_add("/vhost-net/gone-and-back", struct setup, GINT_TO_POINTER(HANGS_UP_LATER), set_up, gone_and_back, tear_down);
     g_test_add("/vhost-net/breaks-the-ring", struct setup, GINT_TO_POINTER(BAD_INDEX), set_up, gone_and_back, tear_down);
     SETUP_TEST("/vhost-net/cable-pulled", cable_pulled);
