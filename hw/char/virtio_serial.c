@@ -13,6 +13,8 @@
 enum { F_SIZE = 0, F_MULTIPORT = 1, F_EMERG_WRITE = 2 };
 enum { DEVICE_READY, PORT_ADD, PORT_REMOVE, PORT_READY, CONSOLE_PORT, RESIZE, PORT_OPEN, PORT_NAME };
 enum { MESSAGE = 8, MOST_MESSAGES = 512, CHUNK = 4096, CONTROL_IN = 2, CONTROL_OUT = 3 };
+/* Bytes that guests send in one go, and for how many a request counts at least: others may want the machine lock. */
+enum { TURN = 1 << 20, TURN_REQUEST = 4096, TURN_PAUSE_NS = 1000 };
 
 struct message {
     u32 size;
@@ -157,54 +159,92 @@ static void handle_control_out(void *device, struct virtio_queue *queue)
 
 /* From the guest. */
 
-/* Passes on what it can; false: the port takes no more for now. */
-static bool transmit_one(struct virtio_serial_port *port)
+/* Passes on what it can of a piece: copies, which the guest does not change meanwhile. False: the port takes no more for now, or the turn ends. */
+static bool transmit_piece(struct virtio_serial_port *port, const struct virtio_piece *piece, u64 *turn)
 {
-    struct virtio_request *request = port->transmit;
     u8 bytes[CHUNK];
 
-    while (port->transmitted < request->read_size) {
-        u64 size = virtio_request_read(request, port->transmitted, bytes, CHUNK), taken = port->ops->data(port, bytes, size);
+    while (port->transmitted < piece->size && *turn) {
+        u64 size = MIN(MIN(piece->size - port->transmitted, CHUNK), *turn), taken;
 
+        memcpy(bytes, piece->data + port->transmitted, size);
+        taken = port->ops->data(port, bytes, size);
         port->transmitted += taken;
+        *turn -= taken;
         if (taken < size)
             return false;
     }
+    return port->transmitted == piece->size;
+}
+
+static bool transmit_one(struct virtio_serial_port *port, u64 *turn)
+{
+    struct virtio_request *request = port->transmit;
+
+    for (; port->transmitted_pieces < request->read_count; port->transmitted_pieces++) {
+        if (!transmit_piece(port, &request->read[port->transmitted_pieces], turn))
+            return false;
+        port->transmitted = 0;
+    }
     port->transmit = NULL;
+    *turn -= MIN(*turn, TURN_REQUEST);
     virtio_request_complete(request, 0);
     return true;
 }
 
-static void transmit(struct virtio_serial *s, struct virtio_serial_port *port)
+static void begin_request(struct virtio_serial *s, struct virtio_serial_port *port)
 {
-    for (;;) {
-        if (!port->transmit) {
-            port->transmit = virtio_queue_pop(queue_of(s, port->number, true));
-            port->transmitted = 0;
-        }
-        if (!port->transmit || !transmit_one(port))
+    port->transmit = virtio_queue_pop(queue_of(s, port->number, true));
+    port->transmitted_pieces = 0;
+    port->transmitted = 0;
+}
+
+static void transmit_turn(struct virtio_serial *s, struct virtio_serial_port *port, u64 *turn)
+{
+    while (*turn) {
+        if (!port->transmit)
+            begin_request(s, port);
+        if (!port->transmit || !transmit_one(port, turn))
             return;
     }
 }
 
 /* A port that is not there swallows everything. */
-static void swallow(struct virtio_queue *queue)
+static void swallow_turn(struct virtio_queue *queue, u64 *turn)
 {
     struct virtio_request *request;
 
-    while ((request = virtio_queue_pop(queue)))
+    while (*turn && (request = virtio_queue_pop(queue))) {
+        *turn -= MIN(*turn, TURN_REQUEST);
         virtio_request_complete(request, 0);
+    }
+}
+
+static void transmit(struct virtio_serial *s, u32 number)
+{
+    struct virtio_serial_port *port = port_at(s, number);
+    u64 turn = TURN;
+
+    if (port)
+        transmit_turn(s, port, &turn);
+    else
+        swallow_turn(queue_of(s, number, true), &turn);
+    if (!turn)
+        device_timer_arm(&s->turn, vm_clock_now(s->device.object.vm, VM_CLOCK_VIRTUAL) + TURN_PAUSE_NS);
+}
+
+/* The next turn of all that may have come to the end of one. */
+static void go_on(void *device)
+{
+    struct virtio_serial *s = device;
+
+    for (u32 i = 0; i < VIRTIO_SERIAL_PORTS && queue_of(s, i, true); i++)
+        transmit(s, i);
 }
 
 static void handle_out(void *device, struct virtio_queue *queue)
 {
-    struct virtio_serial *s = device;
-    struct virtio_serial_port *port = port_at(s, number_of(queue));
-
-    if (port)
-        transmit(s, port);
-    else
-        swallow(queue);
+    transmit(device, number_of(queue));
 }
 
 static void write_emergency(void *device, u32 index, u64 value)
@@ -222,7 +262,7 @@ void virtio_serial_port_continue(struct virtio_serial_port *port)
 
     if (!s || !device_begin(&s->device))
         return;
-    transmit(s, port);
+    transmit(s, port->number);
     device_end(&s->device);
 }
 
@@ -388,6 +428,29 @@ static void reset(void *device)
     }
 }
 
+/* The buffers of one queue are the driver's again; what waits for it stays. */
+static void queue_reset(void *device, struct virtio_queue *queue)
+{
+    u32 index = virtio_queue_index(queue);
+    bool control = index == CONTROL_IN || index == CONTROL_OUT;
+    struct virtio_serial_port *port = control ? NULL : port_at(device, number_of(queue));
+
+    if (port)
+        g_clear_pointer(index % 2 ? &port->transmit : &port->receive, virtio_request_drop);
+}
+
+/* While it is known which ports the guest has open. */
+static void before_reset(void *device)
+{
+    struct virtio_serial *s = device;
+
+    virtio_before_reset(s);
+    for (u32 i = 0; i < VIRTIO_SERIAL_PORTS; i++) {
+        if (s->port[i])
+            set_guest_open(s, s->port[i], false);
+    }
+}
+
 /* "ID.0" after the device that the user sees, as command lines write it. */
 static char *bus_name(const struct virtio_serial *s)
 {
@@ -406,8 +469,10 @@ static bool realize(void *device, GError **error)
     virtio_start(s);
     g_queue_init(&s->messages);
     s->bus = bus_create(&s->device.object, "virtio-serial-bus", name, error);
-    if (!s->bus)
+    if (!s->bus) {
+        virtio_device_finish(&s->virtio);
         return false;
+    }
     s->bus->ops = &bus_ops;
     for (u32 i = 0; i < (s->max_ports > 1 ? s->max_ports + 1 : 1); i++) {
         bool control = i == 1;

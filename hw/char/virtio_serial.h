@@ -32,7 +32,8 @@ struct virtio_serial_port {
     u32 number;            /* wanted, then given */
     struct virtio_serial *serial; /* NULL: not plugged in */
     struct virtio_request *transmit, *receive; /* being worked on */
-    u64 transmitted;       /* bytes of `transmit` that are done */
+    u32 transmitted_pieces; /* of `transmit`, which are done */
+    u64 transmitted;       /* bytes of the next one that are, too */
     GByteArray *waiting;   /* input that the guest has no buffer for */
 };
 

@@ -1,9 +1,13 @@
 /* tests/device/virtio_serial.c - console device: control messages, ports that come and go, data both ways, nonsense. */
 #include "hw/core/plug.h"
 #include "tests/device/virtio_driver.h"
+#include "api/marshal.h"
 #include "chardev/chardev.h"
 #include "vm/machine.h"
+#include <json-c/json.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 enum { DEVICE_READY, PORT_ADD, PORT_REMOVE, PORT_READY, CONSOLE_PORT, RESIZE, PORT_OPEN, PORT_NAME, MULTIPORT = 1 };
 enum { CONTROL_BUFFERS = 16, BUFFER = 64 };
@@ -37,7 +41,7 @@ static void start(struct serial *s, struct bench *bench, enum driver_transport t
     if (port_driver)
         add_port(s, port_driver, "p", pairs);
     driver_settle(&s->d);
-    g_assert_true(driver_negotiate(&s->d, BIT64(MULTIPORT)));
+    g_assert_true(driver_negotiate(&s->d, BIT64(MULTIPORT) | BIT64(VIRTIO_F_INDIRECT_DESC) | BIT64(VIRTIO_F_RING_RESET)));
     for (u16 i = 0; i < 8; i++)
         driver_queue(&s->d, i, 0);
     driver_ok(&s->d);
@@ -166,6 +170,106 @@ static void introduces(struct bench *bench, gconstpointer data)
     finish(&s);
 }
 
+/* What one request may bring is more than the machine can wait for: it goes in turns. */
+static void takes_turns(struct bench *bench, gconstpointer data)
+{
+    enum { PIECES = 500, REQUESTS = 5 };
+    struct driver_buffer pieces[PIECES];
+    struct serial s;
+    u32 id, written, done = 0;
+
+    start(&s, bench, MMIO_MODERN, "virtserialport", (const char *const[]){ NULL });
+    for (u32 i = 0; i < PIECES; i++)
+        pieces[i] = (struct driver_buffer){ s.data, 4096, false };
+    for (u32 i = 0; i < REQUESTS; i++)
+        driver_submit_indirect(&s.d, &s.d.queue[5], pieces, PIECES);
+    driver_kick(&s.d, &s.d.queue[5]);
+    g_assert_false(driver_take(&s.d, &s.d.queue[5], 1, &id, &written));
+    for (s64 now = 1000; done < REQUESTS; now += 1000) {
+        bool last = driver_take(&s.d, &s.d.queue[5], 1, &id, &written);
+
+        done += last;
+        g_assert_false(driver_take(&s.d, &s.d.queue[5], 1, &id, &written));
+        vm_clock_advance(bench->vm, now);
+        g_assert_cmpint(now, <, 1000000);
+    }
+    finish(&s);
+}
+
+/* A socket "c" and a port 1 in front of it, which the guest has open; its other end. */
+static int start_with_socket(struct serial *s, struct bench *bench)
+{
+    int ends[2];
+
+    start(s, bench, MMIO_MODERN, NULL, NULL);
+    g_assert_cmpint(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), ==, 0);
+    g_autofree char *text = g_strdup_printf("socket,id=c,fd=%d", ends[0]);
+    g_autoptr(GHashTable) options = chardev_parse_options(text, NULL);
+    g_assert_nonnull(chardev_create(s->set, options, NULL));
+    add_port(s, "virtserialport", "p", (const char *const[]){ "chardev", "c", NULL });
+    tell(s, 0, DEVICE_READY, 1);
+    tell(s, 1, PORT_READY, 1);
+    tell(s, 1, PORT_OPEN, 1);
+    return ends[1];
+}
+
+/* 2.6.1.1: the buffer that waited for input is the driver's again. */
+static void queue_reset(struct bench *bench, gconstpointer data)
+{
+    struct serial s;
+    u32 id, written;
+    int other = start_with_socket(&s, bench);
+    const struct driver_buffer before = { s.data, 64, true }, after = { s.data + 64, 64, true };
+
+    driver_submit(&s.d, &s.d.queue[4], &before, 1);
+    driver_kick(&s.d, &s.d.queue[4]);
+    driver_write(&s.d, DRIVER_QUEUE_SELECT, 4);
+    bench_write(bench, DRIVER_MMIO + 0xc0, 4, 1);
+    memset(bench->ram->host + (s.data - BENCH_RAM), 0xee, 128);
+    driver_queue(&s.d, 4, 0);
+    driver_submit(&s.d, &s.d.queue[4], &after, 1);
+    driver_kick(&s.d, &s.d.queue[4]);
+    g_assert_cmpint(write(other, "hello", 5), ==, 5);
+    driver_settle(&s.d);
+    g_assert_true(driver_take(&s.d, &s.d.queue[4], 1, &id, &written));
+    g_assert_cmpuint(written, ==, 5);
+    g_assert_cmphex(bench_read(bench, s.data, 8), ==, 0xeeeeeeeeeeeeeeee);
+    g_assert_cmpmem(bench->ram->host + (s.data + 64 - BENCH_RAM), 5, "hello", 5);
+    close(other);
+    finish(&s);
+}
+
+static void note_event(void *opaque, const char *name, struct json_object *object)
+{
+    GString *seen = opaque;
+    struct json_object *open = NULL;
+
+    if (!strcmp(name, "VSERPORT_CHANGE")) {
+        json_object_object_get_ex(object, "open", &open);
+        g_string_append(seen, json_object_get_boolean(open) ? "open " : "closed ");
+    }
+    json_object_put(object);
+}
+
+/* Whoever follows the guest's agent hears that it is gone. */
+static void reset_closes(struct bench *bench, gconstpointer data)
+{
+    g_autoptr(GString) seen = g_string_new(NULL);
+    const struct api_event_sink sink = { note_event, seen };
+    struct serial s;
+
+    start(&s, bench, MMIO_MODERN, "virtserialport", (const char *const[]){ NULL });
+    vm_set_events(bench->vm, &sink);
+    tell(&s, 1, PORT_OPEN, 1);
+    g_assert_cmpstr(seen->str, ==, "open ");
+    vm_reset(bench->vm, VM_CAUSE_NONE);
+    g_assert_cmpstr(seen->str, ==, "open closed ");
+    vm_reset(bench->vm, VM_CAUSE_NONE);
+    g_assert_cmpstr(seen->str, ==, "open closed ");
+    vm_set_events(bench->vm, NULL);
+    finish(&s);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -177,5 +281,8 @@ int main(int argc, char **argv)
     }
     BENCH_TEST("/virtio-serial/data", carries_data);
     BENCH_TEST("/virtio-serial/hot-plug", ports_come_and_go);
+    BENCH_TEST("/virtio-serial/turns", takes_turns);
+    BENCH_TEST("/virtio-serial/queue-reset", queue_reset);
+    BENCH_TEST("/virtio-serial/reset-closes", reset_closes);
     return g_test_run();
 }
