@@ -18,6 +18,8 @@ static bool set_interval(struct vm_object *object, const struct vm_property *pro
 #include "hw/virtio/declare.inc"
 
 enum { PAGE = 4096, PAGE_SHIFT = 12, MOST_PAGES = 65536, STAT = 10, NANOSECONDS = 1000000000 };
+/* Pages that are given in one go, and as how many a request counts at least: others may want the machine lock. */
+enum { TURN = 1024, TURN_REQUEST = 8, TURN_PAUSE_NS = 1000 };
 
 static u64 ram_size(const struct virtio_balloon *b)
 {
@@ -35,21 +37,49 @@ static void give_page(struct virtio_balloon *b, u64 address)
         vm_ram_discard(hit.ram, hit.ram_offset, PAGE);
 }
 
+/* False: the turn ends before the request does. */
+static bool give_pages(struct virtio_balloon *b, u32 *turn)
+{
+    u64 pages = MIN(b->giving->read_size / 4, MOST_PAGES);
+    u32 count = (u32)MIN(pages - b->given, *turn);
+    u8 page[4 * TURN];
+
+    virtio_request_read(b->giving, 4 * (u64)b->given, page, 4 * (u64)count);
+    for (u32 i = 0; i < count; i++)
+        give_page(b, bits_load_le(page + 4 * i, 4) << PAGE_SHIFT);
+    b->given += count;
+    *turn -= count;
+    return b->given == pages;
+}
+
 static void handle_inflate(void *device, struct virtio_queue *queue)
 {
     struct virtio_balloon *b = device;
-    struct virtio_request *request;
-    u8 page[4];
+    u32 turn = TURN;
 
-    while ((request = virtio_queue_pop(queue))) {
-        u64 pages = MIN(request->read_size / sizeof(page), MOST_PAGES);
-
-        for (u64 i = 0; i < pages && queue == b->inflate; i++) {
-            virtio_request_read(request, i * sizeof(page), page, sizeof(page));
-            give_page(b, bits_load_le(page, 4) << PAGE_SHIFT);
-        }
-        virtio_request_complete(request, 0);
+    while (turn && (b->giving || (b->giving = virtio_queue_pop(queue)))) {
+        if (!give_pages(b, &turn))
+            break;
+        b->given = 0;
+        turn -= MIN(turn, TURN_REQUEST);
+        virtio_request_complete(g_steal_pointer(&b->giving), 0);
     }
+    if (!turn)
+        device_timer_arm(&b->turn, vm_clock_now(b->device.object.vm, VM_CLOCK_VIRTUAL) + TURN_PAUSE_NS);
+}
+
+static void go_on(void *device)
+{
+    handle_inflate(device, ((struct virtio_balloon *)device)->inflate);
+}
+
+/* Those pages are the guest's again anyway. */
+static void handle_deflate(void *device, struct virtio_queue *queue)
+{
+    struct virtio_request *request;
+
+    while ((request = virtio_queue_pop(queue)))
+        virtio_request_complete(request, 0);
 }
 
 /* Free page reporting (5.5.6.7): the pages themselves are the buffers. With a poison that is not zero they must keep it. */
@@ -212,6 +242,20 @@ static void reset(void *device)
     struct virtio_balloon *b = device;
 
     g_clear_pointer(&b->stats_request, virtio_request_drop);
+    g_clear_pointer(&b->giving, virtio_request_drop);
+    b->given = 0;
+}
+
+static void queue_reset(void *device, struct virtio_queue *queue)
+{
+    struct virtio_balloon *b = device;
+
+    if (queue == b->statistics)
+        g_clear_pointer(&b->stats_request, virtio_request_drop);
+    if (queue != b->inflate)
+        return;
+    g_clear_pointer(&b->giving, virtio_request_drop);
+    b->given = 0;
 }
 
 static bool refuse_hints(struct vm_object *object, const struct vm_property *property, const char *text, GError **error)
@@ -227,7 +271,7 @@ static bool realize(void *device, GError **error)
         return error_set(error, "Only one balloon device is supported");
     virtio_start(b);
     b->inflate = virtio_queue_add(&b->virtio, 128, handle_inflate);
-    b->deflate = virtio_queue_add(&b->virtio, 128, handle_inflate);
+    b->deflate = virtio_queue_add(&b->virtio, 128, handle_deflate);
     b->statistics = virtio_queue_add(&b->virtio, 128, handle_stats);
     if (b->free_page_reporting)
         b->reporting = virtio_queue_add(&b->virtio, 32, handle_reporting);

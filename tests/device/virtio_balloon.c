@@ -12,7 +12,7 @@ static struct vm_object *start(struct driver *d, struct bench *bench)
 
     ((struct machine *)machine)->ram_size = BENCH_RAM_SIZE;
     driver_init(d, bench, MMIO_MODERN, "virtio-balloon", "free-page-reporting=on");
-    g_assert_true(driver_negotiate(d, BIT64(F_STATS) | BIT64(F_REPORTING)));
+    g_assert_true(driver_negotiate(d, BIT64(F_STATS) | BIT64(F_REPORTING) | BIT64(VIRTIO_F_RING_RESET)));
     for (u16 i = 0; i < 4; i++)
         driver_queue(d, i, 16);
     driver_ok(d);
@@ -48,6 +48,34 @@ static void gives_pages(struct bench *bench, gconstpointer data)
     send(&d, REPORTING, (struct driver_buffer){ page + 0x800, 0x2000, true }); /* whole pages only */
     g_assert_cmphex(bench_read(bench, page, 8), ==, 1);
     g_assert_cmphex(bench_read(bench, page + 0x1000, 8), ==, 0);
+}
+
+/* A list so long that others would wait for the machine lock is done in turns, and stays where it is when its queue is reset. */
+static void takes_turns(struct bench *bench, gconstpointer data)
+{
+    enum { PAGES = 4000 };
+    struct driver d;
+    u64 list = BENCH_RAM + 0x80000, page = BENCH_RAM + 0xc0000;
+    const struct driver_buffer pages = { list, PAGES * 4, false };
+    u32 id, written;
+
+    start(&d, bench);
+    for (u32 i = 0; i < PAGES; i++)
+        bench_write(bench, list + 4 * i, 4, (i + 1 < PAGES ? 0x1000 : page) >> 12);
+    for (u32 reset = 0; reset < 2; reset++) {
+        bench_write(bench, page, 8, 1);
+        driver_submit(&d, &d.queue[0], &pages, 1);
+        driver_kick(&d, &d.queue[0]);
+        g_assert_false(driver_take(&d, &d.queue[0], 1, &id, &written));
+        g_assert_cmphex(bench_read(bench, page, 8), ==, 1);
+        if (reset) {
+            driver_write(&d, DRIVER_QUEUE_SELECT, 0);
+            bench_write(bench, DRIVER_MMIO + 0xc0, 4, 1);
+        }
+        vm_clock_advance(bench->vm, 1000000 * (1 + reset));
+        g_assert_cmpint(driver_take(&d, &d.queue[0], 1, &id, &written), ==, !reset);
+        g_assert_cmphex(bench_read(bench, page, 8), ==, reset);
+    }
 }
 
 static void keeps_wishes(struct bench *bench, gconstpointer data)
@@ -100,6 +128,7 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     BENCH_TEST("/virtio-balloon/pages", gives_pages);
+    BENCH_TEST("/virtio-balloon/turns", takes_turns);
     BENCH_TEST("/virtio-balloon/wishes", keeps_wishes);
     BENCH_TEST("/virtio-balloon/statistics", tells_statistics);
     return g_test_run();
