@@ -49,6 +49,8 @@ void region_finish(struct region *region)
         return;
     if (region->container)
         region_remove(region);
+    for (guint i = 0; i < region->children->len; i++)
+        ((struct region *)region->children->pdata[i])->container = NULL;
     g_ptr_array_unref(region->children);
     region->children = NULL;
 }

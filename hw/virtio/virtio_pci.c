@@ -147,23 +147,30 @@ static bool realize_backend(struct virtio_pci *pci, GError **error)
     return vm_object_realize(pci->backend, error);
 }
 
+static bool check_vectors(const struct virtio_pci *pci, u32 vectors, GError **error)
+{
+    return vectors <= PCI_MSIX_VECTORS || !pci_device_bus(&pci->device)->msi ||
+           error_set(error, "vectors=%u: at most %u", vectors, PCI_MSIX_VECTORS);
+}
+
+static bool check_wish(const struct virtio_pci *pci, GError **error)
+{
+    return pci->vectors == UINT32_MAX || check_vectors(pci, pci->vectors, error);
+}
+
 static bool add_msix(struct virtio_pci *pci, GError **error)
 {
     u32 vectors = pci->vectors == UINT32_MAX ? virtio_pci_device_of(pci)->queue_count + 1 : pci->vectors;
 
     if (!vectors || !pci_device_bus(&pci->device)->msi)
         return true;
-    if (vectors > PCI_MSIX_VECTORS)
-        return error_set(error, "vectors=%u: at most %u", vectors, PCI_MSIX_VECTORS);
+    if (!check_vectors(pci, vectors, error))
+        return false;
     return pci_msix_init(&pci->msix, &pci->pci, pci->state->msix_table, pci->state->msix_pending, vectors, VIRTIO_PCI_BAR_MSIX, error);
 }
 
-static bool realize(void *device, GError **error)
+static bool add_function(struct virtio_pci *pci, GError **error)
 {
-    struct virtio_pci *pci = device;
-
-    if (!choose_interfaces(pci, error) || !realize_backend(pci, error))
-        return false;
     struct pci_identity identity = identity_of(pci);
     pci_function_init(&pci->pci, &pci->device, pci->state->config, pci->express ? PCI_CONFIG_BYTES : 256, &identity);
     pci->pci.written = virtio_pci_config_written;
@@ -171,6 +178,20 @@ static bool realize(void *device, GError **error)
     if ((pci->has_legacy && !add_legacy(pci, error)) || (pci->has_modern && !add_modern(pci, error)) || !add_msix(pci, error))
         return false;
     return !pci->express || (pci_function_add_power(&pci->pci) && pci_express_init(&pci->pci, PCI_EXPRESS_ENDPOINT, 0, error));
+}
+
+static void unrealize(void *device);
+
+static bool realize(void *device, GError **error)
+{
+    struct virtio_pci *pci = device;
+
+    if (!choose_interfaces(pci, error) || !check_wish(pci, error) || !realize_backend(pci, error))
+        return false;
+    if (add_function(pci, error))
+        return true;
+    unrealize(pci); /* the device behind it outlives its windows */
+    return false;
 }
 
 static void unrealize(void *device)
@@ -187,11 +208,14 @@ static void before_reset(void *device)
     virtio_pci_hold(device, false);
 }
 
+/* Also when the bus is reset or the slot switched off: the device knows nothing of before any more, as after a driver's reset. */
 static void reset(void *device)
 {
     struct virtio_pci *pci = device;
 
     pci_function_reset(&pci->pci);
+    if (virtio_pci_device_of(pci))
+        virtio_status_write(virtio_pci_device_of(pci), 0, false);
     virtio_pci_clear_isr(pci);
     virtio_resume(virtio_pci_device_of(pci));
 }

@@ -111,6 +111,47 @@ static void access_capability(struct bench *bench, gconstpointer data)
     }
 }
 
+/* What resets the bus resets the device behind the function: nothing of before is used once memory can be reached again. */
+static void bus_reset(struct bench *bench, gconstpointer data)
+{
+    static const struct setting setting = { "", PCI_MODERN, 0 };
+    struct driver d;
+    struct virtio_specimen *s = start(&d, bench, &setting);
+    const struct driver_buffer b = { BENCH_RAM, 16, true };
+    u32 id, written;
+
+    driver_submit(&d, &d.queue[1], &b, 1);
+    driver_kick(&d, &d.queue[1]);
+    g_assert_cmpuint(s->held_count, ==, 1);
+    pci_bus_reset(pci_device_function(d.device->object.parent)->bus);
+    driver_pci_start(&d);
+    g_assert_cmphex(driver_read(&d, DRIVER_STATUS), ==, 0);
+    g_assert_true(virtio_request_is_stale(&s->held[0]->request));
+    virtio_request_complete(&s->held[0]->request, (u32)virtio_request_write(&s->held[0]->request, 0, "x", 1));
+    driver_submit(&d, &d.queue[0], &b, 1);
+    driver_kick(&d, &d.queue[0]);
+    for (u16 i = 0; i < 2; i++) {
+        g_assert_false(driver_take(&d, &d.queue[i], 1, &id, &written));
+        driver_write(&d, DRIVER_QUEUE_SELECT, i);
+        g_assert_cmpuint(driver_read(&d, DRIVER_QUEUE_ENABLE), ==, 0);
+    }
+}
+
+/* A wish that cannot be fulfilled is refused before anything is there. */
+static void too_many_vectors(struct bench *bench, gconstpointer data)
+{
+    struct device *host = bench_device(bench, "gpex-pcihost", DRIVER_PCI_HOST);
+    struct vm_object *object = vm_object_create(bench->vm, "virtio-specimen-pci", vm_root(bench->vm), "x", NULL);
+    g_autoptr(GError) error = NULL;
+
+    gpex_bus(host)->msi = true;
+    g_assert_true(vm_object_set(object, "vectors", "1025", NULL));
+    g_assert_false(vm_object_realize(object, &error));
+    g_assert_cmpstr(error->message, ==, "vectors=1025: at most 1024");
+    g_assert_false(vm_object_child(object, "virtio-backend")->realized);
+    g_assert_null(pci_device_function(object)->writable);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -121,5 +162,7 @@ int main(int argc, char **argv)
     BENCH_TEST("/virtio/pci/bus-master", bus_mastering);
     BENCH_TEST("/virtio/pci/msix", messages);
     BENCH_TEST("/virtio/pci/access", access_capability);
+    BENCH_TEST("/virtio/pci/bus-reset", bus_reset);
+    BENCH_TEST("/virtio/pci/too-many-vectors", too_many_vectors);
     return g_test_run();
 }

@@ -225,6 +225,22 @@ static void text_of_what_aliases_show(struct fixture *f, gconstpointer data)
     region_finish(&aside);
 }
 
+/* A container may go before what lies in it: of other objects, for instance. */
+static void containers_go_first(struct fixture *f, gconstpointer data)
+{
+    struct region *container = g_new0(struct region, 1);
+
+    (void)data;
+    region_init_container(container, f->vm, "container", 0x1000);
+    region_add(space_root(f->space), 0x1000, container, 0);
+    region_init_container(&f->mmio, f->vm, "inside", 0x100);
+    region_add(container, 0, &f->mmio, 0);
+    region_finish(container);
+    g_free(container);
+    g_assert_null(f->mmio.container);
+    region_finish(&f->mmio);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -236,6 +252,7 @@ int main(int argc, char **argv)
     T(aliases_show_a_part);
     T(sizes_are_adapted);
     T(changes_are_told);
+    T(containers_go_first);
     T(text_of_the_map);
     T(text_of_what_aliases_show);
     return g_test_run();
