@@ -4,12 +4,16 @@
 #include "base/error.h"
 #include "hw/core/plug.h"
 #include "hw/pci/express.h"
+#include "vm/clock.h"
 
 /* Slot capabilities, control and status (7.5.3.9-11). */
 enum { HAS_BUTTON = 1, HAS_POWER = 2, HAS_ATTENTION = 8, HAS_INDICATOR = 16, CAN_SURPRISE = 32, CAN_HOTPLUG = 64 };
 enum { ENABLE_EVENTS = 0x100f, ENABLE_COMMAND = 16, ENABLE_INTERRUPT = 32, ATTENTION = 3 << 6, INDICATOR = 3 << 8, INDICATOR_ON = 1 << 8,
        INDICATOR_BLINKS = 2 << 8, INDICATOR_OFF = 3 << 8, POWER_OFF = 1 << 10 };
 enum { BUTTON_PRESSED = 1, PRESENCE_CHANGED = 8, COMMAND_DONE = 16, PRESENT = 64, LINK_CHANGED = 256, EVENTS = BUTTON_PRESSED | PRESENCE_CHANGED | LINK_CHANGED };
+
+/* 6.7.1.5: so long (ns) a guest that saw the button may wait for a second press. One that does not react by then can be asked again. */
+static const s64 PATIENCE = INT64_C(5000000000);
 
 static u8 *at(const struct pci_slot *slot, u32 offset)
 {
@@ -134,16 +138,18 @@ static bool unplug(struct bus *bus, struct device *device, GError **error)
 {
     struct pci_slot *slot = ((struct pci_bus *)bus)->slot;
     const char *name = device->object.name;
+    s64 now = vm_clock_now(device->object.vm, VM_CLOCK_VIRTUAL);
 
     if ((control(slot) & INDICATOR) == INDICATOR_BLINKS)
         return error_set(error, "Hot-unplug failed: guest is busy (power indicator blinking)");
-    if (slot->leaving)
+    if (slot->leaving && now < slot->pressed + PATIENCE)
         return error_set(error, "Device %s is already in the process of unplug", name);
     if (is_off(slot)) { /* nobody uses it */
         delete_all(slot);
         return true;
     }
     slot->leaving = true;
+    slot->pressed = now;
     happened(slot, BUTTON_PRESSED);
     return true;
 }

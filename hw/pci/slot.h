@@ -17,6 +17,7 @@ struct pci_slot {
     struct pci_msi *msi;       /* of the port */
     bool power_controller;
     bool leaving;              /* device_del was asked for */
+    s64 pressed;               /* when, on the virtual clock (ns) */
 };
 
 /* After pci_express_init of the port and when the bus behind it is made. number: physical slot, 13 bits. hotplug: what is there may change

@@ -266,6 +266,15 @@ static void comes_and_goes(struct bench *bench, gconstpointer data)
     g_clear_error(&error);
     settle(bench);
     g_assert_cmpuint(events.deleted, ==, 0);
+    /* A guest that has not reacted for 5 s is asked again. */
+    bench_write(bench, status, 2, BUTTON);
+    vm_clock_advance(bench->vm, INT64_C(4999999999));
+    g_assert_false(device_del(bench->vm, "rng", &error));
+    g_clear_error(&error);
+    g_assert_cmphex(bench_read(bench, status, 2), ==, PRESENT);
+    vm_clock_advance(bench->vm, INT64_C(5000000000));
+    g_assert_true(device_del(bench->vm, "rng", NULL));
+    g_assert_cmphex(bench_read(bench, status, 2), ==, PRESENT | BUTTON);
     bench_write(bench, control, 2, ALL_EVENTS | INTERRUPTS | 0x200); /* blinks: wait */
     g_assert_false(device_del(bench->vm, "rng", &error));
     g_clear_error(&error);
