@@ -99,8 +99,8 @@ void disk_drain(struct disk *disk);
 /* Any thread. Offsets were checked against disk_size. */
 void disk_submit(struct disk *disk, struct disk_request *request);
 /*
- * The device does not want it any more, but waits for `done`: if it waits to be tried again it ends with -ECANCELED, if it fails from
- * now on it is not tried again. Under what keeps the request alive.
+ * The device does not want it any more, but waits for `done`: if it waits to be tried again, or because of limits, it ends with -ECANCELED,
+ * if it fails from now on it is not tried again. Under what keeps the request alive.
  */
 void disk_cancel(struct disk_request *request);
 /* Policies of the drive (-drive rerror=, werror=). */

@@ -174,7 +174,7 @@ void disk_cancel(struct disk_request *r)
     bool held;
 
     host_lock_take(&disk->lock);
-    r->final = true;
+    __atomic_store_n(&r->final, true, __ATOMIC_RELEASE); /* limits let it go (throttle_wait) */
     held = r->held;
     if (held)
         g_queue_unlink(&disk->held, &r->link);

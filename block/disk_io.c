@@ -87,16 +87,24 @@ static void count(struct disk *disk, const struct disk_request *r, int ret)
         s->highest = MAX(s->highest, r->offset + r->size);
 }
 
+/* Waits as long as limits say. False: the device has cancelled it. */
+static bool may_start(struct disk_request *r)
+{
+    struct disk *disk = r->disk;
+
+    return (r->kind != DISK_READ && r->kind != DISK_WRITE && r->kind != DISK_ZEROES) ||
+           throttle_wait(&disk->throttle, block_loop_of(disk_node(disk)), r->kind != DISK_READ, r->size, &r->final);
+}
+
 static void run_request(void *opaque)
 {
     struct disk_request *r = opaque;
     struct disk *disk = r->disk;
     int ret;
 
-    if (r->kind == DISK_READ || r->kind == DISK_WRITE || r->kind == DISK_ZEROES)
-        throttle_wait(&disk->throttle, block_loop_of(disk_node(disk)), r->kind != DISK_READ, r->size);
-    ret = perform(r, disk_node(disk));
-    if (ret >= 0 || disk_settle_failure(disk, r, &ret)) {
+    if (!may_start(r)) {
+        r->done(r, -ECANCELED);
+    } else if ((ret = perform(r, disk_node(disk))) >= 0 || disk_settle_failure(disk, r, &ret)) {
         count(disk, r, ret);
         r->done(r, ret);
     }

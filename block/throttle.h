@@ -74,8 +74,8 @@ struct throttle_member {
     unsigned hurry;               /* atomic: nobody waits */
 };
 
-/* Until the request may start. Fiber of the member's loop. */
-void throttle_wait(struct throttle_member *member, struct block_loop *loop, bool write, u64 bytes);
+/* Until the request may start, or is not wanted any more: false. cancelled: says so (atomic), or NULL. Fiber of the member's loop. */
+bool throttle_wait(struct throttle_member *member, struct block_loop *loop, bool write, u64 bytes, const bool *cancelled);
 /* From now on (and until the other call) requests do not wait: somebody waits for them. Any thread. */
 void throttle_hurry(struct throttle_member *member, bool on);
 

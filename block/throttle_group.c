@@ -136,12 +136,17 @@ static bool in_hurry(const struct throttle_member *member)
     return __atomic_load_n(&member->hurry, __ATOMIC_ACQUIRE);
 }
 
+static bool is_cancelled(const bool *cancelled)
+{
+    return cancelled && __atomic_load_n(cancelled, __ATOMIC_ACQUIRE);
+}
+
 /* False: the limits have changed. */
-static bool wait_until(struct throttle_member *member, struct block_loop *loop, s64 start, u32 generation)
+static bool wait_until(struct throttle_member *member, struct block_loop *loop, s64 start, u32 generation, const bool *cancelled)
 {
     bool foreign = block_graph_throttle_clock(member->group->graph)->now != NULL;
 
-    for (s64 now; (now = time_of(member->group)) < start && !in_hurry(member);) {
+    for (s64 now; (now = time_of(member->group)) < start && !in_hurry(member) && !is_cancelled(cancelled);) {
         block_fiber_sleep_until(loop, foreign ? host_clock_monotonic() + look_at_clock : MIN(start, now + look_again));
         if (!is_of_now(member->group, generation))
             return false;
@@ -149,18 +154,20 @@ static bool wait_until(struct throttle_member *member, struct block_loop *loop, 
     return true;
 }
 
-void throttle_wait(struct throttle_member *member, struct block_loop *loop, bool write, u64 bytes)
+bool throttle_wait(struct throttle_member *member, struct block_loop *loop, bool write, u64 bytes, const bool *cancelled)
 {
-    u32 generation;
-    s64 start;
-
     if (!member->group || !__atomic_load_n(&member->group->active, __ATOMIC_ACQUIRE))
-        return;
+        return true;
     block_mutex_take(&member->turn[write], loop);
-    do
-        start = admit(member->group, write, bytes, &generation);
-    while (!wait_until(member, loop, start, generation));
+    while (!is_cancelled(cancelled)) {
+        u32 generation;
+        s64 start = admit(member->group, write, bytes, &generation);
+
+        if (wait_until(member, loop, start, generation, cancelled))
+            break;
+    }
     block_mutex_drop(&member->turn[write]);
+    return !is_cancelled(cancelled);
 }
 
 void throttle_hurry(struct throttle_member *member, bool on)

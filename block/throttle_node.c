@@ -32,25 +32,25 @@ static void throttle_close(struct block_node *node)
 
 static int throttle_read(struct block_node *node, u64 offset, struct block_data data)
 {
-    throttle_wait(member_of(node), node->loop, false, data.size);
+    throttle_wait(member_of(node), node->loop, false, data.size, NULL);
     return block_read(node->file->node, offset, data);
 }
 
 static int throttle_write(struct block_node *node, u64 offset, struct block_data data, u32 flags)
 {
-    throttle_wait(member_of(node), node->loop, true, data.size);
+    throttle_wait(member_of(node), node->loop, true, data.size, NULL);
     return block_write(node->file->node, offset, data, flags);
 }
 
 static int throttle_zeroes(struct block_node *node, u64 offset, u64 size, u32 flags)
 {
-    throttle_wait(member_of(node), node->loop, true, size);
+    throttle_wait(member_of(node), node->loop, true, size, NULL);
     return block_write_zeroes(node->file->node, offset, size, flags);
 }
 
 static int throttle_discard(struct block_node *node, u64 offset, u64 size)
 {
-    throttle_wait(member_of(node), node->loop, true, size);
+    throttle_wait(member_of(node), node->loop, true, size, NULL);
     return block_discard(node->file->node, offset, size);
 }
 
