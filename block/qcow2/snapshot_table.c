@@ -3,7 +3,14 @@
 #include "base/error.h"
 #include <errno.h>
 
-enum { ENTRY_HEAD = 40, MAX_EXTRA = 1024, OUR_EXTRA = 24 };
+enum { ENTRY_HEAD = 40, MAX_EXTRA = 1024, OUR_EXTRA = 24, WINDOW = 256 << 10 /* an entry is shorter */ };
+
+/* The table is read in large pieces: an image may have 64 Ki snapshots. */
+struct window {
+    u64 start;
+    size_t size;
+    u8 *data;
+};
 
 void qcow2_free_snapshots(struct qcow2 *s)
 {
@@ -29,13 +36,28 @@ static void read_extra(struct qcow2 *s, struct qcow2_snapshot *snapshot)
         snapshot->icount = be64(e + 16);
 }
 
-static bool read_one(struct qcow2 *s, struct qcow2_snapshot *snapshot, u64 *at, GError **error)
+/* Bytes of the file in the window, NULL after an error. */
+static const u8 *look(struct qcow2 *s, struct window *w, u64 at, u64 size)
 {
-    u8 head[ENTRY_HEAD];
+    if (at < w->start || at + size > w->start + w->size) {
+        w->start = at;
+        w->size = WINDOW;
+        if (block_read_buffer(s->file, at, w->data, WINDOW) < 0) {
+            w->size = size; /* a disk may be damaged behind the table */
+            if (block_read_buffer(s->file, at, w->data, size) < 0)
+                return NULL;
+        }
+    }
+    return w->data + (at - w->start);
+}
+
+static bool read_one(struct qcow2 *s, struct qcow2_snapshot *snapshot, struct window *w, u64 *at, GError **error)
+{
+    const u8 *head = look(s, w, *at, ENTRY_HEAD), *tail;
     u32 id_size, name_size;
     u64 rest;
 
-    if (block_read_buffer(s->file, *at, head, sizeof(head)) < 0)
+    if (!head)
         return error_set(error, "Failed to read snapshot table");
     snapshot->l1_offset = be64(head);
     snapshot->l1_size = be32(head + 8);
@@ -51,8 +73,8 @@ static bool read_one(struct qcow2 *s, struct qcow2_snapshot *snapshot, u64 *at, 
     if ((u64)snapshot->l1_size * 8 > QCOW2_MAX_L1_BYTES || qcow2_in_cluster(s, snapshot->l1_offset) || snapshot->l1_offset > INT64_MAX / 2)
         return error_set(error, "Snapshot L1 table offset invalid");
     rest = (u64)snapshot->extra_size + id_size + name_size;
-    g_autofree u8 *tail = g_malloc(MAX(rest, 1));
-    if (rest && block_read_buffer(s->file, *at + ENTRY_HEAD, tail, rest) < 0)
+    tail = look(s, w, *at + ENTRY_HEAD, rest);
+    if (!tail)
         return error_set(error, "Failed to read snapshot table");
     snapshot->extra = g_memdup2(tail, snapshot->extra_size);
     snapshot->id = g_strndup((char *)tail + snapshot->extra_size, id_size);
@@ -66,6 +88,7 @@ bool qcow2_read_snapshots(struct qcow2 *s, GError **error)
 {
     u64 at = s->snapshots_offset;
     u32 count = s->snapshot_count;
+    struct window window = { 0 };
 
     s->snapshots_size = 0;
     if (!count)
@@ -73,8 +96,9 @@ bool qcow2_read_snapshots(struct qcow2 *s, GError **error)
     if (s->snapshots_offset + (u64)count * ENTRY_HEAD > s->file->size)
         return error_set(error, "Snapshot table is behind the end of the file");
     s->snapshots = g_new0(struct qcow2_snapshot, count);
+    g_autofree u8 *data = window.data = g_malloc(WINDOW);
     for (u32 i = 0; i < count; i++) {
-        if (!read_one(s, &s->snapshots[i], &at, error))
+        if (!read_one(s, &s->snapshots[i], &window, &at, error))
             return false;
         if (at - s->snapshots_offset > QCOW2_MAX_SNAPSHOT_BYTES)
             return error_set(error, "Snapshot table is too large");

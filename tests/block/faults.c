@@ -285,11 +285,17 @@ static void an_unsafe_flush_hands_over(struct desk *desk)
 
 enum { SNAPSHOTS = 64, TABLE = 16384 };
 
+static void count_read(void *opaque)
+{
+    ++*(unsigned *)opaque;
+}
+
 /* Each snapshot claims a table of 32 MiB in a place of its own, behind the end of the file. */
 static void claims_cost_nothing(struct desk *desk)
 {
     struct block_node *file = make_file(desk, MIB, 512, 16), *disk;
     struct qcow2_check check = { 0 };
+    unsigned reads = 0;
     u8 head[12], e[56] = { 0 };
 
     put_be32(head, SNAPSHOTS);
@@ -302,8 +308,12 @@ static void claims_cost_nothing(struct desk *desk)
         put_be64(e, BIT64(32) * (i + 1));
         g_assert_cmpint(block_write_buffer(file, TABLE + i * sizeof(e), e, sizeof(e)), ==, 0);
     }
+    memory_of(file)->opaque = &reads;
+    memory_of(file)->reads = count_read;
     disk = open_qcow2(desk->graph, "file", NULL, false, NULL);
+    memory_of(file)->reads = NULL;
     g_assert_nonnull(disk);
+    g_assert_cmpuint(reads, <, SNAPSHOTS / 2);
     g_assert_cmpuint(qcow2_of(disk)->meta.used, <, 1000);
     g_assert_cmpint(qcow2_meta_find(qcow2_of(disk), BIT64(32) * SNAPSHOTS + QCOW2_MAX_L1_BYTES - 1), ==, META_OLD_L1);
     g_assert_cmpint(qcow2_meta_find(qcow2_of(disk), BIT64(32) * SNAPSHOTS + QCOW2_MAX_L1_BYTES), ==, META_NONE);
