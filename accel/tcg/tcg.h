@@ -560,6 +560,8 @@ void tcg_tier2_remove_vcpu(struct tcg *tcg, struct vcpu *vcpu);
 struct tier2_seen {
     bool backward;  /* by a link to an address not above the block's own end */
     u16 behind;     /* of such a link out of the page behind: where the block with it ends, less the page of the target; else 0 */
+    u16 guard;      /* and that page's guard and the page, which is there while a context has the guard set */
+    struct code_page *page;
     bool sampled;   /* because somebody asked the vCPU to come out: what runs most is met most often */
 };
 struct tier2_seen tcg_tier2_look(const struct tcg_link *link, bool sampled);

@@ -169,24 +169,40 @@ static bool build(struct tcg_vcpu *v, const struct code_source *source, bool cou
     return b->loop;
 }
 
-/* All of the loop, or else what comes back first. */
-static bool build_some(struct tcg_vcpu *v, const struct code_source *source, u32 first, u32 last, bool counts, enum tier2_refusal *why)
+/* All of the loop, or else less and less of it. *why: of all. */
+static bool build_some(struct tcg_vcpu *v, const struct code_source *source, bool counts, enum tier2_refusal *why)
 {
     struct trace *trace = source->opaque;
     enum tier2_refusal ignored;
 
-    tcg_trace_end(trace, last);
-    if (build(v, source, counts, why))
-        return true;
-    tcg_trace_end(trace, first);
-    return first < last && build(v, source, counts, &ignored);
+    for (u32 i = 0; i < trace->end_count; i++) {
+        tcg_trace_end(trace, trace->ends[i]);
+        if (build(v, source, counts, i ? &ignored : why))
+            return true;
+    }
+    return false;
+}
+
+static u64 page_va(u64 pc)
+{
+    return pc & ~UINT64_C(4095);
+}
+
+/* The page behind that a way back was seen to come from: who goes there from here compares its guard, as the loop's head will. */
+static bool knows_behind(const struct tcg_vcpu *v, const struct tier2_seen *seen, u64 va)
+{
+    return seen->behind && v->tcg->layout.guards && v->context->guard[seen->guard] == (va | TCG_GUARD_SET);
 }
 
 /* The page behind, where a loop may go on: this context met it, and a loop's head can ask for it. */
-static struct code_page *page_behind(const struct tcg_vcpu *v, const struct code_page *page, u64 pc)
+static struct code_page *page_behind(const struct tcg_vcpu *v, const struct code_page *page, u64 va, const struct tier2_seen *seen)
 {
-    struct code_page *next = v->tcg->layout.guards ? tcg_settle_page(v, (pc & ~UINT64_C(4095)) + TCG_PAGE_SIZE) : NULL;
+    struct code_page *next = NULL;
 
+    if (knows_behind(v, seen, va))
+        next = seen->page;
+    else if (v->tcg->layout.guards)
+        next = tcg_settle_page(v, va);
     return next && next->guard && next != page ? next : NULL;
 }
 
@@ -206,10 +222,10 @@ static void read_both(struct tcg_vcpu *v, const struct code_page *page, struct c
 }
 
 /* translate_lock held. NULL: it is not to be. */
-static struct block *make_locked(struct tcg_vcpu *v, struct block *old, u64 pc, u32 behind, bool were_short, enum tier2_refusal *why)
+static struct block *make_locked(struct tcg_vcpu *v, struct block *old, u64 pc, const struct tier2_seen *seen, bool were_short, enum tier2_refusal *why)
 {
     struct tcg *tcg = v->tcg;
-    struct code_page *page = old->page, *next = page_behind(v, page, pc);
+    struct code_page *page = old->page, *next = page_behind(v, page, page_va(pc) + TCG_PAGE_SIZE, seen);
     struct trace trace;
     struct code_source source = {
         .page = host_of(page), .offset = old->offset, .mode = old->mode & ~(MODE_COUNT | MODE_WINDOW), .max_insns = MAX_LOOP_INSNS,
@@ -217,14 +233,13 @@ static struct block *make_locked(struct tcg_vcpu *v, struct block *old, u64 pc, 
     };
     u64 lines = page->lines, next_lines = next ? next->lines : 0;
     u8 both[TRACE_BYTES];
-    u32 first, last;
     struct block *block;
 
-    tcg_trace_find(&trace, old, next, behind, were_short, &first, &last);
+    tcg_trace_find(&trace, old, next, seen->behind, were_short);
     tcg_page_protect(v, page, old->offset, 4095);
     if (trace.next)
         read_both(v, page, next, both, &source);
-    bool built = build_some(v, &source, first, last, old->mode & MODE_COUNT, why);
+    bool built = build_some(v, &source, old->mode & MODE_COUNT, why);
     tcg_page_set_lines(page, lines, old->offset, built ? MIN(old->offset + v->ir->byte_count, TCG_PAGE_SIZE) - 1 : old->offset);
     if (trace.next)
         tcg_page_set_lines_behind(next, next_lines, built ? v->ir : NULL);
@@ -276,7 +291,7 @@ static void rest_less(const struct tcg *tcg, struct block *block)
         tcg_set_heat(block, tcg->tier2_threshold - 1);
 }
 
-/* Only samples know whether loops were short: without one, another loop inside is no reason for good. */
+/* Only samples know whether loops were short: without one, another loop inside is no reason for good; nor is that the context does not know the page behind. */
 static struct block *make(struct tcg_vcpu *v, struct block *old, u64 pc, const struct tier2_seen *seen, bool were_short)
 {
     struct tcg *tcg = v->tcg;
@@ -285,13 +300,13 @@ static struct block *make(struct tcg_vcpu *v, struct block *old, u64 pc, const s
 
     tcg_translate_lock(v);
     if (!old->dead)
-        block = make_locked(v, old, pc, seen->behind, were_short, &why);
+        block = make_locked(v, old, pc, seen, were_short, &why);
     if (block) {
         tcg_block_kill(tcg, old);
         tcg->loops++;
         tcg->loops_of_two_pages += block->next_page != NULL;
     } else {
-        if (why == TIER2_NEST && !seen->sampled)
+        if ((why == TIER2_NEST && !seen->sampled) || (seen->behind && !knows_behind(v, seen, page_va(pc) + TCG_PAGE_SIZE)))
             tcg_set_heat(old, tcg->tier2_threshold - 1);
         else
             let_rest(old, why != TIER2_OPERATION);
@@ -312,8 +327,11 @@ struct tier2_seen tcg_tier2_look(const struct tcg_link *link, bool sampled)
         return seen;
     from = container_of(link->from, struct block, code);
     seen.backward = !link->single && !link->call && link->pc < (s32)(from->offset + from->byte_count) && link->pc >= -TCG_PAGE_SIZE;
-    if (seen.backward && link->pc < 0)
+    if (seen.backward && link->pc < 0) {
         seen.behind = (u16)(TCG_PAGE_SIZE + from->offset + from->byte_count);
+        seen.guard = from->page->guard;
+        seen.page = from->page;
+    }
     return seen;
 }
 

@@ -68,17 +68,29 @@ static u32 limit_of(const struct trace *t)
 
 /* --- its ends --- */
 
-/* Tier 1 ends blocks at branches: behind those that went to the start. */
-static void find_ends(const struct trace *t, u32 *first, u32 *last)
+struct found {
+    u32 last, in_page, first; /* ends; 0: none */
+};
+
+static void add_end(struct found *found, u32 end)
 {
-    *first = limit_of(t);
-    *last = t->start;
-    for (struct cursor c = all_of(t); step(&c);) {
-        if (c.block->mode != t->mode || c.block->tier == 2 || begin_of(&c) < (s32)t->start || !was_followed(&c, t->start))
-            continue;
-        *first = MIN(*first, (u32)end_of(&c));
-        *last = MAX(*last, (u32)end_of(&c));
-    }
+    found->first = found->first ? MIN(found->first, end) : end;
+    found->last = MAX(found->last, end);
+    if (end <= TCG_PAGE_SIZE)
+        found->in_page = MAX(found->in_page, end);
+}
+
+/* Tier 1 ends blocks at branches: behind those that went to the start. */
+static struct found find_ends(const struct trace *t, u32 behind)
+{
+    struct found found = { 0 };
+
+    if (t->next && behind)
+        add_end(&found, behind);
+    for (struct cursor c = all_of(t); step(&c);)
+        if (c.block->mode == t->mode && c.block->tier != 2 && begin_of(&c) >= (s32)t->start && was_followed(&c, t->start))
+            add_end(&found, (u32)end_of(&c));
+    return found;
 }
 
 static bool leads_into(const struct trace *t, const struct cursor *c, u32 end)
@@ -109,17 +121,25 @@ static u32 extend(const struct trace *t, u32 end)
     return end;
 }
 
-void tcg_trace_find(struct trace *t, const struct block *old, const struct code_page *next, u32 behind, bool were_short, u32 *first, u32 *last)
+/* Ends come with the furthest one first. */
+static void may_end(struct trace *t, u32 end)
 {
+    if (end && (!t->end_count || end < t->ends[t->end_count - 1]))
+        t->ends[t->end_count++] = end;
+}
+
+void tcg_trace_find(struct trace *t, const struct block *old, const struct code_page *next, u32 behind, bool were_short)
+{
+    struct found found;
+
     *t = (struct trace){ .page = old->page, .next = next, .old = old, .mode = old->mode, .start = old->offset, .were_short = were_short };
-    find_ends(t, first, last);
-    if (next && behind) {
-        *first = MIN(*first, behind);
-        *last = MAX(*last, behind);
-    }
-    if (*last <= TCG_PAGE_SIZE)
+    found = find_ends(t, behind);
+    if (found.last <= TCG_PAGE_SIZE)
         t->next = NULL;
-    *last = extend(t, *last);
+    may_end(t, extend(t, MAX(found.last, t->start)));
+    if (t->next)
+        may_end(t, found.in_page);
+    may_end(t, found.first);
 }
 
 /* --- loops inside --- */

@@ -12,23 +12,21 @@
 struct block;
 struct code_page;
 
-enum { TRACE_BYTES = 2 * TCG_PAGE_SIZE };
+enum { TRACE_BYTES = 2 * TCG_PAGE_SIZE, TRACE_ENDS = 3 };
 
 struct trace {
     const struct code_page *page, *next; /* next: that behind it in this context, when some of the loop lies there; or NULL */
     const struct block *old; /* what is at the start now */
     u32 mode;                /* of its blocks */
     u32 start, end;
+    u32 ends[TRACE_ENDS], end_count; /* where it may end, the furthest first: the last way back to the start, the last one in the first page where there are more, the first */
     bool were_short;         /* loops turned a few times at most before this one was met */
     bool nests;              /* another loop was met inside that had better stay its own */
     u64 heads[TRACE_BYTES / 128]; /* code_source.heads: where those inside begin that may be part of this one */
 };
 
-/*
- * How far the loop at `old` may reach: behind the last way back to its start, and *first, behind the first one. next: see above, or NULL; behind: the end of a
- * block there that led back just now, linked or not, or 0.
- */
-void tcg_trace_find(struct trace *trace, const struct block *old, const struct code_page *next, u32 behind, bool were_short, u32 *first, u32 *last);
+/* How far the loop at `old` may reach. next: see above, or NULL; behind: the end of a block there that led back just now, linked or not, or 0. */
+void tcg_trace_find(struct trace *trace, const struct block *old, const struct code_page *next, u32 behind, bool were_short);
 /* It reaches so far, and nothing was met yet. */
 void tcg_trace_end(struct trace *trace, u32 end);
 /* code_source.follow: both ways inside the loop, when both were gone. Ahead only, so that it ends. */
