@@ -84,6 +84,10 @@ static bool enable_one(struct log *log, const char *name, GError **error)
 
     if (g_str_has_prefix(name, "ir:after="))
         return enable_pass(log, name + strlen("ir:after="), error);
+    if (!strcmp(name, "all")) {
+        log->mask |= (1u << LOG_ITEM_COUNT) - 1;
+        return true;
+    }
     for (unsigned i = 0; i < LOG_ITEM_COUNT; i++) {
         names[i] = items[i].name;
         if (!strcmp(name, names[i])) {
@@ -279,5 +283,6 @@ char *log_help(void)
 
     for (unsigned i = 0; i < LOG_ITEM_COUNT; i++)
         g_string_append_printf(text, "  %-14s %s\n", items[i].name, items[i].help);
+    g_string_append_printf(text, "  %-14s %s\n", "all", "all of these");
     return g_string_free(text, FALSE);
 }

@@ -91,6 +91,9 @@ static bool set_signed(void *to, const struct vm_property *property, const char 
     s64 value = g_ascii_strtoll(text, &end, 0);
     if (errno || end == text || *end)
         return error_set(error, "property '%s' takes a number, not '%s'", property->name, text);
+    if ((property->min || property->max) && (value < (s64)property->min || value > (s64)property->max))
+        return error_set(error, "property '%s' takes %" G_GINT64_FORMAT " to %" G_GINT64_FORMAT ", not %s", property->name, (s64)property->min,
+                         (s64)property->max, text);
     *(s64 *)to = value;
     return true;
 }

@@ -242,12 +242,18 @@ static void set_state(struct vm *vm, enum vm_run_state state)
     __atomic_store_n(&vm->state, state, __ATOMIC_RELEASE);
 }
 
+/* Only a reset leads out of these. */
+static bool has_ended(const struct vm *vm)
+{
+    return vm->state == VM_SHUTDOWN || vm->state == VM_INTERNAL_ERROR;
+}
+
 void vm_stop(struct vm *vm, enum vm_run_state why)
 {
     bool was_running = vm_running(vm);
 
     if (!was_running) {
-        if (vm->state != VM_PRELAUNCH)
+        if (vm->state != VM_PRELAUNCH && !has_ended(vm))
             set_state(vm, why);
         return;
     }
@@ -282,7 +288,7 @@ static void forget_debug_stop(struct vm *vm)
 
 void vm_cont(struct vm *vm)
 {
-    if (vm_running(vm) || vm->finished || vm->state == VM_SHUTDOWN || vm->state == VM_INTERNAL_ERROR)
+    if (vm_running(vm) || vm->finished || has_ended(vm))
         return;
     forget_debug_stop(vm);
     set_state(vm, VM_RUNNING);

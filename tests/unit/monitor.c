@@ -278,6 +278,23 @@ static void test_events(void)
     rig_finish(&rig);
 }
 
+/* A disk's error that comes late does not open a way out of the end. */
+static void test_ended_machine(void)
+{
+    struct rig rig;
+
+    rig_init(&rig, MONITOR_QMP);
+    negotiate(&rig);
+    vm_lock(rig.vm);
+    vm_cont(rig.vm);
+    vm_stop(rig.vm, VM_SHUTDOWN);
+    vm_stop(rig.vm, VM_IO_ERROR);
+    vm_unlock(rig.vm);
+    g_assert_cmpstr(ask(&rig, "{\"execute\":\"query-status\"}"), ==, "{ \"return\": { \"running\": false, \"status\": \"shutdown\" } }\r\n");
+    g_assert_cmpstr(ask(&rig, "{\"execute\":\"cont\"}"), ==, ERROR_ANSWER("GenericError", "Resetting the Virtual Machine is required"));
+    rig_finish(&rig);
+}
+
 /* A client that does not read: nothing is lost, input is not taken, events do not pile up without end. */
 static void test_slow_reader(void)
 {
@@ -405,6 +422,7 @@ static const struct {
     { "info history", "" },
     { "cpu 3", "invalid CPU index\n" },
     { "log nonsense", NULL },
+    { "log all", "" },
     { "log none", "" },
     { "qom-list /nowhere", "Error: Device '/nowhere' not found\n" },
     { "qom-get / type", "\"container\"\n" },
@@ -611,6 +629,7 @@ int main(int argc, char **argv)
     g_test_add_func("/monitor/pieces", test_pieces);
     g_test_add_func("/monitor/malformed", test_malformed);
     g_test_add_func("/monitor/events", test_events);
+    g_test_add_func("/monitor/ended-machine", test_ended_machine);
     g_test_add_func("/monitor/slow-reader", test_slow_reader);
     g_test_add_func("/monitor/slow-terminal", test_slow_terminal);
     g_test_add_func("/monitor/line-goes-with-its-client", test_line_goes_with_its_client);
