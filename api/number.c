@@ -76,6 +76,16 @@ static bool no_size(const char *name, const char *text, GError **error)
     return error_hint(error, "a size is a number with K, M, G, T, P or E, such as 512M or 1.5G");
 }
 
+/* Of digits behind a point, without an exponent; *end is behind them. */
+static double parse_fraction(const char *point, char **end)
+{
+    size_t digits = strspn(point + 1, "0123456789");
+    g_autofree char *text = g_strdup_printf("0.%.*s", (int)MIN(digits, 30), point + 1);
+
+    *end = (char *)point + (digits ? digits + 1 : 0);
+    return g_ascii_strtod(text, NULL);
+}
+
 bool api_parse_size(const char *name, const char *text, u64 unit, u64 *out, GError **error)
 {
     bool hex = g_str_has_prefix(text, "0x") || g_str_has_prefix(text, "0X");
@@ -90,7 +100,7 @@ bool api_parse_size(const char *name, const char *text, u64 unit, u64 *out, GErr
     if (errno == ERANGE)
         return out_of_range(name, text, error);
     if (*end == '.' && !hex)
-        fraction = g_ascii_strtod(end, &end);
+        fraction = parse_fraction(end, &end);
     if (*end && (unit_shift(*end) < 0 || end[1]))
         return no_size(name, text, error);
     if (*end)

@@ -97,7 +97,7 @@ void iothread_use(struct vm_object *object, int delta)
 }
 
 #define NUMBER(text, field, otherwise, help)                                                                                        \
-    { text, VM_PROPERTY_S64, help, .offset = offsetof(struct iothread, field), .default_text = otherwise, .live = true }
+    { text, VM_PROPERTY_S64, help, .offset = offsetof(struct iothread, field), .default_text = otherwise, .max = INT64_MAX, .live = true }
 
 static const struct vm_property properties[] = {
     NUMBER("poll-max-ns", poll_max_ns, "32768", "accepted; the thread sleeps when there is nothing to do"),

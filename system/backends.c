@@ -97,12 +97,12 @@ static bool monitor_on(struct mynah_system *s, const char *id, enum monitor_mode
     return monitor_add(s->monitors, chardev, mode, error) != NULL;
 }
 
-static bool add_mon(struct mynah_system *s, struct api_keyval *list, const char *default_mode, GError **error)
+static bool add_mon(struct mynah_system *s, struct api_keyval *list, GError **error)
 {
     const char *mode = api_keyval_get(list, "mode");
     bool pretty = false;
 
-    mode = mode ? mode : default_mode;
+    mode = mode ? mode : "readline";
     if (!api_keyval_get_bool(list, "pretty", &pretty, error))
         return false;
     if (strcmp(mode, "control") && strcmp(mode, "readline"))
@@ -123,11 +123,7 @@ static bool add_monitor(struct mynah_system *s, struct api_option_use *use, unsi
     case API_OPTION_QMP_PRETTY:
         return connect_monitor(s, label, use->text, MONITOR_QMP_PRETTY, error);
     case API_OPTION_MON:
-        return add_mon(s, use->keyval, "readline", error);
-    case API_OPTION_OBJECT:
-        if (g_strcmp0(api_keyval_get(use->keyval, "qom-type"), "monitor-qmp"))
-            return true;
-        return add_mon(s, use->keyval, "control", error);
+        return add_mon(s, use->keyval, error);
     default:
         return true;
     }
@@ -275,6 +271,8 @@ bool system_create_monitors(struct mynah_system *s, GError **error)
             return error_prefix(error, "%s %s", use->spelling, use->text);
         number += use->id == API_OPTION_MONITOR || use->id == API_OPTION_QMP || use->id == API_OPTION_QMP_PRETTY;
     }
+    if (!system_create_objects_of(s, "monitor-qmp", error))
+        return false;
     struct api_option_use *qtest = api_option_last(s->options, API_OPTION_QTEST);
     if (qtest && strcmp(qtest->text, "none") && !(s->qtest = qtest_start(s->vm, s->chardevs, qtest->text, error)))
         return error_prefix(error, "-qtest %s", qtest->text);

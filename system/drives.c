@@ -254,7 +254,7 @@ bool system_create_drives(struct mynah_system *s, GError **error)
     block_graph_set_fdsets(disk_set_graph(s->disks), s->fdsets);
     vm_set_backend(s->vm, "disks", 0, s->disks);
     system_watch_drives(s);
-    if (!system_create_throttle_groups(s, error))
+    if (!system_create_objects_of(s, "throttle-group", error))
         return false;
     for (unsigned i = 0; i < api_option_count(s->options); i++) {
         struct api_option_use *use = api_option_at(s->options, i);

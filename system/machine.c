@@ -337,8 +337,6 @@ static bool create_one(struct mynah_system *s, struct api_option_use *use, GErro
 
     if (!request.type)
         return error_set(error, "%s %s: say which one: %s=NAME is missing", use->spelling, use->text, key);
-    if (is_object && !strcmp(request.type, "monitor-qmp"))
-        return true; /* made with the monitors */
     if (is_object && !id)
         return error_set(error, "%s %s: say how to call it: id=NAME is missing", use->spelling, use->text);
     return vm_user_create(s->vm, &request, error) ? true : error_prefix(error, "%s %s", use->spelling, use->text);
@@ -377,20 +375,25 @@ static bool create_drive_devices(struct mynah_system *s, GError **error)
     return ok;
 }
 
-static bool is_throttle_group(const struct api_option_use *use)
+static bool is_object_of(const struct api_option_use *use, const char *type)
 {
-    return use->id == API_OPTION_OBJECT && !g_strcmp0(api_keyval_get(use->keyval, "qom-type"), "throttle-group");
+    return use->id == API_OPTION_OBJECT && !g_strcmp0(api_keyval_get(use->keyval, "qom-type"), type);
 }
 
-bool system_create_throttle_groups(struct mynah_system *s, GError **error)
+/* Those that are not made with the other objects. */
+static bool has_its_time(const struct api_option_use *use)
 {
-    bool ok = true;
+    return is_object_of(use, "throttle-group") || is_object_of(use, "monitor-qmp");
+}
 
-    vm_lock(s->vm);
+bool system_create_objects_of(struct mynah_system *s, const char *type, GError **error)
+{
+    bool ok = true, locked = vm_lock_if_needed(s->vm);
+
     for (unsigned i = 0; i < api_option_count(s->options) && ok; i++)
-        if (is_throttle_group(api_option_at(s->options, i)))
+        if (is_object_of(api_option_at(s->options, i), type))
             ok = create_one(s, api_option_at(s->options, i), error);
-    vm_unlock(s->vm);
+    vm_unlock_if(s->vm, locked);
     return ok;
 }
 
@@ -402,7 +405,7 @@ static bool create_all(struct mynah_system *s, enum api_option_id id, GError **e
     for (unsigned i = 0; i < api_option_count(s->options) && ok; i++) {
         struct api_option_use *use = api_option_at(s->options, i);
 
-        if (use->id == id && !is_throttle_group(use))
+        if (use->id == id && !has_its_time(use))
             ok = create_one(s, use, error);
         else if (use->id == API_OPTION_VIRTFS && id == API_OPTION_DEVICE)
             ok = create_virtfs(s, use, error);

@@ -46,6 +46,8 @@ static bool apply_action(struct mynah_system *s, struct api_keyval *list, GError
     return !(text = api_keyval_get(list, "watchdog")) || choose_watchdog(s, text, "-action watchdog=", error);
 }
 
+enum { LAST_YEAR = 2261 }; /* nanoseconds since 1970 in 63 bits, with months for running */
+
 static bool parse_date(const char *text, s64 *ns, GError **error)
 {
     g_autofree char *full = strchr(text, 'T') ? g_strdup(text) : g_strconcat(text, "T00:00:00", NULL);
@@ -56,6 +58,8 @@ static bool parse_date(const char *text, s64 *ns, GError **error)
         error_set(error, "-rtc base=%s: not a date", text);
         return error_hint(error, "write utc, localtime, or a date such as 2026-11-21T12:00:00");
     }
+    if (g_date_time_get_year(date) < 1970 || g_date_time_get_year(date) > LAST_YEAR)
+        return error_set(error, "-rtc base=%s: dates of 1970 to %d are possible", text, LAST_YEAR);
     *ns = g_date_time_to_unix(date) * 1000000000;
     return true;
 }

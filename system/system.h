@@ -77,8 +77,8 @@ void system_free_drive(void *drive);
  */
 struct throttle_limits;
 bool system_drive_limits(struct api_keyval *list, struct throttle_limits *limits, const char **group, GPtrArray *names, GError **error);
-/* machine.c: objects that drives refer to. */
-bool system_create_throttle_groups(struct mynah_system *s, GError **error);
+/* machine.c: objects of one type that is made at a time of its own: before drives, with monitors. */
+bool system_create_objects_of(struct mynah_system *s, const char *type, GError **error);
 /* drive_errors.c: the disks are there. */
 void system_watch_drives(struct mynah_system *s);
 /* Once the board is there: drives that it has no place for are mistakes. */

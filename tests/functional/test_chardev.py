@@ -298,8 +298,8 @@ def test_descriptor_of_a_refused_command_is_closed(start, command, arguments):
 
 
 def test_a_monitor_does_not_delete_itself(start, tmp_path):
-    machine = start("-M", "virt", "-bios", "none", "-accel", "qtest", "-chardev", "socket,id=c,path=own,server=on,wait=off", qmp=True)
-    machine.qmp.command("object-add", **{"qom-type": "monitor-qmp", "id": "m", "chardev": "c"})
+    machine = start("-M", "virt", "-bios", "none", "-accel", "qtest", "-chardev", "socket,id=c,path=own,server=on,wait=off",
+                    "-object", "monitor-qmp,id=m,chardev=c", qmp=True)
     other = Qmp(str(tmp_path / "own"), 20 * PATIENCE)
     with pytest.raises(RuntimeError, match="object 'm' is in use"):
         other.command("object-del", id="m")

@@ -85,6 +85,10 @@ static const struct {
     { "-smp 99999999999999999999", "-smp 99999999999999999999: parameter 'cpus': 99999999999999999999 is out of range" },
     { "-m lots", "-m lots: parameter 'size' expects a size, not 'lots'\n"
                  "a size is a number with K, M, G, T, P or E, such as 512M or 1.5G" },
+    { "-m 1.5e300", "-m 1.5e300: parameter 'size' expects a size, not '1.5e300'\n"
+                    "a size is a number with K, M, G, T, P or E, such as 512M or 1.5G" },
+    { "-m 64.5e3K", "-m 64.5e3K: parameter 'size' expects a size, not '64.5e3K'\n"
+                    "a size is a number with K, M, G, T, P or E, such as 512M or 1.5G" },
     { "-m 99999999P", "-m 99999999P: parameter 'size': 99999999P is out of range" },
     { "-msg timestamp=maybe", "-msg timestamp=maybe: parameter 'timestamp' expects 'on' or 'off', not 'maybe'" },
     { "-name a,=b", "-name a,=b: a name is missing before '=b'" },
