@@ -17,7 +17,6 @@ enum { HARTS = 4, WORDS = 64, LI_A0 = 0x00000513, NOP = 0x00158593 /* addi a1, a
 
 static u32 code[FUNCTIONS][WORDS] __attribute__((aligned(4096)));
 static volatile u64 generation[FUNCTIONS]; /* of what the function returns, set after it was rewritten */
-static u64 barrier;
 
 #define fence(set) __asm__ volatile("fence " set ::: "memory")
 
@@ -64,21 +63,15 @@ static void check(u64 function)
         fail("churn: function, got, wanted:", function, got, value_of(function, before));
 }
 
-static void meet(u64 times)
-{
-    __atomic_fetch_add(&barrier, 1, __ATOMIC_SEQ_CST);
-    while (__atomic_load_n(&barrier, __ATOMIC_SEQ_CST) < times * HARTS)
-        ;
-}
-
 void main(u64 hart)
 {
     u64 random = 88172645463325252u + hart * 7919;
+    u32 times = 0;
 
     for (u64 i = hart; i < FUNCTIONS; i += HARTS)
         make(i);
     fence_i();
-    meet(1);
+    meet(&times, HARTS);
     for (u64 i = 0; i < CALLS; i++) {
         random ^= random << 13;
         random ^= random >> 7;
@@ -92,7 +85,7 @@ void main(u64 hart)
             check(function);
         }
     }
-    meet(2);
+    meet(&times, HARTS);
     if (hart)
         for (;;)
             __asm__ volatile("wfi");

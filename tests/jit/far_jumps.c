@@ -113,7 +113,7 @@ static void remapped(void)
             fence_all();
             break;
         case 2:
-            __asm__ volatile("sfence.vma zero, %0" ::"r"(asid) : "memory");
+            fence_space(asid);
             break;
         default:
             __asm__ volatile("sfence.vma %0, %1\n sfence.vma %2, %1" ::"r"((u64)NEXT), "r"(asid), "r"((u64)VA) : "memory");
@@ -309,16 +309,6 @@ static void endless(u64 hart)
 
 /* --- two harts --- */
 
-static volatile u32 arrived;
-
-static void meet(u32 *times)
-{
-    __atomic_fetch_add(&arrived, 1, __ATOMIC_SEQ_CST);
-    ++*times;
-    while (arrived < *times * HARTS)
-        ;
-}
-
 /* Each in a space of its own, at the same code. */
 static void in_turns(u64 hart)
 {
@@ -363,14 +353,14 @@ static void both(u64 hart)
 {
     u32 times = 0;
 
-    meet(&times);
+    meet(&times, HARTS);
     in_turns(hart);
-    meet(&times);
+    meet(&times, HARTS);
     if (hart)
         told();
     else
         tell();
-    meet(&times);
+    meet(&times, HARTS);
 }
 
 static void alone(void)

@@ -14,6 +14,7 @@ typedef unsigned char u8;
 #define csr_clear(name, value) __asm__ volatile("csrc " #name ", %0" ::"r"((u64)(value)) : "memory")
 #define fence_all()            __asm__ volatile("sfence.vma" ::: "memory")
 #define fence_page(va)         __asm__ volatile("sfence.vma %0" ::"r"((u64)(va)) : "memory")
+#define fence_space(asid)      __asm__ volatile("sfence.vma zero, %0" ::"r"((u64)(asid)) : "memory")
 #define fence_i()              __asm__ volatile("fence.i" ::: "memory")
 
 enum { U = 0, S = 1, M = 3 };
@@ -152,6 +153,17 @@ static inline void map(u64 *root, int levels, u64 va, u64 pa, int level, u64 fla
 static inline u64 satp_of(u64 *root, int levels, u64 asid)
 {
     return (u64)(levels + 5) << 60 | asid << 44 | (u64)root >> 12;
+}
+
+/* Waits for all harts. *times: how often this one did, 0 at first. */
+static inline void meet(u32 *times, u32 harts)
+{
+    static volatile u32 arrived;
+
+    __atomic_fetch_add(&arrived, 1, __ATOMIC_SEQ_CST);
+    ++*times;
+    while (arrived < *times * harts)
+        ;
 }
 
 /* What one hart asks of another: `asked` numbers the requests from 1, `done` is the last that was carried out, `stop` ends serve_requests, which says so. */

@@ -199,7 +199,7 @@ static u64 harts_of(const struct shape *shape)
 }
 
 /* mine: how far this hart is at either barrier. */
-static void meet(u64 *mine, u64 harts)
+static void meet_of(u64 *mine, u64 harts)
 {
     struct barrier *barrier = &barriers[harts == HARTS];
 
@@ -251,10 +251,10 @@ static void run(const struct shape *shape, u64 hart, u64 *mine)
     for (u64 done = 0; done < RUNS; done += CELLS) {
         if (!hart)
             clear(harts);
-        meet(mine, harts);
+        meet_of(mine, harts);
         if (shape->part[hart])
             shape->part[hart](cells, seen[hart]);
-        meet(mine, harts);
+        meet_of(mine, harts);
         if (!hart)
             found += judge(shape);
     }
@@ -279,7 +279,7 @@ static void count(u64 *mine)
             __asm__ volatile("lr.d %0, (%2)\n addi %0, %0, 1\n sc.d %1, %0, (%2)" : "=&r"(old), "=&r"(failed) : "r"(&locked) : "memory");
         } while (failed);
     }
-    meet(mine, 2);
+    meet_of(mine, 2);
     expect(counter, 2 * TIMES);
     expect(locked, 2 * TIMES);
 }

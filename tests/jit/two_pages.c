@@ -212,7 +212,7 @@ static void remapped(void)
             fence_all();
             break;
         default:
-            __asm__ volatile("sfence.vma zero, %0" ::"r"(asid) : "memory");
+            fence_space(asid);
         }
         expect_page(CODE, n, i & 4 ? LONG : SHORT);
     }
@@ -386,16 +386,6 @@ static void exchanged(u64 by_faults)
 
 /* --- two harts --- */
 
-static volatile u32 arrived;
-
-static void meet(u32 *times)
-{
-    __atomic_fetch_add(&arrived, 1, __ATOMIC_SEQ_CST);
-    ++*times;
-    while (arrived < *times * HARTS)
-        ;
-}
-
 /* Each in a space of its own, at the same first page. */
 static void in_turns(u64 hart)
 {
@@ -458,9 +448,9 @@ void main(u64 hart)
     csr_write(mie, 0);
     csr_write(satp, satp_of(root[0], 3, 1));
     fence_all();
-    meet(&times);
+    meet(&times, HARTS);
     in_turns(hart);
-    meet(&times);
+    meet(&times, HARTS);
     if (!hart)
         finish(0);
     for (;;)
