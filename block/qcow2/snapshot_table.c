@@ -96,7 +96,8 @@ bool qcow2_read_snapshots(struct qcow2 *s, GError **error)
     if (s->snapshots_offset + (u64)count * ENTRY_HEAD > s->file->size)
         return error_set(error, "Snapshot table is behind the end of the file");
     s->snapshots = g_new0(struct qcow2_snapshot, count);
-    g_autofree u8 *data = window.data = g_malloc(WINDOW);
+    g_autofree u8 *data = g_malloc(WINDOW);
+    window.data = data;
     for (u32 i = 0; i < count; i++) {
         if (!read_one(s, &s->snapshots[i], &window, &at, error))
             return false;
