@@ -7,22 +7,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-static struct addrinfo *resolve(const struct host_address *address, int family, bool passive, GError **error)
-{
-    const char *host = address->host && *address->host ? address->host : NULL;
-    struct addrinfo hints = {.ai_family = family, .ai_socktype = SOCK_DGRAM, .ai_flags = passive ? AI_PASSIVE : 0}, *list;
-
-    if (!host_port_check(address->port, error))
-        return NULL;
-    int result = getaddrinfo(host, address->port && *address->port ? address->port : "0", &hints, &list);
-
-    if (!result)
-        return list;
-    error_set(error, "cannot find address of host '%s', port '%s': %s", host ? host : "", address->port ? address->port : "",
-              gai_strerror(result));
-    return NULL;
-}
-
 /* A socket of the peer's family, bound and connected; -1 with errno. */
 static int open_to(const struct addrinfo *peer, const struct addrinfo *own)
 {
@@ -41,13 +25,15 @@ static int open_to(const struct addrinfo *peer, const struct addrinfo *own)
 
 int host_socket_datagram(const struct host_address *remote, const struct host_address *local, GError **error)
 {
-    int family = remote->no_ipv6 ? AF_INET : remote->no_ipv4 ? AF_INET6 : AF_UNSPEC, fd = -1;
-    struct addrinfo *peers = resolve(remote, family, false, error);
+    const struct addrinfo hints = {.ai_socktype = SOCK_DGRAM};
+    struct addrinfo *peers = host_address_resolve(remote, &hints, error);
+    int fd = -1;
     g_autoptr(GError) reason = NULL;
 
     for (struct addrinfo *peer = peers; peer && fd < 0; peer = peer->ai_next) {
         g_clear_error(&reason);
-        struct addrinfo *own = resolve(local, peer->ai_family, true, &reason);
+        const struct addrinfo passive = {.ai_family = peer->ai_family, .ai_socktype = SOCK_DGRAM, .ai_flags = AI_PASSIVE};
+        struct addrinfo *own = host_address_resolve(local, &passive, &reason);
 
         if (!own)
             continue;

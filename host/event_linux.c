@@ -17,12 +17,24 @@ int host_event_create(GError **error)
     return fd;
 }
 
+static void add(int fd, u64 count)
+{
+    while (write(fd, &count, sizeof(count)) < 0 && errno == EINTR)
+        ;
+}
+
+int host_event_create_closed(GError **error)
+{
+    int fd = host_event_create(error);
+
+    if (fd >= 0)
+        add(fd, UINT64_MAX - 1); /* eventfd(2): the most it can hold */
+    return fd;
+}
+
 void host_event_set(int fd)
 {
-    u64 one = 1;
-
-    while (write(fd, &one, sizeof(one)) < 0 && errno == EINTR)
-        ;
+    add(fd, 1);
 }
 
 void host_event_clear(int fd)

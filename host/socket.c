@@ -1,12 +1,11 @@
 /* host/socket.c - stream sockets: unix and TCP. */
-#include "host/socket.h"
+#include "host/socket_internal.h"
 #include "base/error.h"
 #include "host/fd.h"
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -15,26 +14,7 @@
 
 enum { MOST_FDS = 16, BACKLOG = 4 };
 
-void host_address_clear(struct host_address *address)
-{
-    g_free(address->path);
-    g_free(address->host);
-    g_free(address->port);
-    memset(address, 0, sizeof(*address));
-}
-
-char *host_address_print(const struct host_address *address)
-{
-    const char *host = address->host ? address->host : "";
-
-    if (address->path)
-        return g_strdup_printf("unix:%s%s", address->abstract ? "@" : "", address->path);
-    if (strchr(host, ':'))
-        return g_strdup_printf("tcp:[%s]:%s", host, address->port);
-    return g_strdup_printf("tcp:%s:%s", host, address->port);
-}
-
-static int fail(int fd, GError **error, const struct host_address *address, const char *what)
+int host_socket_fail(int fd, GError **error, const struct host_address *address, const char *what)
 {
     int number = errno;
     g_autofree char *text = host_address_print(address);
@@ -63,8 +43,7 @@ static bool unix_address(const struct host_address *address, struct sockaddr_un 
     return true;
 }
 
-static int unix_socket(const struct host_address *address, bool listening, bool wait,
-                       GError **error)
+int host_socket_unix(const struct host_address *address, bool listening, bool wait, GError **error)
 {
     const char *what = listening ? "listen on" : "connect to";
     struct sockaddr_un un;
@@ -75,52 +54,20 @@ static int unix_socket(const struct host_address *address, bool listening, bool 
     /* Waiting means blocking when the listener's queue is full; otherwise that is an error. */
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | (wait ? 0 : SOCK_NONBLOCK), 0);
     if (fd < 0)
-        return fail(fd, error, address, what);
+        return host_socket_fail(fd, error, address, what);
     if (listening) {
         if (!address->abstract)
             unlink(address->path);
         if (bind(fd, (struct sockaddr *)&un, size) < 0 || listen(fd, BACKLOG) < 0)
-            return fail(fd, error, address, what);
+            return host_socket_fail(fd, error, address, what);
     } else if (connect(fd, (struct sockaddr *)&un, size) < 0) {
-        return fail(fd, error, address, what);
+        return host_socket_fail(fd, error, address, what);
     }
     if (!host_fd_set_nonblocking(fd, error)) {
         close(fd);
         return -1;
     }
     return fd;
-}
-
-bool host_port_check(const char *port, GError **error)
-{
-    char *end = NULL;
-    u64 number = port ? g_ascii_strtoull(port, &end, 10) : 0;
-
-    if (!port || end == port || *end || number < 65536)
-        return true;
-    return error_set(error, "port '%s': ports are numbers from 0 to 65535, or names", port);
-}
-
-static struct addrinfo *resolve(const struct host_address *address, const char *port,
-                                bool listening, GError **error)
-{
-    struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_family = AF_UNSPEC}, *list;
-    const char *host = address->host && *address->host ? address->host : NULL;
-
-    if (!host_port_check(port, error))
-        return NULL;
-    hints.ai_flags = listening ? AI_PASSIVE : 0;
-    if (address->no_ipv6)
-        hints.ai_family = AF_INET;
-    else if (address->no_ipv4)
-        hints.ai_family = AF_INET6;
-    int result = getaddrinfo(host, port, &hints, &list);
-    if (result) {
-        error_set(error, "cannot find address of host '%s', port '%s': %s", host ? host : "", port,
-                  gai_strerror(result));
-        return NULL;
-    }
-    return list;
 }
 
 static int listen_on(const struct addrinfo *entry)
@@ -138,9 +85,10 @@ static int listen_on(const struct addrinfo *entry)
     return -1;
 }
 
-static int tcp_listen_port(const struct host_address *address, const char *port, GError **error)
+static int tcp_listen_once(const struct host_address *address, GError **error)
 {
-    struct addrinfo *list = resolve(address, port, true, error);
+    const struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
+    struct addrinfo *list = host_address_resolve(address, &hints, error);
     int fd = -1;
 
     if (!list)
@@ -148,7 +96,7 @@ static int tcp_listen_port(const struct host_address *address, const char *port,
     for (struct addrinfo *entry = list; entry && fd < 0; entry = entry->ai_next)
         fd = listen_on(entry);
     if (fd < 0)
-        fail(-1, error, address, "listen on");
+        host_socket_fail(-1, error, address, "listen on");
     freeaddrinfo(list);
     return fd;
 }
@@ -156,128 +104,29 @@ static int tcp_listen_port(const struct host_address *address, const char *port,
 static int tcp_listen(const struct host_address *address, GError **error)
 {
     u64 first = g_ascii_strtoull(address->port, NULL, 10);
+    struct host_address one = *address;
 
     for (u64 port = first; port < address->to && port < 65536; port++) {
         g_autofree char *text = g_strdup_printf("%u", (unsigned)port);
-        int fd = tcp_listen_port(address, text, NULL);
 
+        one.port = text;
+        int fd = tcp_listen_once(&one, NULL);
         if (fd >= 0)
             return fd;
     }
     g_autofree char *last = g_strdup_printf("%u", address->to);
-    return tcp_listen_port(address, address->to > first ? last : address->port, error);
-}
-
-/* The next address to which a connection is made or under way: its descriptor; -1 with errno when there is none left. */
-static int connect_next(struct addrinfo **next)
-{
-    int number = ECONNREFUSED;
-
-    while (*next) {
-        const struct addrinfo *entry = *next;
-        int fd = socket(entry->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-
-        *next = entry->ai_next;
-        if (fd >= 0 && (connect(fd, entry->ai_addr, entry->ai_addrlen) == 0 || errno == EINPROGRESS))
-            return fd;
-        number = errno;
-        if (fd >= 0)
-            close(fd);
-    }
-    errno = number;
-    return -1;
+    one.port = address->to > first ? last : address->port;
+    return tcp_listen_once(&one, error);
 }
 
 int host_socket_listen(const struct host_address *address, GError **error)
 {
-    return address->path ? unix_socket(address, true, true, error) : tcp_listen(address, error);
-}
-
-static bool is_connected(int fd)
-{
-    int number = 0;
-    socklen_t size = sizeof(number);
-
-    if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &number, &size) < 0)
-        number = errno;
-    errno = number;
-    return !number;
-}
-
-bool host_connecting_start(struct host_connecting *connecting, const struct host_address *address, GError **error)
-{
-    *connecting = (struct host_connecting){.fd = -1};
-    if (address->path) {
-        connecting->fd = unix_socket(address, false, false, error);
-        return connecting->fd >= 0;
-    }
-    connecting->list = connecting->next = resolve(address, address->port, false, error);
-    if (!connecting->list)
-        return false;
-    connecting->fd = connect_next(&connecting->next);
-    if (connecting->fd >= 0)
-        return true;
-    fail(-1, error, address, "connect to");
-    host_connecting_stop(connecting);
-    return false;
-}
-
-enum host_connect host_connecting_check(struct host_connecting *connecting)
-{
-    int number;
-
-    if (is_connected(connecting->fd))
-        return HOST_CONNECT_DONE;
-    number = errno;
-    close(connecting->fd);
-    connecting->fd = connecting->next ? connect_next(&connecting->next) : -1;
-    if (connecting->fd >= 0)
-        return HOST_CONNECT_UNDER_WAY;
-    errno = connecting->next ? errno : number;
-    host_connecting_stop(connecting);
-    return HOST_CONNECT_FAILED;
-}
-
-int host_connecting_take(struct host_connecting *connecting)
-{
-    int fd = connecting->fd;
-
-    connecting->fd = -1;
-    host_connecting_stop(connecting);
-    return fd;
-}
-
-void host_connecting_stop(struct host_connecting *connecting)
-{
-    int number = errno;
-
-    if (connecting->fd >= 0)
-        close(connecting->fd);
-    if (connecting->list)
-        freeaddrinfo(connecting->list);
-    *connecting = (struct host_connecting){.fd = -1};
-    errno = number;
-}
-
-static int tcp_connect(const struct host_address *address, GError **error)
-{
-    struct host_connecting connecting;
-    enum host_connect result = HOST_CONNECT_UNDER_WAY;
-
-    if (!host_connecting_start(&connecting, address, error))
-        return -1;
-    while (result == HOST_CONNECT_UNDER_WAY) {
-        struct pollfd pollfd = {.fd = connecting.fd, .events = POLLOUT};
-
-        if (poll(&pollfd, 1, -1) >= 0 || errno != EINTR)
-            result = host_connecting_check(&connecting);
-    }
-    return result == HOST_CONNECT_DONE ? host_connecting_take(&connecting) : fail(-1, error, address, "connect to");
+    return address->path ? host_socket_unix(address, true, true, error) : tcp_listen(address, error);
 }
 
 int host_socket_connect(const struct host_address *address, GError **error)
 {
-    return address->path ? unix_socket(address, false, true, error) : tcp_connect(address, error);
+    return address->path ? host_socket_unix(address, false, true, error) : host_socket_connect_tcp(address, error);
 }
 
 void host_socket_file_note(struct host_socket_file *file, const struct host_address *address)

@@ -10,6 +10,9 @@
 #include <sys/types.h>
 #include <sys/uio.h>
 
+struct addrinfo;
+struct host_naming;
+
 /* Where to listen or connect. A unix address has a path, a TCP address host and port. */
 struct host_address {
     char *path;
@@ -29,6 +32,12 @@ char *host_address_print(const struct host_address *address);
 /* A port that is a number must be below 65536 (getaddrinfo takes it modulo that). NULL and names are fine. */
 bool host_port_check(const char *port, GError **error);
 
+/*
+ * What host and port stand for, by getaddrinfo(3), with its hints; the family is the address's unless they have one. The caller frees by
+ * freeaddrinfo(). NULL: nothing. Waits, unless AI_NUMERICHOST and AI_NUMERICSERV say that both are numbers.
+ */
+struct addrinfo *host_address_resolve(const struct host_address *address, const struct addrinfo *hints, GError **error);
+
 /* A listening socket, or -1. Replaces a stale unix socket file: host_socket_file_note() then, so that it can be removed in the end. */
 int host_socket_listen(const struct host_address *address, GError **error);
 
@@ -36,11 +45,12 @@ int host_socket_listen(const struct host_address *address, GError **error);
 int host_socket_connect(const struct host_address *address, GError **error);
 
 /*
- * A connection that is made without waiting: the addresses of a host are tried one after another. Only resolving its name may block.
+ * A connection that is made without waiting, nor for the host's name: its addresses are tried one after another.
  * fd: to poll for output, then ask host_connecting_check(), after which it may be another one; -1: nothing is under way.
  */
 struct host_connecting {
     int fd;
+    struct host_naming *naming; /* its name is looked up; fd tells when it is found */
     struct addrinfo *list, *next;
 };
 enum host_connect { HOST_CONNECT_DONE, HOST_CONNECT_UNDER_WAY, HOST_CONNECT_FAILED };

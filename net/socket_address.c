@@ -63,20 +63,15 @@ static socklen_t unix_address(const struct host_address *address, struct sockadd
 
 socklen_t net_socket_resolve(const struct host_address *address, bool passive, struct sockaddr_storage *to, GError **error)
 {
-    struct addrinfo hints = { .ai_socktype = SOCK_DGRAM, .ai_flags = passive ? AI_PASSIVE : 0 }, *list;
-    const char *host = address->host && *address->host ? address->host : NULL;
+    const struct addrinfo hints = { .ai_socktype = SOCK_DGRAM, .ai_flags = passive ? AI_PASSIVE : 0 };
+    struct addrinfo *list;
 
     memset(to, 0, sizeof(*to));
     if (address->path)
         return unix_address(address, to, error);
-    if (!host_port_check(address->port, error))
+    list = host_address_resolve(address, &hints, error);
+    if (!list)
         return 0;
-    hints.ai_family = address->no_ipv6 ? AF_INET : address->no_ipv4 ? AF_INET6 : AF_UNSPEC;
-    int result = getaddrinfo(host, address->port, &hints, &list);
-    if (result) {
-        error_set(error, "cannot find address of host '%s', port '%s': %s", host ? host : "", address->port, gai_strerror(result));
-        return 0;
-    }
     socklen_t size = list->ai_addrlen;
     memcpy(to, list->ai_addr, size);
     freeaddrinfo(list);

@@ -1,6 +1,26 @@
 /* tests/unit/chardev_socket.c - sockets as chardevs: servers, clients, descriptors, peers that do not read or write, telnet. */
 #include "tests/unit/chardev_bench.h"
+#include <dlfcn.h>
+#include <netdb.h>
 #include <netinet/in.h>
+
+/* Whoever asks for these names, waits until the test has an answer; the second has no address. */
+static const char slow[] = "slow.invalid", nowhere[] = "nowhere.invalid";
+static GMutex answer;
+static gint asked;
+
+int getaddrinfo(const char *node, const char *service, const struct addrinfo *hints, struct addrinfo **list)
+{
+    int (*real)(const char *, const char *, const struct addrinfo *, struct addrinfo **) = dlsym(RTLD_NEXT, "getaddrinfo");
+    bool is_slow = !g_strcmp0(node, slow);
+
+    if ((!is_slow && g_strcmp0(node, nowhere)) || hints->ai_flags & AI_NUMERICHOST)
+        return real(node, service, hints, list);
+    g_atomic_int_inc(&asked);
+    g_mutex_lock(&answer);
+    g_mutex_unlock(&answer);
+    return is_slow ? real("127.0.0.1", service, hints, list) : EAI_NONAME;
+}
 
 static void test_unix_server(struct bench *bench, gconstpointer data)
 {
@@ -94,6 +114,35 @@ static void test_addresses(struct bench *bench, gconstpointer data)
     user_init(&user, make(bench, "socket,id=c,port=%u,reconnect-ms=20", port));
     run_until(!strcmp(user.events->str, "O"));
     user_finish(&user);
+    close(listener);
+}
+
+/* Looking up names takes as long as it takes: everything else goes on, also going away. */
+static void test_slow_names(struct bench *bench, gconstpointer data)
+{
+    struct user user, other;
+    unsigned port;
+    int listener = listen_tcp(&port), ends[2];
+
+    g_mutex_lock(&answer);
+    g_atomic_int_set(&asked, 0);
+    user_init(&user, make(bench, "socket,id=c,host=%s,port=%u,reconnect-ms=20", slow, port));
+    make(bench, "socket,id=gone,host=%s,port=%u,reconnect-ms=20", slow, port);
+    make(bench, "socket,id=nowhere,host=%s,port=%u,reconnect-ms=1", nowhere, port);
+    socketpair(AF_UNIX, SOCK_STREAM, 0, ends);
+    user_init(&other, make(bench, "socket,id=other,fd=%d", ends[0]));
+    send_text(ends[1], "meanwhile");
+    run_until(!strcmp(other.got->str, "meanwhile") && g_atomic_int_get(&asked) == 3);
+    g_assert_true(chardev_remove(bench->set, "gone", NULL));
+    run_a_while();
+    g_assert_cmpstr(user.events->str, ==, "");
+    g_assert_cmpint(g_atomic_int_get(&asked), ==, 3);
+    g_mutex_unlock(&answer);
+    run_until(!strcmp(user.events->str, "O"));
+    run_until(g_atomic_int_get(&asked) > 5);
+    user_finish(&user);
+    user_finish(&other);
+    close(ends[1]);
     close(listener);
 }
 
@@ -357,6 +406,7 @@ int main(int argc, char **argv)
     ADD(tcp);
     ADD(reconnect);
     ADD(addresses);
+    ADD(slow_names);
     ADD(add_client_in_between);
     ADD(path_taken_over);
     ADD(inherited);
