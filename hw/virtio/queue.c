@@ -129,9 +129,14 @@ static void kick_now(void *device, u32 index, u32 level)
     struct virtio_queue *queue = virtio_queue_at(virtio_device_of(device), index);
 
     virtio_pause(queue->virtio);
+    virtio_queue_go_on(queue);
+    virtio_resume(queue->virtio);
+}
+
+void virtio_queue_go_on(struct virtio_queue *queue)
+{
     if (virtio_queue_is_ready(queue) && queue->hook && virtio_queue_run(queue))
         go_on_later(queue);
-    virtio_resume(queue->virtio);
 }
 
 static void kick_late(void *opaque, const void *payload, u32 size)

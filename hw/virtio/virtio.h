@@ -152,6 +152,8 @@ void virtio_resume(struct virtio_device *virtio);
  * as well; the hook is called again for the rest, after others had their turn.
  */
 void *virtio_queue_pop(struct virtio_queue *queue);
+/* Machine lock, not in the hook: one turn of it, as when the driver notifies: the device can take requests that it left where they are. */
+void virtio_queue_go_on(struct virtio_queue *queue);
 /* In the hook, which has done enough at one time: nothing more in this turn. Without effect where runs are to be repeatable (-icount). */
 void virtio_queue_end_turn(struct virtio_queue *queue);
 /* Gives back the request that was popped last, untouched; it will be popped again. */

@@ -5,7 +5,6 @@
 #define VIRTIO_QUEUES 1
 #include "hw/virtio/declare.inc"
 
-static void fill_next(struct virtio_rng *rng);
 static void ask(void *device, u32 number, u32 level);
 
 static void filled(void *opaque, const void *bytes, u32 size)
@@ -22,7 +21,7 @@ static void filled(void *opaque, const void *bytes, u32 size)
     rng->pending = NULL;
     rng->state->left -= MIN(size, rng->state->left);
     virtio_request_complete(request, (u32)virtio_request_write(request, 0, bytes, size));
-    fill_next(rng);
+    virtio_queue_go_on(rng->requests);
     device_end(&rng->device);
 }
 
@@ -35,10 +34,12 @@ static void ask(void *device, u32 number, u32 level)
 }
 
 /* One request at a time, so that the quota holds. */
-static void fill_next(struct virtio_rng *rng)
+static void fill_next(void *device, struct virtio_queue *queue)
 {
+    struct virtio_rng *rng = device;
+
     while (!rng->pending && rng->state->left) {
-        struct virtio_request *request = virtio_queue_pop(rng->requests);
+        struct virtio_request *request = virtio_queue_pop(queue);
 
         if (!request)
             return;
@@ -58,12 +59,7 @@ static void refill(void *device)
     struct virtio_rng *rng = device;
 
     rng->state->left = rng->max_bytes;
-    fill_next(rng);
-}
-
-static void handle(void *device, struct virtio_queue *queue)
-{
-    fill_next(device);
+    virtio_queue_go_on(rng->requests);
 }
 
 static void give_up(struct virtio_rng *rng)
@@ -87,7 +83,7 @@ static bool realize(void *device, GError **error)
     struct vm_object *object = &rng->device.object;
 
     virtio_start(rng);
-    rng->requests = virtio_queue_add(&rng->virtio, 8, handle);
+    rng->requests = virtio_queue_add(&rng->virtio, 8, fill_next);
     rng->state->left = rng->max_bytes;
     rng->builtin = !rng->rng;
     if (rng->builtin)

@@ -80,6 +80,13 @@ static void takes_turns(struct bench *bench, gconstpointer data)
     give(&r); /* the ring had been empty: it is listened to */
     driver_kick(&d, &d.queue[0]);
     g_assert_cmpuint(r.taken, ==, 101);
+    r.left = 40;
+    for (u32 i = 0; i < 16; i++)
+        give(&r);
+    virtio_queue_go_on(s->echo); /* the device itself has reasons */
+    g_assert_cmpuint(r.taken, ==, 117);
+    driver_settle(&d);
+    g_assert_cmpuint(r.taken, ==, 141);
 }
 
 /* Requests come back in another order than they went, and are told apart. */
