@@ -69,7 +69,7 @@ bool net_netdev_add(struct net_set *set, const struct api_netdev *options, GErro
 /* -netdev: the same from key=value pairs. */
 bool net_netdev_add_keyval(struct net_set *set, struct api_keyval *list, GError **error);
 bool net_netdev_remove(struct net_set *set, const char *id, GError **error);
-/* By netdev id or card name. NULL: there is none. */
+/* By netdev id or card name, which may be the same: the one that came first. NULL: there is none. */
 struct net_client *net_find(struct net_set *set, const char *name);
 struct net_client *net_find_netdev(struct net_set *set, const char *id);
 void net_foreach(struct net_set *set, void (*fn)(struct net_client *client, void *opaque), void *opaque);

@@ -31,7 +31,7 @@ static bool check_id(struct net_set *set, const char *id, GError **error)
 {
     if (!*id)
         return error_set(error, "netdev without an id");
-    return !net_find(set, id) || error_set(error, "netdev id '%s' is in use", id);
+    return !net_find_netdev(set, id) || error_set(error, "netdev id '%s' is in use", id);
 }
 
 static void destroy(struct net_backend *backend)

@@ -82,22 +82,25 @@ void net_foreach(struct net_set *set, void (*fn)(struct net_client *client, void
         fn(set->clients->pdata[i], opaque);
 }
 
-struct net_client *net_find(struct net_set *set, const char *name)
+static struct net_client *find(const struct net_set *set, const char *name, bool cards, bool netdevs)
 {
     for (guint i = 0; i < set->clients->len; i++) {
         struct net_client *client = set->clients->pdata[i];
 
-        if (!strcmp(client->name, name))
+        if ((client->backend ? netdevs : cards) && !strcmp(client->name, name))
             return client;
     }
     return NULL;
 }
 
+struct net_client *net_find(struct net_set *set, const char *name)
+{
+    return find(set, name, true, true);
+}
+
 struct net_client *net_find_netdev(struct net_set *set, const char *id)
 {
-    struct net_client *client = net_find(set, id);
-
-    return client && client->backend ? client : NULL;
+    return find(set, id, false, true);
 }
 
 const char *net_client_name(const struct net_client *client)
@@ -157,14 +160,14 @@ static char *name_card(struct net_set *set, const struct vm_object *device)
     const char *model = device->class->name;
     unsigned count = 0;
 
-    if (device->parent && !g_strcmp0(device->parent->name, "peripheral") && !net_find(set, device->name))
+    if (device->parent && !g_strcmp0(device->parent->name, "peripheral") && !find(set, device->name, true, false))
         return g_strdup(device->name);
     for (guint i = 0; i < set->clients->len; i++)
         count += !g_strcmp0(((struct net_client *)set->clients->pdata[i])->model, model);
     for (;; count++) {
         char *name = g_strdup_printf("%s.%u", model, count);
 
-        if (!net_find(set, name))
+        if (!find(set, name, true, false))
             return name;
         g_free(name);
     }

@@ -322,6 +322,22 @@ def test_monitor(start, tmp_path):
             qmp.command(name, **arguments)
 
 
+def test_names_of_cards_and_netdevs(start):
+    """A netdev may be called as a card is, whichever comes first."""
+    machine = start("-M", "virt", "-netdev", "user,id=same", "-device", "virtio-net-pci,id=same,netdev=same",
+                    "-device", "virtio-net-pci,id=card", qmp=True)
+    qmp = machine.qmp
+    qmp.command("netdev_add", type="user", id="card")
+    with pytest.raises(RuntimeError, match="netdev id 'card' is in use"):
+        qmp.command("netdev_add", type="user", id="card")
+    assert [card["name"] for card in qmp.command("query-rx-filter")] == ["same", "card"]
+    qmp.command("netdev_del", id="card")
+    assert qmp.command("query-rx-filter", name="card")
+    with pytest.raises(RuntimeError, match="Device 'card' not found"):
+        qmp.command("netdev_del", id="card")
+    qmp.command("set_link", name="card", up=False)
+
+
 @pytest.mark.parametrize("options,message", [
     (["-device", "virtio-net-device,netdev=nix"], "there is no netdev 'nix'"),
     (["-netdev", "user,id=a", "-device", "virtio-net-device,netdev=a", "-device", "virtio-net-device,netdev=a"], "netdev 'a' is in use"),
