@@ -1,5 +1,6 @@
 /* accel/tcg/accel.c - the accelerator "tcg" as the rest of Mynah sees it: properties, start, vCPUs, invalidations. */
-#include "accel/tcg/tcg.h"
+#include "accel/tcg/kept.h"
+#include "accel/tcg/tier2.h"
 #include "base/error.h"
 #include "host/map.h"
 #include "host/perf.h"

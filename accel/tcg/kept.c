@@ -1,5 +1,5 @@
 /* accel/tcg/kept.c - between blocks and the code cache: what is kept of a translation, and how it becomes blocks again. */
-#include "accel/tcg/tcg.h"
+#include "accel/tcg/kept.h"
 #include "base/error.h"
 #include "base/hash.h"
 #include "host/image.h"

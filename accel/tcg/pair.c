@@ -2,7 +2,7 @@
  * accel/tcg/pair.c - a block that ends with a call of the guest and the one that is returned to, translated together, so that a return runs
  * on without a jump (docs/decisions/returns.md). translate_lock held.
  */
-#include "accel/tcg/tcg.h"
+#include "accel/tcg/kept.h"
 
 enum {
     PAIR_ROOM = 8 * 1024, /* bytes of code that nearly all pairs fit in; one that does not is no pair */

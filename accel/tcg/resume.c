@@ -2,7 +2,7 @@
  * accel/tcg/resume.c - what generated code asks on its way from one block to the next, without coming back to the dispatcher:
  * the address space after a trap or a return from one, the code behind an indirect jump. The vCPU's own thread.
  */
-#include "accel/tcg/tcg.h"
+#include "accel/tcg/kept.h"
 #include "host/map.h"
 #include <string.h>
 

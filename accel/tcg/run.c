@@ -1,5 +1,5 @@
 /* accel/tcg/run.c - the dispatcher: what happens between two stretches of generated code. The vCPU's own thread. */
-#include "accel/tcg/tcg.h"
+#include "accel/tcg/tier2.h"
 #include "host/clock.h"
 #include "vm/icount.h"
 

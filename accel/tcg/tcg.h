@@ -493,48 +493,6 @@ bool tcg_block_emit(struct tcg *tcg, const struct ir_block *ir, const struct qui
 /* From now on it is found. pc: the address by which it was first reached. */
 void tcg_block_publish(struct tcg *tcg, struct block *block, u64 pc);
 
-/* kept.c; translate_lock held */
-/* Opens the cache when the user wants one. */
-bool tcg_kept_start(struct tcg *tcg, struct vcpu *vcpu, GError **error);
-#define KEPT_NOTE (UINT32_C(1) << 31)
-/* What is to be translated: the source's bytes, which are protected in `page` (which had `lines` before) and, where they may cross, in `next`. */
-struct kept_want {
-    const struct code_source *source;
-    struct code_page *page, *next;
-    u64 pc, lines;
-    u32 mode;
-};
-/*
- * The block at the source, from what was kept of an earlier translation and published, perhaps with others of its page; *insns: how many there are in all
- * of them. NULL: there is none, and nothing happened but that lines were set.
- */
-struct block *tcg_kept_take(struct tcg_vcpu *v, const struct kept_want *want, u32 *insns);
-/* A block was found that nobody had asked for before. Any vCPU. */
-static inline void tcg_kept_met(struct tcg *tcg, struct block *block)
-{
-    u32 kept = __atomic_load_n(&block->kept, __ATOMIC_RELAXED);
-
-    if (unlikely(kept - 1 < KEPT_NOTE - 1)) {
-        tcg_cache_met(tcg->cache, kept - 1);
-        __atomic_store_n(&block->kept, 0, __ATOMIC_RELAXED);
-    }
-}
-/*
- * The source becomes a copy from its offset on, once its lines are protected: stores change code without the translation lock, and what is translated and what
- * is noted of it have to be the same bytes. Under that lock; what lies in front of the offset stays as it was copied last.
- */
-void tcg_kept_read(struct code_cache *c, const struct code_page *page, struct code_source *source);
-/* Notes what was just emitted, before it is published. second: NULL, or what lies behind it. */
-void tcg_kept_note(struct tcg_vcpu *v, const struct code_source *source, struct block *block, struct block *second);
-/* Keeps a block that was noted and is going to be killed, or to be written over. */
-void tcg_kept_save(struct tcg *tcg, const struct block *block);
-static inline bool tcg_kept_noted(const struct block *block)
-{
-    return block->kept >= KEPT_NOTE;
-}
-/* At the end, when nothing runs: keeps all that was noted, and closes the cache. */
-void tcg_kept_finish(struct tcg *tcg);
-
 /* quick.c; translate_lock held */
 /* Whether what runs for the first time in this page, as this variant, gets quick code. */
 bool tcg_quick_may(const struct tcg *tcg, const struct code_page *page, u32 variant);
@@ -550,23 +508,6 @@ bool tcg_settle_sampled(struct tcg_vcpu *v, const struct block *block, s64 spent
 struct code_page *tcg_settle_page(const struct tcg_vcpu *v, u64 va);
 /* Blocks with the instruction at this offset, and those that were emitted with them, are to be translated again. translate_lock. */
 void tcg_settle_kill(struct tcg *tcg, struct code_page *page, u32 offset);
-
-/* tier2.c */
-void tcg_tier2_start(struct tcg *tcg);
-void tcg_tier2_stop(struct tcg *tcg);
-bool tcg_tier2_add_vcpu(struct tcg *tcg, struct vcpu *vcpu, GError **error);
-void tcg_tier2_remove_vcpu(struct tcg *tcg, struct vcpu *vcpu);
-/* What the dispatcher tells of a way between two blocks before it forgets it. */
-struct tier2_seen {
-    bool backward;  /* by a link to an address not above the block's own end */
-    u16 behind;     /* of such a link out of the page behind: where the block with it ends, less the page of the target; else 0 */
-    u16 guard;      /* and that page's guard and the page, which is there while a context has the guard set */
-    struct code_page *page;
-    bool sampled;   /* because somebody asked the vCPU to come out: what runs most is met most often */
-};
-struct tier2_seen tcg_tier2_look(const struct tcg_link *link, bool sampled);
-/* The block at pc is going to run. Returns it, or the loop that takes its place. */
-struct block *tcg_tier2_note(struct tcg_vcpu *v, struct block *block, u64 pc, const struct tier2_seen *seen);
 
 /* run.c */
 /* A link that is not set leads to the block from now on, which may be linked to from there. translate_lock held. */

@@ -5,7 +5,7 @@
  *
  * The loop is an ordinary block at the same place, and takes the place of the one that was there as any new translation does.
  */
-#include "accel/tcg/tcg.h"
+#include "accel/tcg/tier2.h"
 #include "accel/tcg/trace.h"
 #include "host/clock.h"
 #include "host/thread.h"

@@ -1,5 +1,5 @@
 /* accel/tcg/translate.c - from a guest address to a block: found, or read, translated, emitted and published. */
-#include "accel/tcg/tcg.h"
+#include "accel/tcg/kept.h"
 #include "base/bits.h"
 #include "host/clock.h"
 #include "tcg/builder.h"
