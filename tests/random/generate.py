@@ -258,8 +258,10 @@ class Generator(Idioms, Rewriting):
 
     def plain_body(self, pointers):
         for _ in range(self.rng.randrange(1, 6)):
-            kind = self.rng.randrange(6)
-            if kind == 0:
+            kind = self.rng.randrange(7)
+            if kind == 6:
+                self.slot()
+            elif kind == 0:
                 at = len(self.code)
                 self.emit(self.random_branch())
                 for _ in range(self.rng.randrange(1, 4)):
@@ -285,6 +287,8 @@ class Generator(Idioms, Rewriting):
             leave = len(self.code)
             self.emit(self.rng.choice((0, 1, 4, 5, 6, 7)) << 12 | self.source() << 15 | self.source() << 20 | 0x63)
             self.plain_body(pointers)
+        for _ in range(self.rng.choice((0, 0, 1, 3))):
+            self.plain()
         for pointer in pointers:
             if self.rng.randrange(5):
                 self.emit(cases.addi(pointer, pointer, self.rng.choice((8, 8, 16, 24, 4, 1, -8, -16, 64))))
@@ -490,6 +494,23 @@ class Generator(Idioms, Rewriting):
         self.straight(4)
         struct.pack_into("<I", self.code, at, cases.addi(29, 29, len(self.code) - at + 4))
 
+    def page_end(self):
+        """A loop over a page's end, wherever in it that lies; perhaps one that writes into it, for the next time."""
+        r = self.rng
+        kind = r.choice((self.plain_loop, self.plain_loop, self.loop, self.nest, self.rewrite, self.strips if self.weights["vector"] else self.plain_loop))
+        at, slots, others, before = len(self.code), len(self.slots), len(self.others), r.getstate()
+        kind()
+        size = len(self.code) - at
+        del self.code[at:], self.slots[slots:], self.others[others:]
+        distance = -at % 4096 - random.Random(at).randrange(2, size, 2)
+        if distance >= 4:
+            self.emit(cases.jump(distance))
+            self.code += bytes(distance - 4)
+        r.setstate(before)
+        kind()
+        if len(self.slots) > slots and r.randrange(2):
+            self.rewrite(r.choice(self.slots[slots:]))
+
     def change(self):
         self.emit(0x73)
 
@@ -515,6 +536,8 @@ class Generator(Idioms, Rewriting):
             chunks = {self.vectors: 8, self.strips: 4, self.change: 1, self.forward: 1}
             count *= 5
         for _ in range(count):
+            if self.rng.randrange(6) == 0 and len(self.code) < AT["TWIN_PAGES"] * 4096:
+                self.page_end()
             self.rng.choices(list(chunks), list(chunks.values()))[0]()
         self.change()
         self.auipc(26)

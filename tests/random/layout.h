@@ -9,9 +9,9 @@
 #define TABLES     0x80060000 /* two sets of page tables */
 #define DATA       0x80080000
 #define DATA_PAGES 16
-#define TWIN       0x80090000 /* another program that goes the same ways */
+#define TWIN       0x800a8000 /* another program that goes the same ways; further behind the data than indices of 16 bits reach */
 #define TWIN_PAGES 8          /* of CODE, that change to it and back */
-#define IMAGE_END  0x80098000
+#define IMAGE_END  0x800b0000
 
 /* Paged, user mode sees everything this much higher, in pages of its own. */
 #define USER_OFFSET 0x40000000

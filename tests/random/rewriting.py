@@ -73,13 +73,13 @@ class Rewriting:
         self.emit((offset + 0x800 & 0xfffff000) | rd << 7 | 0x17)
         self.emit(cases.addi(rd, rd, offset & 0xfff))
 
-    def rewrite(self):
-        """A loop that stores to data nearly always, else into code, with a fence behind the store: blocks are linked, in loops of tier 2, when they change."""
+    def rewrite(self, slot=None):
+        """A loop that stores to data nearly always, else into code (that slot, or any), with a fence behind the store: blocks are linked, in loops of tier 2, when they change."""
         r = self.rng
         table = self.table_of_words()
         self.li(30, r.choice((10, 40, 200, 600)))
         begin = len(self.code)
-        near = r.randrange(3 if self.slots else 2)      # what is changed: behind the fence, in front of the store, wherever there is a slot
+        near = 2 if slot else r.randrange(3 if self.slots else 2)       # what is changed: behind the fence, in front of the store, wherever there is a slot
         if near == 1:
             self.slot()
         self.emit(r.randrange(3) << 20 | 30 << 15 | 5 << 12 | 27 << 7 | 0x13)             # srli x27, x30: which word
@@ -106,7 +106,7 @@ class Rewriting:
             self.plain()
         if near == 0:
             self.slot()
-        at = self.slots[-1] if near < 2 else r.choice(self.slots)
+        at = slot or (self.slots[-1] if near < 2 else r.choice(self.slots))
         if self.functions and r.randrange(2):
             self.call()
         self.emit(cases.addi(30, 30, -1))

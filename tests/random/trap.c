@@ -68,14 +68,16 @@ static u64 *leaf_of(u64 set, u64 user, u64 address)
 }
 
 /*
- * Pages change what they allow and what lies behind them, pages of code which of two programs they show; the fence is for all, or for what changed. What is or was global is the same in both
+ * Pages change what they allow and what lies behind them, pages of code, often that of `pc` or the one behind it as it is seen now, which of two programs they show; the fence is for all, or for what changed. What is or was global is the same in both
  * spaces, and no fence of one space is enough for it: else what is seen would depend on what a hart remembers. Returns where it can be seen; `pc` is where the program goes on, physical.
  */
 static struct space change_page(u64 pc)
 {
     static const unsigned char flags[] = { 0xcf, 0xcf, 0xcf, 0xc7, 0xc3, 0xc9, 0x4f, 0x8f, 0x0f, 0xc0, 0xc1, 0xc5, 0xef };
-    u64 set = random_below(2), user = random_below(2), code = random_below(2);
-    u64 here = (pc - CODE) >> 12, page = code && here < TWIN_PAGES && random_below(2) ? here : random_below(code ? TWIN_PAGES : DATA_PAGES);
+    u64 satp = CSR_READ("satp"), mode = (CSR_READ("mstatus") & MSTATUS_MPP) / (MSTATUS_MPP / 3);
+    int seen = satp && mode != M && random_below(2);
+    u64 set = seen ? (satp >> 44 & 0xffff) - 1 : random_below(2), user = seen ? mode == U : random_below(2), code = random_below(2);
+    u64 here = ((pc - CODE) >> 12) + random_below(2), page = code && here < TWIN_PAGES && random_below(2) ? here : random_below(code ? TWIN_PAGES : DATA_PAGES);
     u64 address = (code ? CODE : DATA) + page * 4096, was = *leaf_of(set, user, address);
     u64 to = code ? (random_below(2) ? CODE : TWIN) + page * 4096 : DATA + random_below(DATA_PAGES) * 4096;
     u64 value = to >> 12 << 10 | (code ? 0xcf : flags[random_below(sizeof(flags))]) | (user ? 0x10 : 0);
@@ -142,8 +144,11 @@ static u64 behind(u64 pc)
     return in_code(at) ? pc + ((*(const u16 *)at & 3) == 3 ? 4 : 2) : 0;
 }
 
-static void interrupt(u64 code)
+/* `pc` is physical. Pages change under a program that did not ask for it: in the middle of loops, say. */
+static void interrupt(u64 code, u64 pc)
 {
+    if (!random_below(4))
+        change_page(pc);
     if (code == 7)
         next_interrupt();
     else if (code == 5)
@@ -190,7 +195,7 @@ void trap(void)
     hash(CSR_READ("mtval"));
     hash(CSR_READ("mstatus"));
     if (cause >> 63)
-        interrupt(cause & 63);
+        interrupt(cause & 63, physical(pc));
     else
         exception(cause, pc);
 }
