@@ -13,6 +13,7 @@ sys.path.insert(0, os.path.join(HERE, "../isa"))
 import cases
 import vector_cases
 from idioms import Idioms
+from loops import Loops
 from rewriting import LINKS, Rewriting
 from rows import Table
 
@@ -47,7 +48,7 @@ def load_elf(path):
         if kind == 1:
             image[len(image):] = bytes(max(0, address - AT["KEEPER"] + length - len(image)))
             image[address - AT["KEEPER"]:address - AT["KEEPER"] + length] = elf[at:at + length]
-    assert len(image) < AT["STATE"] - AT["KEEPER"]
+    assert len(image) <= AT["HANDLER"] - AT["KEEPER"]
     return bytes(image)
 
 
@@ -90,7 +91,7 @@ class Case(vector_cases.VectorCase):
         self.split_action()
 
 
-class Generator(Idioms, Rewriting):
+class Generator(Idioms, Loops, Rewriting):
     DATA, DATA_END = AT["DATA"], AT["DATA"] + AT["DATA_PAGES"] * 4096
 
     def __init__(self, rows, seed, timed):
@@ -241,8 +242,6 @@ class Generator(Idioms, Rewriting):
             if r.randrange(8) == 0:
                 self.emit(0x008 << 20 | r.choice((0, 1, 4, 8, r.randrange(32))) << 15 | 5 << 12 | 0x73)                        # csrwi vstart
 
-    # --- loops that tier 2 takes ---
-
     def displaced(self, base, imm):
         """An access at imm(base); its row."""
         row = self.rng.choice(self.rows.groups["plain memory"])
@@ -252,106 +251,6 @@ class Generator(Idioms, Rewriting):
             word = self.rows.table.random_word(row, self.rng, rs1=base)
             if not self.writes_kept(row, word):
                 return row, row.put(word, "imm", imm)
-
-    def plain_access(self, base):
-        self.emit(self.displaced(base, self.rng.choice((0, 0, 8, 16, -8, 24)))[1])
-
-    def plain_body(self, pointers):
-        for _ in range(self.rng.randrange(1, 6)):
-            kind = self.rng.randrange(7)
-            if kind == 6:
-                self.slot()
-            elif kind == 0:
-                at = len(self.code)
-                self.emit(self.random_branch())
-                for _ in range(self.rng.randrange(1, 4)):
-                    self.plain()
-                self.patch_branch(at, len(self.code) - at)
-            elif kind == 1 and self.weights["floating"]:
-                self.emit(self.word("floating"))
-            elif kind <= 3:
-                self.plain_access(self.rng.choice(pointers))
-            else:
-                self.plain()
-
-    def plain_loop(self):
-        """Streams through data, to the ends of pages and over them, counted or left by a branch."""
-        pointers = self.rng.choice(((28,), (28, 26)))
-        for pointer in pointers:
-            self.li(pointer, self.rng.randrange(0, 1 << 15, 8))
-            self.emit(31 << 20 | pointer << 15 | pointer << 7 | 0x33)
-        self.li(30, self.rng.choice((3, 30, 300, 600)))
-        begin, leave = len(self.code), None
-        self.plain_body(pointers)
-        if self.rng.randrange(4) == 0:
-            leave = len(self.code)
-            self.emit(self.rng.choice((0, 1, 4, 5, 6, 7)) << 12 | self.source() << 15 | self.source() << 20 | 0x63)
-            self.plain_body(pointers)
-        for _ in range(self.rng.choice((0, 0, 1, 3))):
-            self.plain()
-        for pointer in pointers:
-            if self.rng.randrange(5):
-                self.emit(cases.addi(pointer, pointer, self.rng.choice((8, 8, 16, 24, 4, 1, -8, -16, 64))))
-        self.emit(cases.addi(30, 30, -1))
-        self.emit(self.branch(1 << 12 | 30 << 15 | 0x63, begin - len(self.code)))
-        if leave is not None:
-            self.patch_branch(leave, len(self.code) - leave)
-
-    def lanes(self, sew):
-        """An operation on the elements of v8, v16, v24."""
-        r = self.rng
-        scalar = r.randrange(3) == 0
-        if sew >= 2 and r.randrange(2):
-            word = r.choice((0x00, 0x02, 0x24, 0x2c, 0x2c)) << 26 | (5 if scalar else 1) << 12      # vfadd, vfsub, vfmul, vfmacc
-        else:
-            word = r.choice((0x00, 0x02, 0x04, 0x05, 0x07, 0x09, 0x0a, 0x0b)) << 26 | (4 if scalar else 0) << 12
-        second = self.source() if scalar else r.choice((8, 16, 24))
-        self.emit(word | 1 << 25 | r.choice((8, 16, 24)) << 20 | second << 15 | r.choice((8, 16, 24)) << 7 | 0x57)
-
-    def strips(self):
-        """A strip-mined loop. With vectors off it ends, too: x27 keeps its 8."""
-        r = self.rng
-        sew, pointers = r.randrange(4), (28, 26)
-        memory = (0, 5, 6, 7)[sew] << 12 | 1 << 25
-        for pointer in pointers:
-            self.li(pointer, r.randrange(0, 1 << 15, 8))
-            self.emit(31 << 20 | pointer << 15 | pointer << 7 | 0x33)
-        self.li(30, r.choice((8, 40, 200, 600, 1200)))
-        self.li(27, 8)
-        begin = len(self.code)
-        self.emit(0x7057 | (r.randrange(4) << 6 | sew << 3 | r.randrange(4)) << 20 | 30 << 15 | 27 << 7)
-        self.emit(memory | 28 << 15 | 8 << 7 | 0x07)
-        if r.randrange(2):
-            self.emit(memory | 26 << 15 | 16 << 7 | 0x07)
-        for _ in range(r.randrange(3)):
-            self.lanes(sew)
-        leave = self.search() if r.randrange(2) else None
-        for _ in range(r.randrange(3) if leave is not None else 0):     # what a turn that leaves has not done
-            if r.randrange(2):
-                self.lanes(sew)
-            else:
-                self.li(self.writable(), r.randrange(64))
-        if r.randrange(4):
-            self.emit(memory | 26 << 15 | r.choice((8, 16)) << 7 | 0x27)
-        self.emit(0x40000033 | 27 << 20 | 30 << 15 | 30 << 7)
-        for pointer in pointers:
-            for _ in range(1 << sew):
-                self.emit(27 << 20 | pointer << 15 | pointer << 7 | 0x33)
-        self.emit(self.branch(1 << 12 | 30 << 15 | 0x63, begin - len(self.code)))
-        if leave is not None:
-            self.patch_branch(leave, len(self.code) - leave)
-
-    def search(self):
-        """A comparison, and a branch out of the loop where it holds for a lane; where the branch is. With vectors off it ends, too: x29 is a number below 0."""
-        r = self.rng
-        self.emit(0xfff00e93)                                                                                           # li x29, -1
-        scalar = r.randrange(2)
-        word = r.choice((0x18, 0x18, 0x19, 0x1a, 0x1b, 0x1c, 0x1d) + ((0x1e, 0x1f) if scalar else ())) << 26 | (4 if scalar else 0) << 12
-        self.emit(word | 1 << 25 | r.choice((8, 16, 24)) << 20 | (self.source() if scalar else r.choice((8, 16, 24))) << 15 | 0x57)   # vms...v0
-        self.emit(0x4208aed7)                                                                                           # vfirst.m x29, v0
-        at = len(self.code)
-        self.emit(5 << 12 | 29 << 15 | 0x63)                                                                            # bgez x29
-        return at
 
     # --- chunks ---
 
@@ -455,6 +354,8 @@ class Generator(Idioms, Rewriting):
             else:
                 self.code[-4:] = ((offset + 0x800 & 0xfffff000) | 26 << 7 | 0x17).to_bytes(4, "little")
                 self.emit((offset & 0xfff) << 20 | 26 << 15 | link << 7 | 0x67)
+        for _ in range(self.rng.randrange(3)):
+            self.plain()
 
     def function(self):
         link = self.rng.choice(LINKS)
@@ -494,23 +395,6 @@ class Generator(Idioms, Rewriting):
         self.straight(4)
         struct.pack_into("<I", self.code, at, cases.addi(29, 29, len(self.code) - at + 4))
 
-    def page_end(self):
-        """A loop over a page's end, wherever in it that lies; perhaps one that writes into it, for the next time."""
-        r = self.rng
-        kind = r.choice((self.plain_loop, self.plain_loop, self.loop, self.nest, self.rewrite, self.strips if self.weights["vector"] else self.plain_loop))
-        at, slots, others, before = len(self.code), len(self.slots), len(self.others), r.getstate()
-        kind()
-        size = len(self.code) - at
-        del self.code[at:], self.slots[slots:], self.others[others:]
-        distance = -at % 4096 - random.Random(at).randrange(2, size, 2)
-        if distance >= 4:
-            self.emit(cases.jump(distance))
-            self.code += bytes(distance - 4)
-        r.setstate(before)
-        kind()
-        if len(self.slots) > slots and r.randrange(2):
-            self.rewrite(r.choice(self.slots[slots:]))
-
     def change(self):
         self.emit(0x73)
 
@@ -521,9 +405,9 @@ class Generator(Idioms, Rewriting):
         self.emit(self.rng.choice((0x0000100f, 0x0ff0000f, 0x12000073, 0x12000073 | self.rng.randrange(32) << 15)))
 
     def program(self):
-        chunks = {self.straight: 6, self.memory: 5, self.idiom: 5, self.forward: 4, self.loop: 4, self.nest: 2, self.plain_loop: 6, self.call: 4, self.indirect: 2,
+        chunks = {self.straight: 6, self.memory: 5, self.idiom: 5, self.forward: 4, self.loop: 4, self.nest: 2, self.plain_loop: 6, self.short_nest: 2, self.call: 4, self.indirect: 2,
                   self.nowhere: 1, self.modify: 1, self.rewrite: 2, self.change: 2, self.wait: 1, self.fence: 1,
-                  self.vectors: self.weights["vector"], self.strips: self.weights["vector"]}
+                  self.vectors: self.weights["vector"], self.strips: self.weights["vector"], self.elements: min(2, self.weights["floating"])}
         self.functions, self.slots, self.others, self.free = [], [], [], {27, 30}
         start = len(self.code)
         self.later()
@@ -560,6 +444,8 @@ def tables():
         for user, (middle, leaves) in enumerate(((0x1000, 0x2000), (0x3000, 0x4000))):
             put(base + (2 + user) * 8, AT["TABLES"] + base + middle, 1)
             put(base + middle, AT["TABLES"] + base + leaves, 1)
+            if not user:
+                put(base + leaves + (AT["HANDLER"] >> 12 & 511) * 8, AT["HANDLER"], 0x4b)
             for page in range(AT["CODE"], AT["CODE_END"], 4096):
                 put(base + leaves + (page >> 12 & 511) * 8, page, 0xcf | user << 4)
             for i in range(AT["DATA_PAGES"]):
@@ -577,6 +463,7 @@ def make(rows, keeper, seed, timed, limit):
         image[at - AT["KEEPER"]:at - AT["KEEPER"] + len(data)] = data
 
     place(AT["KEEPER"], keeper)
+    place(AT["HANDLER"], struct.pack("<II", 0x73, 0x10200073))      # ecall; sret
     place(AT["CODE"], generator.program())
     place(AT["TWIN"], generator.twin())
     place(AT["TABLES"], tables())

@@ -40,10 +40,10 @@ class Idioms:
         other, rd = self.source(), self.writable()
         self.emit(r.choice((of_registers(0, flag, other, 0, rd), of_registers(0, other, flag, 0, rd), of_registers(0x20, flag, other, 0, rd))))
 
-    def quiet_comparison(self):
+    def quiet_comparison(self, vectors=True):
         """frflags, a comparison, fsflags: nothing is raised but by what lies between them, and that is taken back, too."""
         r = self.rng
-        vtype = self.configure() if self.weights["vector"] and r.randrange(2) else None
+        vtype = self.configure() if vectors and self.weights["vector"] and r.randrange(2) else None
         flags = self.writable()
 
         def arithmetic():
@@ -55,6 +55,8 @@ class Idioms:
         self.emit(of_registers(r.choice((0x50, 0x51)), self.source(), self.source(), r.choice((0, 1, 1, 2)), self.writable(), 0x53))
         arithmetic()
         self.emit(0x00101073 | flags << 15)
+        if r.randrange(2):
+            self.emit(cases.addi(flags, r.choice((0, 0, flags)), 1))                            # nobody wants them any more
 
     def two_of_a_kind(self):
         """Two instructions with the same operands, and an `or` of both: halves of a product, quotient and remainder, rotations, extensions."""

@@ -3,6 +3,7 @@
 #define RANDOM_LAYOUT_H
 
 #define KEEPER     0x80000000 /* start and trap handler */
+#define HANDLER    0x8001f000 /* where S takes traps: ecall, sret */
 #define STATE      0x80020000 /* struct state, and the keeper's stack behind it. mtvec's scratch: bit 17, and nothing that mstatus has */
 #define CODE       0x80030000 /* the random program */
 #define CODE_END   0x80058000

@@ -109,8 +109,7 @@ class Rewriting:
         at = slot or (self.slots[-1] if near < 2 else r.choice(self.slots))
         if self.functions and r.randrange(2):
             self.call()
-        self.emit(cases.addi(30, 30, -1))
-        self.emit(self.branch(1 << 12 | 30 << 15 | 0x63, begin - len(self.code)))
+        self.turn(30, begin)
         end, self.code = self.code, self.code[:place]
         self.relative(26, at)
         self.code += end[place + 8:]

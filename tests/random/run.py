@@ -92,7 +92,11 @@ class Machine:
             self.command("cont")
         return event
 
-    def close(self):
+    def close(self, orderly=False):
+        if orderly:
+            self.process.stdin.write(b'{"execute":"quit"}\n')
+            self.process.stdin.flush()
+            self.process.wait()
         self.process.kill()
         self.process.communicate()
 
@@ -116,12 +120,14 @@ def uncounted(mynah, cpu, image, accel, folder, seconds):
     """Memory at the program's end; None: it has none in so many seconds of CPU time."""
     machine = Machine(mynah, cpu, image, "-accel", accel)
     resource.prlimit(machine.process.pid, resource.RLIMIT_CPU, (seconds, seconds + 1))
-    dump = os.path.join(folder, "ram." + accel.replace(",", "."))
+    dump = os.path.join(folder, "ram")
+    ended = False
     try:
         machine.command("cont")
         machine.wait_for("SHUTDOWN")
         machine.command("stop")
         machine.command("pmemsave", val=generate.AT["KEEPER"], size=BYTES, filename=dump)
+        ended = True
         with open(dump, "rb") as f:
             return f.read()
     except RuntimeError:
@@ -129,7 +135,7 @@ def uncounted(mynah, cpu, image, accel, folder, seconds):
             return None
         raise
     finally:
-        machine.close()
+        machine.close(ended and "cache=" in accel)
 
 
 def first_difference(mynah, cpu, image, reference, accel, low, high):
@@ -164,7 +170,7 @@ def report_uncounted(expected, actual):
 def run_seed(args, rows, keeper, seed):
     """What differs, a text each."""
     found = []
-    accels = args.accels + (f"tcg,host-isa=v{2 + seed % 2}",)
+    accels = args.accels + (f"tcg,host-isa=v{2 + seed % 2},tb-size=4",)
     counting = tuple(a for a in accels if "windows" not in a) + COUNTED_ONLY
     rng = random.Random(seed)
     cpu = f"max,vlen={(128, 256, 512)[seed % 3]}"
@@ -183,7 +189,7 @@ def run_seed(args, rows, keeper, seed):
         with open(image, "wb") as f:
             f.write(generate.make(rows, keeper, seed, False, rng.randrange(2, max(40, args.insns // ECALL_EVERY))))
         expected = None
-        for accel in accels:
+        for accel in accels + (f"tcg,cache={folder}/kept",) * 2:
             actual = uncounted(args.mynah, cpu, image, accel, folder, OTHERS_END if expected else REFERENCE_ENDS)
             if actual is None and expected is None:
                 print(f"seed {seed}: without timer interrupts the program does not end: not compared", flush=True)

@@ -28,6 +28,7 @@ struct space {
 
 #define PTE_G (1ul << 5)
 
+#define SSTATUS_SPP  (1ul << 8)
 #define MSTATUS_MPIE (1ul << 7)
 #define MSTATUS_VS   (3ul << 9)
 #define MSTATUS_MPP  (3ul << 11)
@@ -62,6 +63,18 @@ static void next_interrupt(void)
     MTIMECMP = state[STATE_TIMED] ? MTIME + 1 + random_below(64) : -1ul;
 }
 
+/* The 2 MiB that U sees become one leaf, where everything is where it is, or 4 KiB pages again. All of the space is fenced. */
+static void change_size(void)
+{
+    u64 set = random_below(2), table = TABLES + set * SET_SIZE + 0x3000, *entry = (u64 *)table;
+
+    *entry = *entry & 2 ? (table + 0x1000) >> 12 << 10 | 1 : (u64)KEEPER >> 12 << 10 | 0xdf;
+    if (random_below(2))
+        __asm__ volatile("sfence.vma x0, %0" : : "r"(set + 1) : "memory");
+    else
+        __asm__ volatile("sfence.vma" : : : "memory");
+}
+
 static u64 *leaf_of(u64 set, u64 user, u64 address)
 {
     return (u64 *)(TABLES + set * SET_SIZE + (user ? 0x4000 : 0x2000)) + (address >> 12 & 511);
@@ -69,7 +82,7 @@ static u64 *leaf_of(u64 set, u64 user, u64 address)
 
 /*
  * Pages change what they allow and what lies behind them, pages of code, often that of `pc` or the one behind it as it is seen now, which of two programs they show; the fence is for all, or for what changed. What is or was global is the same in both
- * spaces, and no fence of one space is enough for it: else what is seen would depend on what a hart remembers. Returns where it can be seen; `pc` is where the program goes on, physical.
+ * spaces, and no fence of one space is enough for it: else what is seen would depend on what a hart remembers. (So U has none: what it sees may be a leaf of 2 MiB in one space alone.) Returns where it can be seen; `pc` is where the program goes on, physical.
  */
 static struct space change_page(u64 pc)
 {
@@ -80,7 +93,8 @@ static struct space change_page(u64 pc)
     u64 here = ((pc - CODE) >> 12) + random_below(2), page = code && here < TWIN_PAGES && random_below(2) ? here : random_below(code ? TWIN_PAGES : DATA_PAGES);
     u64 address = (code ? CODE : DATA) + page * 4096, was = *leaf_of(set, user, address);
     u64 to = code ? (random_below(2) ? CODE : TWIN) + page * 4096 : DATA + random_below(DATA_PAGES) * 4096;
-    u64 value = to >> 12 << 10 | (code ? 0xcf : flags[random_below(sizeof(flags))]) | (user ? 0x10 : 0);
+    u64 flag = code ? 0xcf : flags[random_below(sizeof(flags))];
+    u64 value = to >> 12 << 10 | (user ? (flag & ~PTE_G) | 0x10 : flag);
     int global = ((was | value) & PTE_G) != 0;
 
     *leaf_of(set, user, address) = value;
@@ -157,25 +171,47 @@ static void interrupt(u64 code, u64 pc)
         CSR_CLEAR("mip", 1ul << code);
 }
 
-/* x29 is where the program wants to go on after a jump to nowhere. */
-static void exception(u64 cause, u64 pc)
+/* Behind what trapped, or, after a fetch that failed, where x29 says; by the address that the program has there. */
+static u64 next_of(u64 cause, u64 pc, int user)
 {
     int fetch = cause == 0 || cause == 1 || cause == 12;
     u64 next = fetch ? 0 : behind(pc), resume = physical(state[STATE_X + 29]);
 
-    if (!next)
-        next = (in_code(resume) ? resume & ~1ul : CODE) + (CSR_READ("mstatus") & MSTATUS_MPP || !CSR_READ("satp") ? 0 : USER_OFFSET);
+    return next ? next : (in_code(resume) ? resume & ~1ul : CODE) + (user && CSR_READ("satp") ? USER_OFFSET : 0);
+}
+
+/* Which traps of S and U go to HANDLER. */
+static void change_delegation(void)
+{
+    if (random_below(4))
+        return;
+    CSR_WRITE("medeleg", random_below(2) ? 0xb1ff & (random_below(65536) | 0x100) : 0);
+    CSR_WRITE("mideleg", random_below(2) * 0x22);
+}
+
+static void count_ecall(void)
+{
+    if (state[STATE_LIMIT] && ++state[STATE_ECALLS] >= state[STATE_LIMIT])
+        end();
+}
+
+static void exception(u64 cause, u64 pc)
+{
+    u64 next = next_of(cause, pc, !(CSR_READ("mstatus") & MSTATUS_MPP));
+
     if (cause < 8 || cause > 11) {
         CSR_WRITE("mepc", next);
         return;
     }
-    if (state[STATE_LIMIT] && ++state[STATE_ECALLS] >= state[STATE_LIMIT])
-        end();
+    count_ecall();
     struct space space = any_space();
+    if (!random_below(32))
+        change_size();
     if (random_below(2)) {
         struct space changed = change_page(physical(next));
         space = random_below(2) ? changed : space;
     }
+    change_delegation();
     change_registers();
     enter(physical(next), space);
 }
@@ -186,16 +222,39 @@ static void hash(u64 word)
     state[STATE_TRAPS] ^= state[STATE_TRAPS] >> 29;
 }
 
+static void hash_trap(u64 cause, u64 pc, u64 value, u64 status)
+{
+    hash(cause);
+    hash(pc);
+    hash(value);
+    hash(status);
+}
+
+/* HANDLER asks: what it was called for is done here, and it returns by its sret. */
+static void delegated(void)
+{
+    u64 cause = CSR_READ("scause"), pc = CSR_READ("sepc"), status = CSR_READ("sstatus");
+
+    hash_trap(cause, pc, CSR_READ("stval"), status);
+    if (cause >> 63)
+        interrupt(cause & 63, physical(pc));
+    else
+        CSR_WRITE("sepc", next_of(cause, pc, !(status & SSTATUS_SPP)));
+    if (cause == 8)
+        count_ecall();
+    change_delegation();
+    CSR_WRITE("mepc", HANDLER + 4);
+}
+
 void trap(void)
 {
     u64 cause = CSR_READ("mcause"), pc = CSR_READ("mepc");
 
-    hash(cause);
-    hash(pc);
-    hash(CSR_READ("mtval"));
-    hash(CSR_READ("mstatus"));
+    hash_trap(cause, pc, CSR_READ("mtval"), CSR_READ("mstatus"));
     if (cause >> 63)
         interrupt(cause & 63, physical(pc));
+    else if (cause == 9 && pc == HANDLER)
+        delegated();
     else
         exception(cause, pc);
 }
@@ -205,6 +264,7 @@ void begin(void)
     CSR_WRITE("menvcfg", state[STATE_ENVCFG]);
     CSR_WRITE("senvcfg", 0xf0);
     CSR_WRITE("stimecmp", -1ul);
+    CSR_WRITE("stvec", HANDLER);
     next_interrupt();
     CSR_WRITE("mie", state[STATE_TIMED] ? MTIE | 0x22 : 0);
     enter(CODE, any_space());
