@@ -65,7 +65,7 @@ class Loops:
         """A loop of a few turns inside one of many, both through data: as long as samples take to meet it, if it is the only thing that lasts."""
         r = self.rng
         self.point((28, 26))
-        self.li(30, r.choice((30, 300, 3000, 3000)))
+        self.li(30, r.choice((30, 300, 300, 3000)))
         begin = len(self.code)
         self.plain_body((28,))
         turns, step = r.randrange(2, 5), r.choice((8, 8, 16, 24, 4, -8))
