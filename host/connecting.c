@@ -53,7 +53,7 @@ static struct host_naming *find_out(const struct host_address *address, GError *
     naming->address.path = NULL;
     naming->address.host = g_strdup(address->host);
     naming->address.port = g_strdup(address->port);
-    naming->event = host_event_create_closed(error);
+    naming->event = host_event_create_full(error);
     if (naming->event >= 0 && host_thread_start(&thread, "name", find, naming, error)) {
         pthread_detach(thread.id);
         return naming;

@@ -7,8 +7,8 @@
 
 /* -1 with *error set. Closed with close(). */
 int host_event_create(GError **error);
-/* One for loops that wait until they can write: they can once it is cleared. -1 likewise. */
-int host_event_create_closed(GError **error);
+/* One that is full: a loop that waits until it can write goes on when it is cleared. -1 likewise. */
+int host_event_create_full(GError **error);
 /* Any thread. */
 void host_event_set(int fd);
 void host_event_clear(int fd);

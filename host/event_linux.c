@@ -23,7 +23,7 @@ static void add(int fd, u64 count)
         ;
 }
 
-int host_event_create_closed(GError **error)
+int host_event_create_full(GError **error)
 {
     int fd = host_event_create(error);
 

@@ -175,7 +175,7 @@ class Loops:
         kind()
         size = len(self.code) - at
         del self.code[at:], self.slots[slots:], self.others[others:]
-        distance = -at % 4096 - random.Random(at).randrange(2, size, 2)
+        distance = -at % 4096 - random.Random(at).randrange(2, size, 2)     # not by r, which makes the same loop once more
         if distance >= 4:
             self.emit(cases.jump(distance))
             self.code += bytes(distance - 4)

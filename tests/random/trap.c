@@ -81,8 +81,10 @@ static u64 *leaf_of(u64 set, u64 user, u64 address)
 }
 
 /*
- * Pages change what they allow and what lies behind them, pages of code, often that of `pc` or the one behind it as it is seen now, which of two programs they show; the fence is for all, or for what changed. What is or was global is the same in both
- * spaces, and no fence of one space is enough for it: else what is seen would depend on what a hart remembers. (So U has none: what it sees may be a leaf of 2 MiB in one space alone.) Returns where it can be seen; `pc` is where the program goes on, physical.
+ * Pages change what they allow and what lies behind them; pages of code, often that of `pc` or the one behind it, which of two programs they
+ * show; often in the space that is active. The fence is for all, or for what changed. What is or was global is the same in both spaces, and no
+ * fence of one space is enough for it: else what is seen would depend on what a hart remembers. (So U has none: what it sees may be a leaf of
+ * 2 MiB in one space alone.) Returns where it can be seen; `pc` is where the program goes on, physical.
  */
 static struct space change_page(u64 pc)
 {
