@@ -123,8 +123,9 @@ static u16 map_prps(struct mapping *m, const u8 *command)
         return add_page(m, second, page);
     if (second & 7)
         return NVME_PRP_OFFSET | NVME_DNR;
-    for (u64 list = second; list && !status;)
-        status = add_list(m, list, page, &list);
+    do
+        status = add_list(m, second, page, &second);
+    while (second && !status);
     return status;
 }
 

@@ -118,6 +118,8 @@ static void prps(struct bench *bench, gconstpointer data)
     g_assert_cmphex(nvme_do(&d, 1, nvme_rw(READ, 0, 1, 0x10, 0)), ==, 4);                        /* no memory */
     g_assert_cmphex(nvme_do(&d, 1, nvme_rw(READ, 0, 1, NVME_BAR, 0)), ==, 4);                    /* its own registers */
     g_assert_cmphex(nvme_do(&d, 1, nvme_rw(READ, 0, 32, NVME_DATA, 0x10)), ==, 0x4);
+    g_assert_cmphex(nvme_do(&d, 1, nvme_rw(READ, 0, 32, NVME_DATA, 0)), ==, 0x4);                /* likewise at address 0 */
+    g_assert_cmphex(nvme_do(&d, 1, nvme_rw(COMPARE, 0, 32, NVME_DATA, 0)), ==, 0x4);
     bits_store_le(list + 4096 - 8, 8, NVME_LISTS + 4096 - 8); /* a list that leads to itself */
     g_assert_cmphex(nvme_do(&d, 1, nvme_rw(READ, 0, 64, NVME_DATA, NVME_LISTS + 4096 - 8)), ==, 0x13);
     nvme_finish(&d);
