@@ -170,14 +170,21 @@ static void write_entry(struct nvme *n, struct nvme_cq *cq, const struct nvme_re
     vm_ram_changed(hit.ram, hit.ram_offset, NVME_CQE);
 }
 
+/* The memory that the command needed, the driver's and its own. */
+static void free_memory(struct nvme_request *r)
+{
+    nvme_data_unmap(&r->data, 0);
+    r->nvme->copying -= r->held;
+    r->held = 0;
+    g_clear_pointer(&r->buffer, g_free);
+}
+
 static void free_request(struct nvme_request *r)
 {
     nvme_abort_ended(r);
-    nvme_data_unmap(&r->data, 0);
+    free_memory(r);
     if (r->deleter)
         nvme_queue_lets_go(r->deleter);
-    r->nvme->copying -= r->held;
-    g_free(r->buffer);
     g_free(r);
 }
 
@@ -214,6 +221,7 @@ void nvme_complete(struct nvme_request *r, u16 status)
     if (!n->full[cq].head && has_room(n, cq)) {
         finish(n, cq, r);
     } else {
+        free_memory(r); /* the driver may take its time */
         r->link = (GList){ .data = r };
         g_queue_push_tail_link(&n->full[cq], &r->link);
     }
