@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
-enum { STEP = 2 << 20 /* the largest block */, MAX_UNMAP_DESCRIPTORS = 255, UNMAP_HEADER = 8, UNMAP_DESCRIPTOR = 16 };
+enum { STEP = 128 << 10, MAX_UNMAP_DESCRIPTORS = 255, UNMAP_HEADER = 8, UNMAP_DESCRIPTOR = 16 };
 
 static enum scsi_sense sense_of(const struct scsi_request *r)
 {
@@ -24,6 +24,12 @@ static enum scsi_sense sense_of(const struct scsi_request *r)
     default:
         return r->io.kind == DISK_READ ? SCSI_READ_ERROR : SCSI_WRITE_ERROR;
     }
+}
+
+/* Bytes that a command with a buffer of its own works on at a time: a driver can have many such commands under way. */
+static u32 step_of(const struct scsi_unit *unit)
+{
+    return MAX(STEP, unit->block_size);
 }
 
 /* False: it failed, and is finished. */
@@ -112,12 +118,13 @@ static bool matches(struct scsi_request *r)
 {
     u32 block = r->unit->block_size;
     bool one = (r->cdb[1] >> 1 & 3) == 3; /* every block is compared with the same one */
+    u8 *wanted = r->buffer + step_of(r->unit);
 
     for (u64 i = 0; one && i < r->io.size; i += block)
-        block_data_get(block_data_slice(r->out, 0, block), r->buffer + STEP + i);
+        block_data_get(block_data_slice(r->out, 0, block), wanted + i);
     if (!one)
-        block_data_get(block_data_slice(r->out, r->position, r->io.size), r->buffer + STEP);
-    return !memcmp(r->buffer, r->buffer + STEP, r->io.size);
+        block_data_get(block_data_slice(r->out, r->position, r->io.size), wanted);
+    return !memcmp(r->buffer, wanted, r->io.size);
 }
 
 static void verified(struct scsi_request *r)
@@ -136,7 +143,7 @@ static void verified(struct scsi_request *r)
 
 static void verify_step(struct scsi_request *r)
 {
-    u64 size = MIN(r->left, STEP);
+    u64 size = MIN(r->left, step_of(r->unit));
 
     if (!size) {
         r->transferred = r->out.size;
@@ -161,7 +168,7 @@ void scsi_disk_verify(struct scsi_unit *unit, struct scsi_request *r)
         scsi_request_good(r);
         return;
     }
-    r->buffer = g_malloc(2 * STEP);
+    r->buffer = g_malloc(2 * step_of(unit));
     r->at = scsi_cdb_lba(r->cdb) * unit->block_size;
     r->left = size;
     verify_step(r);
@@ -182,7 +189,7 @@ static void same_written(struct scsi_request *r)
 
 static void same_step(struct scsi_request *r)
 {
-    u64 size = MIN(r->left, STEP);
+    u64 size = MIN(r->left, step_of(r->unit));
 
     if (!size) {
         scsi_request_good(r);
@@ -220,8 +227,8 @@ void scsi_disk_write_same(struct scsi_unit *unit, struct scsi_request *r)
         write_zeroes(unit, r, unmap);
         return;
     }
-    u64 room = MIN(size, STEP);
-    r->buffer = g_malloc(MAX(room, unit->block_size));
+    u64 room = MIN(size, step_of(unit));
+    r->buffer = g_malloc(room);
     block_data_get(pattern, r->buffer);
     for (u64 i = unit->block_size; i < room; i += unit->block_size)
         memcpy(r->buffer + i, r->buffer, unit->block_size);
