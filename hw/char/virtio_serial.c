@@ -268,26 +268,24 @@ void virtio_serial_port_continue(struct virtio_serial_port *port)
 
 /* To the guest. */
 
-static void deliver(struct virtio_serial *s, struct virtio_serial_port *port)
+/* Into the buffer that the port has. */
+static void deliver(struct virtio_serial_port *port)
 {
-    while (port->waiting->len && port->receive) {
-        u32 size = (u32)virtio_request_write(port->receive, 0, port->waiting->data, port->waiting->len);
+    u32 size = (u32)virtio_request_write(port->receive, 0, port->waiting->data, port->waiting->len);
 
-        g_byte_array_remove_range(port->waiting, 0, size);
-        virtio_request_complete(port->receive, size);
-        port->receive = virtio_queue_pop(queue_of(s, port->number, false));
-    }
+    g_byte_array_remove_range(port->waiting, 0, size);
+    virtio_request_complete(g_steal_pointer(&port->receive), size);
 }
 
+/* What waits goes on its way, and the port has a buffer for what comes next. */
 static void handle_in(void *device, struct virtio_queue *queue)
 {
-    struct virtio_serial *s = device;
-    struct virtio_serial_port *port = port_at(s, number_of(queue));
+    struct virtio_serial_port *port = port_at(device, number_of(queue));
 
     if (!port || port->receive)
         return;
-    port->receive = virtio_queue_pop(queue);
-    deliver(s, port);
+    while ((port->receive = virtio_queue_pop(queue)) && port->waiting->len)
+        deliver(port);
     if (virtio_serial_port_room(port))
         port->ops->room(port);
 }
@@ -307,7 +305,10 @@ void virtio_serial_port_send(struct virtio_serial_port *port, const u8 *data, u6
         return;
     if (is_open(s, port->number)) {
         g_byte_array_append(port->waiting, data, (guint)size);
-        deliver(s, port);
+        if (port->receive) {
+            deliver(port);
+            virtio_queue_go_on(queue_of(s, port->number, false));
+        }
     }
     device_end(&s->device);
 }
