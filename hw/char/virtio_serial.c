@@ -333,7 +333,7 @@ static bool choose_number(struct virtio_serial *s, struct virtio_serial_port *po
     u32 most = s->max_ports;
 
     if (port->number != VIRTIO_SERIAL_NO_NUMBER) {
-        if (port->number >= most + (most > 1 ? 0 : 1))
+        if (port->number >= most)
             return error_set(error, "virtio-serial-bus: Out-of-range port id specified, max. allowed: %u", most - 1);
         if (!port->number && !port->console)
             return error_set(error, "Port number 0 on virtio-serial devices reserved for virtconsole devices for backward compatibility.");

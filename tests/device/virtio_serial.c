@@ -293,6 +293,18 @@ static void buffers_without_room(struct bench *bench, gconstpointer data)
     region_finish(&refiller.region);
 }
 
+/* One port, which is the console's: no other number is possible. */
+static void only_port(struct bench *bench, gconstpointer data)
+{
+    struct driver d;
+    g_autoptr(GError) error = NULL;
+
+    g_assert_nonnull(vm_object_create(bench->vm, "none-machine", vm_root(bench->vm), "machine", NULL));
+    driver_init(&d, bench, MMIO_MODERN, "virtio-serial", "max_ports=1");
+    g_assert_null(device_add(bench->vm, "virtserialport", "x", (const char *const[]){ "nr", "1", NULL }, &error));
+    g_assert_nonnull(strstr(error->message, "Out-of-range port id specified, max. allowed: 0"));
+}
+
 static void note_event(void *opaque, const char *name, struct json_object *object)
 {
     GString *seen = opaque;
@@ -338,6 +350,7 @@ int main(int argc, char **argv)
     BENCH_TEST("/virtio-serial/turns", takes_turns);
     BENCH_TEST("/virtio-serial/queue-reset", queue_reset);
     BENCH_TEST("/virtio-serial/buffers-without-room", buffers_without_room);
+    BENCH_TEST("/virtio-serial/only-port", only_port);
     BENCH_TEST("/virtio-serial/reset-closes", reset_closes);
     return g_test_run();
 }
