@@ -50,24 +50,6 @@ struct virtio_queue *virtio_queue_add(struct virtio_device *virtio, u16 size, vo
     return queue;
 }
 
-static void drop_all(GQueue *list)
-{
-    while (list->head)
-        virtio_request_drop(list->head->data);
-}
-
-void virtio_device_finish(struct virtio_device *virtio)
-{
-    virtio_outside_finish(virtio);
-    for (u32 i = 0; i < virtio->queue_count; i++) {
-        drop_all(&virtio->queue[i].requests);
-        drop_all(&virtio->queue[i].stale);
-        g_array_unref(virtio->queue[i].scratch);
-    }
-    virtio->queue_count = 0;
-    g_clear_pointer(&virtio->queue, g_free);
-}
-
 /* Those that wait for their turn (IN_ORDER): no back end has them any more, so nobody would finish them. */
 static void drop_done(struct virtio_queue *queue)
 {
@@ -91,6 +73,19 @@ static void begin_generation(struct virtio_queue *queue)
     queue->mapped = 0;
     queue->suppressed = false;
     queue->unpublished = queue->unpublished_slots = 0;
+}
+
+void virtio_device_finish(struct virtio_device *virtio)
+{
+    virtio_outside_finish(virtio);
+    for (u32 i = 0; i < virtio->queue_count; i++) {
+        begin_generation(&virtio->queue[i]);
+        while (virtio->queue[i].stale.head)
+            virtio_request_drop(virtio->queue[i].stale.head->data);
+        g_array_unref(virtio->queue[i].scratch);
+    }
+    virtio->queue_count = 0;
+    g_clear_pointer(&virtio->queue, g_free);
 }
 
 static void reset_queue_state(struct virtio_queue *queue)

@@ -168,8 +168,23 @@ static void unlink_request(struct virtio_request *request)
     queue->slots -= request->slots;
 }
 
+/* Says that the first `size` bytes of what the device writes changed. */
+static void mark_changed(const struct virtio_request *request, u64 size)
+{
+    for (u32 i = 0; i < request->write_count && size; i++) {
+        const struct virtio_piece *piece = &request->write[i];
+        u64 step = MIN(size, piece->size);
+
+        vm_ram_changed(piece->ram, piece->offset, step);
+        size -= step;
+    }
+}
+
+/* What back ends wrote for one from before a reset nobody has counted. */
 void virtio_request_drop(struct virtio_request *request)
 {
+    if (virtio_request_is_stale(request))
+        mark_changed(request, request->write_size);
     unlink_request(request);
     pin(request->read, request->read_count + request->write_count, vm_ram_unpin);
     g_free(request);
@@ -187,18 +202,6 @@ void virtio_request_return(struct virtio_request *request)
 bool virtio_request_is_stale(const struct virtio_request *request)
 {
     return request->generation != request->queue->generation;
-}
-
-/* Says that the first `size` bytes of what the device writes changed. */
-static void mark_changed(const struct virtio_request *request, u64 size)
-{
-    for (u32 i = 0; i < request->write_count && size; i++) {
-        const struct virtio_piece *piece = &request->write[i];
-        u64 step = MIN(size, piece->size);
-
-        vm_ram_changed(piece->ram, piece->offset, step);
-        size -= step;
-    }
 }
 
 static void finish_one(struct virtio_request *request)

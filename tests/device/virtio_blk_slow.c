@@ -2,7 +2,22 @@
 #include "tests/device/virtio_blk_desk.h"
 #include "tests/device/gate.h"
 #include "vm/user.h"
+#include "vm/vcpu.h"
 #include <errno.h>
+
+/* Who translates the guest's code hears which of its bytes change. */
+struct listener {
+    struct accel accel;
+    u64 changed; /* bytes of the data */
+};
+
+static void note_change(struct vm *vm, struct ram_block *block, u64 offset, u64 size)
+{
+    if (offset == AT - BENCH_RAM)
+        ((struct listener *)vm_accel(vm))->changed += size;
+}
+
+static const struct accel_class listener_class = { .name = "listener", .ram_changed = note_change };
 
 static struct gate *begin_slow_read(struct desk *s, enum driver_transport transport, const char *properties, struct block_node **node)
 {
@@ -10,6 +25,9 @@ static struct gate *begin_slow_read(struct desk *s, enum driver_transport transp
     begin(s, transport, properties, BIT64(9) | BIT64(40) /* RING_RESET */);
     fill(s, 0xa5, 4096);
     gate_set(*node, false);
+    struct listener *listener = g_new0(struct listener, 1);
+    listener->accel.accel_class = &listener_class;
+    vm_set_accel(s->bench.vm, &listener->accel);
     send(s, IN, 0, 4096, true);
     g_assert_cmpuint(((struct gate *)(*node)->state)->reads, ==, 0);
     return (*node)->state;
@@ -23,11 +41,21 @@ static void turns(struct desk *s)
     }
 }
 
+/* All that was read has been told, though nobody gets it. */
+static void stop_listening(struct desk *s)
+{
+    g_autofree struct listener *listener = (struct listener *)vm_accel(s->bench.vm);
+
+    vm_set_accel(s->bench.vm, NULL);
+    g_assert_cmpuint(listener->changed, ==, 4096);
+}
+
 static void end_slow_read(struct desk *s, struct block_node *node)
 {
     struct gate *gate = node->state;
 
     g_assert_cmpuint(gate->reads, ==, 1); /* memory is the driver's */
+    stop_listening(s);
     fill(s, 0xa5, 4096);
     turns(s);
     g_assert_true(all(s, 0xa5, 4096));
@@ -90,6 +118,16 @@ static void machine_reset(struct desk *s, gconstpointer data)
     begin_slow_read(s, MMIO_MODERN, "drive=n", &node);
     vm_reset(s->bench.vm, VM_CAUSE_NONE);
     end_slow_read(s, node);
+}
+
+static void unplug(struct desk *s, gconstpointer data)
+{
+    struct block_node *node;
+
+    begin_slow_read(s, PCI_MODERN, "drive=n", &node);
+    bench_empty(&s->bench);
+    stop_listening(s);
+    disk_set_unref_node(s->disks, node);
 }
 
 /* ---- The machine stops: what is under way comes to its end first, and then nothing moves ---- */
@@ -207,6 +245,7 @@ int main(int argc, char **argv)
     g_test_add("/virtio-blk/slow/reset-legacy", struct desk, GUINT_TO_POINTER(PCI_LEGACY), set_up, waiting_reset, tear_down);
     g_test_add("/virtio-blk/slow/impatient", struct desk, GUINT_TO_POINTER(PCI_MODERN), set_up, waiting_reset, tear_down);
     g_test_add("/virtio-blk/slow/machine-reset", struct desk, NULL, set_up, machine_reset, tear_down);
+    g_test_add("/virtio-blk/slow/unplug", struct desk, NULL, set_up, unplug, tear_down);
     g_test_add("/virtio-blk/slow/stop", struct desk, NULL, set_up, stop, tear_down);
     g_test_add("/virtio-blk/slow/stop-iothread", struct desk, "", set_up, stop, tear_down);
     g_test_add("/virtio-blk/slow/stop-without-room", struct desk, NULL, set_up, stop_without_room, tear_down);
