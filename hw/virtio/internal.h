@@ -38,7 +38,7 @@ struct virtio_queue {
     struct block_loop *loop;
     struct block_work work;
     struct epoch_reader *reader; /* the loop's, while it works on this queue */
-    u32 posted;              /* atomic: the work is */
+    u32 posted;              /* atomic: the work is; of the device's other queues: a letter about a notification */
     u32 refused;             /* atomic: it came while the device was paused */
 };
 

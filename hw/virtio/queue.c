@@ -153,6 +153,21 @@ static void go_on(void *opaque, const void *payload, u32 size)
     kick_late(opaque, payload, size);
 }
 
+static void kick_posted(void *opaque, const void *payload, u32 size)
+{
+    __atomic_store_n(&((struct virtio_queue *)opaque)->posted, 0, __ATOMIC_SEQ_CST);
+    kick_late(opaque, payload, size);
+}
+
+/* Without the machine lock: one letter, however often the driver notifies before it is read. */
+static void post_kick(struct virtio_queue *queue)
+{
+    struct vm_object *object = &queue->virtio->device->object;
+
+    if (!__atomic_exchange_n(&queue->posted, 1, __ATOMIC_SEQ_CST))
+        inbox_post(object->vm, object, kick_posted, queue, NULL, 0);
+}
+
 void virtio_kick(struct virtio_device *virtio, u32 data)
 {
     struct virtio_queue *queue = virtio_queue_at(virtio, data & 0xffff);
@@ -161,7 +176,7 @@ void virtio_kick(struct virtio_device *virtio, u32 data)
     if (queue && queue->loop)
         virtio_queue_poke(queue);
     else if (queue && virtio->outside && !vm_lock_mine(virtio->device->object.vm))
-        inbox_post(virtio->device->object.vm, &virtio->device->object, kick_late, queue, NULL, 0);
+        post_kick(queue);
     else if (queue)
         kick_late(queue, NULL, 0);
 }

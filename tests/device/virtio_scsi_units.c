@@ -105,6 +105,30 @@ static void wait_active(struct desk *s)
         ;
 }
 
+static u64 memory_in_use(void)
+{
+    struct mallinfo2 info = mallinfo2();
+
+    return info.uordblks + info.hblkhd;
+}
+
+/* A vCPU notifies the control queue again and again while the main loop has no time for it. */
+static void many_notifications(struct desk *s, gconstpointer data)
+{
+    u64 before;
+
+    begin(s, PCI_MODERN, "scsi-hd", "drive=d");
+    after_power_on(s);
+    vm_unlock(s->d.bench.vm);
+    before = memory_in_use();
+    for (u32 i = 0; i < 100000; i++)
+        driver_notify(&s->driver, s->queue[CONTROL]);
+    g_assert_cmpuint(memory_in_use(), <, before + MIB);
+    vm_lock(s->d.bench.vm);
+    vm_inbox_deliver(s->d.bench.vm);
+    g_assert_cmpuint(manage(s, 6, 0, 0, 77), ==, 0);
+}
+
 /* VERIFY of 2 MiB with a pattern of one block: few bytes of the driver's do not become many of ours. */
 static void little_memory(struct desk *s, gconstpointer data)
 {
@@ -115,14 +139,13 @@ static void little_memory(struct desk *s, gconstpointer data)
     after_power_on(s);
     fill(s, 0x77, 512);
     gate_set(gate, false);
-    struct mallinfo2 before = mallinfo2();
+    u64 before = memory_in_use();
     for (u32 i = 1; i <= COUNT; i++) {
         send_to(s, 0, 0, CDB(0x2f, 6, 0, 0, 0, 0, 0, 0x10), 512, 0);
         while (active(s) < i)
             ;
     }
-    struct mallinfo2 after = mallinfo2();
-    g_assert_cmpuint(after.uordblks + after.hblkhd, <, before.uordblks + before.hblkhd + MOST);
+    g_assert_cmpuint(memory_in_use(), <, before + MOST);
     gate_set(gate, true);
     for (u32 i = 0; i < COUNT; i++)
         wait(s, REQUESTS);
@@ -304,6 +327,7 @@ int main(int argc, char **argv)
     TEST("reset", reset_in_mid_air);
     TEST("unplug", unplug_in_mid_air);
     TEST("little-memory", little_memory);
+    TEST("many-notifications", many_notifications);
     TEST("stop", stop);
     TEST("resize", resizes);
     return g_test_run();
