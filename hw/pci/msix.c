@@ -64,26 +64,36 @@ void pci_msix_send(struct pci_msix *msix, u32 vector)
 static void send_late(void *opaque, const void *payload, u32 size)
 {
     struct pci_msix *msix = opaque;
-    const struct message *message = payload;
+    u32 vector = *(const u32 *)payload;
     struct device *device = msix->function ? msix->function->device : NULL;
 
     if (!device)
         return;
+    __atomic_fetch_and(&msix->late[vector / 32], ~(1u << vector % 32), __ATOMIC_SEQ_CST);
     bool mine = device_begin(device); /* a message to its own registers goes nowhere */
-    pci_function_send_message(msix->function, message->address, message->data);
+    pci_msix_send(msix, vector);
     if (mine)
         device_end(device);
 }
 
-void pci_msix_send_outside(struct pci_msix *msix, u32 vector)
+/* One letter, however often there is news before it is read. */
+static void post_late(struct pci_msix *msix, u32 vector)
 {
     struct vm_object *owner = &msix->function->device->object;
+    u32 bit = 1u << vector % 32;
+
+    if (!(__atomic_fetch_or(&msix->late[vector / 32], bit, __ATOMIC_SEQ_CST) & bit))
+        inbox_post(owner->vm, owner, send_late, msix, &vector, sizeof(vector));
+}
+
+void pci_msix_send_outside(struct pci_msix *msix, u32 vector)
+{
     struct message message;
 
     if (!pci_msix_is_on(msix) || vector >= msix->count || !take_message(msix, vector, true, &message) || !pci_function_may_dma(msix->function))
         return;
     if (!space_send_message(pci_function_space(msix->function), message.address, message.data))
-        inbox_post(owner->vm, owner, send_late, msix, &message, sizeof(message));
+        post_late(msix, vector);
 }
 
 void pci_msix_follow(struct pci_msix *msix)
@@ -164,7 +174,7 @@ bool pci_msix_init_sized(struct pci_msix *msix, struct pci_function *function, u
     if (!at)
         return error_set(error, "no room for the MSI-X capability");
     *msix = (struct pci_msix){ .function = function, .table = table, .pending = pending, .count = vectors, .capability = at,
-                               .pba = (u32)size / 2 };
+                               .pba = (u32)size / 2, .late = g_new0(u32, (vectors + 31) / 32) };
     host_lock_init(&msix->lock, LOCK_RANK_LEAF);
     region_init_mmio(&msix->region, function->device->object.vm, "msix", size, &bar_ops, msix);
     msix->region.owner = &function->device->object;
@@ -183,6 +193,7 @@ void pci_msix_finish(struct pci_msix *msix)
         return;
     region_finish(&msix->region);
     host_lock_finish(&msix->lock);
+    g_clear_pointer(&msix->late, g_free);
     msix->function->msix = NULL;
     msix->function = NULL;
 }

@@ -21,6 +21,7 @@ struct pci_msix {
     u32 pba;                       /* offset of the pending bits in the BAR */
     struct region region;
     struct host_lock lock;         /* of table and pending */
+    u32 *late;                     /* atomic: vectors whose message waits for the machine lock; a bit for each */
 };
 
 /* Adds the capability and a BAR with table and pending bits. vectors: 1 to what the rows have room for. */

@@ -81,8 +81,8 @@ static inline void begin(struct desk *s, enum driver_transport transport, const 
     negotiate(s);
 }
 
-/* Request, data to the device, response, data from the device. */
-static inline void send_to(struct desk *s, u8 id, u16 lun, const u8 *cdb, u32 out, u32 in)
+/* Request, data to the device, response, data from the device: into the ring, without telling. */
+static inline void put_to(struct desk *s, u8 id, u16 lun, const u8 *cdb, u32 out, u32 in)
 {
     struct driver_buffer buffers[4] = { { REQUEST_AT, HEAD, false } };
     u32 count = 1;
@@ -99,6 +99,11 @@ static inline void send_to(struct desk *s, u8 id, u16 lun, const u8 *cdb, u32 ou
     if (in)
         buffers[count++] = (struct driver_buffer){ DATA, in, true };
     driver_submit(&s->driver, s->queue[REQUESTS], buffers, count);
+}
+
+static inline void send_to(struct desk *s, u8 id, u16 lun, const u8 *cdb, u32 out, u32 in)
+{
+    put_to(s, id, lun, cdb, out, in);
     driver_kick(&s->driver, s->queue[REQUESTS]);
 }
 
