@@ -42,6 +42,7 @@ static bool abort_unfetched(struct nvme *n, u32 queue, u16 id)
     u8 command[NVME_SQE];
 
     for (u32 slot = sq->head; slot != sq->tail && n->skipped->len < SKIPPED_MAX; slot = (slot + 1) % sq->size) {
+        n->work++;
         if (!nvme_dma_read(n, sq->address + (u64)slot * NVME_SQE, command, sizeof(command)))
             return false;
         if (bits_load_le(command + 2, 2) != id || is_skipped(n, queue, slot))

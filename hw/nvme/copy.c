@@ -88,7 +88,7 @@ u16 nvme_copy(struct nvme_request *r, struct nvme_namespace *space)
     r->end = ranges;
     r->buffer = g_malloc(ranges * RANGE);
     block_data_get(block_data_list(data.iov, data.count), r->buffer);
-    nvme_data_unmap(&data, 0);
+    nvme_data_unmap(r->nvme, &data, 0);
     status = check(r, space);
     if (status)
         return status;

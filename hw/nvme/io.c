@@ -195,7 +195,7 @@ static u16 manage(struct nvme_request *r, struct nvme_namespace *space)
         return status;
     r->buffer = g_malloc(ranges * RANGE);
     block_data_get(block_data_list(data.iov, data.count), r->buffer);
-    nvme_data_unmap(&data, 0);
+    nvme_data_unmap(r->nvme, &data, 0);
     r->space = space;
     r->step = next_range;
     r->end = ranges;
@@ -226,7 +226,7 @@ void nvme_returned(struct nvme_request *r)
     u16 status = outcome(r);
 
     if (r->io.kind == DISK_READ && !r->step)
-        nvme_data_unmap(&r->data, r->data.size);
+        nvme_data_unmap(n, &r->data, r->data.size);
     if (r->step && r->io.kind == DISK_FLUSH) { /* the others are flushed all the same */
         r->status = status ? status : r->status;
         status = NVME_OK;

@@ -196,12 +196,8 @@ static void take_outcomes(void *device, u32 number, u32 level)
         g_queue_unlink(&n->active, &r->link);
         nvme_returned(r);
     }
-    for (u32 i = 0; i <= n->highest; i++) {
-        if (n->stalled[i / 32] >> i % 32 & 1) {
-            n->stalled[i / 32] &= ~(1u << i % 32);
-            nvme_run(n, i);
-        }
-    }
+    n->work = 0;
+    nvme_run_stalled(n);
     end_reset(n);
     nvme_notify(n);
 }

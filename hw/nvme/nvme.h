@@ -13,8 +13,10 @@
 #include "vm/inbox.h"
 
 enum { NVME_IO_QUEUES = 128, NVME_QUEUES = NVME_IO_QUEUES + 1, NVME_NAMESPACES = 256, NVME_SQE = 64, NVME_CQE = 16, NVME_EVENTS = 16 };
-/* Commands with the disks at one time; what comes beyond waits in its queue. */
-enum { NVME_IN_FLIGHT = 2048 };
+/* Commands with the disks at one time, and pieces of memory that they may have; what comes beyond waits in its queue. */
+enum { NVME_IN_FLIGHT = 2048, NVME_PIECES = 1 << 19 };
+/* How often the driver's memory is looked at in one go: others may want the machine lock. */
+enum { NVME_TURN = 1 << 16 };
 /* Abort commands that may wait; entries of the error log. */
 enum { NVME_ABORTS = 4, NVME_ERRORS = 64 };
 
@@ -136,8 +138,10 @@ void nvme_fail(struct nvme *n, const char *why);
 
 /* --- queue.c --- */
 
-/* Fetches and begins commands while there is room. */
+/* Fetches and begins commands while there is room, and the turn lasts (n->work, which entries of the device set to 0). */
 void nvme_run(struct nvme *n, u32 queue);
+/* Those that had to wait. */
+void nvme_run_stalled(struct nvme *n);
 void nvme_doorbell(struct nvme *n, u32 queue, bool completion, u32 value);
 struct nvme_request *nvme_request_new(struct nvme *n, u32 queue, const u8 *command);
 /* Ends a command: a completion entry now, or when there is room. Frees the request. */
@@ -160,7 +164,7 @@ bool nvme_dma_write(struct nvme *n, u64 address, const void *from, u64 size);
 /* What PRPs or SGLs of the command say (4.3, 4.4), each of them read once. write: the device writes there. */
 u16 nvme_data_map(struct nvme *n, const u8 *command, u64 size, bool write, bool may_sgl, struct nvme_data *data);
 /* written: bytes from the start that the device has changed. */
-void nvme_data_unmap(struct nvme_data *data, u64 written);
+void nvme_data_unmap(struct nvme *n, struct nvme_data *data, u64 written);
 /* The data of an admin command. */
 u16 nvme_copy_out(struct nvme *n, const u8 *command, const void *from, u64 size);
 u16 nvme_copy_in(struct nvme *n, const u8 *command, void *to, u64 size);

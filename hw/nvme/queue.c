@@ -173,7 +173,7 @@ static void write_entry(struct nvme *n, struct nvme_cq *cq, const struct nvme_re
 /* The memory that the command needed, the driver's and its own. */
 static void free_memory(struct nvme_request *r)
 {
-    nvme_data_unmap(&r->data, 0);
+    nvme_data_unmap(r->nvme, &r->data, 0);
     r->nvme->copying -= r->held;
     r->held = 0;
     g_clear_pointer(&r->buffer, g_free);
@@ -284,9 +284,8 @@ static void go_on(void *device, u32 number, u32 level)
     struct nvme *n = device;
 
     n->continuing = false;
-    for (u32 i = 0; i <= n->highest; i++)
-        if (take_bit(n->stalled, i))
-            nvme_run(n, i);
+    n->work = 0;
+    nvme_run_stalled(n);
     nvme_notify(n);
 }
 
@@ -295,17 +294,29 @@ static void go_on_later(void *opaque, const void *payload, u32 size)
     device_run(opaque, go_on, 0, 0);
 }
 
+void nvme_run_stalled(struct nvme *n)
+{
+    u32 count = n->highest + 1, first = n->first++ % count;
+
+    for (u32 i = 0; i < count; i++) {
+        u32 queue = (first + i) % count;
+
+        if (take_bit(n->stalled, queue))
+            nvme_run(n, queue);
+    }
+}
+
 /* Not longer than one round of the ring: what a driver adds meanwhile comes after others had their turn. */
 void nvme_run(struct nvme *n, u32 queue)
 {
     struct nvme_sq *sq = &n->state->sq[queue];
 
     for (u32 budget = sq->size; sq->size && nvme_is_ready(n) && has_commands(n, queue); budget--) {
-        if (n->in_flight[queue] >= sq->size || n->active.length >= NVME_IN_FLIGHT) {
+        if (n->in_flight[queue] >= sq->size || n->active.length >= NVME_IN_FLIGHT || n->pieces >= NVME_PIECES) {
             set_bit(n->stalled, queue);
             return;
         }
-        if (!budget) {
+        if (!budget || n->work >= NVME_TURN) {
             set_bit(n->stalled, queue);
             if (!n->continuing)
                 inbox_post(n->device.object.vm, &n->device.object, go_on_later, &n->device, NULL, 0);
@@ -335,6 +346,7 @@ void nvme_doorbell(struct nvme *n, u32 queue, bool completion, u32 value)
 {
     u32 size = completion ? n->state->cq[queue].size : n->state->sq[queue].size;
 
+    n->work = 0;
     if (!size || value >= size) { /* 5.2, error events 0 and 1 */
         device_guest_error(n, "nvme: doorbell of %s queue %u: %s", completion ? "completion" : "submission", queue, size ? "out of range" : "no such queue");
         nvme_event(n, 0, size ? 1 : 0, 1);

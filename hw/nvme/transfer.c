@@ -71,6 +71,7 @@ static u16 add(struct mapping *m, u64 address, u64 size)
     for (u64 step; size; size -= step, address += step) {
         struct space_hit hit = nvme_lookup(m->n, address);
 
+        m->n->work++;
         if (!hit.ram || (m->write && !hit.writable))
             return NVME_TRANSFER_ERROR;
         step = MIN(size, hit.left);
@@ -181,6 +182,7 @@ static u16 add_segment(struct mapping *m, u8 *next, bool *more)
     m->descriptors += (u32)MIN(count, MOST_DESCRIPTORS + 1);
     if (m->descriptors > MOST_DESCRIPTORS)
         return NVME_SGL_COUNT | NVME_DNR;
+    m->n->work += (u32)count;
     g_autofree u8 *segment = g_malloc(size);
     if (!nvme_dma_read(m->n, address, segment, size))
         return NVME_TRANSFER_ERROR;
@@ -223,6 +225,7 @@ static void keep(struct nvme *n, u64 size, struct nvme_data *data)
 
     data->count = count;
     data->size = size;
+    n->pieces += count;
     data->iov = g_malloc(count * (sizeof(struct iovec) + sizeof(struct nvme_piece)));
     data->piece = (struct nvme_piece *)(data->iov + count);
     if (!count)
@@ -253,8 +256,9 @@ u16 nvme_data_map(struct nvme *n, const u8 *command, u64 size, bool write, bool 
     return status;
 }
 
-void nvme_data_unmap(struct nvme_data *data, u64 written)
+void nvme_data_unmap(struct nvme *n, struct nvme_data *data, u64 written)
 {
+    n->pieces -= data->count;
     for (u32 i = 0; i < data->count; i++) {
         u64 step = MIN(written, data->iov[i].iov_len);
 
@@ -279,7 +283,7 @@ u16 nvme_copy_out(struct nvme *n, const u8 *command, const void *from, u64 size)
     if (status)
         return status;
     block_data_put(block_data_slice(block_data_list(data.iov, data.count), 0, size), from);
-    nvme_data_unmap(&data, size);
+    nvme_data_unmap(n, &data, size);
     return NVME_OK;
 }
 
@@ -291,6 +295,6 @@ u16 nvme_copy_in(struct nvme *n, const u8 *command, void *to, u64 size)
     if (status)
         return status;
     block_data_get(block_data_list(data.iov, data.count), to);
-    nvme_data_unmap(&data, 0);
+    nvme_data_unmap(n, &data, 0);
     return NVME_OK;
 }

@@ -202,51 +202,6 @@ static void copies(struct bench *bench, gconstpointer data)
     nvme_finish(&d);
 }
 
-/* A submission queue of many entries, a completion queue that holds one at a time. */
-static void make_narrow_pair(struct nvme_driver *d, u32 queue, u64 sq_address, u32 entries)
-{
-    struct nvme_sqe cq = nvme_command(5, 0, NVME_CQ(queue), 0), sq = nvme_command(1, 0, sq_address, 0);
-
-    nvme_put(&cq, 10, 1 << 16 | queue);
-    nvme_put(&cq, 11, 3);
-    nvme_put(&sq, 10, (entries - 1) << 16 | queue);
-    nvme_put(&sq, 11, queue << 16 | 1);
-    g_assert_cmphex(nvme_do(d, 0, cq), ==, 0);
-    g_assert_cmphex(nvme_do(d, 0, sq), ==, 0);
-}
-
-static u64 commands_that_wrote(struct nvme_driver *d)
-{
-    g_assert_cmphex(get_log(d, 2), ==, 0);
-    return bits_load_le(nvme_ram(d, NVME_PAGE) + 80, 8);
-}
-
-/* Copies whose completions the driver does not take hold no memory: others go on (64 MiB is what all may hold). */
-static void copies_that_wait(struct bench *bench, gconstpointer data)
-{
-    enum { QUEUE = 2, ENTRIES = 128, BATCH = 40 };
-    const u64 ring = NVME_DATA + 0x20000;
-    struct nvme_driver d;
-    u64 wrote;
-
-    on(&d, bench, "logical_block_size=1M");
-    make_narrow_pair(&d, QUEUE, ring, ENTRIES);
-    set_range(&d, 0, 0, 1);
-    wrote = commands_that_wrote(&d);
-    for (u32 i = 1; i <= 2 * BATCH; i++) {
-        struct nvme_sqe e = nvme_command(COPY, 1, NVME_LISTS, 0);
-
-        memcpy(nvme_ram(&d, ring + 64 * (i - 1)), e.bytes, 64);
-        if (i % BATCH)
-            continue;
-        nvme_set(&d, DOORBELLS + 8 * QUEUE, i);
-        for (s64 end = g_get_monotonic_time() + 5 * G_USEC_PER_SEC; commands_that_wrote(&d) < wrote + i; nvme_settle(&d))
-            g_assert_cmpint(g_get_monotonic_time(), <, end);
-    }
-    g_assert_cmphex(copy(&d, 0, 1, 0), ==, 0);
-    nvme_finish(&d);
-}
-
 /* --- Format NVM (5.23) --- */
 
 static u16 format(struct nvme_driver *d, u32 space, u32 settings)
@@ -551,7 +506,6 @@ int main(int argc, char **argv)
     BENCH_TEST("/nvme/abort/unfetched", abort_unfetched);
     BENCH_TEST("/nvme/abort/events-and-resets", abort_events_and_resets);
     BENCH_TEST("/nvme/copy", copies);
-    BENCH_TEST("/nvme/copies-that-wait", copies_that_wait);
     BENCH_TEST("/nvme/format", formats);
     BENCH_TEST("/nvme/format-all", formats_all);
     BENCH_TEST("/nvme/delete-queue", delete_queue);
