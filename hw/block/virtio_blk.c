@@ -464,6 +464,8 @@ static bool check(struct virtio_blk *blk, GError **error)
         return error_set(error, "logical_block_size > physical_block_size not supported");
     if (blk->discard_granularity != UINT32_MAX && blk->discard_granularity % block_bytes(blk))
         return error_set(error, "discard_granularity must be a multiple of logical_block_size");
+    if (blk->min_io_size % block_bytes(blk) || blk->opt_io_size % block_bytes(blk))
+        return error_set(error, "min_io_size and opt_io_size must be multiples of logical_block_size");
     if (!bits_is_power_of_2(blk->queue_size))
         return error_set(error, "queue-size must be a power of 2");
     if (blk->num_queues == 0 || (blk->num_queues != 65535 && blk->num_queues > VIRTIO_QUEUES))
