@@ -30,7 +30,7 @@ static u64 address(struct storm *s)
     case 0:
         return NVME_BAR + any(s, 0x4000);
     case 1:
-        return g_rand_int(s->rand);
+        return any(s, 2) ? g_rand_int(s->rand) : 0;
     case 2:
         return BENCH_RAM + BENCH_RAM_SIZE - any(s, 64);
     case 3:
