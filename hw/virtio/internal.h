@@ -28,7 +28,7 @@ struct virtio_queue {
     bool in_turn, cut, going_on;
     u32 turn_left;
     struct virtio_area descriptors, driver, device;
-    u32 mapped;              /* memory generation + 1 for which the areas hold; 0: none */
+    u64 mapped;              /* memory generation + 1 for which the areas hold; 0: none */
     u32 unpublished;         /* finished since the last publish */
     u32 unpublished_slots;   /* ring entries of those */
     u16 first_flags;         /* packed: of the first of those, written last */

@@ -118,7 +118,7 @@ static struct virtio_request *new_request(struct virtio_queue *queue, const stru
 
 static bool map(struct virtio_queue *queue, const struct virtio_ring_ops *ring)
 {
-    u32 generation = vm_memory_generation(queue->virtio->device->object.vm) + 1;
+    u64 generation = (u64)vm_memory_generation(queue->virtio->device->object.vm) + 1;
 
     if (likely(queue->mapped == generation))
         return true;

@@ -147,9 +147,30 @@ static void hostile_rings(struct bench *bench, gconstpointer data)
     }
 }
 
+/* Who switches a window of a device on and off for some hours comes to the last number of a memory map. */
+static void last_memory_map(struct bench *bench, gconstpointer data)
+{
+    struct driver d;
+    u32 id, written;
+
+    start(&d, bench, data);
+    u64 at = driver_alloc(&d, 64, 16);
+    const struct driver_buffer buffers[] = { { at, 16, false }, { at + 32, 16, true } };
+    bench->vm->memory_generation = UINT32_MAX;
+    g_assert_true(driver_negotiate(&d, d.features));
+    driver_queue(&d, 0, 0);
+    driver_ok(&d);
+    put(&d, at, "sixteen letters");
+    driver_submit(&d, &d.queue[0], buffers, 2);
+    driver_kick(&d, &d.queue[0]);
+    g_assert_true(driver_take(&d, &d.queue[0], 2, &id, &written));
+    g_assert_cmpstr(get(&d, at + 32), ==, "sixteen letters");
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
+    add("last-memory-map", last_memory_map);
     add("hostile-chains", hostile_chains);
     add("in-flight", bounded_in_flight);
     add_modern("hostile-rings", hostile_rings);
