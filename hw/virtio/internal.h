@@ -79,6 +79,8 @@ void virtio_kick_all(struct virtio_device *virtio);
 bool virtio_queue_run(struct virtio_queue *queue);
 /* There is something: whether the hook's turn, if it is one, comes to it. */
 bool virtio_queue_may_take(struct virtio_queue *queue);
+/* A request of so many bytes, which counts for several if there are many. */
+void virtio_queue_has_taken(struct virtio_queue *queue, u64 bytes);
 void virtio_queue_enable(struct virtio_queue *queue);
 void virtio_queue_set_legacy(struct virtio_queue *queue, u64 address, u32 align);
 /* lazy: the driver asks until virtio_queue_is_settled. */

@@ -83,7 +83,7 @@ void virtio_queue_set_legacy(struct virtio_queue *queue, u64 address, u32 align)
     virtio_queue_enable(queue);
 }
 
-/* Turns: one round of the ring. What a driver adds meanwhile comes after others had the lock, or the loop. */
+/* Turns: one round of the ring, and 1 MiB for each of its entries. What a driver adds meanwhile comes after others had the lock, or the loop. */
 
 bool virtio_queue_run(struct virtio_queue *queue)
 {
@@ -103,6 +103,12 @@ bool virtio_queue_may_take(struct virtio_queue *queue)
     if (!queue->cut)
         queue->turn_left--;
     return !queue->cut;
+}
+
+void virtio_queue_has_taken(struct virtio_queue *queue, u64 bytes)
+{
+    if (queue->in_turn && !vm_icount_on(queue->virtio->device->object.vm))
+        queue->turn_left -= (u32)MIN(bytes / MIB, queue->turn_left);
 }
 
 void virtio_queue_end_turn(struct virtio_queue *queue)

@@ -152,6 +152,7 @@ void *virtio_queue_pop(struct virtio_queue *queue)
         virtio_fail(queue->virtio, "queue %u: more requests than the queue holds", queue->index);
         return NULL;
     }
+    virtio_queue_has_taken(queue, chain.read_size + chain.write_size);
     return new_request(queue, &chain);
 }
 

@@ -148,8 +148,8 @@ void virtio_resume(struct virtio_device *virtio);
 /* ---- Requests ---- */
 
 /*
- * The next request, or NULL: there is none, and the driver will say when there is. To the queue's hook it gives one round of the ring, then NULL
- * as well; the hook is called again for the rest, after others had their turn.
+ * The next request, or NULL: there is none, and the driver will say when there is. To the queue's hook it gives one round of the ring, or
+ * 1 MiB for each entry, then NULL as well; the hook is called again for the rest, after others had their turn.
  */
 void *virtio_queue_pop(struct virtio_queue *queue);
 /* Machine lock, not in the hook: one turn of it, as when the driver notifies: the device can take requests that it left where they are. */

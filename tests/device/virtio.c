@@ -89,6 +89,35 @@ static void takes_turns(struct bench *bench, gconstpointer data)
     g_assert_cmpuint(r.taken, ==, 141);
 }
 
+static u32 take_all(struct driver *d, struct driver_queue *queue)
+{
+    u32 id, written, count = 0;
+
+    while (driver_take(d, queue, 1, &id, &written))
+        count++;
+    return count;
+}
+
+/* A turn is not as many requests as there are entries, if those are large: 1 MiB for each entry. */
+static void large_requests(struct bench *bench, gconstpointer data)
+{
+    enum { PIECES = 20 };
+    struct driver d;
+    struct driver_buffer pieces[PIECES];
+
+    start(&d, bench, data);
+    for (u32 i = 0; i < PIECES; i++)
+        pieces[i] = (struct driver_buffer){ BENCH_RAM, BENCH_RAM_SIZE, false };
+    for (u32 i = 0; i < 3; i++)
+        driver_submit_indirect(&d, &d.queue[0], pieces, PIECES);
+    driver_notify(&d, &d.queue[0]);
+    for (u32 i = 0; i < 3; i++) {
+        g_assert_cmpuint(take_all(&d, &d.queue[0]), ==, 1);
+        vm_inbox_deliver(bench->vm);
+    }
+    g_assert_false(is_broken(&d));
+}
+
 /* Requests come back in another order than they went, and are told apart. */
 static void out_of_order(struct bench *bench, gconstpointer data)
 {
@@ -399,6 +428,7 @@ int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     add("turns", takes_turns);
+    add("large-requests", large_requests);
     add("echo", echoes);
     add("out-of-order", out_of_order);
     add_modern("in-order", in_order);
