@@ -63,13 +63,16 @@ static void drop_done(struct virtio_queue *queue)
 }
 
 /* Requests of before are no longer wanted. */
-static void begin_generation(struct virtio_queue *queue)
+static void make_stale(struct virtio_queue *queue)
 {
+    GList *link;
+
     drop_done(queue);
-    queue->generation++;
     queue->in_flight = queue->slots = 0;
-    while (queue->requests.head)
-        g_queue_push_tail_link(&queue->stale, g_queue_pop_head_link(&queue->requests));
+    while ((link = g_queue_pop_head_link(&queue->requests))) {
+        ((struct virtio_request *)link->data)->stale = true;
+        g_queue_push_tail_link(&queue->stale, link);
+    }
     queue->mapped = 0;
     queue->suppressed = false;
     queue->unpublished = queue->unpublished_slots = 0;
@@ -79,7 +82,7 @@ void virtio_device_finish(struct virtio_device *virtio)
 {
     virtio_outside_finish(virtio);
     for (u32 i = 0; i < virtio->queue_count; i++) {
-        begin_generation(&virtio->queue[i]);
+        make_stale(&virtio->queue[i]);
         while (virtio->queue[i].stale.head)
             virtio_request_drop(virtio->queue[i].stale.head->data);
         g_array_unref(virtio->queue[i].scratch);
@@ -136,7 +139,7 @@ void virtio_on_reset(void *device)
     virtio->state->config_vector = VIRTIO_NO_VECTOR;
     virtio->features = 0;
     for (u32 i = 0; i < virtio->queue_count; i++) {
-        begin_generation(&virtio->queue[i]);
+        make_stale(&virtio->queue[i]);
         reset_queue_state(&virtio->queue[i]);
     }
     if (virtio->class->reset)
@@ -152,7 +155,7 @@ void virtio_queue_reset(struct virtio_queue *queue, bool lazy)
 
     if (!lazy)
         settle(queue->virtio);
-    begin_generation(queue);
+    make_stale(queue);
     reset_queue_state(queue);
     queue->state->vector = vector;
     queue->state->resetting = 1;
@@ -212,7 +215,7 @@ static bool accept(struct virtio_device *virtio)
         virtio->queue[i].mapped = 0;
         if (uses_legacy(virtio))
             continue;
-        begin_generation(&virtio->queue[i]);
+        make_stale(&virtio->queue[i]);
         reset_queue_state(&virtio->queue[i]);
     }
     if (!virtio->class->accept || virtio->class->accept(virtio->device))

@@ -19,10 +19,9 @@ struct virtio_queue {
     void (*hook)(void *device, struct virtio_queue *queue);
     u32 index;
     u16 max_size;
-    u32 generation;          /* requests of another one are stale */
-    u32 in_flight;           /* requests of this generation */
+    u32 in_flight;           /* requests */
     u32 slots;               /* entries of the ring that the driver does not have back: of those requests, and of what is not published */
-    GQueue requests, stale;  /* struct virtio_request by `link`, in order of popping */
+    GQueue requests, stale;  /* struct virtio_request by `link`, in order of popping; stale: from before a reset */
     bool suppressed;         /* split: the driver was told not to notify */
     /* The hook's turn: how many requests it may still take; whether it wanted more; and whether a letter to go on is under way. */
     bool in_turn, cut, going_on;

@@ -107,8 +107,7 @@ static struct virtio_request *new_request(struct virtio_queue *queue, const stru
     pin(piece, count, vm_ram_pin);
     *request = (struct virtio_request){ .queue = queue, .read = piece, .write = piece + chain->read_count, .read_count = chain->read_count,
                                         .write_count = chain->write_count, .read_size = chain->read_size,
-                                        .write_size = chain->write_size, .generation = queue->generation, .head = chain->head,
-                                        .slots = chain->slots };
+                                        .write_size = chain->write_size, .head = chain->head, .slots = chain->slots };
     request->link.data = request;
     g_queue_push_tail_link(&queue->requests, &request->link);
     queue->in_flight++;
@@ -202,7 +201,7 @@ void virtio_request_return(struct virtio_request *request)
 
 bool virtio_request_is_stale(const struct virtio_request *request)
 {
-    return request->generation != request->queue->generation;
+    return request->stale;
 }
 
 static void finish_one(struct virtio_request *request)

@@ -81,9 +81,8 @@ struct virtio_request {
     u32 read_count, write_count;
     u64 read_size, write_size;  /* bytes */
     /* Private to hw/virtio/. */
-    u32 generation;
     u16 head, slots;            /* split: first descriptor, 1; packed: buffer id and ring entries */
-    bool done;
+    bool done, stale;
     u32 written;
     u64 touched;                /* bytes at the start of `write` that may have changed */
     GList link;
@@ -126,7 +125,7 @@ void *virtio_queue_device(const struct virtio_queue *queue); /* the device it be
 struct virtio_queue *virtio_queue_at(struct virtio_device *virtio, u32 index);
 /* Enabled, and the device is ready. */
 bool virtio_queue_is_ready(const struct virtio_queue *queue);
-/* How many requests of the current generation the device holds. */
+/* How many requests the device holds that are not stale. */
 u32 virtio_queue_in_flight(const struct virtio_queue *queue);
 
 /* ---- Queues that run outside of the machine lock (docs/decisions/iothread-rings.md) ---- */
