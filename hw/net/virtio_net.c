@@ -489,7 +489,7 @@ static void handle(void *device, struct virtio_queue *queue)
 
     if (is_control(net, index))
         serve_control(net, queue);
-    else if (vhost_link_is_running(&net->link))
+    else if (vhost_link_runs_now(&net->link))
         vhost_link_handle(&net->link, queue);
     else if (index >= 2 * net->pairs)
         return;

@@ -199,6 +199,13 @@ bool vhost_link_is_running(const struct vhost_link *link)
     return link->running && !link->broken && vhost_wire_vhost(link->wire) && link->generation == vhost_wire_generation(link->wire);
 }
 
+bool vhost_link_runs_now(struct vhost_link *link)
+{
+    if (link->wanted && !vhost_link_is_running(link))
+        vhost_link_resume(link);
+    return vhost_link_is_running(link);
+}
+
 /* The other process lets go of the rings, if it is still the one that has them. */
 static void stop(struct vhost_link *link)
 {

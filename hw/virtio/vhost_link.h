@@ -58,6 +58,8 @@ void vhost_link_handle(struct vhost_link *link, struct virtio_queue *queue);
  * machine does.
  */
 bool vhost_link_is_running(const struct vhost_link *link);
+/* The same, and it begins now if the driver was not ready when it should have: its function may not have been a bus master yet. */
+bool vhost_link_runs_now(struct vhost_link *link);
 /*
  * Buffers that were to be filled are kept for vhost_link_resume; those that were to be read are given back to the driver,
  * if the machine is stopped, when it goes on: nothing changes the guest's memory before.

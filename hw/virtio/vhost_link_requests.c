@@ -42,7 +42,7 @@ void vhost_link_handle(struct vhost_link *link, struct virtio_queue *queue)
     struct virtio_request *request;
     bool any = false;
 
-    if (!vhost_link_is_running(link) || virtio_queue_index(queue) >= link->active)
+    if (!vhost_link_runs_now(link) || virtio_queue_index(queue) >= link->active)
         return;
     while (vhost_link_is_running(link) && (request = virtio_queue_pop(queue))) {
         if (!fill(link, request)) {

@@ -136,6 +136,21 @@ static void gone_while_stopped(struct setup *s, gconstpointer data)
     disconnect_peer(s);
 }
 
+/* The driver lets the function be a bus master last: then the other process begins. */
+static void bus_master_late(struct setup *s, gconstpointer data)
+{
+    u32 written;
+
+    connect_peer(s, NONE);
+    driver_init(&s->driver, &s->bench, PCI_MODERN, "vhost-user-fs", "chardev=c;tag=files");
+    bench_write(&s->bench, driver_pci_config(4), 2, 3);
+    struct driver_queue *q = make_ready(&s->driver, 0, 2);
+    bench_write(&s->bench, driver_pci_config(4), 2, 7);
+    submit(s, q, SHARED);
+    g_assert_true(answered(s, q, &written));
+    disconnect_peer(s);
+}
+
 /* How often memory was told, or a region came or went. */
 static u32 told(struct setup *s)
 {
@@ -311,6 +326,7 @@ int main(int argc, char **argv)
     SETUP_TEST("/vhost-user/reset-in-mid-air", reset_in_mid_air);
     SETUP_TEST("/vhost-user/stop-and-go", stop_and_go);
     SETUP_TEST("/vhost-user/gone-while-stopped", gone_while_stopped);
+    SETUP_TEST("/vhost-user/bus-master-late", bus_master_late);
     SETUP_TEST("/vhost-user/more-memory", more_memory);
     SETUP_TEST("/vhost-user/single-regions", single_regions);
     SETUP_TEST("/vhost-user/few-slots", few_slots);
