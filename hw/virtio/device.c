@@ -188,19 +188,20 @@ static u64 features_of_properties(const struct virtio_device *virtio)
     return bits;
 }
 
+/* To a driver of the interface that is in use. */
 static u64 offered(struct virtio_device *virtio)
 {
+    const u64 legacy = BIT64(VIRTIO_F_NOTIFY_ON_EMPTY) | BIT64(VIRTIO_F_ANY_LAYOUT); /* 6.3 */
     const struct virtio_class *class = virtio->class;
+    u64 bits = features_of_properties(virtio) | class->features | (class->offer ? class->offer(virtio->device) : 0);
 
-    return features_of_properties(virtio) | class->features | (class->offer ? class->offer(virtio->device) : 0);
+    return bits & (uses_legacy(virtio) ? UINT32_MAX : ~legacy);
 }
 
 u32 virtio_features_read(struct virtio_device *virtio, u32 word)
 {
     u64 bits = offered(virtio);
 
-    if (uses_legacy(virtio))
-        bits &= UINT32_MAX;
     return word == 0 ? (u32)bits : word == 1 ? (u32)(bits >> 32) : 0;
 }
 
@@ -239,7 +240,7 @@ void virtio_features_write(struct virtio_device *virtio, u32 word, u32 value)
     if (!uses_legacy(virtio))
         return;
     /* A legacy driver knows no FEATURES_OK; it may use the device as soon as it wrote these (2.2.3). */
-    state->driver_features &= offered(virtio) & UINT32_MAX;
+    state->driver_features &= offered(virtio);
     accept(virtio);
 }
 

@@ -21,6 +21,21 @@ static void pci_identity(struct bench *bench, gconstpointer data)
     g_assert_cmpuint(d.pci.common != 0, ==, cases[i].modern);
 }
 
+/* 6.3: what is for legacy drivers alone is not offered to others, which get the bits above 31 instead. */
+static void offers_by_interface(struct bench *bench, gconstpointer data)
+{
+    const u64 old = BIT64(VIRTIO_F_NOTIFY_ON_EMPTY) | BIT64(VIRTIO_F_ANY_LAYOUT);
+    struct driver d;
+
+    driver_init(&d, bench, PCI_MODERN, "virtio-specimen", NULL);
+    g_assert_cmphex(driver_offered(&d) & (old | BIT64(VIRTIO_F_VERSION_1)), ==, BIT64(VIRTIO_F_VERSION_1));
+    g_assert_false(driver_negotiate(&d, BIT64(VIRTIO_F_NOTIFY_ON_EMPTY)));
+    d.transport = PCI_LEGACY;
+    driver_write(&d, DRIVER_STATUS, 0);
+    driver_write(&d, DRIVER_STATUS, VIRTIO_ACKNOWLEDGE);
+    g_assert_cmphex(driver_offered(&d) & old, ==, old);
+}
+
 static void bus_mastering(struct bench *bench, gconstpointer data)
 {
     static const struct setting setting = { "", PCI_MODERN, 0 };
@@ -160,6 +175,7 @@ int main(int argc, char **argv)
         g_test_add(path, struct bench, GUINT_TO_POINTER(i), bench_set_up, pci_identity, bench_tear_down);
     }
     BENCH_TEST("/virtio/pci/bus-master", bus_mastering);
+    BENCH_TEST("/virtio/pci/offers", offers_by_interface);
     BENCH_TEST("/virtio/pci/msix", messages);
     BENCH_TEST("/virtio/pci/access", access_capability);
     BENCH_TEST("/virtio/pci/bus-reset", bus_reset);
