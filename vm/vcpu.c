@@ -342,14 +342,15 @@ void vm_vcpus_quit(struct vm *vm)
 struct vcpu *vcpu_create(struct vm *vm, const char *model, struct vm_object *parent, const char *name, GError **error)
 {
     g_auto(GStrv) parts = g_strsplit(model, ",", -1);
+    const char *wanted = parts[0] ? parts[0] : ""; /* "" has no parts */
     const char *suffix = vm_guest_cpu_suffix(vm->guest);
-    g_autofree char *class_name = g_strconcat(parts[0], suffix, NULL);
+    g_autofree char *class_name = g_strconcat(wanted, suffix, NULL);
     struct vm_object *object;
 
     if (!vm_class_find(class_name, vm->guest)) {
         const char *near = vm_class_nearest(class_name, "cpu", vm->guest);
 
-        error_set(error, "unknown CPU model '%s'", parts[0]);
+        error_set(error, "unknown CPU model '%s'", wanted);
         if (near)
             error_hint(error, "did you mean '%.*s'? '-cpu help' lists the models", (int)(strlen(near) - strlen(suffix)), near);
         return NULL;

@@ -82,7 +82,7 @@ def test_short_isa_string(tmp_path):
                                        ("rv64,vext_spec=foo", "vext_spec 'foo' is not there; v1.0 is"),
                                        ("rv64,resetvec=1", "resetvec 0x1 is odd"),
                                        ("rv64,pmp-granularity=12", "pmp-granularity 12 is not a power of 2"),
-                                       ("rv64,rva22u64=maybe", "takes on or off"), ("rv64,rva23u64=on", "not there yet")])
+                                       ("", "unknown CPU model ''"), ("rv64,rva22u64=maybe", "takes on or off"), ("rv64,rva23u64=on", "not there yet")])
 def test_refused(cpu, words):
     out = subprocess.run([MYNAH, "-M", "virt", "-cpu", cpu, "-display", "none"], capture_output=True, text=True, timeout=20 * PATIENCE, check=False)
     assert out.returncode == 1 and words in out.stderr and out.stderr.count("\n") <= 2
