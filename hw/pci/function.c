@@ -323,5 +323,7 @@ void pci_function_reset(struct pci_function *function)
     write_identity(function);
     if (function->msix)
         pci_msix_reset(function->msix);
+    if (function->msi)
+        pci_msi_reset(function->msi);
     pci_function_follow(function);
 }

@@ -13,7 +13,7 @@ static u64 get(const struct pci_msi *msi, u32 offset, unsigned size)
 
 bool pci_msi_is_on(const struct pci_msi *msi)
 {
-    return msi->function && get(msi, CONTROL, 2) & ON;
+    return msi->function && __atomic_load_n(msi->function->config + msi->capability + CONTROL, __ATOMIC_RELAXED) & ON;
 }
 
 static u32 enabled_vectors(const struct pci_msi *msi)
@@ -59,6 +59,13 @@ void pci_msi_follow(struct pci_msi *msi)
         set_pending(msi, i, false);
         send(msi, i);
     }
+}
+
+/* The guest cannot write them, so that the reset of what it can write leaves them. */
+void pci_msi_reset(struct pci_msi *msi)
+{
+    if (has_masks(msi))
+        bits_store_le(msi->function->config + msi->capability + PENDING, 4, 0);
 }
 
 bool pci_msi_init(struct pci_msi *msi, struct pci_function *function, u32 vectors, bool masks, GError **error)

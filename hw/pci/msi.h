@@ -14,9 +14,11 @@ struct pci_msi {
 
 /* vectors: a power of two up to 32. masks: each can be masked. Goes with the function. */
 bool pci_msi_init(struct pci_msi *msi, struct pci_function *function, u32 vectors, bool masks, GError **error);
+/* The guest switched it on: then messages are sent instead of pulling the pin. Any thread. */
 bool pci_msi_is_on(const struct pci_msi *msi);
 void pci_msi_send(struct pci_msi *msi, u32 vector);
-/* For function.c: the configuration space was written. */
+/* For function.c: the configuration space was written; the function is reset. */
 void pci_msi_follow(struct pci_msi *msi);
+void pci_msi_reset(struct pci_msi *msi);
 
 #endif

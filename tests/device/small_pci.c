@@ -90,6 +90,42 @@ static void edu_does_dma(struct bench *bench, gconstpointer data)
     g_assert_cmpmem(bench->ram->host, 11, "hello, edu", 11);
 }
 
+/* Where a capability of the device lies. */
+static u64 capability(struct bench *bench, u64 id)
+{
+    u64 at = bench_read(bench, CONFIG(0x34), 1);
+
+    while (at && bench_read(bench, CONFIG(at), 1) != id)
+        at = bench_read(bench, CONFIG(at + 1), 1);
+    g_assert_cmpuint(at, !=, 0);
+    return CONFIG(at);
+}
+
+enum { MSI = 5, MSI_CONTROL = 2, MSI_ADDRESS = 4, MSI_DATA = 12, MSI_MASK = 16, MSI_PENDING = 20, MSI_ON = 1 };
+
+static void aim_message(struct bench *bench, u64 msi, u32 mask)
+{
+    bench_write(bench, msi + MSI_ADDRESS, 4, BENCH_RAM);
+    bench_write(bench, msi + MSI_DATA, 2, 0x33);
+    bench_write(bench, msi + MSI_MASK, 4, mask);
+    bench_write(bench, msi + MSI_CONTROL, 2, MSI_ON);
+}
+
+/* A message that waits behind its mask is not sent by the machine that comes after the reset. */
+static void edu_forgets_messages(struct bench *bench, gconstpointer data)
+{
+    make(bench, "edu", NULL);
+    u64 msi = capability(bench, MSI);
+    aim_message(bench, msi, 1);
+    bench_write(bench, LOW + 0x60, 4, 1);
+    g_assert_cmphex(bench_read(bench, msi + MSI_PENDING, 4), ==, 1);
+    vm_reset(bench->vm, VM_CAUSE_GUEST_RESET);
+    g_assert_cmphex(bench_read(bench, msi + MSI_PENDING, 4), ==, 0);
+    bench_write(bench, CONFIG(4), 2, 7);
+    aim_message(bench, msi, 0);
+    g_assert_cmphex(bench_read(bench, BENCH_RAM, 4), ==, 0);
+}
+
 /* Events by name. */
 static void note(void *opaque, const char *name, struct json_object *object)
 {
@@ -287,7 +323,7 @@ static void storm(struct bench *bench, gconstpointer class_name)
     for (u32 i = 0; i < device->decl->field_count; i++) {
         const struct device_field *f = &device->decl->fields[i];
 
-        if (!f->keep && memcmp((u8 *)device->state + f->offset, fresh + f->offset, (size_t)f->size * f->count))
+        if ((!f->keep || !strcmp(f->name, "config")) && memcmp((u8 *)device->state + f->offset, fresh + f->offset, (size_t)f->size * f->count))
             g_error("%s: %s differs after a reset", device->decl->name, f->name);
     }
 }
@@ -299,6 +335,7 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     BENCH_TEST("/edu/computes", edu_computes);
     BENCH_TEST("/edu/dma", edu_does_dma);
+    BENCH_TEST("/edu/reset", edu_forgets_messages);
     BENCH_TEST("/pvpanic-pci", panics);
     BENCH_TEST("/i6300esb", watches);
     BENCH_TEST("/i6300esb/sizes", watches_sizes);
