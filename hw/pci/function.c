@@ -217,11 +217,18 @@ bool pci_function_is_awake(const struct pci_function *function)
 
 _Static_assert(PCI_STATUS_INTX < 256 && PCI_COMMAND_MASTER < 256 && PCI_COMMAND_NO_INTX > 255, "bits are in the bytes that are looked at");
 
+/* PCI Local Bus 3.0, 6.8.3.3: a function that sends messages does not pull its pin. */
+static bool sends_messages(const struct pci_function *function)
+{
+    return (function->msi && pci_msi_is_on(function->msi)) || (function->msix && pci_msix_is_on(function->msix));
+}
+
 /* With the root bus's pin_lock, or while there is no bus. */
 static void pull(struct pci_function *function)
 {
     struct pci_bus *bus = function->bus;
-    bool shown = function->intx && !(get_byte(function, PCI_COMMAND + 1) & PCI_COMMAND_NO_INTX >> 8) && pci_function_is_awake(function);
+    bool off = get_byte(function, PCI_COMMAND + 1) & PCI_COMMAND_NO_INTX >> 8 || sends_messages(function);
+    bool shown = function->intx && !off && pci_function_is_awake(function);
 
     if (function->intx)
         __atomic_fetch_or(&function->config[PCI_STATUS], PCI_STATUS_INTX, __ATOMIC_RELAXED);
@@ -307,6 +314,8 @@ void pci_config_write(struct pci_function *function, u32 offset, unsigned size, 
     }
     if (offset < PCI_HEADER_END || (function->power && offset < function->power + POWER_SIZE && offset + size > function->power))
         pci_function_follow(function);
+    else if (function->msi || function->msix)
+        update_pin(function, NULL);
     if (function->msix)
         pci_msix_follow(function->msix);
     if (function->msi)

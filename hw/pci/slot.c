@@ -46,9 +46,8 @@ static void interrupt(struct pci_slot *slot, bool edge)
     u32 enabled = control(slot), wanted = status(slot) & ((enabled & ENABLE_EVENTS & 0xf) | (enabled & ENABLE_COMMAND) | (enabled & 0x1000 ? LINK_CHANGED : 0));
     bool level = wanted && enabled & ENABLE_INTERRUPT;
 
-    if (!pci_msi_is_on(slot->msi))
-        pci_function_set_intx(slot->port, level);
-    else if (level && edge)
+    pci_function_set_intx(slot->port, level);
+    if (level && edge)
         pci_msi_send(slot->msi, 0);
 }
 

@@ -111,6 +111,25 @@ static void aim_message(struct bench *bench, u64 msi, u32 mask)
     bench_write(bench, msi + MSI_CONTROL, 2, MSI_ON);
 }
 
+/* Its pin is low while it sends messages, also when that begins while it is high. */
+static void edu_pulls_or_sends(struct bench *bench, gconstpointer data)
+{
+    make(bench, "edu", NULL);
+    u64 msi = capability(bench, MSI);
+    bench_write(bench, LOW + 0x60, 4, 1);
+    g_assert_cmpuint(line_level(&bench->line[1]), ==, 1);
+    aim_message(bench, msi, 0);
+    g_assert_cmpuint(line_level(&bench->line[1]), ==, 0);
+    g_assert_cmphex(bench_read(bench, BENCH_RAM, 4), ==, 0);
+    bench_write(bench, LOW + 0x60, 4, 2);
+    g_assert_cmpuint(line_level(&bench->line[1]), ==, 0);
+    g_assert_cmphex(bench_read(bench, BENCH_RAM, 4), ==, 0x33);
+    bench_write(bench, msi + MSI_CONTROL, 2, 0);
+    g_assert_cmpuint(line_level(&bench->line[1]), ==, 1);
+    bench_write(bench, LOW + 0x64, 4, 3);
+    g_assert_cmpuint(line_level(&bench->line[1]), ==, 0);
+}
+
 /* A message that waits behind its mask is not sent by the machine that comes after the reset. */
 static void edu_forgets_messages(struct bench *bench, gconstpointer data)
 {
@@ -335,6 +354,7 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     BENCH_TEST("/edu/computes", edu_computes);
     BENCH_TEST("/edu/dma", edu_does_dma);
+    BENCH_TEST("/edu/pin", edu_pulls_or_sends);
     BENCH_TEST("/edu/reset", edu_forgets_messages);
     BENCH_TEST("/pvpanic-pci", panics);
     BENCH_TEST("/i6300esb", watches);
