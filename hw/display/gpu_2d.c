@@ -144,6 +144,18 @@ struct position {
     u64 start; /* of that page, in bytes from the beginning of all */
 };
 
+/* Devices are not read: a picture of their registers would take the machine lock for seconds, and each read may mean something to them. */
+static void read_ram(struct space *space, u64 address, u8 *to, u64 size)
+{
+    for (u64 part; size; address += part, to += part, size -= part) {
+        struct space_hit hit = space_lookup(space, address);
+
+        part = MIN(size, hit.left);
+        if (hit.ram)
+            memcpy(to, hit.ram->host + hit.ram_offset, part);
+    }
+}
+
 /* Bytes of the pages from `offset` on; what is not there, or is no RAM, stays as it was. */
 static void read_pages(struct gpu *gpu, const struct gpu_resource *resource, struct position *at, u64 offset, u8 *to, u64 size)
 {
@@ -159,11 +171,7 @@ static void read_pages(struct gpu *gpu, const struct gpu_resource *resource, str
             continue;
         }
         u64 part = MIN(page->size - inside, size);
-        const void *from = space_pointer(gpu->space, page->address + inside, part, false);
-        if (from)
-            memcpy(to, from, part);
-        else
-            space_read_bytes(gpu->space, page->address + inside, to, part);
+        read_ram(gpu->space, page->address + inside, to, part);
         to += part;
         offset += part;
         size -= part;

@@ -155,6 +155,34 @@ static void errors(struct screen *s, gconstpointer data)
     g_assert_cmphex(COMMAND(s, 0x1234, 0), ==, UNSPECIFIED);
 }
 
+static enum mem_result count_reads(void *opaque, u64 offset, unsigned size, u64 *value)
+{
+    ++*(u32 *)opaque;
+    *value = UINT64_MAX;
+    return MEM_OK;
+}
+
+/* A page that lies half in RAM, half in the registers of a device: the RAM is copied, and the device is not read. */
+static void devices_are_no_pictures(struct screen *s, gconstpointer data)
+{
+    static const struct region_ops ops = {.read = count_reads};
+    struct region region;
+    u32 reads = 0;
+
+    region_init_mmio(&region, s->bench.vm, "counter", 0x100000, &ops, &reads);
+    region_add(space_root(vm_memory(s->bench.vm)), BENCH_RAM + BENCH_RAM_SIZE, &region, 0);
+    for (u32 at = 4096; at; at -= 4)
+        bench_write(&s->bench, BENCH_RAM + BENCH_RAM_SIZE - at, 4, 0x123456);
+    g_assert_cmphex(CREATE(s, 1, 2, 64, 32), ==, OK);
+    g_assert_cmphex(ATTACH(s, 1, 1, BENCH_RAM + BENCH_RAM_SIZE - 4096, 0, 8192, 0), ==, OK);
+    g_assert_cmphex(TRANSFER(s, 0, 0, 64, 32, 0, 1), ==, OK);
+    g_assert_cmphex(SCANOUT(s, 0, 0, 64, 32, 0, 1), ==, OK);
+    g_assert_cmphex(pixel(s, 0, 63, 15), ==, 0x123456);
+    g_assert_cmphex(pixel(s, 0, 0, 16), ==, 0);
+    g_assert_cmpuint(reads, ==, 0);
+    region_finish(&region);
+}
+
 static void reset(struct screen *s, gconstpointer data)
 {
     g_assert_cmphex(CREATE(s, 1, 2, 64, 32), ==, OK);
@@ -220,6 +248,7 @@ int main(int argc, char **argv)
     SCREEN_TEST("/virtio-gpu/picture", picture);
     SCREEN_TEST("/virtio-gpu/information", information);
     SCREEN_TEST("/virtio-gpu/errors", errors);
+    SCREEN_TEST("/virtio-gpu/devices", devices_are_no_pictures);
     SCREEN_TEST("/virtio-gpu/lists", lists);
     SCREEN_TEST("/virtio-gpu/turns", takes_turns);
     SCREEN_TEST("/virtio-gpu/reset", reset);
