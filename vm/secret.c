@@ -17,6 +17,34 @@ struct secret {
 enum { FORMAT_RAW, FORMAT_BASE64 };
 static const char *const formats[] = { "raw", "base64", NULL };
 
+/* Whole groups of four characters (RFC 4648, section 4), with line breaks between them as the tools write them. */
+static bool is_base64(const char *text, gsize size)
+{
+    static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    gsize count = 0, padding = 0;
+
+    for (gsize i = 0; i < size; i++) {
+        bool pads = text[i] == '=';
+
+        if (text[i] == '\n' || text[i] == '\r')
+            continue;
+        if (!text[i] || (!pads && (padding || !strchr(alphabet, text[i]))))
+            return false;
+        padding += pads;
+        count++;
+    }
+    return count % 4 == 0 && padding <= 2;
+}
+
+static bool decode(struct secret *self, GError **error)
+{
+    if (!is_base64((char *)self->content, self->length))
+        return error_set(error, "secret: what was given is not valid base64");
+    if (self->length)
+        g_base64_decode_inplace((char *)self->content, &self->length);
+    return true;
+}
+
 static bool realize(struct vm_object *object, GError **error)
 {
     struct secret *self = container_of(object, struct secret, object);
@@ -32,9 +60,7 @@ static bool realize(struct vm_object *object, GError **error)
         return error_set(error, "secret: %s", reason->message);
     }
     self->content = (u8 *)text;
-    if (self->format == FORMAT_BASE64)
-        g_base64_decode_inplace(text, &self->length);
-    return true;
+    return self->format != FORMAT_BASE64 || decode(self, error);
 }
 
 static void finish(struct vm_object *object)

@@ -43,6 +43,8 @@ def test_object_add_and_del(start):
     assert [(t["id"], t["poll-max-ns"]) for t in qmp.command("query-iothreads")] == [("t0", 1000)]
     qmp.command("object-del", id="t0")
     assert qmp.command("query-iothreads") == []
+    for number, data in enumerate(("", "bGV0bWVpbg==", "bGV0\nbWVp\nbg==\n"), 1):
+        qmp.command("object-add", **{"qom-type": "secret", "id": f"s{number}", "data": data, "format": "base64"})
     for name in ("m1", "m2", "s0"):
         qmp.command("object-del", id=name)
     with pytest.raises(RuntimeError, match="object 'm1' not found"):
@@ -53,6 +55,9 @@ def test_object_add_and_del(start):
 
 
 @pytest.mark.parametrize("arguments, text", [
+    ({"qom-type": "secret", "id": "a", "data": "bGV0bWVpbg", "format": "base64"}, "not valid base64"),
+    ({"qom-type": "secret", "id": "a", "data": "b=V0", "format": "base64"}, "not valid base64"),
+    ({"qom-type": "secret", "id": "a", "data": "!!!!", "format": "base64"}, "not valid base64"),
     ({"qom-type": "memory-backend-rma", "id": "a", "size": 4096}, "memory-backend-rma"),
     ({"qom-type": "memory-backend-ram", "id": "a"}, "size"),
     ({"qom-type": "memory-backend-ram", "id": "a", "size": 0}, "property 'size' must be given, and be greater than zero"),
