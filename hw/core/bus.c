@@ -42,14 +42,24 @@ static void count_class(struct vm_object *object, void *opaque)
         count->buses = MAX(count->buses, ((struct bus *)object)->number + 1);
 }
 
+/* The star becomes a number. Of buses that went, later ones may be left. */
+static char *numbered_name(struct vm *vm, const char *name, u32 number)
+{
+    for (;; number++) {
+        char *full = g_strdup_printf("%.*s%u", (int)strlen(name) - 1, name, number);
+
+        if (!bus_find(vm, full))
+            return full;
+        g_free(full);
+    }
+}
+
 struct bus *bus_create(struct vm_object *device, const char *class_name, const char *name, GError **error)
 {
     struct count count = { class_name, 0, 0 };
-    size_t length = strlen(name);
-    bool numbered = g_str_has_suffix(name, "*");
 
     vm_object_foreach(vm_root(device->vm), count_class, &count);
-    g_autofree char *full = numbered ? g_strdup_printf("%.*s%u", (int)length - 1, name, count.number) : g_strdup(name);
+    g_autofree char *full = g_str_has_suffix(name, "*") ? numbered_name(device->vm, name, count.number) : g_strdup(name);
     struct vm_object *bus = vm_object_create(device->vm, class_name, device, full, error);
     if (bus)
         ((struct bus *)bus)->number = count.buses;

@@ -27,7 +27,7 @@ struct bus {
 };
 
 /*
- * Makes the bus of a device; name "prefix*": the star becomes the next number that no bus of this class has in the machine.
+ * Makes the bus of a device; name "prefix*": the star becomes the next number with which no bus has that name.
  * It goes with its device. NULL with error.
  */
 struct bus *bus_create(struct vm_object *device, const char *class_name, const char *name, GError **error);

@@ -49,11 +49,23 @@ static void eight_buses(struct bench *bench, gconstpointer data)
     g_assert_null(bus_find(bench->vm, "virtio-mmio-bus.8"));
 }
 
+/* One goes, another comes: it does not get the name of the one that is left. */
+static void names_are_unique(struct bench *bench, gconstpointer data)
+{
+    struct device *first = bench_device(bench, "virtio-mmio", NULL), *second = bench_device(bench, "virtio-mmio", NULL), *third;
+
+    vm_object_destroy(&first->object);
+    third = bench_device(bench, "virtio-mmio", NULL);
+    g_assert_true(bus_find(bench->vm, "virtio-mmio-bus.1")->object.parent == &second->object);
+    g_assert_true(bus_find(bench->vm, "virtio-mmio-bus.2")->object.parent == &third->object);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     BENCH_TEST("/virtio-mmio/empty", empty);
     BENCH_TEST("/virtio-mmio/modern", modern);
     BENCH_TEST("/virtio-mmio/buses", eight_buses);
+    BENCH_TEST("/virtio-mmio/names", names_are_unique);
     return g_test_run();
 }
