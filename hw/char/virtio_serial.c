@@ -328,6 +328,16 @@ void virtio_serial_port_set_host_open(struct virtio_serial_port *port, bool open
 
 /* Ports come and go. */
 
+/* The guest finds ports by their names. */
+static bool check_name(struct virtio_serial *s, const struct virtio_serial_port *port, GError **error)
+{
+    for (u32 i = 0; port->name && i < VIRTIO_SERIAL_PORTS; i++) {
+        if (s->port[i] && !g_strcmp0(s->port[i]->name, port->name))
+            return error_set(error, "virtio-serial-bus: A port already exists by name %s", port->name);
+    }
+    return true;
+}
+
 static bool choose_number(struct virtio_serial *s, struct virtio_serial_port *port, GError **error)
 {
     u32 most = s->max_ports;
@@ -352,7 +362,7 @@ bool virtio_serial_port_plug(struct virtio_serial_port *port, struct bus *bus, G
 {
     struct virtio_serial *s = (struct virtio_serial *)bus->object.parent;
 
-    if (!choose_number(s, port, error) || !bus_plug(bus, &port->device->object, error))
+    if (!check_name(s, port, error) || !choose_number(s, port, error) || !bus_plug(bus, &port->device->object, error))
         return false;
     port->waiting = g_byte_array_new();
     port->serial = s;

@@ -128,9 +128,10 @@ static void ports_come_and_go(struct bench *bench, gconstpointer data)
     expect(&s, 1, PORT_ADD, 1, "");
     add_port(&s, "virtserialport", "b", (const char *const[]){ "nr", "2", NULL });
     expect(&s, 2, PORT_ADD, 1, "");
-    static const struct { const char *nr, *message; } bad[] = { { "2", "already exists" }, { "3", "Out-of-range" }, { "0", "reserved for virtconsole" }, { "4294967295", "Maximum port limit" } };
+    static const struct { const char *key, *value, *message; } bad[] = { { "nr", "2", "already exists at id 2" }, { "nr", "3", "Out-of-range" }, { "nr", "0", "reserved for virtconsole" },
+                                                                        { "nr", "4294967295", "Maximum port limit" }, { "name", "a", "already exists by name a" } };
     for (u32 i = 0; i < ARRAY_SIZE(bad); i++) {
-        g_assert_null(device_add(bench->vm, "virtserialport", "x", (const char *const[]){ "nr", bad[i].nr, NULL }, &error));
+        g_assert_null(device_add(bench->vm, "virtserialport", "x", (const char *const[]){ bad[i].key, bad[i].value, NULL }, &error));
         g_assert_nonnull(strstr(error->message, bad[i].message));
         g_clear_error(&error);
     }

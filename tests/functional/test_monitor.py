@@ -260,6 +260,7 @@ def test_processors(start, smp, count):
     (["-M", "virt", "-action", "reboot=foo"], "reboot is one of: reset, shutdown"),
     (["-M", "virt", "-device", "pcie-root-port,id=a", "-device", "pcie-root-port,id=b"], "chassis 0, slot 0 is that of 'a'\ngive each root port a slot of its own"),
     (["-M", "virt", "-device", "pcie-root-port,id=a,chassis=2,slot=3", "-device", "pcie-root-port,id=b,chassis=2,slot=3"], "chassis 2, slot 3 is that of 'a'"),
+    (["-M", "virt", "-device", "virtio-serial-pci,max_ports=1", "-device", "virtserialport,nr=1"], "Out-of-range port id specified, max. allowed: 0"),
     (["-M", "virt,memory-backend=x"], "there is no such memory backend\nmake it with -object memory-backend-ram,id=x"),
     (["-M", "virt,memory-backend=x", "-m", "1G", "-object", "memory-backend-ram,id=x,size=64M"],
      "memory-backend=x has 67108864 bytes, the machine 1073741824"),
