@@ -26,9 +26,9 @@ enum vm_guest {
 
 enum vm_property_type {
     VM_PROPERTY_BOOL,   /* bool */
-    VM_PROPERTY_U8, VM_PROPERTY_U16, VM_PROPERTY_U32, VM_PROPERTY_U64, /* accept 0x and sizes' suffixes for SIZE only */
+    VM_PROPERTY_U8, VM_PROPERTY_U16, VM_PROPERTY_U32, VM_PROPERTY_U64, /* written as api/number.h says */
     VM_PROPERTY_S64,
-    VM_PROPERTY_SIZE,   /* u64, suffixes k M G T */
+    VM_PROPERTY_SIZE,   /* u64, likewise */
     VM_PROPERTY_STRING, /* char *, owned by the instance */
     VM_PROPERTY_ENUM,   /* u32 index into names */
     VM_PROPERTY_LINK,   /* struct vm_object *, spelled as a path or an id; class_name says which class */

@@ -1,48 +1,12 @@
 /* vm/property.c - property values as text: parse, check, print. */
+#include "api/number.h"
 #include "base/error.h"
 #include "vm/object.h"
-#include <errno.h>
 #include <string.h>
 
 static void *field(struct vm_object *object, const struct vm_property *property)
 {
     return (u8 *)object + property->offset;
-}
-
-static bool parse_bool(const char *text, bool *value)
-{
-    static const char *const yes[] = { "on", "true", "yes", "y" }, *const no[] = { "off", "false", "no", "n" };
-
-    for (unsigned i = 0; i < ARRAY_SIZE(yes); i++) {
-        if (!strcmp(text, yes[i]) || !strcmp(text, no[i])) {
-            *value = !strcmp(text, yes[i]);
-            return true;
-        }
-    }
-    return false;
-}
-
-static bool parse_u64(const char *text, bool suffixes, u64 *value)
-{
-    char *end;
-
-    errno = 0;
-    if (!g_ascii_isdigit(*text))
-        return false;
-    *value = g_ascii_strtoull(text, &end, g_str_has_prefix(text, "0x") || g_str_has_prefix(text, "0X") ? 16 : 10);
-    if (errno || end == text)
-        return false;
-    if (suffixes && *end) {
-        static const char letters[] = "BKMGTPE";
-        const char *found = strchr(letters, g_ascii_toupper(*end));
-        unsigned shift = found ? 10 * (unsigned)(found - letters) : 64;
-
-        if (!found || end[1] || (shift && *value >> (64 - shift)))
-            return false;
-        *value <<= shift;
-        end++;
-    }
-    return !*end;
 }
 
 static void limits(const struct vm_property *property, u64 *min, u64 *max)
@@ -60,9 +24,9 @@ static bool set_integer(void *to, const struct vm_property *property, const char
     bool size = property->type == VM_PROPERTY_SIZE;
 
     limits(property, &min, &max);
-    if (!parse_u64(text, size, &value)) {
+    if (!(size ? api_parse_size(property->name, text, 1, &value, NULL) : api_parse_u64(property->name, text, &value, NULL))) {
         error_set(error, "property '%s' takes a %s, not '%s'", property->name, size ? "size" : "number", text);
-        return size ? error_hint(error, "for instance 512M or 4G") : false;
+        return size ? error_hint(error, "for instance 512M or 1.5G") : false;
     }
     if (value < min || value > max)
         return error_set(error, "property '%s' takes %" G_GUINT64_FORMAT " to %" G_GUINT64_FORMAT ", not %s", property->name, min, max, text);
@@ -85,11 +49,9 @@ static bool set_integer(void *to, const struct vm_property *property, const char
 
 static bool set_signed(void *to, const struct vm_property *property, const char *text, GError **error)
 {
-    char *end;
+    s64 value;
 
-    errno = 0;
-    s64 value = g_ascii_strtoll(text, &end, 0);
-    if (errno || end == text || *end)
+    if (!api_parse_s64(property->name, text, &value, NULL))
         return error_set(error, "property '%s' takes a number, not '%s'", property->name, text);
     if ((property->min || property->max) && (value < (s64)property->min || value > (s64)property->max))
         return error_set(error, "property '%s' takes %" G_GINT64_FORMAT " to %" G_GINT64_FORMAT ", not %s", property->name, (s64)property->min,
@@ -131,7 +93,7 @@ bool vm_property_set(struct vm_object *object, const struct vm_property *propert
         return property->set_text(object, property, text, error);
     switch (property->type) {
     case VM_PROPERTY_BOOL:
-        if (parse_bool(text, to))
+        if (api_parse_bool(property->name, text, to, NULL))
             return true;
         error_set(error, "property '%s' takes on or off, not '%s'", property->name, text);
         return false;

@@ -89,6 +89,8 @@ static void properties_are_typed(void)
     set(gadget, "small", "18446744073709551617", "property 'small' takes a number, not '18446744073709551617'");
     set(gadget, "size", "3G", NULL);
     g_assert_cmphex(gadget->size, ==, 3 * GIB);
+    set(gadget, "size", "1.5G", NULL); /* as -m takes them (api/number.h) */
+    g_assert_cmphex(gadget->size, ==, 1536 * MIB);
     set(gadget, "size", "0x10", NULL);
     g_assert_cmphex(gadget->size, ==, 16);
     set(gadget, "size", "18446744073709551615K", "property 'size' takes a size, not '18446744073709551615K'");
