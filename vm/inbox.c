@@ -82,14 +82,16 @@ void vm_inbox_deliver_owned(struct vm *vm)
         ;
 }
 
-void inbox_forget(struct vm *vm, struct vm_object *owner)
+void inbox_forget(struct vm *vm, struct vm_object *owner, inbox_hook *hook)
 {
     if (!vm->inbox)
         return;
     host_lock_take(&vm->inbox->lock);
     for (GList *l = vm->inbox->letters.head, *next; l; l = next) {
+        const struct letter *letter = l->data;
+
         next = l->next;
-        if (((struct letter *)l->data)->owner != owner)
+        if (letter->owner != owner || (hook && letter->hook != hook))
             continue;
         g_free(l->data);
         g_queue_delete_link(&vm->inbox->letters, l);

@@ -18,7 +18,7 @@ typedef void inbox_hook(void *opaque, const void *payload, u32 size);
  * free for others.
  */
 void inbox_post(struct vm *vm, struct vm_object *owner, inbox_hook *hook, void *opaque, const void *payload, u32 size);
-/* Drops what was posted for the owner. Machine lock. */
-void inbox_forget(struct vm *vm, struct vm_object *owner);
+/* Drops what was posted for the owner's hook; NULL: for all of its hooks. Machine lock. */
+void inbox_forget(struct vm *vm, struct vm_object *owner, inbox_hook *hook);
 
 #endif

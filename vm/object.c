@@ -170,7 +170,7 @@ void vm_object_destroy(struct vm_object *object)
         if (class->unrealize)
             class->unrealize(object);
     }
-    inbox_forget(object->vm, object);
+    inbox_forget(object->vm, object, NULL);
     line_forget(object->vm, object);
     for (guint i = 0; i < chain->len; i++) {
         const struct vm_class *class = g_ptr_array_index(chain, i);

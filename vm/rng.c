@@ -89,20 +89,20 @@ void rng_request(struct vm_object *object, u32 size, struct vm_object *owner, in
     wait_for_bytes(rng);
 }
 
-void rng_forget(struct vm_object *object, struct vm_object *owner)
+void rng_forget(struct vm_object *object, struct vm_object *owner, inbox_hook *hook)
 {
     struct rng_backend *rng = backend_of(object);
 
     for (GList *l = rng->waiting.head, *next; l; l = next) {
         next = l->next;
-        if (((struct request *)l->data)->owner != owner)
+        if (((struct request *)l->data)->owner != owner || ((struct request *)l->data)->hook != hook)
             continue;
         g_free(l->data);
         g_queue_delete_link(&rng->waiting, l);
     }
     if (!rng->waiting.head)
         stop_waiting(rng);
-    inbox_forget(object->vm, owner);
+    inbox_forget(object->vm, owner, hook);
 }
 
 static void init(struct vm_object *object)

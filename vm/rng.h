@@ -15,7 +15,7 @@ enum { RNG_MOST = 4096 }; /* bytes of one request */
  * how many == 0: the source has failed. owner: as for inbox_post.
  */
 void rng_request(struct vm_object *backend, u32 size, struct vm_object *owner, inbox_hook *hook, void *opaque);
-/* Forgets what the owner asked for. */
-void rng_forget(struct vm_object *backend, struct vm_object *owner);
+/* Forgets what the owner asked for with this hook. */
+void rng_forget(struct vm_object *backend, struct vm_object *owner, inbox_hook *hook);
 
 #endif

@@ -65,7 +65,7 @@ static void refill(void *device)
 static void give_up(struct virtio_rng *rng)
 {
     if (rng->rng)
-        rng_forget(rng->rng, &rng->device.object);
+        rng_forget(rng->rng, &rng->device.object, filled);
     g_clear_pointer(&rng->pending, virtio_request_drop);
 }
 
