@@ -71,10 +71,42 @@ static void queue_reset(struct bench *bench, gconstpointer data)
     g_assert_true(is_filled(&r));
 }
 
+/* Two requests of which each is a turn, and one to fill. */
+static void ask_in_turns(struct rng *r)
+{
+    struct driver_buffer pieces[10];
+
+    for (u32 i = 0; i < ARRAY_SIZE(pieces); i++)
+        pieces[i] = (struct driver_buffer){ BENCH_RAM, BENCH_RAM_SIZE, false };
+    for (u32 i = 0; i < 2; i++)
+        driver_submit_indirect(&r->d, &r->d.queue[0], pieces, ARRAY_SIZE(pieces));
+    ask(r);
+}
+
+/* A reset takes the letter for the next turn with it; turns come by letters afterwards as before. */
+static void reset_between_turns(struct bench *bench, gconstpointer data)
+{
+    const u64 features = BIT64(VIRTIO_F_INDIRECT_DESC) | BIT64(VIRTIO_F_RING_RESET);
+    struct rng r;
+
+    start(&r, bench);
+    for (u32 i = 0; i < 2; i++) {
+        g_assert_true(driver_negotiate(&r.d, features));
+        driver_queue(&r.d, 0, 0);
+        driver_ok(&r.d);
+        ask_in_turns(&r);
+        g_assert_false(is_filled(&r));
+    }
+    driver_settle(&r.d);
+    driver_settle(&r.d);
+    g_assert_true(is_filled(&r));
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     BENCH_TEST("/virtio-rng/busy", busy);
     BENCH_TEST("/virtio-rng/queue-reset", queue_reset);
+    BENCH_TEST("/virtio-rng/reset-between-turns", reset_between_turns);
     return g_test_run();
 }
