@@ -43,21 +43,32 @@ static bool unix_address(const struct host_address *address, struct sockaddr_un 
     return true;
 }
 
+/* A link is no loss, a file would be one. */
+bool host_socket_make_room(const struct host_address *address, GError **error)
+{
+    struct stat st;
+
+    if (address->abstract || lstat(address->path, &st) < 0)
+        return true;
+    if (!S_ISSOCK(st.st_mode) && !S_ISLNK(st.st_mode))
+        return error_set(error, "cannot listen on unix:%s: it is there, and is no socket", address->path);
+    unlink(address->path); /* if that fails, binding says why */
+    return true;
+}
+
 int host_socket_unix(const struct host_address *address, bool listening, bool wait, GError **error)
 {
     const char *what = listening ? "listen on" : "connect to";
     struct sockaddr_un un;
     socklen_t size = 0;
 
-    if (!unix_address(address, &un, &size, error))
+    if (!unix_address(address, &un, &size, error) || (listening && !host_socket_make_room(address, error)))
         return -1;
     /* Waiting means blocking when the listener's queue is full; otherwise that is an error. */
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | (wait ? 0 : SOCK_NONBLOCK), 0);
     if (fd < 0)
         return host_socket_fail(fd, error, address, what);
     if (listening) {
-        if (!address->abstract)
-            unlink(address->path);
         if (bind(fd, (struct sockaddr *)&un, size) < 0 || listen(fd, BACKLOG) < 0)
             return host_socket_fail(fd, error, address, what);
     } else if (connect(fd, (struct sockaddr *)&un, size) < 0) {

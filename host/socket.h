@@ -38,6 +38,9 @@ bool host_port_check(const char *port, GError **error);
  */
 struct addrinfo *host_address_resolve(const struct host_address *address, const struct addrinfo *hints, GError **error);
 
+/* Before a socket is bound to a path: removes one that was left there. False with error: what is there is something else, and stays. */
+bool host_socket_make_room(const struct host_address *address, GError **error);
+
 /* A listening socket, or -1. Replaces a stale unix socket file: host_socket_file_note() then, so that it can be removed in the end. */
 int host_socket_listen(const struct host_address *address, GError **error);
 

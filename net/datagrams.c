@@ -126,8 +126,8 @@ static bool bind_to(struct net_datagrams *datagrams, int fd, const struct host_a
     if (!size)
         return false;
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-    if (local->path && !local->abstract)
-        unlink(local->path);
+    if (local->path && !host_socket_make_room(local, error))
+        return false;
     if (bind(fd, (struct sockaddr *)&own, size) < 0)
         return fail("bind to", local, error);
     host_socket_file_note(&datagrams->file, local);

@@ -186,6 +186,29 @@ static void test_path_taken_over(struct bench *bench, gconstpointer data)
     g_assert_cmpint(access(path, F_OK), ==, -1);
 }
 
+/* A path that was mistyped: the file that is there is not replaced by a socket. A link to something is. */
+static void test_path_of_a_file(struct bench *bench, gconstpointer data)
+{
+    g_autofree char *path = g_build_filename(bench->folder, "disk.img", NULL), *text = g_strdup_printf("socket,path=%s,server=on,wait=off", path), *content = NULL;
+    g_autoptr(GHashTable) options = chardev_parse_options(text, NULL);
+    g_autofree char *link = g_build_filename(bench->folder, "link", NULL);
+    GError *error = NULL;
+
+    g_assert_true(g_file_set_contents(path, "all that I have", -1, NULL));
+    g_hash_table_insert(options, g_strdup("id"), g_strdup("s"));
+    g_assert_null(chardev_create(bench->set, options, &error));
+    g_assert_nonnull(strstr(error->message, "disk.img: it is there, and is no socket"));
+    g_clear_error(&error);
+    g_assert_true(g_file_get_contents(path, &content, NULL, NULL));
+    g_assert_cmpstr(content, ==, "all that I have");
+    g_assert_cmpint(symlink(path, link), ==, 0);
+    make(bench, "socket,id=s,path=%s,server=on,wait=off", link);
+    close(connect_unix(link));
+    g_assert_true(chardev_remove(bench->set, "s", NULL));
+    g_assert_true(g_file_test(path, G_FILE_TEST_IS_REGULAR));
+    g_unlink(path);
+}
+
 static void test_inherited(struct bench *bench, gconstpointer data)
 {
     g_autofree char *path = g_build_filename(bench->folder, "s", NULL);
@@ -409,6 +432,7 @@ int main(int argc, char **argv)
     ADD(slow_names);
     ADD(add_client_in_between);
     ADD(path_taken_over);
+    ADD(path_of_a_file);
     ADD(inherited);
     ADD(passing);
     ADD(back_pressure);
