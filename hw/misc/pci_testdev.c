@@ -121,13 +121,8 @@ static bool add_membar(struct pci_testdev *d, GError **error)
     return pci_function_add_bar(&d->pci, 2, &d->membar_region, PCI_BAR_64 | PCI_BAR_PREFETCH, error);
 }
 
-static bool realize(void *device, GError **error)
+static bool add_bars(struct pci_testdev *d, GError **error)
 {
-    struct pci_testdev *d = device;
-
-    if (d->membar && (!bits_is_power_of_2(d->membar) || d->membar < 4096))
-        return error_set(error, "membar=%" G_GUINT64_FORMAT ": it is a power of two, 4096 at least", d->membar);
-    pci_function_init(&d->pci, &d->device, d->state->config, PCI_CONFIG_BYTES, &identity);
     return pci_function_add_bar(&d->pci, 0, &d->device.window[WINDOW_mmio].region, PCI_BAR_32, error) &&
            pci_function_add_bar(&d->pci, 1, &d->device.window[WINDOW_portio].region, PCI_BAR_IO, error) && (!d->membar || add_membar(d, error));
 }
@@ -139,6 +134,19 @@ static void unrealize(void *device)
     pci_function_finish(&d->pci);
     region_finish(&d->membar_region);
     g_clear_pointer(&d->membar_ram, vm_ram_destroy);
+}
+
+static bool realize(void *device, GError **error)
+{
+    struct pci_testdev *d = device;
+
+    if (d->membar && (!bits_is_power_of_2(d->membar) || d->membar < 4096))
+        return error_set(error, "membar=%" G_GUINT64_FORMAT ": it is a power of two, 4096 at least", d->membar);
+    pci_function_init(&d->pci, &d->device, d->state->config, PCI_CONFIG_BYTES, &identity);
+    if (add_bars(d, error))
+        return true;
+    unrealize(device);
+    return false;
 }
 
 static void reset(void *device)

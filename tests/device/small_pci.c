@@ -4,6 +4,7 @@
 #include "tests/device/bench.h"
 #include "vm/internal.h"
 #include <json-c/json.h>
+#include <malloc.h>
 #include <string.h>
 
 #define ECAM UINT64_C(0x30000000)
@@ -301,6 +302,24 @@ static void testdev(struct bench *bench, gconstpointer data)
     }
 }
 
+/* A BAR that is too large for any host or any bus: nothing is left of the attempt. */
+static void testdev_fails(struct bench *bench, gconstpointer data)
+{
+    static const char *const wrong[] = { "membar=8E", "membar=2E;membar-backed=on" };
+    size_t before = 0;
+
+    make(bench, "edu", NULL);
+    for (u32 i = 0; i < 1000; i++) {
+        g_autoptr(GError) error = NULL;
+
+        if (i == 500)
+            before = mallinfo2().uordblks;
+        g_assert_null(device_create_unattached(bench->vm, "pci-testdev", wrong[i % 2], &error));
+        g_assert_nonnull(error);
+    }
+    g_assert_cmpuint(mallinfo2().uordblks, <, before + 10000);
+}
+
 /* Every PCI device that is not a virtio one (tests/device/storm_virtio.c) and needs at most a serial number. */
 static void collect(const struct vm_class *class, void *opaque)
 {
@@ -361,6 +380,7 @@ int main(int argc, char **argv)
     BENCH_TEST("/i6300esb/sizes", watches_sizes);
     BENCH_TEST("/i6300esb/nothing", watches_nothing);
     BENCH_TEST("/pci-testdev", testdev);
+    BENCH_TEST("/pci-testdev/fails", testdev_fails);
     vm_class_foreach(VM_GUEST_RISCV64, collect, names);
     for (guint i = 0; i < names->len; i++) {
         g_autofree char *path = g_strdup_printf("/storm/%s", (const char *)names->pdata[i]);
