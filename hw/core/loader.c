@@ -143,6 +143,8 @@ bool loader_place_file(struct loader_request *request, const char *path, struct 
 
     if (!data)
         return false;
+    if (!size && !request->force_raw)
+        return error_set(error, "'%s' is empty", path);
     if (request->unpack && !unpack(&data, &size, room, error))
         return error_prefix(error, "'%s'", path);
     request->data = data;

@@ -244,6 +244,8 @@ def test_processors(start, smp, count):
     (["-M", "none", "-boot", "order=cz"], "-boot order=cz: there is no drive 'z'"),
     (["-M", "none", "-boot", "once=cc"], "-boot once=cc: 'c' is there twice"),
     (["-M", "virt", "-append", "x"], "-append needs -kernel"),
+    (["-M", "virt", "-kernel", "/dev/null"], ": kernel: '/dev/null' is empty\n"),
+    (["-M", "virt", "-bios", "/dev/null"], ": firmware: '/dev/null' is empty\n"),
     (["-M", "virt", "-dtb", "/nowhere"], "device tree: cannot open '/nowhere'"),
     (["-M", "none", "-gdb", "tcpp::1"], ": -gdb: 'tcpp::1': there is no chardev kind 'tcpp'"),
     (["-M", "none", "-global", "virtio-rng-pcii.x=1", "-gdb", "tcpp::1"],
