@@ -81,8 +81,10 @@ static bool write_pidfile(struct mynah_system *s, GError **error)
 
     if (!use)
         return true;
+    if (!host_process_write_pid(use->text, error))
+        return false;
     s->pidfile = g_canonicalize_filename(use->text, NULL); /* -daemonize leaves the folder */
-    return host_process_write_pid(use->text, error);
+    return true;
 }
 
 static void start(struct mynah_system *s)

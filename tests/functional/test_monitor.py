@@ -84,6 +84,20 @@ def probe(qmp):
     assert props["zba"] is True and props["v"] is True and props["h"] is False
 
 
+def test_pid_file_of_another(start, tmp_path):
+    """Who finds that a pid file is another process's, or none of the kind, leaves it there."""
+    taken, protected = tmp_path / "taken", tmp_path / "protected"
+    protected.write_text("not for you")
+    protected.chmod(0o400)
+    machine = start("-M", "none", "-pidfile", taken, qmp=True)
+    done = run("-M", "none", "-display", "none", "-pidfile", str(taken))
+    assert done.returncode == 1 and b"is in use by another process" in done.stderr
+    assert int(taken.read_text()) == machine.process.pid
+    if os.geteuid():
+        assert run("-M", "none", "-display", "none", "-pidfile", str(protected)).returncode == 1
+    assert protected.read_text() == "not for you"
+
+
 @pytest.mark.parametrize("backend", ["memory-backend-ram,id=m,size=64M", "memory-backend-memfd,id=m,size=64M",
                                      "memory-backend-file,id=m,size=64M,mem-path=ram,share=on",
                                      '{"qom-type":"memory-backend-ram","id":"m","size":67108864}'])
