@@ -73,6 +73,12 @@ static bool set_enum(void *to, const struct vm_property *property, const char *t
     return error_hint(error, "it takes one of: %s", all);
 }
 
+/* What a user made stays while somebody refers to it; what a device made for itself goes with the device. */
+static bool is_for_all(const struct vm_object *target)
+{
+    return !vm_object_is_a(target, "user-creatable") || target->parent == vm_object_child(vm_root(target->vm), "objects");
+}
+
 static bool set_link(struct vm_object *object, const struct vm_property *property, const char *text, GError **error)
 {
     struct vm_object *target = *text ? vm_object_resolve(object->vm, text) : NULL;
@@ -81,6 +87,11 @@ static bool set_link(struct vm_object *object, const struct vm_property *propert
         return error_set_class(error, ERROR_DEVICE_NOT_FOUND, "property '%s': there is no object '%s'", property->name, text);
     if (target && property->class_name && !vm_object_is_a(target, property->class_name))
         return error_set(error, "property '%s' takes a %s, '%s' is a %s", property->name, property->class_name, text, target->class->name);
+    if (target && !is_for_all(target)) {
+        g_autofree char *owner = vm_object_path(target->parent);
+
+        return error_set(error, "property '%s': '%s' is for %s alone", property->name, text, owner);
+    }
     *(struct vm_object **)field(object, property) = target;
     return true;
 }

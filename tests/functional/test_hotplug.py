@@ -38,6 +38,7 @@ def test_comes_and_goes(machine):
     ({"driver": "virtio-rng-pci", "bus": "rp", "addr": "3"}, "rp has no slot 03"),
     ({"driver": "virtio-rng-pci", "bus": "rp", "colour": "red"}, "virtio-rng-pci has no property 'colour'"),
     ({"driver": "virtio-rng-pci", "bus": "rp", "id": "fixed"}, "already an object with id 'fixed'"),
+    ({"driver": "virtio-rng-pci", "bus": "rp", "rng": "builtin"}, "property 'rng': 'builtin' is for .*virtio-backend alone"), # of the one that is there
     ({"driver": 7}, "Invalid parameter type for 'driver'"),
     ({}, "Parameter 'driver' is missing"),
 ])
