@@ -123,6 +123,8 @@ static bool realize(struct vm_object *object, GError **error)
 {
     struct generic_loader *loader = (struct generic_loader *)object;
 
+    if (vm_is_complete(object->vm)) /* it would be loaded at the next reset, and could never be taken out */
+        return error_set(error, "Device 'loader' can not be hotplugged on this machine");
     if (!check(loader, error))
         return false;
     if (loader->file) {

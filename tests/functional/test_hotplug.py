@@ -39,6 +39,7 @@ def test_comes_and_goes(machine):
     ({"driver": "virtio-rng-pci", "bus": "rp", "colour": "red"}, "virtio-rng-pci has no property 'colour'"),
     ({"driver": "virtio-rng-pci", "bus": "rp", "id": "fixed"}, "already an object with id 'fixed'"),
     ({"driver": "virtio-rng-pci", "bus": "rp", "rng": "builtin"}, "property 'rng': 'builtin' is for .*virtio-backend alone"), # of the one that is there
+    ({"driver": "loader", "addr": "0x80000000", "data": "1", "data-len": 4}, "Device 'loader' can not be hotplugged on this machine"),
     ({"driver": 7}, "Invalid parameter type for 'driver'"),
     ({}, "Parameter 'driver' is missing"),
 ])
