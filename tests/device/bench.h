@@ -85,6 +85,12 @@ static inline void bench_write(struct bench *bench, u64 address, unsigned size, 
     g_assert_cmpint(bench_try_write(bench, address, size, value), ==, MEM_OK);
 }
 
+/* What a reset puts back: not what is declared to survive one; a PCI function's configuration space is, for its own hook resets it. */
+static inline bool bench_is_reset(const struct device_field *field)
+{
+    return !field->keep || !g_strcmp0(field->name, "config");
+}
+
 /* Registers a test that gets a fresh machine. */
 #define BENCH_TEST(path, fn) g_test_add(path, struct bench, NULL, bench_set_up, fn, bench_tear_down)
 

@@ -361,7 +361,7 @@ static void storm(struct bench *bench, gconstpointer class_name)
     for (u32 i = 0; i < device->decl->field_count; i++) {
         const struct device_field *f = &device->decl->fields[i];
 
-        if ((!f->keep || !strcmp(f->name, "config")) && memcmp((u8 *)device->state + f->offset, fresh + f->offset, (size_t)f->size * f->count))
+        if (bench_is_reset(f) && memcmp((u8 *)device->state + f->offset, fresh + f->offset, (size_t)f->size * f->count))
             g_error("%s: %s differs after a reset", device->decl->name, f->name);
     }
 }

@@ -252,7 +252,7 @@ static void check_reset(struct storm *s, const u8 *fresh)
     for (u32 i = 0; i < s->device->decl->field_count; i++) {
         const struct device_field *f = &s->device->decl->fields[i];
 
-        if (!f->keep && memcmp((u8 *)s->device->state + f->offset, fresh + f->offset, (size_t)f->size * f->count))
+        if (bench_is_reset(f) && memcmp((u8 *)s->device->state + f->offset, fresh + f->offset, (size_t)f->size * f->count))
             g_error("%s: %s differs after a reset", s->device->decl->name, f->name);
     }
     g_assert_false(s->device->busy);

@@ -159,7 +159,7 @@ static void check_reset(struct storm *s, const void *fresh)
     for (u32 i = 0; i < device->decl->field_count; i++) {
         const struct device_field *f = &device->decl->fields[i];
 
-        if (!f->keep && memcmp((const u8 *)device->state + f->offset, (const u8 *)fresh + f->offset, (size_t)f->size * f->count))
+        if (bench_is_reset(f) && memcmp((const u8 *)device->state + f->offset, (const u8 *)fresh + f->offset, (size_t)f->size * f->count))
             g_error("%s: %s differs after a reset", device->decl->name, f->name);
     }
 }
