@@ -4,6 +4,8 @@
  */
 #include "base/error.h"
 #include "vm/object.h"
+#include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 struct secret {
@@ -16,6 +18,28 @@ struct secret {
 
 enum { FORMAT_RAW, FORMAT_BASE64 };
 static const char *const formats[] = { "raw", "base64", NULL };
+
+enum { FILE_MIB = 8 };
+
+/* Not without end, as devices are. */
+static bool read_file(struct secret *self, GError **error)
+{
+    FILE *file = fopen(self->file, "rb");
+    u64 most = FILE_MIB * MIB;
+
+    if (!file)
+        return error_set(error, "secret: cannot open '%s': %s", self->file, strerror(errno));
+    self->content = g_malloc0(most + 1);
+    self->length = fread(self->content, 1, most + 1, file);
+    if (ferror(file))
+        error_set(error, "secret: cannot read '%s': %s", self->file, strerror(errno));
+    else if (self->length > most)
+        error_set(error, "secret: '%s' has more than %d MiB", self->file, FILE_MIB);
+    bool ok = !ferror(file) && self->length <= most;
+    fclose(file);
+    self->content = g_realloc(self->content, self->length + 1);
+    return ok;
+}
 
 /* Whole groups of four characters (RFC 4648, section 4), with line breaks between them as the tools write them. */
 static bool is_base64(const char *text, gsize size)
@@ -48,18 +72,15 @@ static bool decode(struct secret *self, GError **error)
 static bool realize(struct vm_object *object, GError **error)
 {
     struct secret *self = container_of(object, struct secret, object);
-    g_autoptr(GError) reason = NULL;
-    char *text = NULL;
 
     if (!self->data == !self->file)
         return error_set(error, "secret: either 'data' or 'file' is needed");
     if (self->data) {
-        text = g_strdup(self->data);
-        self->length = strlen(text);
-    } else if (!g_file_get_contents(self->file, &text, &self->length, &reason)) {
-        return error_set(error, "secret: %s", reason->message);
+        self->content = (u8 *)g_strdup(self->data);
+        self->length = strlen(self->data);
+    } else if (!read_file(self, error)) {
+        return false;
     }
-    self->content = (u8 *)text;
     return self->format != FORMAT_BASE64 || decode(self, error);
 }
 

@@ -56,6 +56,8 @@ def test_object_add_and_del(start):
 
 @pytest.mark.parametrize("arguments, text", [
     ({"qom-type": "secret", "id": "a", "data": "bGV0bWVpbg", "format": "base64"}, "not valid base64"),
+    ({"qom-type": "secret", "id": "a", "file": "/nonexistent/x"}, "cannot open '/nonexistent/x': No such file"),
+    ({"qom-type": "secret", "id": "a", "file": "/dev/zero"}, "'/dev/zero' has more than 8 MiB"),
     ({"qom-type": "secret", "id": "a", "data": "b=V0", "format": "base64"}, "not valid base64"),
     ({"qom-type": "secret", "id": "a", "data": "!!!!", "format": "base64"}, "not valid base64"),
     ({"qom-type": "memory-backend-rma", "id": "a", "size": 4096}, "memory-backend-rma"),
