@@ -425,7 +425,7 @@ static void shut_down(struct vm *vm, enum vm_cause cause, int exit_status)
 /* A machine that stands does so at its beginning afterwards: whatever stopped it is of no matter any more, and cont starts it. */
 static void serve_reset(struct vm *vm, enum vm_cause cause)
 {
-    if (vm->actions.reboot == VM_REBOOT_SHUTDOWN && vm_cause_is_guest(cause)) {
+    if (vm->actions.reboot == VM_REBOOT_SHUTDOWN && cause != VM_CAUSE_SUBSYSTEM_RESET) {
         shut_down(vm, cause, 0);
         return;
     }

@@ -47,6 +47,13 @@ def test_reset_with_no_reboot_ends(start, hello):
     assert machine.wait_exit() == 0
 
 
+def test_reset_by_a_client_with_no_reboot_ends_too(start, hello):
+    machine = start("-M", "virt", "-bios", hello, "-no-reboot", qmp=True)
+    machine.qmp.command("system_reset")
+    assert machine.qmp.event("SHUTDOWN")["data"] == {"guest": False, "reason": "host-qmp-system-reset"}
+    assert machine.wait_exit() == 0
+
+
 def test_no_shutdown_keeps_the_process(start, hello):
     machine = start("-M", "virt", "-bios", hello, "-no-shutdown", qmp=True)
     machine.wait_for("> ", 20)
