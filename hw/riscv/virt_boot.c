@@ -83,8 +83,6 @@ static bool load_initrd(struct virt *virt, struct boot *boot, GError **error)
 
     if (!virt->machine.initrd)
         return true;
-    if (!virt->machine.kernel)
-        return error_set(error, "-initrd needs -kernel");
     address = boot->kernel.low + MIN(virt->machine.ram_size / 2, 512 * MIB);
     address = bits_align_up(MAX(address, boot->kernel.high), 4096);
     if (!place(virt, "initial RAM disk", virt->machine.initrd, address, true, &result, error))
@@ -280,6 +278,8 @@ bool virt_boot_prepare(struct virt *virt, GError **error)
 
     if (virt->machine.dumpdtb)
         return make_fdt(virt, &nothing, error) && dump_fdt(virt, error);
+    if (virt->machine.initrd && !virt->machine.kernel)
+        return error_set(error, "-initrd needs -kernel");
     if (!find_firmware(virt, error))
         return false;
     make_absolute(&virt->firmware_path);

@@ -72,6 +72,8 @@ def test_snapshot_forgets(start, firmware, flashes):
     (["-drive", "if=pflash"], 'A block device must be specified for "file"'),
     (["-M", "virt,pflash0=nothing"], "can't find value 'nothing'"),
     (["-M", "virt,pflash0=a", "-blockdev", "node-name=a,driver=file,filename=full", "-pflash", "full"], "clashes with -machine"),
+    (["-initrd", "small"], "-initrd needs -kernel"),
+    (["-initrd", "small", "-bios", "small", "-pflash", "full"], "-initrd needs -kernel"),
     (["-drive", "if=virtio"], "Device needs media, but drive is empty"),
     (["-drive", "if=ide,format=raw,file=full"], "machine type does not support if=ide,bus=0,unit=0"),
     (["-hdc", "full", "-cdrom", "full"], "drive with bus=0, unit=2 (index=2) exists"),
