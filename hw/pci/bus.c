@@ -50,6 +50,20 @@ static void init_device(struct vm_object *object)
     ((struct device *)object)->bus_class = "PCI";
 }
 
+/* romfile= alone, which asks for no option ROM, is common. */
+static bool check_wishes(const struct pci_device *device, GError **error)
+{
+    const struct { const char *name, *value; } wishes[] = {
+        { "romfile", device->romfile }, { "failover_pair_id", device->failover_pair_id }, { "sriov-pf", device->sriov_pf },
+    };
+
+    for (u32 i = 0; i < ARRAY_SIZE(wishes); i++) {
+        if (wishes[i].value && *wishes[i].value)
+            return error_set(error, "%s=%s is not there yet", wishes[i].name, wishes[i].value);
+    }
+    return true;
+}
+
 /* After the device's own realize. */
 static bool realize_device(struct vm_object *object, GError **error)
 {
@@ -58,7 +72,7 @@ static bool realize_device(struct vm_object *object, GError **error)
     int devfn;
 
     device->pci.multifunction = device->multifunction;
-    if (!pci_parse_address(device->addr, &devfn, error) || !pci_bus_plug(bus, &device->pci, devfn, error))
+    if (!check_wishes(device, error) || !pci_parse_address(device->addr, &devfn, error) || !pci_bus_plug(bus, &device->pci, devfn, error))
         return false;
     if (bus->slot && !(device->pci.devfn & 7)) /* function 0 says that all are there */
         pci_slot_filled(bus->slot);
