@@ -69,7 +69,7 @@ struct vm {
     bool complete;
     bool ending;   /* vm_destroy has begun */
     struct api_event_sink events;
-    GArray *event_listeners, *reset_listeners, *complete_listeners;
+    GArray *event_listeners, *reset_listeners, *load_listeners, *complete_listeners;
     int exit_status;
     bool finished;
 

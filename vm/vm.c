@@ -68,6 +68,7 @@ struct vm *vm_create(u32 guest, GError **error)
     host_cond_init(&vm->exclusive_cond);
     vm->event_listeners = listeners();
     vm->reset_listeners = listeners();
+    vm->load_listeners = listeners();
     vm->complete_listeners = listeners();
     vm->vcpus = g_ptr_array_new();
     vm_set_events(vm, NULL);
@@ -100,6 +101,7 @@ void vm_destroy(struct vm *vm)
     g_ptr_array_unref(vm->lines);
     g_array_unref(vm->event_listeners);
     g_array_unref(vm->reset_listeners);
+    g_array_unref(vm->load_listeners);
     g_array_unref(vm->complete_listeners);
     epoch_reader_remove(vm->epoch, vm->main_reader);
     epoch_destroy(vm->epoch);
@@ -297,17 +299,23 @@ void vm_cont(struct vm *vm)
     vm_vcpus_resume(vm);
 }
 
+static void call(GArray *listeners)
+{
+    for (guint i = 0; i < listeners->len; i++) {
+        struct vm_listener *listener = &g_array_index(listeners, struct vm_listener, i);
+
+        ((void (*)(void *))listener->fn)(listener->opaque);
+    }
+}
+
 void vm_reset(struct vm *vm, enum vm_cause cause)
 {
     bool running = vm_running(vm);
 
     if (running)
         vm_vcpus_stop(vm);
-    for (guint i = 0; i < vm->reset_listeners->len; i++) {
-        struct vm_listener *listener = &g_array_index(vm->reset_listeners, struct vm_listener, i);
-
-        ((void (*)(void *))listener->fn)(listener->opaque);
-    }
+    call(vm->reset_listeners);
+    call(vm->load_listeners);
     vm_vcpus_reset(vm);
     if (cause != VM_CAUSE_NONE)
         emit(vm, &(struct vm_event){ .kind = VM_EVENT_RESET, .cause = cause });
@@ -526,6 +534,16 @@ void vm_off_event(struct vm *vm, void (*fn)(const struct vm_event *event, void *
 void vm_off_reset(struct vm *vm, void (*fn)(void *opaque), void *opaque)
 {
     unlisten(vm->reset_listeners, (void (*)(void))fn, opaque);
+}
+
+void vm_on_load(struct vm *vm, void (*fn)(void *opaque), void *opaque)
+{
+    listen(vm->load_listeners, (void (*)(void))fn, opaque);
+}
+
+void vm_off_load(struct vm *vm, void (*fn)(void *opaque), void *opaque)
+{
+    unlisten(vm->load_listeners, (void (*)(void))fn, opaque);
 }
 
 void vm_on_complete(struct vm *vm, bool (*fn)(void *opaque, GError **error), void *opaque)

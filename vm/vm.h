@@ -86,7 +86,7 @@ void vm_stop(struct vm *vm, enum vm_run_state why);
 void vm_cont(struct vm *vm); /* not one in VM_SHUTDOWN or VM_INTERNAL_ERROR: that is reset first */
 /* Of listeners to VM_EVENT_STILL: what back ends have done reaches devices, and through them the guest's memory, before this returns. */
 void vm_serve(struct vm *vm);
-/* Resets everything now: devices in the order of their vm_on_reset, then vCPUs. Machine lock, main loop. */
+/* Resets everything now: devices in the order of their vm_on_reset, then what vm_on_load puts into memory, then vCPUs. Machine lock, main loop. */
 void vm_reset(struct vm *vm, enum vm_cause cause);
 
 /* From any thread (guest hooks, signals by way of the main loop, QMP): done soon in the main loop. */
@@ -117,6 +117,9 @@ void vm_set_events(struct vm *vm, const struct api_event_sink *sink);
 
 void vm_on_reset(struct vm *vm, void (*fn)(void *opaque), void *opaque);
 void vm_off_reset(struct vm *vm, void (*fn)(void *opaque), void *opaque);
+/* In each reset, when all devices have been: what they had under way may have gone to memory until then. */
+void vm_on_load(struct vm *vm, void (*fn)(void *opaque), void *opaque);
+void vm_off_load(struct vm *vm, void (*fn)(void *opaque), void *opaque);
 /* When the board and all devices exist, before the first instruction (firmware is loaded here). */
 void vm_on_complete(struct vm *vm, bool (*fn)(void *opaque, GError **error), void *opaque);
 bool vm_complete(struct vm *vm, GError **error);

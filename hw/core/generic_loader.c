@@ -134,13 +134,13 @@ static bool realize(struct vm_object *object, GError **error)
         loader->file = absolute;
     }
     vm_on_complete(object->vm, complete, loader);
-    vm_on_reset(object->vm, reset, loader);
+    vm_on_load(object->vm, reset, loader);
     return true;
 }
 
 static void unrealize(struct vm_object *object)
 {
-    vm_off_reset(object->vm, reset, object);
+    vm_off_load(object->vm, reset, object);
 }
 
 /* Numbers whose absence matters. */

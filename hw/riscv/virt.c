@@ -248,7 +248,7 @@ static bool realize(struct vm_object *object, GError **error)
     if (!ok)
         return false;
     vm_on_complete(vm, complete, virt);
-    vm_on_reset(vm, reset, virt);
+    vm_on_load(vm, reset, virt);
     return true;
 }
 
@@ -256,7 +256,7 @@ static void finish(struct vm_object *object)
 {
     struct virt *virt = (struct virt *)object;
 
-    vm_off_reset(object->vm, reset, virt);
+    vm_off_load(object->vm, reset, virt);
     vm_machine_ram_finish(&virt->machine, &virt->ram_region);
     region_finish(&virt->mrom_region);
     g_free(virt->firmware_path);

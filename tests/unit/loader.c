@@ -267,6 +267,16 @@ static void test_random(void)
     board_destroy(&b);
 }
 
+/* As a back end in another process does until its device is reset. */
+static void land(void *opaque)
+{
+    struct board *b = opaque;
+
+    board_write(b, RAM, 8, UINT64_MAX);
+    board_write(b, RAM + 2 * MIB + 0x38, 8, UINT64_MAX);
+    board_write(b, 0x80100000, 8, UINT64_MAX);
+}
+
 /* The board: what is where when it starts. */
 static void test_boot_layout(void)
 {
@@ -296,6 +306,12 @@ static void test_boot_layout(void)
     vm_reset(b.vm, VM_CAUSE_GUEST_RESET);
     g_assert_cmphex(board_read(&b, RAM, 1), ==, 0x6f);
     g_assert_cmphex(board_read(&b, fdt, 4), ==, 0xedfe0dd0);
+    /* And what devices put there until they were reset, which come after the board. */
+    vm_on_reset(b.vm, land, &b);
+    vm_reset(b.vm, VM_CAUSE_GUEST_RESET);
+    g_assert_cmphex(board_read(&b, RAM, 1), ==, 0x6f);
+    g_assert_cmphex(board_read(&b, RAM + 2 * MIB + 0x38, 4), ==, bits_load_le("RSC\5", 4));
+    vm_off_reset(b.vm, land, &b);
     g_unlink(f);
     g_unlink(k);
     g_unlink(i);
@@ -392,6 +408,9 @@ static void test_generic_loader(void)
     vm_reset(b.vm, VM_CAUSE_NONE);
     g_assert_cmphex(board_read(&b, 0x80100000, 8), ==, 0x0102030405060708);
     g_assert_cmphex(board_read(&b, 0x80100010, 4), ==, 0x04030201);
+    vm_on_reset(b.vm, land, &b);
+    vm_reset(b.vm, VM_CAUSE_GUEST_RESET);
+    g_assert_cmphex(board_read(&b, 0x80100000, 8), ==, 0x0102030405060708);
     board_destroy(&b);
 }
 
