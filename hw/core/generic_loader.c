@@ -2,6 +2,7 @@
  * hw/core/generic_loader.c - -device loader: a file or a number into memory, a start address into a CPU, at start-up and
  * at each reset.
  */
+#include "api/number.h"
 #include "base/bits.h"
 #include "base/error.h"
 #include "hw/core/loader.h"
@@ -148,10 +149,9 @@ static bool set_number(struct vm_object *object, const struct vm_property *prope
 {
     struct generic_loader *loader = (struct generic_loader *)object;
     bool is_data = property->offset == offsetof(struct generic_loader, data);
-    char *end;
-    u64 value = g_ascii_strtoull(text, &end, 0);
+    u64 value;
 
-    if (!*text || *end || *text == '-')
+    if (!api_parse_u64(property->name, text, &value, NULL))
         return error_set(error, "property '%s' takes a number, not '%s'", property->name, text);
     *(is_data ? &loader->data : &loader->addr) = value;
     *(is_data ? &loader->data_given : &loader->addr_given) = true;

@@ -26,7 +26,7 @@ void pci_slot_init(struct pci_slot *slot, struct pci_function *port, struct pci_
                    bool power_controller);
 /* The port is reset: power is on if something is there. */
 void pci_slot_reset(struct pci_slot *slot);
-/* From the port's hooks: what slot control was before a write, and after it. */
+/* From the port's hook: its configuration space was written. */
 void pci_slot_written(struct pci_slot *slot, u32 offset, unsigned size);
 /* A device is there that was not before. */
 void pci_slot_filled(struct pci_slot *slot);

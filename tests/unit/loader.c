@@ -392,6 +392,7 @@ static void test_generic_loader(void)
     static const char *const bad[][9] = {
         { "data", "1", "data-len", "9", "addr", "0x80000000", NULL }, { "data", "1", "data-len", "4", NULL }, { "data-len", "4", NULL }, { NULL },
         { "cpu-num", "7", "addr", "0", NULL }, { "file", "/nonexistent", "data", "1", NULL }, { "addr", "nonsense", NULL },
+        { "data", "0x10000000000000000", "data-len", "8", "addr", "0x80000000", NULL },
     };
     struct board b = board_new(1, 64 * MIB);
     GError *error = NULL;
