@@ -245,17 +245,17 @@ static void set_state(struct vm *vm, enum vm_run_state state)
 }
 
 /* Only a reset leads out of these. */
-static bool has_ended(const struct vm *vm)
+static bool is_end(enum vm_run_state state)
 {
-    return vm->state == VM_SHUTDOWN || vm->state == VM_INTERNAL_ERROR;
+    return state == VM_SHUTDOWN || state == VM_INTERNAL_ERROR;
 }
 
 void vm_stop(struct vm *vm, enum vm_run_state why)
 {
     bool was_running = vm_running(vm);
 
-    if (!was_running) {
-        if (vm->state != VM_PRELAUNCH && !has_ended(vm))
+    if (!was_running) { /* it stands for what stopped it first, until it ends */
+        if (is_end(why) && vm->state != VM_PRELAUNCH && !is_end(vm->state))
             set_state(vm, why);
         return;
     }
@@ -290,7 +290,7 @@ static void forget_debug_stop(struct vm *vm)
 
 void vm_cont(struct vm *vm)
 {
-    if (vm_running(vm) || vm->finished || has_ended(vm))
+    if (vm_running(vm) || vm->finished || is_end(vm->state))
         return;
     forget_debug_stop(vm);
     set_state(vm, VM_RUNNING);

@@ -217,6 +217,26 @@ static void test_ended_machine(void)
     rig_finish(&rig);
 }
 
+/* Whatever else goes wrong with a guest that has crashed: it has crashed. */
+static void test_first_reason(void)
+{
+    struct rig rig;
+
+    rig_init(&rig, MONITOR_QMP);
+    negotiate(&rig);
+    vm_lock(rig.vm);
+    vm_cont(rig.vm);
+    vm_stop(rig.vm, VM_GUEST_PANICKED);
+    vm_stop(rig.vm, VM_IO_ERROR);
+    vm_unlock(rig.vm);
+    g_assert_cmpstr(ask(&rig, "{\"execute\":\"query-status\"}"), ==, "{ \"return\": { \"running\": false, \"status\": \"guest-panicked\" } }\r\n");
+    vm_lock(rig.vm);
+    vm_stop(rig.vm, VM_SHUTDOWN);
+    vm_unlock(rig.vm);
+    g_assert_cmpstr(ask(&rig, "{\"execute\":\"query-status\"}"), ==, "{ \"return\": { \"running\": false, \"status\": \"shutdown\" } }\r\n");
+    rig_finish(&rig);
+}
+
 /* A client that does not read: nothing is lost, input is not taken, events do not pile up without end. */
 static void test_slow_reader(void)
 {
@@ -446,6 +466,7 @@ int main(int argc, char **argv)
     g_test_add_func("/monitor/malformed", test_malformed);
     g_test_add_func("/monitor/events", test_events);
     g_test_add_func("/monitor/ended-machine", test_ended_machine);
+    g_test_add_func("/monitor/first-reason", test_first_reason);
     g_test_add_func("/monitor/slow-reader", test_slow_reader);
     g_test_add_func("/monitor/slow-terminal", test_slow_terminal);
     g_test_add_func("/monitor/line-goes-with-its-client", test_line_goes_with_its_client);
