@@ -197,9 +197,7 @@ char *block_path_beside(const char *image, const char *name)
 {
     const char *slash = strrchr(image, '/');
 
-    if (*name == '/' || !slash || has_protocol(name) || g_str_has_prefix(name, "json:"))
+    if (*name == '/' || !slash || has_protocol(name) || g_str_has_prefix(name, "file:")) /* "json:" is one as well */
         return g_strdup(name);
-    if (g_str_has_prefix(name, "file:"))
-        name += 5;
     return g_strdup_printf("%.*s%s", (int)(slash + 1 - image), image, name);
 }

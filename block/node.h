@@ -95,7 +95,7 @@ struct block_node *block_open_name(struct block_graph *graph, const char *name, 
 struct json_object *block_name_options(const char *name, const char *format, unsigned flags, GError **error);
 /* Probes the format if options have {"driver": null}. Fiber. */
 bool block_options_complete(struct block_graph *graph, struct json_object *options, GError **error);
-/* `name` as a file in the folder of the file `image`, unless it is absolute or has a protocol. g_free. */
+/* `name` as a file in the folder of the file `image`, unless it is absolute or has a protocol ("file:" too). g_free. */
 char *block_path_beside(const char *image, const char *name);
 /* The name of the format that the first bytes of the node look like. Fiber. */
 const char *block_probe(struct block_node *node);

@@ -501,3 +501,15 @@ def test_a_cut_image_says_so(tmp_path, monkeypatch):
         info = subprocess.run([IMG, "info", "a.qcow2"], capture_output=True, text=True, check=True)
         wanted = [f"qcow2: Image 'a.qcow2' has been cut: it has {left} bytes"] if left < len(whole) else []
         assert len(info.stderr.splitlines()) == len(wanted) and all(text in info.stderr for text in wanted), info
+
+
+def test_a_protocol_in_the_name_of_a_backing_file(tmp_path, monkeypatch):
+    """It is the name as it stands: absolute, or from the folder where the program runs, not from that of the image."""
+    monkeypatch.chdir(tmp_path)
+    os.mkdir("sub")
+    run(IMG, "create", "-q", "-f", "qcow2", "base.qcow2", "1M")
+    run(IO, "-c", "write -q -P 7 0 64k", "base.qcow2")
+    for name in (f"file:{tmp_path}/base.qcow2", "file:base.qcow2"):
+        run(IMG, "create", "-q", "-f", "qcow2", "-b", name, "-F", "qcow2", "sub/top.qcow2")
+        run(IO, "-r", "-c", "read -q -P 7 0 64k", "sub/top.qcow2")
+        assert f"backing file: {name}\n" in run(IMG, "info", "sub/top.qcow2")
