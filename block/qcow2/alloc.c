@@ -10,11 +10,6 @@ static u32 block_bits(const struct qcow2 *s)
     return s->cluster_bits + 3 - s->refcount_order;
 }
 
-static bool has_block(const struct qcow2 *s, u64 block)
-{
-    return block < s->reftable_size && (s->reftable[block] & REFTABLE_OFFSET);
-}
-
 static u64 max_cluster(const struct qcow2 *s)
 {
     /* L2 entries hold 56 bits, compressed ones fewer; the reference count table has a limit too. */
@@ -42,7 +37,7 @@ int qcow2_make_refblock(struct qcow2 *s, u64 block, u64 cluster)
 
     if (block >= s->reftable_size)
         ret = qcow2_grow_reftable(s, block + 1);
-    if (ret < 0 || has_block(s, block)) /* growing has made it on the way */
+    if (ret < 0 || qcow2_has_refblock(s, block)) /* growing has made it on the way */
         return ret;
     if (cluster == UINT64_MAX)
         for (cluster = first; qcow2_meta_find(s, cluster << s->cluster_bits) != META_NONE;)
@@ -69,7 +64,7 @@ static int is_free(struct qcow2 *s, u64 cluster, bool *free)
     *free = false;
     if (cluster >= max_cluster(s))
         return -EFBIG;
-    if (!has_block(s, cluster >> block_bits(s))) {
+    if (!qcow2_has_refblock(s, cluster >> block_bits(s))) {
         ret = qcow2_make_refblock(s, cluster >> block_bits(s), UINT64_MAX);
         if (ret < 0)
             return ret;
@@ -173,7 +168,7 @@ static int run_at_frontier(struct qcow2 *s, u64 clusters, u64 *offset)
         return ret < 0 ? ret : run_at_frontier(s, clusters, offset); /* growing may have used the place */
     }
     for (u64 b = first; b <= last && ret == 0; b++)
-        if (!has_block(s, b))
+        if (!qcow2_has_refblock(s, b))
             ret = qcow2_make_refblock(s, b, start + clusters + (b - first));
     /* The blocks that lie in the range of another new block are counted there. */
     for (u64 b = first; b <= last && ret == 0; b++) {

@@ -12,6 +12,12 @@ static void set_count(struct qcow2 *s, u64 cluster, u64 from, u64 to, int *ret)
         *ret = from - to > INT32_MAX ? -ERANGE : qcow2_refcount_add(s, cluster << s->cluster_bits, s->cluster_size, -(int)(from - to));
 }
 
+/* A block that is missing would be placed where nothing is counted, which may be where the guest's data is: counts are made anew then. */
+static bool can_set(const struct qcow2 *s, u64 cluster)
+{
+    return qcow2_has_refblock(s, cluster >> (s->cluster_bits + 3 - s->refcount_order));
+}
+
 static int compare_one(struct qcow2_walk *walk, u64 cluster)
 {
     struct qcow2 *s = walk->s;
@@ -28,7 +34,7 @@ static int compare_one(struct qcow2_walk *walk, u64 cluster)
     if (used == said)
         return 0;
     leak = said > used;
-    fix = check->fix & (leak ? QCOW2_FIX_LEAKS : QCOW2_FIX_ERRORS);
+    fix = (check->fix & (leak ? QCOW2_FIX_LEAKS : QCOW2_FIX_ERRORS)) && can_set(s, cluster);
     if (fix)
         set_count(s, cluster, said, used, &fixed);
     qcow2_walk_say(walk, "%s cluster %" G_GUINT64_FORMAT " refcount=%" G_GUINT64_FORMAT " reference=%" G_GUINT64_FORMAT,
@@ -48,9 +54,8 @@ static int compare_one(struct qcow2_walk *walk, u64 cluster)
 static bool block_matters(struct qcow2_walk *walk, u64 first, u64 count)
 {
     u32 bits = walk->s->cluster_bits + 3 - walk->s->refcount_order;
-    u64 block = first >> bits;
 
-    if (block < walk->s->reftable_size && (walk->s->reftable[block] & REFTABLE_OFFSET))
+    if (qcow2_has_refblock(walk->s, first >> bits))
         return true;
     for (u64 c = first; c < first + count; c += 1 << CHUNK_BITS)
         if (walk->chunks[c >> CHUNK_BITS])

@@ -173,6 +173,12 @@ static inline u64 qcow2_l1_entries(const struct qcow2 *s, u64 size)
     return (size >> bits) + ((size & (BIT64(bits) - 1)) != 0);
 }
 
+/* Whether this entry of the refcount table, for a whole block of counts, names a block. */
+static inline bool qcow2_has_refblock(const struct qcow2 *s, u64 block)
+{
+    return block < s->reftable_size && (s->reftable[block] & REFTABLE_OFFSET);
+}
+
 /* header.c */
 bool qcow2_read_header(struct qcow2 *s, GError **error);
 /* Writes the header, its extensions and the backing file's name. */

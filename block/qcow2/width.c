@@ -19,9 +19,7 @@ struct plan {
 
 static bool old_block_is_there(const struct qcow2 *s, u64 cluster)
 {
-    u64 index = cluster >> (s->cluster_bits + 3 - s->refcount_order);
-
-    return index < s->reftable_size && s->reftable[index] & REFTABLE_OFFSET;
+    return qcow2_has_refblock(s, cluster >> (s->cluster_bits + 3 - s->refcount_order));
 }
 
 /* The first cluster from this one on that is counted; UINT64_MAX: none. */

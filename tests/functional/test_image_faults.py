@@ -135,3 +135,23 @@ def test_a_bitmap_that_claims_too_much_goes(tmp_path, monkeypatch):
         file.truncate(64 << 30)
     run(IMG, "bitmap", "--remove", "a.qcow2", "b0")
     assert "b0" not in run(IMG, "info", "a.qcow2")
+
+
+@pytest.mark.parametrize("maker", ["amend", "lazy"])
+def test_a_lost_block_of_counts_costs_no_data(maker, tmp_path, monkeypatch):
+    """Where blocks of counts lie elsewhere than what they count, there is data in the first cluster of a block that the table does not name any more."""
+    monkeypatch.chdir(tmp_path)
+    run(IMG, "create", "-q", "-f", "qcow2", "-o", "cluster_size=512,lazy_refcounts=on", "a.qcow2", "1M")
+    run(IO, "-c", "write -q -P 0x5a 0 1M", "a.qcow2")
+    run(IMG, "amend", "-o", "refcount_bits=32", "a.qcow2")
+    with open("a.qcow2", "r+b") as file:
+        file.seek(field("a.qcow2", 48) + 3 * 8)
+        file.write(bytes(8))
+        file.seek(72)
+        file.write((maker == "lazy").to_bytes(8, "big")) # as a crash leaves it: mended when it is opened
+    if maker == "lazy":
+        run(IO, "-c", "write -q -P 0x5b 0 512", "-c", "write -q -P 0x5a 0 512", "a.qcow2")
+    else:
+        run(IMG, "check", "-q", "-r", "all", "a.qcow2")
+    run(IO, "-r", "-c", "read -q -P 0x5a 0 1M", "a.qcow2")
+    run(IMG, "check", "-q", "a.qcow2")
