@@ -5,6 +5,7 @@
 #include "block/qcow2/image.h"
 #include "host/file.h"
 #include "tools/img.h"
+#include <glib/gstdio.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -248,13 +249,15 @@ static bool create_qcow2(struct img *img, const char *name, struct img_disk *dis
     return qcow2_create(disk->node, &create, error);
 }
 
-/* The size of the backing file, which has to exist unless unsafe. */
-static bool look_at_backing(struct img *img, const char *name, struct img_create_options *o, u64 *size)
+/* The backing file, which has to exist unless unsafe, and its size. *out NULL: there is none, or nobody has looked. The caller's reference. */
+static bool look_at_backing(struct img *img, const char *name, struct img_create_options *o, u64 *size, struct block_node **out)
 {
     const char *backing = get(o->options, "backing_file"), *format = get(o->options, "backing_fmt");
     g_autofree char *path = NULL;
     g_autoptr(GError) error = NULL;
     struct block_node *node;
+
+    *out = NULL;
 
     if (format && (!backing || !*backing))
         return img_fail("%s: Backing format cannot be used without backing file", name), false;
@@ -276,7 +279,27 @@ static bool look_at_backing(struct img *img, const char *name, struct img_create
     }
     if (*size == UINT64_MAX)
         *size = block_size(node);
-    block_unref(node);
+    *out = node;
+    return true;
+}
+
+static bool is_same_file(const char *a, const char *b)
+{
+    GStatBuf x, y;
+
+    return g_stat(a, &x) == 0 && g_stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
+/* Whether the new image would take the place of what it is to stand on, or of what that stands on. */
+static bool check_chain(const char *name, const char *file, const char *backing, const struct block_node *node, GError **error)
+{
+    g_autofree char *path = backing && *backing ? block_path_beside(name, backing) : NULL;
+
+    if (path && is_same_file(file, path))
+        return error_set(error, "Error: Trying to create an image with the same filename as the backing file");
+    for (; node; node = block_backing(node))
+        if (is_same_file(file, block_filename(node)))
+            return error_set(error, "Error: the backing file '%s' needs what is there", backing);
     return true;
 }
 
@@ -335,6 +358,7 @@ bool img_create_image(struct img *img, const char *name, const char *format, str
 {
     g_autoptr(GError) error = NULL;
     struct img_disk disk = { 0 };
+    struct block_node *backing;
     bool ok, nocow = false;
 
     if (!known_format(name, format))
@@ -349,13 +373,17 @@ bool img_create_image(struct img *img, const char *name, const char *format, str
         return img_fail("%s: Backing file not supported for file format 'raw'", name), false;
     if (size == UINT64_MAX && !get_size(o->options, "size", &size, &error))
         return img_fail_error(g_steal_pointer(&error)), false;
-    if (!look_at_backing(img, name, o, &size))
+    if (!look_at_backing(img, name, o, &size, &backing))
         return false;
-    if (size == UINT64_MAX)
+    if (size == UINT64_MAX) {
+        block_unref(backing);
         return img_fail("%s: Image creation needs a size parameter", name), false;
+    }
     if (!quiet)
         print_formatting(name, format, o->options, size);
-    ok = get_bool(o->options, "nocow", &nocow, &error) && open_protocol(img, name, nocow, &disk, &error);
+    ok = get_bool(o->options, "nocow", &nocow, &error) && open_protocol(img, name, nocow, &disk, &error) &&
+         check_chain(name, block_filename(disk.node), get(o->options, "backing_file"), backing, &error);
+    block_unref(backing);
     if (ok)
         ok = is_raw(format) ? create_raw(img, &disk, o->options, size, &error) : create_qcow2(img, name, &disk, o->options, size, &error);
     img_close_disk(&disk, false);

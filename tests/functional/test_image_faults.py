@@ -155,3 +155,18 @@ def test_a_lost_block_of_counts_costs_no_data(maker, tmp_path, monkeypatch):
         run(IMG, "check", "-q", "-r", "all", "a.qcow2")
     run(IO, "-r", "-c", "read -q -P 0x5a 0 1M", "a.qcow2")
     run(IMG, "check", "-q", "a.qcow2")
+
+
+@pytest.mark.parametrize("arguments,words", [
+    (["-b", "top.qcow2", "-F", "qcow2", "top.qcow2"], "Trying to create an image with the same filename as the backing file"),
+    (["-b", "./top.qcow2", "-F", "qcow2", "-u", "file:top.qcow2", "1M"], "Trying to create an image with the same filename as the backing file"),
+    (["-b", "top.qcow2", "-F", "qcow2", "base.qcow2"], "the backing file 'top.qcow2' needs what is there"),
+])
+def test_a_new_image_does_not_empty_what_it_stands_on(arguments, words, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run(IMG, "create", "-q", "-f", "qcow2", "base.qcow2", "1M")
+    run(IO, "-c", "write -q -P 7 0 64k", "base.qcow2")
+    run(IMG, "create", "-q", "-f", "qcow2", "-b", "base.qcow2", "-F", "qcow2", "top.qcow2")
+    result = attempt(IMG, "create", "-q", "-f", "qcow2", *arguments)
+    assert result.returncode == 1 and words in result.stderr, result
+    run(IO, "-r", "-c", "read -q -P 7 0 64k", "top.qcow2")
