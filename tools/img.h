@@ -84,6 +84,8 @@ bool img_operands(struct img *img, int min, int max);
 /* NULL after a message. */
 bool img_is_qcow2(const struct block_node *node);
 void img_print_snapshots(struct block_node *node);
+/* The node, opened read-only, shows a snapshot from now on: of an id or a name, or of "snapshot.id=...,snapshot.name=...". False after a message. */
+bool img_load_snapshot(struct block_node *node, const char *text);
 struct block_node *img_open(struct img *img, const char *name, const char *format, unsigned flags);
 /* The same for writing by this program alone, with a hold. */
 struct img_disk {

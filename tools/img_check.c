@@ -409,7 +409,6 @@ int img_measure(struct img *img)
     };
     struct img_create_options create = { 0 };
     struct img_disk disk = { 0 };
-    g_autoptr(GError) error = NULL;
     const char *out = "raw", *snapshot = NULL, *text = NULL;
     bool helped = false, sized = false;
     u64 size = 0;
@@ -438,8 +437,8 @@ int img_measure(struct img *img)
         status = 1;
     else if (!sized && !img_open_disk(img, img->argv[optind], img->format, 0, BLOCK_READ, &disk))
         status = 1;
-    else if (snapshot && !sized && (strcmp(block_driver_name(disk.node), "qcow2") || !qcow2_snapshot_load(disk.node, snapshot, &error)))
-        status = img_fail("%s", error ? error->message : "the image has no snapshots");
+    else if (snapshot && !sized && !img_load_snapshot(disk.node, snapshot))
+        status = 1;
     else
         status = measure(img, disk.node, size, out, &create);
     if (disk.node)

@@ -280,7 +280,6 @@ static bool open_sources(struct convert *c, struct arguments *a)
 {
     struct img *img = c->img;
     int count = img->argc - optind - 1;
-    g_autoptr(GError) error = NULL;
 
     if (count > MAX_SOURCES)
         return img_fail("Too many arguments"), false;
@@ -290,8 +289,8 @@ static bool open_sources(struct convert *c, struct arguments *a)
         if (!img_open_disk(img, img->argv[optind + i], img->format, a->source_cache, BLOCK_READ, disk))
             return false;
         c->source_count++;
-        if (a->snapshot && (strcmp(block_driver_name(disk->node), "qcow2") || !qcow2_snapshot_load(disk->node, a->snapshot, &error)))
-            return img_fail("%s", error ? error->message : "Failed to load snapshot: the format has none"), false;
+        if (a->snapshot && !img_load_snapshot(disk->node, a->snapshot))
+            return false;
         c->starts[i + 1] = c->starts[i] + block_size(disk->node);
     }
     c->total = c->starts[count];
@@ -399,7 +398,7 @@ static bool parse(struct convert *c, struct arguments *a)
         case 'F': a->backing_format = optarg; break;
         case 'c': c->compress = true; break;
         case 'C': a->copy_range = true; break; /* copying by the kernel is a hint that need not be taken */
-        case 'l': a->snapshot = g_str_has_prefix(optarg, "snapshot.id=") ? optarg + 12 : g_str_has_prefix(optarg, "snapshot.name=") ? optarg + 14 : optarg; break;
+        case 'l': a->snapshot = optarg; break;
         case 'n': a->no_create = true; break;
         case 'W': c->out_of_order = true; break;
         case TARGET_OPTS: a->target_opts = true; break;

@@ -1,4 +1,5 @@
 /* tools/img_snapshot.c - snapshot: the internal snapshots of an image. */
+#include "api/keyval.h"
 #include "base/error.h"
 #include "block/qcow2/image.h"
 #include "host/clock.h"
@@ -36,6 +37,29 @@ void img_print_snapshots(struct block_node *node)
 
         print_snapshot(&info);
     }
+}
+
+static bool load(struct block_node *node, const char *text, GError **error)
+{
+    static const struct api_key known[] = {
+        { "snapshot.id", API_KEY_STR, NULL, "number of the snapshot" }, { "snapshot.name", API_KEY_STR, NULL, "its name" }, { 0 },
+    };
+    static const struct api_keys keys = { .keys = known };
+    g_autoptr(api_keyval) list = NULL;
+
+    if (!img_is_qcow2(node))
+        return error_set(error, "Failed to load snapshot: the format has none");
+    if (!g_str_has_prefix(text, "snapshot."))
+        return qcow2_snapshot_load(node, text, NULL, NULL) || qcow2_snapshot_load(node, NULL, text, error);
+    list = api_keyval_parse(text, &keys, error);
+    return list && qcow2_snapshot_load(node, api_keyval_get(list, "snapshot.id"), api_keyval_get(list, "snapshot.name"), error);
+}
+
+bool img_load_snapshot(struct block_node *node, const char *text)
+{
+    GError *error = NULL;
+
+    return load(node, text, &error) || (img_fail_error(error), false);
 }
 
 static bool do_snapshot(struct block_node *node, int action, const char *name, GError **error)

@@ -54,10 +54,11 @@ struct qcow2_snapshot_info qcow2_snapshot_info(struct block_node *node, unsigned
 bool qcow2_snapshot_create(struct block_node *node, const char *name, u32 date_s, u32 date_ns, GError **error);
 /* By id, else by name. */
 bool qcow2_snapshot_apply(struct block_node *node, const char *name, GError **error);
+/* By name alone: what is lost is what was called. */
 bool qcow2_snapshot_delete(struct block_node *node, const char *name, GError **error);
 
-/* The node, opened read-only, shows the snapshot from now on. */
-bool qcow2_snapshot_load(struct block_node *node, const char *name, GError **error);
+/* The node, opened read-only, shows the snapshot of this id and this name (NULL: any) from now on. */
+bool qcow2_snapshot_load(struct block_node *node, const char *id, const char *name, GError **error);
 
 /* --- the header --- */
 

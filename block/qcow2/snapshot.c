@@ -167,13 +167,11 @@ struct qcow2_snapshot_info qcow2_snapshot_info(struct block_node *node, unsigned
                                          .vm_clock_ns = x->vm_clock_ns, .icount = x->icount, .date_s = x->date_s, .date_ns = x->date_ns };
 }
 
-static int find(struct qcow2 *s, const char *name)
+/* The first one of this id and this name; NULL: any. -1: there is none. */
+static int find(struct qcow2 *s, const char *id, const char *name)
 {
     for (u32 i = 0; i < s->snapshot_count; i++)
-        if (!strcmp(s->snapshots[i].id, name))
-            return (int)i;
-    for (u32 i = 0; i < s->snapshot_count; i++)
-        if (!strcmp(s->snapshots[i].name, name))
+        if ((!id || !strcmp(s->snapshots[i].id, id)) && (!name || !strcmp(s->snapshots[i].name, name)))
             return (int)i;
     return -1;
 }
@@ -308,8 +306,10 @@ static int apply(struct qcow2 *s, u32 index)
 bool qcow2_snapshot_apply(struct block_node *node, const char *name, GError **error)
 {
     struct qcow2 *s = qcow2_of(node);
-    int index = find(s, name), ret = qcow2_writable(s);
+    int index = find(s, name, NULL), ret = qcow2_writable(s);
 
+    if (index < 0)
+        index = find(s, NULL, name);
     if (index < 0)
         return error_set(error, "Could not apply snapshot '%s': %s", name, block_strerror(-ENOENT));
     begin(s);
@@ -353,7 +353,7 @@ static int delete(struct qcow2 *s, u32 index)
 bool qcow2_snapshot_delete(struct block_node *node, const char *name, GError **error)
 {
     struct qcow2 *s = qcow2_of(node);
-    int index = find(s, name), ret = s->corrupt ? -EIO : 0;
+    int index = find(s, NULL, name), ret = s->corrupt ? -EIO : 0;
 
     if (index < 0)
         return error_set(error, "Could not delete snapshot '%s': snapshot not found", name);
@@ -364,10 +364,10 @@ bool qcow2_snapshot_delete(struct block_node *node, const char *name, GError **e
     return ret == 0 || error_set(error, "Could not delete snapshot '%s': %s", name, block_strerror(ret));
 }
 
-bool qcow2_snapshot_load(struct block_node *node, const char *name, GError **error)
+bool qcow2_snapshot_load(struct block_node *node, const char *id, const char *name, GError **error)
 {
     struct qcow2 *s = qcow2_of(node);
-    int index = find(s, name), ret;
+    int index = find(s, id, name), ret;
     u64 *l1 = NULL;
 
     if (index < 0)

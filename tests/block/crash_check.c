@@ -62,7 +62,7 @@ static bool check_snapshots(struct world *w, const char *file, const char *backi
 
         if (!node)
             continue;
-        if (!qcow2_snapshot_load(node, s->name, NULL)) {
+        if (!qcow2_snapshot_load(node, NULL, s->name, NULL)) {
             ok = complain(w, "lost a snapshot");
         } else {
             g_autofree u8 *data = g_malloc(block_size(node) + 1);

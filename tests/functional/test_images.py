@@ -513,3 +513,22 @@ def test_a_protocol_in_the_name_of_a_backing_file(tmp_path, monkeypatch):
         run(IMG, "create", "-q", "-f", "qcow2", "-b", name, "-F", "qcow2", "sub/top.qcow2")
         run(IO, "-r", "-c", "read -q -P 7 0 64k", "sub/top.qcow2")
         assert f"backing file: {name}\n" in run(IMG, "info", "sub/top.qcow2")
+
+
+def test_snapshots_whose_names_are_numbers(tmp_path, monkeypatch):
+    """Deleting takes a name and nothing else; what is read is looked for by id before name, unless it is said which is meant."""
+    monkeypatch.chdir(tmp_path)
+    run(IMG, "create", "-q", "-f", "qcow2", "a.qcow2", "1M")
+    for name, pattern in (("2", 7), ("1", 8), ("x", 9)):
+        run(IO, "-c", f"write -q -P {pattern} 0 64k", "a.qcow2")
+        run(IMG, "snapshot", "-c", name, "a.qcow2")
+    for which, pattern in (("1", 7), ("snapshot.id=1", 7), ("snapshot.name=1", 8), ("snapshot.name=1,snapshot.id=2", 8), ("x", 9)):
+        run(IMG, "convert", "-l", which, "a.qcow2", "out.raw")
+        run(IO, "-f", "raw", "-c", f"read -q -P {pattern} 0 64k", "out.raw")
+        run(IMG, "measure", "-O", "qcow2", "-l", which, "a.qcow2")
+    for which in ("snapshot.name=1,snapshot.id=1", "snapshot.other=1", "9"):
+        run(IMG, "convert", "-l", which, "a.qcow2", "out.raw", ok=(1,))
+    run(IMG, "snapshot", "-d", "3", "a.qcow2", ok=(1,))
+    run(IMG, "snapshot", "-d", "1", "a.qcow2")
+    lines = run(IMG, "snapshot", "-l", "a.qcow2").splitlines()[2:]
+    assert [line.split()[:2] for line in lines] == [["1", "2"], ["3", "x"]]
