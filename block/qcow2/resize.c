@@ -53,7 +53,15 @@ static int grow_l1(struct qcow2 *s, u64 entries)
     return qcow2_replace_l1(s, &l1, (u32)entries, s->node->size);
 }
 
-/* Clusters for [from, to), linked as data (metadata) without writing them, or as zeros that have a place. */
+/* Clusters that will be read before they are written: with storage, or as far as the file has something there from former times. */
+static int clear_clusters(struct qcow2 *s, u64 host, u64 size, bool with_data)
+{
+    u64 there = s->data_name || host >= s->data->size ? 0 : MIN(size, s->data->size - host);
+
+    return with_data ? block_write_zeroes(s->data, host, size, 0) : there ? block_write_zeroes(s->data, host, there, BLOCK_MAY_UNMAP) : 0;
+}
+
+/* Clusters for [from, to), linked as data (metadata), or as zeros that have a place. */
 static int preallocate(struct qcow2 *s, u64 from, u64 to, bool with_data, bool zero)
 {
     u64 at = from & ~(s->cluster_size - 1);
@@ -75,6 +83,8 @@ static int preallocate(struct qcow2 *s, u64 from, u64 to, bool with_data, bool z
             host = at;
         else
             ret = qcow2_alloc(s, want, &host, &got);
+        if (ret == 0)
+            ret = clear_clusters(s, host, got << s->cluster_bits, with_data);
         for (u64 i = 0; i < got && ret == 0; i++) {
             struct qcow2_entry e = { .entry = (host + (i << s->cluster_bits)) | ENTRY_COPIED };
 
@@ -85,8 +95,6 @@ static int preallocate(struct qcow2 *s, u64 from, u64 to, bool with_data, bool z
             qcow2_l2_set(s, table, index + i, e);
         }
         qcow2_table_put(table);
-        if (ret == 0 && with_data)
-            ret = block_write_zeroes(s->data, host, got << s->cluster_bits, 0);
         s->unsynced = true;
         at += got << s->cluster_bits;
         /* The file reaches behind the last cluster, so that reading it gives zeros. */
@@ -105,7 +113,7 @@ static int grow(struct qcow2 *s, u64 size, enum block_prealloc prealloc)
         return ret;
     u64 tail = MIN(size, (old + s->cluster_size - 1) & ~(s->cluster_size - 1));
     if (prealloc != BLOCK_PREALLOC_OFF)
-        ret = preallocate(s, old, size, prealloc != BLOCK_PREALLOC_METADATA, block_backing(s->node) != NULL);
+        ret = preallocate(s, old, size, prealloc != BLOCK_PREALLOC_METADATA, block_backing(s->node) && s->version > 2);
     if (ret == 0 && block_backing(s->node) && block_size(block_backing(s->node)) > old && prealloc == BLOCK_PREALLOC_OFF) {
         /* A longer backing file must not appear either. */
         u64 end = MAX(MIN(size, block_size(block_backing(s->node))), tail);

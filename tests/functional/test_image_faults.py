@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from images import IMG, IO, run
+from images import IMG, IO, QEMU_IO, check, needs_qemu, run
 
 MIB = 1 << 20
 
@@ -170,3 +170,27 @@ def test_a_new_image_does_not_empty_what_it_stands_on(arguments, words, tmp_path
     result = attempt(IMG, "create", "-q", "-f", "qcow2", *arguments)
     assert result.returncode == 1 and words in result.stderr, result
     run(IO, "-r", "-c", "read -q -P 7 0 64k", "top.qcow2")
+
+
+@pytest.mark.parametrize("mode", ["metadata", "falloc", "full"])
+def test_preallocated_clusters_read_as_zeros(mode, tmp_path, monkeypatch):
+    """Also where there was something before."""
+    monkeypatch.chdir(tmp_path)
+    run(IMG, "create", "-q", "-f", "qcow2", "a.qcow2", "8M")
+    run(IO, "-c", "write -q -P 0x5a 0 8M", "a.qcow2")
+    run(IMG, "resize", "-q", "--shrink", "a.qcow2", "1M")
+    run(IMG, "resize", "-q", f"--preallocation={mode}", "a.qcow2", "16M")
+    run(IO, "-r", "-c", "read -q -P 0x5a 0 1M", "-c", "read -q -P 0 1M 15M", "a.qcow2")
+    run(IMG, "check", "a.qcow2")
+
+
+@needs_qemu
+def test_version_2_is_preallocated_without_what_it_does_not_know(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run(IMG, "create", "-q", "-f", "qcow2", "base.qcow2", "2M")
+    run(IO, "-c", "write -q -P 7 0 2M", "base.qcow2")
+    run(IMG, "create", "-q", "-f", "qcow2", "-o", "compat=v2", "-b", "base.qcow2", "-F", "qcow2", "a.qcow2", "1M")
+    run(IMG, "resize", "-q", "--preallocation=metadata", "a.qcow2", "4M")
+    for program in (IO, QEMU_IO):
+        run(program, "-r", "-c", "read -q -P 7 0 1M", "-c", "read -q -P 0 1M 3M", "a.qcow2")
+    check("a.qcow2")
