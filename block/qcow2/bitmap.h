@@ -54,7 +54,7 @@ int qcow2_bits_write(const struct qcow2_bits *bits, struct qcow2 *s, u64 *table)
 int qcow2_bitmaps_track(struct qcow2 *s);
 /* Bytes of the disk change. */
 void qcow2_bitmaps_mark(struct qcow2 *s, u64 offset, u64 size);
-/* The disk is about to have this size: bitmaps whose tables do not cover it are outdated. Lock. */
+/* The disk is about to have this size: bitmaps whose tables are not for that are outdated. Lock. */
 int qcow2_bitmaps_resize(struct qcow2 *s, u64 size);
 /* Writes them back, at the end. Lock. */
 int qcow2_bitmaps_store(struct qcow2 *s);

@@ -51,9 +51,10 @@ static bool take_clusters(struct qcow2 *s, u64 offset, u64 size)
     return true;
 }
 
-static bool covers(const struct qcow2 *s, u32 table_size, unsigned granularity, u64 size)
+/* Whether a table has the entries for a disk of this size: QEMU does not open an image where it has more or fewer. */
+static bool fits(const struct qcow2 *s, u32 table_size, unsigned granularity, u64 size)
 {
-    return (u64)table_size * s->cluster_size >= qcow2_bitmap_bytes(size, granularity);
+    return table_size == qcow2_clusters(s, qcow2_bitmap_bytes(size, granularity));
 }
 
 static bool is_understood(const struct qcow2 *s, const u8 *e)
@@ -63,7 +64,7 @@ static bool is_understood(const struct qcow2 *s, const u8 *e)
 
     return e[ENTRY_TYPE] == BITMAP_TYPE_DIRTY && granularity >= BITMAP_MIN_GRANULARITY && granularity <= BITMAP_MAX_GRANULARITY &&
            (!be32(e + ENTRY_EXTRA) || be32(e + ENTRY_FLAGS) & BITMAP_EXTRA_IS_COMPATIBLE) && offset && !qcow2_in_cluster(s, offset) &&
-           offset < INT64_MAX / 2 && size && size * s->cluster_size <= MAX_BYTES && covers(s, (u32)size, granularity, s->node->size);
+           offset < INT64_MAX / 2 && size && size * s->cluster_size <= MAX_BYTES && fits(s, (u32)size, granularity, s->node->size);
 }
 
 static bool load_chunk(struct qcow2 *s, struct tracked *t, u32 i)
@@ -202,13 +203,13 @@ int qcow2_bitmaps_resize(struct qcow2 *s, u64 size)
     const u8 *e;
     int ret = 0;
 
-    if (!s->bitmaps || size <= s->node->size || !qcow2_bitmap_directory_read(s, &dir))
+    if (!s->bitmaps || size == s->node->size || !qcow2_bitmap_directory_read(s, &dir))
         return 0;
     for (u32 i = 0; i < dir.count && ret == 0 && (e = qcow2_bitmap_next(&dir, &at)); i++, before = at)
-        if (!covers(s, be32(e + ENTRY_TABLE_SIZE), e[ENTRY_GRANULARITY] & 63, size))
+        if (!fits(s, be32(e + ENTRY_TABLE_SIZE), e[ENTRY_GRANULARITY] & 63, size))
             ret = write_flags(s, dir.offset + before + ENTRY_FLAGS, be32(e + ENTRY_FLAGS) | BITMAP_IN_USE);
     for (guint i = s->bitmaps->len; i-- > 0;)
-        if (!covers(s, tracked_at(s, i)->table_size, tracked_at(s, i)->granularity, size))
+        if (!fits(s, tracked_at(s, i)->table_size, tracked_at(s, i)->granularity, size))
             g_array_remove_index(s->bitmaps, i);
     g_free(dir.data);
     return ret < 0 ? ret : block_flush(s->file);

@@ -292,7 +292,9 @@ static int apply(struct qcow2 *s, u32 index)
     l1 = g_renew(u64, l1, MAX(size, 1));
     for (u32 i = 0; i < size; i++)
         l1[i] = i < snapshot->l1_size ? l1[i] & ENTRY_OFFSET : 0;
-    ret = count_all(s, l1, size, 1);
+    ret = qcow2_bitmaps_resize(s, snapshot->disk_size);
+    if (ret == 0)
+        ret = count_all(s, l1, size, 1);
     if (ret == 0)
         ret = qcow2_replace_l1(s, &l1, size, snapshot->disk_size);
     if (ret < 0)

@@ -86,3 +86,22 @@ def test_bitmaps_after_a_crash_are_outdated(tmp_path, monkeypatch):
     check("a.qcow2")
     run(QEMU_IMG, "bitmap", "--remove", "a.qcow2", "b0")
     check("a.qcow2")
+
+
+@needs_qemu
+@pytest.mark.parametrize("change", [["resize", "-q", "--shrink", "a.qcow2", "1M"], ["resize", "-q", "a.qcow2", "40M"],
+                                    ["snapshot", "-a", "small", "a.qcow2"], ["snapshot", "-a", "large", "a.qcow2"]])
+def test_bitmaps_of_another_size_are_outdated(tmp_path, monkeypatch, change):
+    """Their tables are not for the disk as it is: QEMU would not open the image if they claimed to be up to date."""
+    monkeypatch.chdir(tmp_path)
+    run(IMG, "create", "-q", "-f", "qcow2", "-o", "cluster_size=512", "a.qcow2", "1M")
+    run(IMG, "snapshot", "-c", "small", "a.qcow2")
+    run(IMG, "resize", "-q", "a.qcow2", "40M")
+    run(IMG, "snapshot", "-c", "large", "a.qcow2")
+    run(IMG, "resize", "-q", "--shrink", "a.qcow2", "16M")
+    run(IMG, "bitmap", "--add", "-g", "512", "a.qcow2", "fine")
+    run(IMG, "bitmap", "--add", "-g", "65536", "a.qcow2", "coarse")
+    run(IMG, *change)
+    check("a.qcow2")
+    assert read_bitmap("a.qcow2", "fine")[0] & 1 and read_bitmap("a.qcow2", "coarse")[0] == 2
+    run(QEMU_IO, "-c", "write -q 0 64k", "a.qcow2")
