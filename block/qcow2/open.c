@@ -251,14 +251,13 @@ static void qcow2_close(struct block_node *node)
     if (!node->read_only && !s->corrupt) {
         block_mutex_take(&s->lock, node->loop);
         s->lazy = false;
-        int ret = qcow2_bitmaps_store(s);
-        if (ret == 0)
-            ret = qcow2_sync(s);
+        int kept = qcow2_bitmaps_store(s), ret = qcow2_sync(s); /* bitmaps that cannot be kept are outdated, and no reason to lose more */
         if (ret == 0 && (s->ref_cache.dirty || s->frees->len))
             ret = qcow2_sync(s);
         if (ret == 0)
             ret = qcow2_set_dirty(s, false);
         block_mutex_drop(&s->lock);
+        ret = ret < 0 ? ret : kept;
         if (ret < 0) {
             g_printerr("qcow2: cannot write the metadata of '%s': %s\n", block_filename(node), block_strerror(ret));
             block_graph_note_loss(node->graph);

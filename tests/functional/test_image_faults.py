@@ -194,3 +194,16 @@ def test_version_2_is_preallocated_without_what_it_does_not_know(tmp_path, monke
     for program in (IO, QEMU_IO):
         run(program, "-r", "-c", "read -q -P 7 0 1M", "-c", "read -q -P 0 1M 3M", "a.qcow2")
     check("a.qcow2")
+
+
+def test_bitmaps_that_cannot_be_kept_cost_nothing_else(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    new("a.qcow2")
+    run(IMG, "bitmap", "--add", "-g", "4096", "a.qcow2", "b")
+    run(IO, "-c", "write -q 0 64k", "a.qcow2")
+    table = next(at for at in range(0, 4 * MIB, 65536) if field("a.qcow2", at + 24, 1) == ord("b")) # the directory
+    bits = field("a.qcow2", field("a.qcow2", table))
+    result = attempt(IO, "-d", "unmap", "-c", "discard -q 0 64k", debug("a.qcow2", inject_error=failing("write", bits)))
+    assert result.returncode == 1 and "cannot write the metadata of 'a.qcow2': No space left on device" in result.stderr, result
+    run(IMG, "check", "a.qcow2")
+    assert "in-use" in run(IMG, "info", "a.qcow2")
