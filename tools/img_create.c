@@ -244,6 +244,8 @@ static bool create_qcow2(struct img *img, const char *name, struct img_disk *dis
     if (!img_fill_qcow2_options(options, name, &create, error))
         return false;
     create.size = (size + 511) & ~UINT64_C(511);
+    if (!qcow2_create_check(&create, error)) /* before anything is emptied */
+        return false;
     if (create.data_file && !create_data_file(img, name, create.data_file, create.size, error))
         return false;
     return qcow2_create(disk->node, &create, error);

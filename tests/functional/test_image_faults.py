@@ -207,3 +207,11 @@ def test_bitmaps_that_cannot_be_kept_cost_nothing_else(tmp_path, monkeypatch):
     assert result.returncode == 1 and "cannot write the metadata of 'a.qcow2': No space left on device" in result.stderr, result
     run(IMG, "check", "a.qcow2")
     assert "in-use" in run(IMG, "info", "a.qcow2")
+
+
+def test_options_are_refused_before_a_data_file_is_emptied(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    pathlib.Path("d.raw").write_bytes(bytes([7]) * 512)
+    for option in ("cluster_size=3000", "compat=v2", "refcount_bits=3"):
+        result = attempt(IMG, "create", "-q", "-f", "qcow2", "-o", f"data_file=d.raw,{option}", "a.qcow2", "1M")
+        assert result.returncode == 1 and pathlib.Path("d.raw").read_bytes() == bytes([7]) * 512, result
