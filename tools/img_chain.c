@@ -267,8 +267,7 @@ struct rebase {
 
 static int rebase(struct rebase *r, struct block_node *top)
 {
-    const char *name = r->img->argv[optind];
-    g_autofree char *path = *r->backing ? block_path_beside(name, r->backing) : NULL;
+    g_autofree char *path = *r->backing ? block_path_beside(block_filename(top), r->backing) : NULL;
     g_autoptr(GError) error = NULL;
     struct block_node *fresh = NULL;
     int status = 0;

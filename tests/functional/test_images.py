@@ -222,6 +222,15 @@ def test_rebase_compresses(tmp_path, monkeypatch):
     assert "backing file" not in run(IMG, "info", "top.qcow2")
 
 
+def test_rebase_of_options_looks_beside_the_image(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    os.mkdir("sub")
+    for name in ("base", "top"):
+        run(IMG, "create", "-q", "-f", "qcow2", f"sub/{name}.qcow2", "1M")
+    run(IMG, "rebase", "--image-opts", "driver=qcow2,file.driver=file,file.filename=sub/top.qcow2", "-b", "base.qcow2", "-B", "qcow2")
+    assert "backing file: base.qcow2 (actual path: sub/base.qcow2)" in run(IMG, "info", "sub/top.qcow2")
+
+
 def test_guests_cannot_change_what_is_guessed(tmp_path, monkeypatch):
     """A raw disk whose format nobody gave does not become an image with a backing file of the guest's choice."""
     monkeypatch.chdir(tmp_path)
