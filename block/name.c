@@ -97,6 +97,14 @@ static struct json_object *protocol_options(const char *name)
     return out;
 }
 
+/* Whether the format is what others stand on, with no file below: the name is its own. */
+static bool is_storage(const char *format)
+{
+    const struct block_driver *driver = format ? block_driver_find(format) : NULL;
+
+    return driver && !driver->is_format && !driver->is_filter;
+}
+
 struct json_object *block_name_options(const char *name, const char *format, unsigned flags, GError **error)
 {
     const struct block_driver *driver = named_driver(name);
@@ -121,10 +129,14 @@ struct json_object *block_name_options(const char *name, const char *format, uns
         error_hint(error, "a file whose name has a colon is written ./NAME or file:NAME");
         return NULL;
     }
-    out = json_object_new_object();
-    json_object_object_add(out, "driver", format ? json_object_new_string(format) : NULL);
-    if (!driver || g_strcmp0(format, driver->name)) /* which has no file below */
+    if (is_storage(format)) {
+        out = protocol_options(name);
+        json_object_object_add(out, "driver", json_object_new_string(format));
+    } else {
+        out = json_object_new_object();
+        json_object_object_add(out, "driver", format ? json_object_new_string(format) : NULL);
         json_object_object_add(out, "file", protocol_options(name));
+    }
     add_flags(out, flags);
     if (flags & BLOCK_OPEN_NO_BACKING)
         json_object_object_add(out, "backing", NULL);

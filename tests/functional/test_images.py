@@ -222,6 +222,16 @@ def test_rebase_compresses(tmp_path, monkeypatch):
     assert "backing file" not in run(IMG, "info", "top.qcow2")
 
 
+def test_a_file_as_a_format(tmp_path, monkeypatch):
+    """Its bytes, whatever they look like: QEMU makes images that stand on such, and opens them."""
+    monkeypatch.chdir(tmp_path)
+    run(IMG, "create", "-q", "-f", "qcow2", "base.qcow2", "1M")
+    run(IMG, "create", "-q", "-f", "qcow2", "-b", "base.qcow2", "-F", "file", "top.qcow2")
+    for image in (["top.qcow2"], ["-f", "file", "base.qcow2"]):
+        run(IO, "-r", "-c", "read -q -P 0x51 0 1", "-c", "read -q -P 0x46 1 1", *image)
+    assert "file format: file\n" in run(IMG, "info", "-f", "file", "base.qcow2")
+
+
 def test_rebase_of_options_looks_beside_the_image(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     os.mkdir("sub")
