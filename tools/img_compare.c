@@ -246,7 +246,7 @@ static int run_dd(struct img *img, struct dd *dd, struct img_disk *in, struct im
 
 int img_dd(struct img *img)
 {
-    static const struct option options[] = { { "output-format", required_argument, NULL, 'O' }, IMG_FORMAT, IMG_FORCE_SHARE, IMG_IMAGE_OPTS, { 0 } };
+    static const struct option options[] = { { "output-format", required_argument, NULL, 'O' }, IMG_FORMAT, IMG_FORCE_SHARE, IMG_IMAGE_OPTS, IMG_OBJECT, { 0 } };
     struct dd dd = { .out_format = "raw", .block = 512 };
     struct img_disk in = { 0 }, out = { 0 };
     int c, status;

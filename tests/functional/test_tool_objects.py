@@ -42,6 +42,10 @@ def test_limits_hold():
     assert result.returncode == 1 and "Throttle group 't0' does not exist" in result.stderr
 
 
+def test_dd_knows_them_too():
+    run(IMG, "dd", "--object", "secret,id=s,data=x", "if=a.qcow2", "of=b.raw")
+
+
 def test_names_are_taken_once():
     result = subprocess.run([IMG, "info", "--object", "secret,id=s,data=x", "--object", "secret,id=s,data=y", "a.qcow2"], capture_output=True, text=True,
                             timeout=60, check=False)
