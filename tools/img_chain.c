@@ -167,7 +167,7 @@ static int commit(struct commit *c)
     if (!find_chain(c))
         return 1;
     g_ptr_array_set_size(c->nodes, (int)c->names->len);
-    c->keep |= c->base_name && c->names->len > 2;
+    c->keep |= c->base_name != NULL; /* as in QEMU: what lies between would show through */
     block_graph_set_committing(c->img->graph, true);
     if (!open_chain(c))
         return 1;

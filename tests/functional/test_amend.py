@@ -126,6 +126,7 @@ def test_commit_of_options():
     assert "Did not find 'x.qcow2' in the backing chain" in fails(IMG, "commit", "-b", "x.qcow2", *options)
     run(IMG, "commit", "-b", "./mid.qcow2", *options)
     run(IO, "-c", "read -q -P 6 0 64k", "mid.qcow2")
+    assert json.loads(run(IMG, "map", "--output=json", "top.qcow2"))[0]["depth"] == 0  # -b keeps what the image has, as -d does
     assert "Image does not have a backing file" in fails(IMG, "commit", "--image-opts", "driver=qcow2,file.filename=base.qcow2")
 
 
