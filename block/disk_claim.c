@@ -151,9 +151,10 @@ void disk_medium_take(struct disk *disk)
     disk_hold(disk, false);
 }
 
+/* A drive that no device has yet gets a hold on its medium when one comes (claim). */
 static bool put_medium(struct disk *disk, struct block_node *node, GError **error)
 {
-    if (!attach(disk, node, disk->user, error))
+    if (disk->user && !attach(disk, node, disk->user, error))
         return false;
     block_ref(node);
     disk->node = node;

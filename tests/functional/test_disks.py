@@ -50,6 +50,19 @@ def test_nodes_that_are_not_there_or_in_use(start, tmp_path):
         assert str(error.value) == text
 
 
+def test_a_medium_is_there_before_its_device(start, tmp_path):
+    for name in ("a", "b"):
+        run(IMG, "create", "-q", "-f", "qcow2", str(tmp_path / name), "1M")
+    machine = start(*IDLE, "-bios", "none", "-drive", "if=none,id=d0", "-device", "pcie-root-port,id=rp,chassis=1", qmp=True)
+    for name in ("a", "b"):
+        machine.qmp.command("blockdev-change-medium", device="d0", filename=str(tmp_path / name), format="qcow2")
+    run(IO, "-c", "write -q 0 512", str(tmp_path / "a"))  # which has been let go
+    machine.qmp.command("device_add", driver="virtio-blk-pci", id="v", drive="d0", bus="rp")
+    assert machine.qmp.command("query-block")[0]["inserted"]["file"] == str(tmp_path / "b")
+    machine.qmp.command("quit")
+    assert machine.wait_exit() == 0
+
+
 def test_queues_are_given_to_iothreads(start):
     """As a JSON list, with keys that have dots, and by device_add."""
     machine = start(*IDLE, "-bios", "none", "-object", "iothread,id=t0", "-object", "iothread,id=t1", *(word for i in range(3) for word in ("-blockdev", f"driver=null-co,node-name=n{i}")),
