@@ -402,6 +402,26 @@ int qcow2_write_field(struct qcow2 *s, u32 at, u32 size, u64 value)
     return ret < 0 ? ret : block_flush(s->file);
 }
 
+static int write_fields(struct qcow2 *s, u32 at, const u8 *fields, u32 size)
+{
+    int ret = block_write_buffer(s->file, at, fields, size);
+
+    return ret < 0 ? ret : block_flush(s->file);
+}
+
+int qcow2_change_header(struct qcow2 *s, u32 at, const u8 *fields, u32 size)
+{
+    u8 before[QCOW2_HEADER_OURS];
+    int ret = block_read_buffer(s->file, at, before, size);
+
+    if (ret < 0)
+        return ret;
+    ret = write_fields(s, at, fields, size);
+    if (ret < 0 && write_fields(s, at, before, size) < 0)
+        qcow2_corrupt(s, "it is not known which of two tables counts: %s", block_strerror(ret));
+    return ret;
+}
+
 int qcow2_set_dirty(struct qcow2 *s, bool dirty)
 {
     int ret;

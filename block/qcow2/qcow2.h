@@ -192,6 +192,11 @@ int qcow2_write_extensions(struct qcow2 *s);
 int qcow2_find_extension(struct qcow2 *s, u32 type, u64 *at);
 /* One field of the header and a flush. */
 int qcow2_write_field(struct qcow2 *s, u32 at, u32 size, u64 value);
+/*
+ * Fields that lie together and name a table, and a flush. After an error they are as before, and what they were to name is free; where they cannot be
+ * brought back either, the image is corrupt and nothing may be freed.
+ */
+int qcow2_change_header(struct qcow2 *s, u32 at, const u8 *fields, u32 size);
 /* Marks the image corrupt; no write is accepted any more. Returns -EIO. */
 int qcow2_corrupt(struct qcow2 *s, const char *format, ...) PRINTF_LIKE(2, 3);
 int qcow2_set_dirty(struct qcow2 *s, bool dirty);

@@ -15,18 +15,16 @@ int qcow2_replace_l1(struct qcow2 *s, u64 **l1, u32 size, u64 disk_size)
     ret = qcow2_write_table(s, offset, *l1, size, ~UINT64_C(0));
     if (ret == 0)
         ret = qcow2_sync(s);
-    if (ret < 0) {
-        qcow2_free_now(s, offset, clusters << s->cluster_bits);
-        return ret;
-    }
     put_be64(fields, disk_size);
     put_be32(fields + H_L1_SIZE - H_SIZE, size);
     put_be64(fields + H_L1_OFFSET - H_SIZE, offset);
-    ret = block_write_buffer(s->file, H_SIZE, fields, sizeof(fields));
     if (ret == 0)
-        ret = block_flush(s->file);
-    if (ret < 0)
-        return ret; /* the header may name the new table: its clusters must not become something else */
+        ret = qcow2_change_header(s, H_SIZE, fields, sizeof(fields));
+    if (ret < 0) {
+        if (!s->corrupt)
+            qcow2_free_now(s, offset, clusters << s->cluster_bits);
+        return ret;
+    }
     u64 *before = s->l1;
     s->l1 = *l1;
     *l1 = before;

@@ -111,7 +111,7 @@ static int is_single(struct qcow2 *s, u64 offset, bool *single)
 
 static int mark_table(struct qcow2 *s, u64 offset)
 {
-    struct qcow2_table *table;
+    struct qcow2_table *table = NULL;
     int ret = qcow2_cache_get(&s->l2_cache, offset, false, &table);
 
     for (u64 i = 0; ret == 0 && i < BIT64(s->l2_bits); i++) {
@@ -125,8 +125,7 @@ static int mark_table(struct qcow2 *s, u64 offset)
         if (ret == 0 && e.entry != old.entry)
             qcow2_l2_set(s, table, i, e);
     }
-    if (ret == 0)
-        qcow2_table_put(table);
+    qcow2_table_put(table);
     return ret;
 }
 
@@ -244,7 +243,7 @@ static int create(struct qcow2 *s, struct qcow2_snapshot *snapshot)
     ret = qcow2_write_snapshots(s);
     if (ret < 0) {
         remove_snapshot(s, s->snapshot_count - 1);
-        if (count_all(s, s->l1, s->l1_size, -1) == 0)
+        if (!s->corrupt && count_all(s, s->l1, s->l1_size, -1) == 0)
             mark_all(s);
         return ret;
     }

@@ -156,11 +156,9 @@ int qcow2_write_snapshots(struct qcow2 *s)
     put_be32(field, s->snapshot_count);
     put_be64(field + 4, offset);
     if (ret == 0)
-        ret = block_write_buffer(s->file, H_SNAPSHOTS, field, sizeof(field));
-    if (ret == 0)
-        ret = block_flush(s->file);
+        ret = qcow2_change_header(s, H_SNAPSHOTS, field, sizeof(field));
     if (ret < 0) {
-        if (offset)
+        if (offset && !s->corrupt)
             qcow2_free_now(s, offset, table->len);
         return ret;
     }

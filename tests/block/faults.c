@@ -141,6 +141,100 @@ static void no_room_for_counts(struct desk *desk)
     g_assert_cmpuint(corrupt, ==, 2); /* the write of the header, and the flush behind it */
 }
 
+/* ---- Snapshots, and a larger table, while something cannot be written ---- */
+
+enum { DISK = 64 * 4096, PAST = 64 * MIB /* needs a larger L1 table with clusters of 4 KiB */ };
+
+static bool take(struct block_node *disk)
+{
+    return qcow2_snapshot_create(disk, "two", 0, 0, NULL);
+}
+
+static bool go_back(struct block_node *disk)
+{
+    return qcow2_snapshot_apply(disk, "one", NULL);
+}
+
+static bool drop(struct block_node *disk)
+{
+    return qcow2_snapshot_delete(disk, "one", NULL);
+}
+
+static bool enlarge(struct block_node *disk)
+{
+    return block_truncate(disk, PAST, BLOCK_PREALLOC_OFF, NULL);
+}
+
+static GByteArray *image_with_snapshot(struct desk *desk)
+{
+    struct block_node *file = make_file(desk, DISK, 4096, 16), *disk = open_disk(desk);
+    GByteArray *image;
+
+    g_assert_cmpint(fill(disk, 0, DISK, 1), ==, 0);
+    g_assert_true(qcow2_snapshot_create(disk, "one", 0, 0, NULL));
+    g_assert_cmpint(fill(disk, 0, DISK, 2), ==, 0);
+    block_unref(disk);
+    image = g_byte_array_append(g_byte_array_new(), memory_of(file)->now, (guint)memory_of(file)->size);
+    block_unref(file);
+    return image;
+}
+
+static void check_snapshots(struct desk *desk)
+{
+    struct qcow2_check check = { 0 };
+    struct block_node *disk;
+
+    block_graph_set_checking(desk->graph, true); /* it may have been marked as corrupt */
+    disk = open_disk(desk);
+    block_graph_set_checking(desk->graph, false);
+    g_assert_cmpint(qcow2_check(disk, &check), ==, 0);
+    g_assert_cmpuint(check.corruptions, ==, 0);
+    block_unref(disk);
+    disk = open_qcow2(desk->graph, "file", NULL, false, NULL);
+    for (unsigned i = 0; i < qcow2_snapshot_count(disk); i++) {
+        const char *name = qcow2_snapshot_info(disk, i).name;
+
+        g_assert_true(qcow2_snapshot_load(disk, NULL, name, NULL));
+        assert_filled(disk, 0, DISK, !strcmp(name, "one") ? 1 : 2);
+    }
+    block_unref(disk);
+}
+
+/* The event of that number fails, and the guest goes on. False: there were not so many. */
+static bool act_with_failure(struct desk *desk, const GByteArray *image, bool (*act)(struct block_node *disk), u64 number)
+{
+    struct block_node *file = memory_create_plain(desk->graph, "file", image->data, image->len), *disk = open_disk(desk), *again;
+    bool done, failed, written;
+
+    memory_of(file)->fail_at = memory_of(file)->events + number;
+    done = act(disk);
+    failed = memory_of(file)->fail_at <= memory_of(file)->events;
+    g_assert_true(failed || done);
+    memory_of(file)->fail_at = 0;
+    written = fill(disk, 0, DISK, 3) == 0 && block_flush(disk) == 0;
+    g_assert_true(written || qcow2_of(disk)->corrupt);
+    block_unref(disk);
+    again = open_qcow2(desk->graph, "file", NULL, false, NULL);
+    g_assert_nonnull(again);
+    if (written)
+        assert_filled(again, 0, DISK, 3);
+    block_unref(again);
+    check_snapshots(desk);
+    block_unref(file);
+    return failed;
+}
+
+/* Whatever cannot be written: what the guest writes afterwards is there when the image is opened again, and so is every snapshot. */
+static void changes_happen_or_not(struct desk *desk)
+{
+    bool (*const acts[])(struct block_node *disk) = { take, go_back, drop, enlarge };
+    g_autoptr(GByteArray) image = image_with_snapshot(desk);
+
+    for (unsigned i = 0; i < ARRAY_SIZE(acts); i++)
+        for (u64 number = 1; act_with_failure(desk, image, acts[i], number); number++)
+            ;
+}
+
 /* ---- What moves while it is read ---- */
 
 enum { CLUSTER = 65536 };
@@ -374,6 +468,7 @@ int main(int argc, char **argv)
         void (*test)(struct desk *desk);
     } tests[] = {
         { "/faults/no-room-for-counts", no_room_for_counts },
+        { "/faults/changes-happen-or-not", changes_happen_or_not },
         { "/faults/compressed-clusters-stay-while-they-are-read", compressed_clusters_stay_while_they_are_read },
         { "/faults/what-was-unpacked-is-forgotten", what_was_unpacked_is_forgotten },
         { "/faults/an-unsafe-flush-hands-over", an_unsafe_flush_hands_over },
