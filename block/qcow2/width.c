@@ -135,15 +135,14 @@ static int write_set(struct plan *plan)
 static int switch_header(struct plan *plan)
 {
     struct qcow2 *s = plan->s;
-    u8 h[512];
-    int ret = block_read_buffer(s->file, 0, h, sizeof(h));
+    enum { FIRST = H_REFTABLE_OFFSET };
+    u8 fields[H_REFCOUNT_ORDER + 4 - FIRST];
+    int ret = block_read_buffer(s->file, FIRST, fields, sizeof(fields));
 
-    put_be64(h + H_REFTABLE_OFFSET, (plan->start + plan->blocks) << s->cluster_bits);
-    put_be32(h + H_REFTABLE_CLUSTERS, (u32)plan->table_clusters);
-    put_be32(h + H_REFCOUNT_ORDER, plan->wide.refcount_order);
-    if (ret == 0)
-        ret = block_write_buffer(s->file, 0, h, sizeof(h));
-    return ret < 0 ? ret : block_flush(s->file);
+    put_be64(fields + H_REFTABLE_OFFSET - FIRST, (plan->start + plan->blocks) << s->cluster_bits);
+    put_be32(fields + H_REFTABLE_CLUSTERS - FIRST, (u32)plan->table_clusters);
+    put_be32(fields + H_REFCOUNT_ORDER - FIRST, plan->wide.refcount_order);
+    return ret < 0 ? ret : qcow2_change_header(s, FIRST, fields, sizeof(fields));
 }
 
 /* What is in memory is of the new set, and the old one is given back. */

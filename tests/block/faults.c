@@ -165,9 +165,14 @@ static bool enlarge(struct block_node *disk)
     return block_truncate(disk, PAST, BLOCK_PREALLOC_OFF, NULL);
 }
 
+static bool widen(struct block_node *disk)
+{
+    return qcow2_set_refcount_bits(disk, 32, NULL);
+}
+
 static GByteArray *image_with_snapshot(struct desk *desk)
 {
-    struct block_node *file = make_file(desk, DISK, 4096, 16), *disk = open_disk(desk);
+    struct block_node *file = make_file(desk, 2 * DISK, 4096, 16), *disk = open_disk(desk);
     GByteArray *image;
 
     g_assert_cmpint(fill(disk, 0, DISK, 1), ==, 0);
@@ -211,13 +216,13 @@ static bool act_with_failure(struct desk *desk, const GByteArray *image, bool (*
     failed = memory_of(file)->fail_at <= memory_of(file)->events;
     g_assert_true(failed || done);
     memory_of(file)->fail_at = 0;
-    written = fill(disk, 0, DISK, 3) == 0 && block_flush(disk) == 0;
+    written = fill(disk, 0, 2 * DISK, 3) == 0 && block_flush(disk) == 0;
     g_assert_true(written || qcow2_of(disk)->corrupt);
     block_unref(disk);
     again = open_qcow2(desk->graph, "file", NULL, false, NULL);
     g_assert_nonnull(again);
     if (written)
-        assert_filled(again, 0, DISK, 3);
+        assert_filled(again, 0, 2 * DISK, 3);
     block_unref(again);
     check_snapshots(desk);
     block_unref(file);
@@ -227,7 +232,7 @@ static bool act_with_failure(struct desk *desk, const GByteArray *image, bool (*
 /* Whatever cannot be written: what the guest writes afterwards is there when the image is opened again, and so is every snapshot. */
 static void changes_happen_or_not(struct desk *desk)
 {
-    bool (*const acts[])(struct block_node *disk) = { take, go_back, drop, enlarge };
+    bool (*const acts[])(struct block_node *disk) = { take, go_back, drop, enlarge, widen };
     g_autoptr(GByteArray) image = image_with_snapshot(desk);
 
     for (unsigned i = 0; i < ARRAY_SIZE(acts); i++)
