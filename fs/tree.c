@@ -190,6 +190,7 @@ int fs_rename(struct fs_share *share, struct fs_node *from, const char *old, str
     result = result ? result : check(share, to, name);
     if (result)
         return result == EEXIST ? EBUSY : result;
+    fs_mapped_clear(share, to, name); /* a folder may take the place of an empty one */
     if (renameat(from->fd, old, to->fd, name))
         return errno;
     struct stat left;

@@ -50,6 +50,28 @@ static void test_mapped_kept(void)
     client_finish(&c);
 }
 
+/* A folder takes the place of an empty one, in which there were files and notes about them. */
+static void test_renamed_over(gconstpointer security)
+{
+    struct attributes a = {0};
+    struct client c;
+
+    client_init(&c, GPOINTER_TO_UINT(security), false);
+    OK(call(&c, 72, "wsww", W(0), "new", W(0711), W(77)));
+    OK(call(&c, 72, "wsww", W(0), "old", W(0750), W(78)));
+    OK(walk(&c, 0, 1, "old"));
+    OK(walk(&c, 1, 2, NULL));
+    OK(create(&c, 2, "f", 2, 0600));
+    OK(clunk(&c, 2));
+    g_assert_cmpint(call(&c, 74, "wsws", W(0), "new", W(0), "old"), ==, ENOTEMPTY);
+    OK(call(&c, 76, "wsw", W(1), "f", W(0)));
+    OK(call(&c, 74, "wsws", W(0), "new", W(0), "old"));
+    OK(walk(&c, 0, 3, "old"));
+    OK(getattr(&c, 3, &a));
+    g_assert_true(a.mode == (S_IFDIR | 0711) && a.gid == 77);
+    client_finish(&c);
+}
+
 static void on_done(void *opaque, void *request, GByteArray *answer)
 {
     if (answer)
@@ -140,6 +162,8 @@ static void test_half_xattr(void)
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
+    g_test_add_data_func("/p9/kept/renamed-over-mapped-file", GUINT_TO_POINTER(FS_MAPPED_FILE), test_renamed_over);
+    g_test_add_data_func("/p9/kept/renamed-over-mapped-xattr", GUINT_TO_POINTER(FS_MAPPED_XATTR), test_renamed_over);
     g_test_add_func("/p9/kept/mapped", test_mapped_kept);
     g_test_add_func("/p9/kept/xattr", test_half_xattr);
     g_test_add_func("/p9/multidevs-warn", test_warn);
