@@ -121,20 +121,26 @@ static int transfer(struct block_node *node, enum host_uring_kind kind, u64 offs
     return 0;
 }
 
-/* O_DIRECT wants aligned memory. */
+/* O_DIRECT wants aligned memory. A guest may name the same memory many times in one request: the buffer is not as large as that. */
 static int transfer_bounced(struct block_node *node, enum host_uring_kind kind, u64 offset, struct block_data data)
 {
+    enum { MOST = 1 << 20 };
     void *buffer = NULL;
-    struct iovec iov;
-    int ret;
+    int ret = 0;
 
-    if (posix_memalign(&buffer, MAX(node->alignment, 4096), data.size))
+    if (posix_memalign(&buffer, MAX(node->alignment, 4096), MIN(data.size, MOST)))
         return -ENOMEM;
-    if (kind == HOST_URING_WRITE)
-        block_data_get(data, buffer);
-    ret = transfer(node, kind, offset, block_data_one(&iov, buffer, data.size));
-    if (ret == 0 && kind == HOST_URING_READ)
-        block_data_put(data, buffer);
+    for (size_t done = 0, n; done < data.size && ret == 0; done += n) {
+        n = MIN(data.size - done, MOST);
+        struct block_data piece = block_data_slice(data, done, n);
+        struct iovec iov;
+
+        if (kind == HOST_URING_WRITE)
+            block_data_get(piece, buffer);
+        ret = transfer(node, kind, offset + done, block_data_one(&iov, buffer, n));
+        if (ret == 0 && kind == HOST_URING_READ)
+            block_data_put(piece, buffer);
+    }
     free(buffer);
     return ret;
 }

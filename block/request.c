@@ -4,7 +4,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
-enum { ZERO_BUFFER = 1 << 20 };
+/* A guest may name the same memory many times in one request: what is copied goes through buffers of this size, whatever the request's. */
+enum { ZERO_BUFFER = 1 << 20, COPY_BUFFER = 1 << 20 };
 
 static void begin(struct block_node *node)
 {
@@ -81,6 +82,17 @@ static bool is_aligned(const struct block_node *node, u64 offset, u64 size)
     return !((offset | size) & (node->alignment - 1));
 }
 
+/* Bytes of a request that are done at a time: all, or of what is not aligned and does not fit into a buffer the head, the middle and the tail. */
+static size_t next_piece(const struct block_node *node, u64 offset, size_t size)
+{
+    u64 max = node->max_transfer ? node->max_transfer : 1 << 30, mask = node->alignment - 1;
+
+    size = MIN(size, max);
+    if (is_aligned(node, offset, size) || size <= COPY_BUFFER)
+        return size;
+    return offset & mask ? node->alignment - (offset & mask) : size & ~mask;
+}
+
 /* Through a buffer that begins and ends where the node wants. */
 static int read_unaligned(struct block_node *node, u64 offset, struct block_data data)
 {
@@ -100,15 +112,13 @@ static int read_unaligned(struct block_node *node, u64 offset, struct block_data
 
 static int read_in_pieces(struct block_node *node, u64 offset, struct block_data data)
 {
-    u64 max = node->max_transfer ? node->max_transfer : 1 << 30;
     int ret = 0;
 
-    for (size_t done = 0; done < data.size && ret == 0;) {
-        size_t n = MIN(data.size - done, max);
+    for (size_t done = 0, n; done < data.size && ret == 0; done += n) {
+        n = next_piece(node, offset + done, data.size - done);
         struct block_data piece = block_data_slice(data, done, n);
 
         ret = is_aligned(node, offset + done, n) ? node->driver->read(node, offset + done, piece) : read_unaligned(node, offset + done, piece);
-        done += n;
     }
     return ret;
 }
@@ -144,25 +154,40 @@ static int write_pieces(struct block_node *node, u64 offset, struct block_data d
     return ret;
 }
 
-/* Read, change, write back, while nobody else touches the aligned range. */
-static int write_unaligned(struct block_node *node, u64 offset, struct block_data data, u32 flags)
+/* Read, change, write back. */
+static int change(struct block_node *node, u64 offset, struct block_data data, u32 flags)
 {
     u64 align = node->alignment, start = offset & ~(align - 1), stop = (offset + data.size + align - 1) & ~(align - 1);
-    struct block_tracked tracked;
     struct iovec iov;
     u8 *buffer = aligned_buffer(stop - start);
     int ret;
 
     if (!buffer)
         return -ENOMEM;
-    block_track(node, &tracked, start, stop - start, true);
     ret = read_in_pieces(node, start, block_data_one(&iov, buffer, stop - start));
     if (ret == 0) {
         block_data_get(data, buffer + (offset - start));
         ret = write_pieces(node, start, block_data_one(&iov, buffer, stop - start), flags);
     }
-    block_untrack(node, &tracked);
     free(buffer);
+    return ret;
+}
+
+/* While nobody else touches the aligned range. */
+static int write_unaligned(struct block_node *node, u64 offset, struct block_data data, u32 flags)
+{
+    u64 align = node->alignment, start = offset & ~(align - 1), stop = (offset + data.size + align - 1) & ~(align - 1);
+    struct block_tracked tracked;
+    int ret = 0;
+
+    block_track(node, &tracked, start, stop - start, true);
+    for (size_t done = 0, n; done < data.size && ret == 0; done += n) {
+        n = next_piece(node, offset + done, data.size - done);
+        struct block_data piece = block_data_slice(data, done, n);
+
+        ret = is_aligned(node, offset + done, n) ? node->driver->write(node, offset + done, piece, flags) : change(node, offset + done, piece, flags);
+    }
+    block_untrack(node, &tracked);
     return ret;
 }
 

@@ -224,6 +224,8 @@ static int make_plan(struct qcow2 *s, u64 offset, u64 size, struct plan *plan, s
             return ret;
         n = alike(s, table, offset, size, &place, &own, &plan->host);
         qcow2_table_put(table);
+        if (s->entry_size == 16 && !own) /* write_moved_cluster has a buffer for all of it */
+            n = MIN(n, MAX(s->cluster_size, MIB) - qcow2_in_cluster(s, offset));
         ret = qcow2_begin(s, op, offset, n, !place);
         if (ret > 0)
             qcow2_end(s, op); /* look again */
