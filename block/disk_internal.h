@@ -12,6 +12,7 @@ struct disk_set {
     GPtrArray *disks, *owned; /* owned: nodes that were opened by name */
     disk_failed *failed;
     void *failed_opaque;
+    unsigned running; /* atomic: requests of all disks that have a fiber */
 };
 
 struct disk {
@@ -37,6 +38,8 @@ struct disk {
     bool ending; /* failures are final */
     struct disk_stats stats;
     unsigned in_flight; /* atomic: any thread submits */
+    unsigned running;   /* those of them that have a fiber; the loop's thread, as `waiting` */
+    GQueue waiting;     /* struct disk_request that have none yet */
     unsigned sent;    /* atomic: how many requests there ever were */
     unsigned flushed; /* how many of them were followed by a flush of disk_set_still */
     struct block_queue idle;

@@ -96,10 +96,25 @@ static bool may_start(struct disk_request *r)
            throttle_wait(&disk->throttle, block_loop_of(disk_node(disk)), r->kind != DISK_READ, r->size, &r->final);
 }
 
-static void run_request(void *opaque)
+/*
+ * Each request that runs has a stack, of which a process cannot have any number (vm.max_map_count), while guests may have many disks with many
+ * queues: this many run at a time, but of each disk always some.
+ */
+enum { RUN_MOST = 8192, RUN_ALWAYS = 64 };
+
+static bool has_room(const struct disk *disk)
 {
-    struct disk_request *r = opaque;
-    struct disk *disk = r->disk;
+    return disk->running < RUN_ALWAYS || __atomic_load_n(&disk->set->running, __ATOMIC_RELAXED) < RUN_MOST;
+}
+
+static void count_running(struct disk *disk, int change)
+{
+    disk->running += (unsigned)change;
+    __atomic_add_fetch(&disk->set->running, (unsigned)change, __ATOMIC_RELAXED);
+}
+
+static void carry_out(struct disk *disk, struct disk_request *r)
+{
     int ret;
 
     if (!may_start(r)) {
@@ -108,15 +123,39 @@ static void run_request(void *opaque)
         count(disk, r, ret);
         r->done(r, ret);
     }
-    if (__atomic_sub_fetch(&disk->in_flight, 1, __ATOMIC_ACQ_REL) == 0)
-        block_queue_wake_all(&disk->idle);
+}
+
+/* One after another, as long as there are such that wait. When none is in flight any more the disk may be gone. */
+static void run_requests(void *opaque)
+{
+    struct disk_request *r = opaque;
+    struct disk *disk = r->disk;
+    GList *next;
+
+    do {
+        carry_out(disk, r);
+        next = g_queue_pop_head_link(&disk->waiting);
+        if (next)
+            r = next->data;
+        else
+            count_running(disk, -1);
+        if (__atomic_sub_fetch(&disk->in_flight, 1, __ATOMIC_ACQ_REL) == 0)
+            block_queue_wake_all(&disk->idle);
+    } while (next);
 }
 
 static void arrived(struct block_work *work)
 {
     struct disk_request *r = container_of(work, struct disk_request, work);
+    struct disk *disk = r->disk;
 
-    block_loop_spawn(block_loop_of(disk_node(r->disk)), run_request, r);
+    if (has_room(disk)) {
+        count_running(disk, 1);
+        block_loop_spawn(block_loop_of(disk_node(disk)), run_requests, r);
+        return;
+    }
+    r->link.data = r;
+    g_queue_push_tail_link(&disk->waiting, &r->link);
 }
 
 void disk_submit(struct disk *disk, struct disk_request *request)
