@@ -117,6 +117,8 @@ struct json_object *block_name_options(const char *name, const char *format, uns
             return NULL;
         out = api_coerce(&api_type_blockdev_options, text);
         json_object_put(text);
+        if (json_object_get_boolean(json_object_object_get(out, "read-only"))) /* who says that means it */
+            flags &= ~(unsigned)BLOCK_OPEN_WRITE;
         add_flags(out, flags);
         return out;
     }

@@ -215,3 +215,13 @@ def test_options_are_refused_before_a_data_file_is_emptied(tmp_path, monkeypatch
     for option in ("cluster_size=3000", "compat=v2", "refcount_bits=3"):
         result = attempt(IMG, "create", "-q", "-f", "qcow2", "-o", f"data_file=d.raw,{option}", "a.qcow2", "1M")
         assert result.returncode == 1 and pathlib.Path("d.raw").read_bytes() == bytes([7]) * 512, result
+
+
+@pytest.mark.parametrize("command", [[IO, "-c", "write -q 0 512"], [IMG, "resize", "-q"], [IMG, "snapshot", "-c", "s"]], ids=["write", "resize", "snapshot"])
+def test_what_is_said_to_be_read_only_is_not_written(command, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    new("a.qcow2")
+    before = pathlib.Path("a.qcow2").read_bytes()
+    name = "json:" + json.dumps({"driver": "qcow2", "read-only": True, "file": {"driver": "file", "filename": "a.qcow2"}})
+    result = attempt(*command, name, *(["2M"] if "resize" in command else []))
+    assert result.returncode == 1 and "Block node is read-only" in result.stderr and pathlib.Path("a.qcow2").read_bytes() == before, result
