@@ -115,6 +115,11 @@ struct json_object *block_name_options(const char *name, const char *format, uns
 
         if (!text)
             return NULL;
+        if (!json_object_is_type(text, json_type_object)) {
+            json_object_put(text);
+            error_set(error, "Invalid JSON object given");
+            return NULL;
+        }
         out = api_coerce(&api_type_blockdev_options, text);
         json_object_put(text);
         if (json_object_get_boolean(json_object_object_get(out, "read-only"))) /* who says that means it */

@@ -225,3 +225,18 @@ def test_what_is_said_to_be_read_only_is_not_written(command, tmp_path, monkeypa
     name = "json:" + json.dumps({"driver": "qcow2", "read-only": True, "file": {"driver": "file", "filename": "a.qcow2"}})
     result = attempt(*command, name, *(["2M"] if "resize" in command else []))
     assert result.returncode == 1 and "Block node is read-only" in result.stderr and pathlib.Path("a.qcow2").read_bytes() == before, result
+
+
+@pytest.mark.parametrize("name", ["json:[1]", 'json:"a.qcow2"', "json:[{}]"])
+def test_a_name_that_is_no_object(name, start, tmp_path, monkeypatch):
+    """As a command line has it, as an image has it, and as a client of QMP has it."""
+    monkeypatch.chdir(tmp_path)
+    run(IMG, "create", "-q", "-f", "qcow2", "-u", "-b", name, "-F", "qcow2", "a.qcow2", "1M")
+    for image in (name, "a.qcow2"):
+        result = attempt(IO, "-r", "-c", "read 0 512", image)
+        assert result.returncode == 1 and "Invalid JSON object given" in result.stderr, result
+    machine = start("-M", "virt", "-display", "none", "-S", "-nodefaults", "-bios", "none", "-drive", "if=none,id=d0", qmp=True)
+    with pytest.raises(RuntimeError, match="Invalid JSON object given"):
+        machine.qmp.command("blockdev-change-medium", device="d0", filename=name)
+    machine.qmp.command("quit")
+    assert machine.wait_exit() == 0
