@@ -339,6 +339,6 @@ void qcow2_free_now(struct qcow2 *s, u64 offset, u64 size)
         if (s->free_byte && s->free_byte >> s->cluster_bits == c)
             s->free_byte = 0;
         if (s->discard_request)
-            block_discard(s->data, c << s->cluster_bits, s->cluster_size);
+            block_discard(s->file, c << s->cluster_bits, s->cluster_size); /* never of an external data file, whose clusters nobody counts */
     }
 }

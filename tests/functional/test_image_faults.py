@@ -113,6 +113,15 @@ def test_data_files_give_storage_back(raw, tmp_path, monkeypatch):
     run(IMG, "compare", "-f", "raw", "-F", "qcow2", "d.raw", "d.qcow2")
 
 
+def test_tables_that_go_take_no_data_with_them(tmp_path, monkeypatch):
+    """A larger disk needs a larger table: the place of the one before is free in the image, and is something else in the data file."""
+    monkeypatch.chdir(tmp_path)
+    run(IMG, "create", "-q", "-f", "qcow2", "-o", "data_file=d.raw", "a.qcow2", "1M")
+    run(IO, "-c", "write -q -P 7 0 1M", "a.qcow2")
+    run(IO, "-d", "unmap", "-c", "truncate 4G", "-c", "flush", "a.qcow2")
+    run(IO, "-r", "-c", "read -q -P 7 0 1M", "a.qcow2")
+
+
 def test_a_new_image_empties_its_data_file(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     pathlib.Path("d.raw").write_bytes(bytes([6]) * MIB)
