@@ -106,6 +106,8 @@ struct img_create_options {
     const char *backing, *backing_format;
     bool unsafe;
     bool amends; /* they are for amend */
+    const struct img_disk *sources; /* what it will be made of */
+    unsigned source_count;
 };
 bool img_add_create_options(struct img_create_options *o, const char *text, const char *format, bool *helped);
 /* size UINT64_MAX: that of the backing file. Prints "Formatting ..." unless quiet. */

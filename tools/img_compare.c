@@ -220,7 +220,7 @@ static int copy_dd(struct dd *dd, struct block_node *from, struct block_node *to
 
 static int run_dd(struct img *img, struct dd *dd, struct img_disk *in, struct img_disk *out)
 {
-    struct img_create_options create = { 0 };
+    struct img_create_options create = { .sources = in, .source_count = 1 };
     u64 size, start, end;
     int status;
     bool ok;

@@ -321,6 +321,8 @@ static bool create_target(struct convert *c, struct arguments *a, const char *na
 
     o->backing = a->backing;
     o->backing_format = a->backing_format;
+    o->sources = c->sources;
+    o->source_count = c->source_count;
     if (a->no_create)
         return true;
     if (!img_create_image(c->img, name, a->out_format, o, c->total, true))

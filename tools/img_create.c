@@ -292,16 +292,30 @@ static bool is_same_file(const char *a, const char *b)
     return g_stat(a, &x) == 0 && g_stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
 }
 
-/* Whether the new image would take the place of what it is to stand on, or of what that stands on. */
-static bool check_chain(const char *name, const char *file, const char *backing, const struct block_node *node, GError **error)
+static bool stands_on(const struct block_node *node, const char *file)
 {
+    const struct block_node *child;
+    const char *role;
+
+    for (unsigned i = 0; (child = block_child(node, i, &role)); i++)
+        if (stands_on(child, file))
+            return true;
+    return is_same_file(file, block_filename(node));
+}
+
+/* Whether the new image, in this file, would take the place of what it is to stand on, or of what it is to be made of. */
+static bool check_place(const char *name, const char *file, const struct img_create_options *o, const struct block_node *below, GError **error)
+{
+    const char *backing = get(o->options, "backing_file");
     g_autofree char *path = backing && *backing ? block_path_beside(name, backing) : NULL;
 
     if (path && is_same_file(file, path))
         return error_set(error, "Error: Trying to create an image with the same filename as the backing file");
-    for (; node; node = block_backing(node))
-        if (is_same_file(file, block_filename(node)))
-            return error_set(error, "Error: the backing file '%s' needs what is there", backing);
+    if (below && stands_on(below, file))
+        return error_set(error, "Error: the backing file '%s' needs what is there", backing);
+    for (unsigned i = 0; i < o->source_count; i++)
+        if (stands_on(o->sources[i].node, file))
+            return error_set(error, "Error: Trying to create an image in the place of one that is read");
     return true;
 }
 
@@ -384,7 +398,7 @@ bool img_create_image(struct img *img, const char *name, const char *format, str
     if (!quiet)
         print_formatting(name, format, o->options, size);
     ok = get_bool(o->options, "nocow", &nocow, &error) && open_protocol(img, name, nocow, &disk, &error) &&
-         check_chain(name, block_filename(disk.node), get(o->options, "backing_file"), backing, &error);
+         check_place(name, block_filename(disk.node), o, backing, &error);
     block_unref(backing);
     if (ok)
         ok = is_raw(format) ? create_raw(img, &disk, o->options, size, &error) : create_qcow2(img, name, &disk, o->options, size, &error);

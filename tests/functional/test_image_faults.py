@@ -249,3 +249,16 @@ def test_a_name_that_is_no_object(name, start, tmp_path, monkeypatch):
         machine.qmp.command("blockdev-change-medium", device="d0", filename=name)
     machine.qmp.command("quit")
     assert machine.wait_exit() == 0
+
+
+@pytest.mark.parametrize("command", [["convert", "-U", "-O", "qcow2", "a.qcow2", "a.qcow2"], ["convert", "-U", "top.qcow2", "a.qcow2"],
+                                     ["dd", "-U", "-O", "qcow2", "if=a.qcow2", "of=./a.qcow2"]], ids=["convert", "chain", "dd"])
+def test_nothing_is_made_in_the_place_of_what_is_read(command, tmp_path, monkeypatch):
+    """Locks keep it, but for who does not want any."""
+    monkeypatch.chdir(tmp_path)
+    new("a.qcow2")
+    run(IO, "-c", "write -q -P 7 0 64k", "a.qcow2")
+    run(IMG, "create", "-q", "-f", "qcow2", "-b", "a.qcow2", "-F", "qcow2", "top.qcow2")
+    result = attempt(IMG, *command)
+    assert result.returncode == 1 and "in the place of one that is read" in result.stderr, result
+    run(IO, "-r", "-c", "read -q -P 7 0 64k", "a.qcow2")
