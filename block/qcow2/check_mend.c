@@ -2,16 +2,6 @@
 #include "block/qcow2/check_internal.h"
 #include <errno.h>
 
-static void set_count(struct qcow2 *s, u64 cluster, u64 from, u64 to, int *ret)
-{
-    while (from < to && *ret == 0) {
-        *ret = qcow2_refcount_add(s, cluster << s->cluster_bits, s->cluster_size, 1);
-        from++;
-    }
-    if (from > to && *ret == 0)
-        *ret = from - to > INT32_MAX ? -ERANGE : qcow2_refcount_add(s, cluster << s->cluster_bits, s->cluster_size, -(int)(from - to));
-}
-
 /* A block that is missing would be placed where nothing is counted, which may be where the guest's data is: counts are made anew then. */
 static bool can_set(const struct qcow2 *s, u64 cluster)
 {
@@ -36,7 +26,7 @@ static int compare_one(struct qcow2_walk *walk, u64 cluster)
     leak = said > used;
     fix = (check->fix & (leak ? QCOW2_FIX_LEAKS : QCOW2_FIX_ERRORS)) && can_set(s, cluster);
     if (fix)
-        set_count(s, cluster, said, used, &fixed);
+        fixed = qcow2_refcount_set(s, cluster, used);
     qcow2_walk_say(walk, "%s cluster %" G_GUINT64_FORMAT " refcount=%" G_GUINT64_FORMAT " reference=%" G_GUINT64_FORMAT,
                    fix ? "Repairing" : leak ? "Leaked" : "ERROR", cluster, said, used);
     if (fix && fixed == 0) {

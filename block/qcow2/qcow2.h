@@ -205,6 +205,8 @@ int qcow2_set_dirty(struct qcow2 *s, bool dirty);
 int qcow2_refcount(struct qcow2 *s, u64 cluster, u64 *count);
 /* Of all clusters that the range touches. */
 int qcow2_refcount_add(struct qcow2 *s, u64 offset, u64 size, int delta);
+/* To mend it; there is a block for it. */
+int qcow2_refcount_set(struct qcow2 *s, u64 cluster, u64 count);
 u64 qcow2_refcount_max(const struct qcow2 *s);
 u64 qcow2_refcount_read(const struct qcow2 *s, const u8 *block, u64 index);
 void qcow2_refcount_store(const struct qcow2 *s, u8 *block, u64 index, u64 count);

@@ -107,6 +107,23 @@ static int add_one(struct qcow2 *s, u64 cluster, int delta)
     return ret;
 }
 
+int qcow2_refcount_set(struct qcow2 *s, u64 cluster, u64 count)
+{
+    struct qcow2_table *table;
+    int ret = find_block(s, cluster, &table);
+
+    if (ret == 0 && (!table || count > qcow2_refcount_max(s)))
+        ret = -EINVAL;
+    if (ret == 0) {
+        qcow2_refcount_store(s, table->data, index_in_block(s, cluster), count);
+        changed(s, table, index_in_block(s, cluster));
+        if (!count)
+            s->free_hint = MIN(s->free_hint, cluster);
+    }
+    qcow2_table_put(table);
+    return ret;
+}
+
 int qcow2_refcount_add(struct qcow2 *s, u64 offset, u64 size, int delta)
 {
     u64 first = offset >> s->cluster_bits, last = (offset + size - 1) >> s->cluster_bits;

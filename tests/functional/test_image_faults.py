@@ -262,3 +262,14 @@ def test_nothing_is_made_in_the_place_of_what_is_read(command, tmp_path, monkeyp
     result = attempt(IMG, *command)
     assert result.returncode == 1 and "in the place of one that is read" in result.stderr, result
     run(IO, "-r", "-c", "read -q -P 7 0 64k", "a.qcow2")
+
+
+def test_a_count_of_any_size_is_mended(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run(IMG, "create", "-q", "-f", "qcow2", "-o", "refcount_bits=64", "a.qcow2", "1M")
+    run(IO, "-c", "write -q 0 64k", "a.qcow2")
+    with open("a.qcow2", "r+b") as file:
+        file.seek(field("a.qcow2", field("a.qcow2", 48)) + 5 * 8)
+        file.write(b"\xff" * 8)
+    run(IMG, "check", "-q", "-r", "all", "a.qcow2")
+    run(IMG, "check", "-q", "a.qcow2")
