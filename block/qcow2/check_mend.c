@@ -2,10 +2,22 @@
 #include "block/qcow2/check_internal.h"
 #include <errno.h>
 
-/* A block that is missing would be placed where nothing is counted, which may be where the guest's data is: counts are made anew then. */
-static bool can_set(const struct qcow2 *s, u64 cluster)
+/*
+ * Whether the cluster has a block for its count. A missing one is made, but not where nothing is counted: where nothing is. Without a place for it
+ * among the clusters that it counts, all counts have to be made anew.
+ */
+static bool has_block(struct qcow2_walk *walk, u64 cluster)
 {
-    return qcow2_has_refblock(s, cluster >> (s->cluster_bits + 3 - s->refcount_order));
+    struct qcow2 *s = walk->s;
+    u32 bits = s->cluster_bits + 3 - s->refcount_order;
+    u64 block = cluster >> bits, end = MIN((block + 1) << bits, walk->clusters);
+
+    if (qcow2_has_refblock(s, block))
+        return true;
+    for (u64 c = block << bits; c < end && block < s->reftable_size; c++)
+        if (!qcow2_walk_count(walk, c))
+            return qcow2_make_refblock(s, block, c) == 0 && qcow2_walk_add(walk, c << s->cluster_bits, s->cluster_size) == 0;
+    return false;
 }
 
 static int compare_one(struct qcow2_walk *walk, u64 cluster)
@@ -24,7 +36,7 @@ static int compare_one(struct qcow2_walk *walk, u64 cluster)
     if (used == said)
         return 0;
     leak = said > used;
-    fix = (check->fix & (leak ? QCOW2_FIX_LEAKS : QCOW2_FIX_ERRORS)) && can_set(s, cluster);
+    fix = (check->fix & (leak ? QCOW2_FIX_LEAKS : QCOW2_FIX_ERRORS)) && has_block(walk, cluster);
     if (fix)
         fixed = qcow2_refcount_set(s, cluster, used);
     qcow2_walk_say(walk, "%s cluster %" G_GUINT64_FORMAT " refcount=%" G_GUINT64_FORMAT " reference=%" G_GUINT64_FORMAT,

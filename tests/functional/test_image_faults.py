@@ -166,6 +166,21 @@ def test_a_lost_block_of_counts_costs_no_data(maker, tmp_path, monkeypatch):
     run(IMG, "check", "-q", "a.qcow2")
 
 
+def test_a_lost_block_of_counts_gets_a_place_that_is_free(tmp_path, monkeypatch):
+    """Not all counts are made anew for it, behind the end of what may be a device."""
+    monkeypatch.chdir(tmp_path)
+    run(IMG, "create", "-q", "-f", "qcow2", "-o", "cluster_size=512", "a.qcow2", "1M")
+    run(IO, "-c", "write -q -P 0x5a 0 1M", "a.qcow2")
+    size = os.path.getsize("a.qcow2")
+    with open("a.qcow2", "r+b") as file:
+        file.seek(field("a.qcow2", 48) + 3 * 8)
+        file.write(bytes(8))
+    result = attempt(IMG, "check", "-r", "all", "a.qcow2")
+    assert result.returncode == 0 and "Rebuilding" not in result.stderr and os.path.getsize("a.qcow2") == size, result
+    run(IO, "-r", "-c", "read -q -P 0x5a 0 1M", "a.qcow2")
+    run(IMG, "check", "-q", "a.qcow2")
+
+
 @pytest.mark.parametrize("arguments,words", [
     (["-b", "top.qcow2", "-F", "qcow2", "top.qcow2"], "Trying to create an image with the same filename as the backing file"),
     (["-b", "./top.qcow2", "-F", "qcow2", "-u", "file:top.qcow2", "1M"], "Trying to create an image with the same filename as the backing file"),
