@@ -3,12 +3,18 @@
 #include "base/error.h"
 #include <string.h>
 
+static bool check_text(const char *text, size_t length, GError **error)
+{
+    if (memchr(text, 0, length))
+        return error_set(error, "A JSON string contains a NUL character");
+    return g_utf8_validate_len(text, length, NULL) || error_set(error, "A JSON string is not valid UTF-8");
+}
+
 bool api_json_check_strings(struct json_object *object, GError **error)
 {
     switch (json_object_get_type(object)) {
     case json_type_string:
-        return !memchr(json_object_get_string(object), 0, (size_t)json_object_get_string_len(object)) ||
-               error_set(error, "A JSON string contains a NUL character");
+        return check_text(json_object_get_string(object), (size_t)json_object_get_string_len(object), error);
     case json_type_array:
         for (size_t i = 0; i < json_object_array_length(object); i++)
             if (!api_json_check_strings(json_object_array_get_idx(object, i), error))
@@ -16,6 +22,8 @@ bool api_json_check_strings(struct json_object *object, GError **error)
         return true;
     case json_type_object: {
         json_object_object_foreach(object, key, value) {
+            if (!check_text(key, strlen(key), error))
+                return false;
             if (!api_json_check_strings(value, error))
                 return error_prefix(error, "%s", key);
         }

@@ -17,7 +17,10 @@ enum {
 /* One whole JSON value and nothing else; NULL with *error set otherwise. A JSON null is refused as well. */
 struct json_object *api_json_parse(const char *text, size_t size, GError **error);
 
-/* False with *error set: a string in it, at any depth, holds a NUL (\u0000), where C would end it unnoticed. api_json_parse() refuses such. */
+/*
+ * False with *error set: a string in it, at any depth, holds a NUL (\u0000), where C would end it unnoticed, or is not UTF-8.
+ * api_json_parse() refuses such.
+ */
 bool api_json_check_strings(struct json_object *object, GError **error);
 
 /* Compact, or laid out for people. Every line ends inside the text; no newline at the end. The caller frees. */

@@ -140,7 +140,7 @@ struct json_object *monitor_dispatch(struct monitor *monitor, struct json_object
     } else {
         answer = monitor_error_answer(error);
     }
-    if (json_object_is_type(request, json_type_object) && json_object_object_get_ex(request, "id", &id))
+    if (json_object_is_type(request, json_type_object) && json_object_object_get_ex(request, "id", &id) && api_json_check_strings(id, NULL))
         json_object_object_add(answer, "id", json_object_get(id));
     return answer;
 }

@@ -34,6 +34,8 @@ static const struct {
       "{ \"return\": { \"running\": false, \"status\": \"prelaunch\" }, \"id\": [ 1, { \"a\": null } ] }\r\n" },
     { "{\"execute\":\"query-statuss\",\"id\":7}",
       "{ \"error\": { \"class\": \"CommandNotFound\", \"desc\": \"The command query-statuss has not been found\" }, \"id\": 7 }\r\n" },
+    { "{\"execute\":\"stop\",\"id\":\"\xff\"}", ERROR_ANSWER("GenericError", "id: A JSON string is not valid UTF-8") },
+    { "{\"execute\":\"stop\",\"\xfc\":1}", ERROR_ANSWER("GenericError", "A JSON string is not valid UTF-8") },
     { "{\"execute\":5}", ERROR_ANSWER("GenericError", "QMP input member 'execute' must be a string") },
     { "{}", ERROR_ANSWER("GenericError", "QMP input lacks member 'execute'") },
     { "[]", ERROR_ANSWER("GenericError", "QMP input must be a JSON object") },
@@ -134,7 +136,7 @@ static void test_probe(void)
 /* Messages in pieces, several in one piece, blanks between them. */
 static void test_pieces(void)
 {
-    static const char text[] = " {\"execute\":\"query-name\"}\r\n{\"execute\":\"query-name\",\"id\":1} \n\n";
+    static const char text[] = " {\"execute\":\"query-name\"}\r\n{\"execute\":\"query-name\",\"id\":\"\u00fc\U00020000\"} \n\n";
     struct rig rig;
 
     rig_init(&rig, MONITOR_QMP);
@@ -143,7 +145,7 @@ static void test_pieces(void)
         g_string_truncate(rig.seen, 0);
         for (size_t at = 0; at < sizeof(text) - 1; at += piece)
             monitor_receive(rig.monitor, (const u8 *)text + at, MIN(piece, sizeof(text) - 1 - at));
-        g_assert_cmpstr(rig.seen->str, ==, "{ \"return\": { } }\r\n{ \"return\": { }, \"id\": 1 }\r\n");
+        g_assert_cmpstr(rig.seen->str, ==, "{ \"return\": { } }\r\n{ \"return\": { }, \"id\": \"\u00fc\U00020000\" }\r\n");
     }
     rig_finish(&rig);
 }
