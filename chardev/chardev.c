@@ -148,7 +148,7 @@ bool chardev_remove(struct chardev_set *set, const char *id, GError **error)
     return true;
 }
 
-/* The front end of `from` goes to `to`; its events tell it that the other end changed. */
+/* The front end of `from` goes to `to`; its events tell it that the other end changed, and that there is room. */
 static void move_front(struct chardev *from, struct chardev *to)
 {
     struct chardev_front *front = from->front;
@@ -161,6 +161,7 @@ static void move_front(struct chardev *from, struct chardev *to)
         chardev_event(from, CHARDEV_CLOSED);
     chardev_detach(front);
     chardev_attach(front, to, handlers, opaque, NULL);
+    chardev_tell_writable(to);
 }
 
 bool chardev_change(struct chardev_set *set, const char *id, GHashTable *options, GError **error)

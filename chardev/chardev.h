@@ -34,7 +34,7 @@ struct chardev_handlers {
     /* length is at most what can_receive() said. */
     void (*receive)(void *opaque, const u8 *data, size_t length);
     void (*event)(void *opaque, enum chardev_event event);
-    /* There is room again after chardev_write() took less than all. */
+    /* There is room again after chardev_write() took less than all, or nobody at the other end any more. */
     void (*writable)(void *opaque);
 };
 

@@ -40,7 +40,7 @@ static void gone(struct stream *stream)
 
     stream_stop(stream);
     look_again(pty);
-    chardev_set_connected(&pty->base, false);
+    stream_tell_gone(stream);
 }
 
 static gboolean on_look(gpointer data)

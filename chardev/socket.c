@@ -97,7 +97,7 @@ static void disconnected(struct stream *stream)
     struct socket_chardev *self = container_of(stream, struct socket_chardev, stream);
 
     forget_connection(self);
-    chardev_set_connected(&self->base, false);
+    stream_tell_gone(stream);
     listen_again(self);
     if (self->reconnect_ms && !self->server)
         retry_later(self);

@@ -274,6 +274,17 @@ void stream_stop(struct stream *stream)
     g_source_unref(source);
 }
 
+void stream_tell_gone(struct stream *stream)
+{
+    struct chardev *chardev = stream->chardev;
+    bool starved = stream->starved;
+
+    stream->starved = false;
+    chardev_set_connected(chardev, false);
+    if (starved)
+        chardev_tell_writable(chardev);
+}
+
 bool stream_is_running(const struct stream *stream)
 {
     return stream->source;

@@ -37,6 +37,8 @@ void stream_start(struct stream *stream, struct chardev *chardev, int in_fd, int
 void stream_drain(struct stream *stream);
 /* What still waits is lost unless it can go at once. Main thread. */
 void stream_stop(struct stream *stream);
+/* Of a stopped one: nobody is at the other end any more. Tells the front end that, and that a writer need not wait for room. Main thread. */
+void stream_tell_gone(struct stream *stream);
 bool stream_is_running(const struct stream *stream);
 
 /* The class functions' work: mutex held. Without a running stream everything is taken. */

@@ -34,14 +34,7 @@ static void writable(void *opaque)
     stream->user.writable(stream->user.opaque);
 }
 
-/* Who waits for room must not wait for an end that is gone. */
-static void event(void *opaque, enum chardev_event event)
-{
-    if (event == CHARDEV_CLOSED)
-        writable(opaque);
-}
-
-static const struct chardev_handlers stream_handlers = { .can_receive = can_receive, .receive = receive, .event = event, .writable = writable };
+static const struct chardev_handlers stream_handlers = { .can_receive = can_receive, .receive = receive, .writable = writable };
 
 static void *open_stream(void *owner, const char *text, const struct net_stream_user *user, GError **error)
 {

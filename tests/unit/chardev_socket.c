@@ -382,6 +382,33 @@ static void test_gone_while_paused(struct bench *bench, gconstpointer data)
     user_finish(&user);
 }
 
+/* A writer that waits for room need not wait for an end that is gone. */
+static void test_gone_while_full(struct bench *bench, gconstpointer data)
+{
+    g_autofree u8 *bytes = g_malloc0(1 << 20);
+    g_autoptr(GHashTable) options = chardev_parse_options("null", NULL);
+    struct user user;
+    int ends[2];
+
+    socketpair(AF_UNIX, SOCK_STREAM, 0, ends);
+    user_init(&user, make(bench, "socket,id=s,fd=%d", ends[0]));
+    g_assert_cmpuint(chardev_write(&user.front, bytes, 1 << 20), <, 1 << 20);
+    shutdown(ends[1], SHUT_WR);
+    run_until(!strcmp(user.events->str, "OCw"));
+    close(ends[1]);
+    g_assert_cmpuint(chardev_write(&user.front, bytes, 1 << 20), ==, 1 << 20);
+    run_a_while();
+    g_assert_cmpstr(user.events->str, ==, "OCw");
+
+    socketpair(AF_UNIX, SOCK_STREAM, 0, ends);
+    g_assert_true(chardev_add_client(user.front.chardev, ends[0], NULL));
+    g_assert_cmpuint(chardev_write(&user.front, bytes, 1 << 20), <, 1 << 20);
+    g_assert_true(chardev_change(bench->set, "s", options, NULL));
+    g_assert_cmpstr(user.events->str, ==, "OCwOCOw");
+    close(ends[1]);
+    user_finish(&user);
+}
+
 static void test_flow_control(struct bench *bench, gconstpointer data)
 {
     int ends[2];
@@ -437,6 +464,7 @@ int main(int argc, char **argv)
     ADD(passing);
     ADD(back_pressure);
     ADD(gone_while_paused);
+    ADD(gone_while_full);
     ADD(flow_control);
     ADD(telnet);
     ADD(change_in_its_work);
