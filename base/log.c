@@ -17,7 +17,7 @@ struct range {
 struct log {
     u32 mask; /* first: log_wants() reads it without knowing this struct */
     FILE *file;
-    char *ir_pass;
+    const char *ir_pass; /* atomic; kept for good, as threads that translate may be looking at it */
     const char *const *passes; /* or NULL: any name */
     GArray *filter;
     GPtrArray *traces; /* patterns */
@@ -49,7 +49,6 @@ void log_destroy(struct log *log)
         return;
     if (log->file != stderr)
         fclose(log->file);
-    g_free(log->ir_pass);
     if (log->filter)
         g_array_unref(log->filter);
     if (log->traces)
@@ -67,8 +66,7 @@ static bool enable_pass(struct log *log, const char *pass, GError **error)
         error_set(error, "ir:after=%s: there is no such pass", pass);
         return near ? error_hint(error, "did you mean '%s'? the passes: %s", near, all) : error_hint(error, "the passes: %s", all);
     }
-    g_free(log->ir_pass);
-    log->ir_pass = g_strdup(pass);
+    __atomic_store_n(&log->ir_pass, g_intern_string(pass), __ATOMIC_RELEASE);
     log->mask |= LOG_IR;
     return true;
 }
@@ -123,7 +121,7 @@ u32 log_mask(const struct log *log)
 
 const char *log_ir_pass(const struct log *log)
 {
-    return log->ir_pass;
+    return __atomic_load_n(&log->ir_pass, __ATOMIC_ACQUIRE);
 }
 
 bool log_open_file(struct log *log, const char *path, GError **error)
@@ -138,9 +136,12 @@ bool log_open_file(struct log *log, const char *path, GError **error)
     if (!file)
         return error_set(error, "cannot write log file '%s': %s", name, strerror(errno));
     setvbuf(file, NULL, _IOLBF, 0);
-    if (log->file != stderr)
-        fclose(log->file);
+    g_mutex_lock(&log->mutex); /* vCPUs may be writing */
+    FILE *before = log->file;
     log->file = file;
+    g_mutex_unlock(&log->mutex);
+    if (before != stderr)
+        fclose(before);
     return true;
 }
 

@@ -46,10 +46,10 @@ void log_set_mask(struct log *log, u32 mask);
 u32 log_mask(const struct log *log);
 /* What ir:after= may name from now on (NULL at the end; borrowed for good); until then anything. */
 void log_set_passes(struct log *log, const char *const *names);
-/* The pass named by ir:after=PASS, or NULL. Owned by the log. */
+/* The pass named by ir:after=PASS, or NULL. Any thread; never freed. */
 const char *log_ir_pass(const struct log *log);
 
-/* -D FILE; "%d" in the name becomes the process id. */
+/* -D FILE; "%d" in the name becomes the process id. Others may be writing: their lines go to one file or the other. */
 bool log_open_file(struct log *log, const char *path, GError **error);
 
 /* -dfilter START..END,START+SIZE,START-SIZE: limits block-wise items to guest addresses. */
