@@ -11,6 +11,7 @@
 struct stream {
     struct chardev_front front;
     struct net_stream_user user;
+    struct chardev_set *chardevs; /* the chardev was made for this, and goes with it; NULL: it is somebody else's */
 };
 
 static size_t can_receive(void *opaque)
@@ -36,6 +37,17 @@ static void writable(void *opaque)
 
 static const struct chardev_handlers stream_handlers = { .can_receive = can_receive, .receive = receive, .writable = writable };
 
+static void close_stream(void *opaque)
+{
+    struct stream *stream = opaque;
+    g_autofree char *id = g_strdup(chardev_id(stream->front.chardev));
+
+    chardev_detach(&stream->front);
+    if (stream->chardevs)
+        chardev_remove(stream->chardevs, id, NULL);
+    g_free(stream);
+}
+
 static void *open_stream(void *owner, const char *text, const struct net_stream_user *user, GError **error)
 {
     struct mynah_system *s = owner;
@@ -50,18 +62,11 @@ static void *open_stream(void *owner, const char *text, const struct net_stream_
     }
     stream = g_new0(struct stream, 1);
     stream->user = *user;
+    stream->chardevs = g_str_has_prefix(text, "chardev:") ? NULL : s->chardevs;
     if (chardev_attach(&stream->front, chardev, &stream_handlers, stream, error))
         return stream;
-    g_free(stream);
+    g_free(stream); /* it has another user: it is not ours */
     return NULL;
-}
-
-static void close_stream(void *opaque)
-{
-    struct stream *stream = opaque;
-
-    chardev_detach(&stream->front);
-    g_free(stream);
 }
 
 static size_t write_stream(void *opaque, const u8 *data, size_t length)

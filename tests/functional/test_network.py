@@ -173,6 +173,19 @@ def test_guestfwd_to_a_slow_stream(start, tmp_path):
     assert got == data
 
 
+def test_guestfwd_goes_with_its_netdev(start, tmp_path):
+    """What listens for it listens no more, and the same netdev can be added again; a chardev of its own stays."""
+    machine = start("-M", "virt", "-accel", "qtest", "-display", "none", "-chardev", "null,id=own", qmp=True, serial=False)
+    netdev = {"type": "user", "id": "n", "guestfwd": [{"str": f"tcp:10.0.2.100:80-unix:{tmp_path}/target,server=on,wait=off"},
+                                                      {"str": "tcp:10.0.2.100:81-chardev:own"}]}
+    for _ in range(2):
+        machine.qmp.command("netdev_add", **netdev)
+        assert os.path.exists(tmp_path / "target")
+        machine.qmp.command("netdev_del", id="n")
+        assert not os.path.exists(tmp_path / "target")
+        assert {row["label"] for row in machine.qmp.command("query-chardev")} == {"own", "compat_monitor0"}
+
+
 def namespace_or_skip():
     probe = subprocess.run(["unshare", "-rn", "ip", "tuntap", "add", "tap0", "mode", "tap"], capture_output=True, check=False)
     if probe.returncode:
