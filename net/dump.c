@@ -80,7 +80,10 @@ static bool open_file(struct dump *dump, GError **error)
     dump->fd = open(dump->file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
     if (dump->fd >= 0 && write_all(dump->fd, &header, sizeof(header)))
         return true;
-    return error_set(error, "cannot write '%s': %s", dump->file, strerror(errno));
+    error_set(error, "cannot write '%s': %s", dump->file, strerror(errno));
+    if (dump->fd >= 0)
+        close(dump->fd);
+    return false;
 }
 
 static struct net_client *find(struct dump *dump)

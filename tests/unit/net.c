@@ -439,6 +439,27 @@ static void dump_file(struct bench *bench, gconstpointer data)
     g_assert_cmpuint(bits_load_le(text + 24 + 16 + 60 + 12, 4), ==, 100);
 }
 
+static int free_descriptor(void)
+{
+    int fd = dup(STDERR_FILENO);
+
+    close(fd);
+    return fd;
+}
+
+/* A disk that is full from the start: nothing stays open. */
+static void dump_full(struct bench *bench, gconstpointer data)
+{
+    struct vm_object *dump = vm_object_create(bench->vm, "filter-dump", vm_object_child(vm_root(bench->vm), "objects"), "d", NULL);
+    int before = free_descriptor();
+
+    netdev(bench, "hubport,id=h0,hubid=1");
+    g_assert_true(vm_object_set(dump, "file", "/dev/full", NULL) && vm_object_set(dump, "netdev", "h0", NULL));
+    g_assert_false(vm_object_realize(dump, NULL));
+    vm_object_destroy(dump);
+    g_assert_cmpint(free_descriptor(), ==, before);
+}
+
 /* A card that goes leaves the addresses of others taken, its own alone is free. */
 static void addresses_again(struct bench *bench, gconstpointer data)
 {
@@ -539,6 +560,7 @@ int main(int argc, char **argv)
     TEST("/net/link", link_state);
     TEST("/net/user/arp", user_arp);
     TEST("/net/dump", dump_file);
+    TEST("/net/dump-full", dump_full);
     TEST("/net/refused", refused);
     TEST("/net/addresses", addresses);
     TEST("/net/addresses/again", addresses_again);
