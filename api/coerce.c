@@ -1,4 +1,5 @@
 /* api/coerce.c - strings of key=value options become the types that the schema wants. */
+#include "api/json.h"
 #include "api/keyval.h"
 #include "api/marshal.h"
 #include "api/number.h"
@@ -85,6 +86,15 @@ struct json_object *api_coerce(const struct api_type *type, struct json_object *
     return json_object_is_type(json, json_type_string) ? coerce_text(type, json) : json_object_get(json);
 }
 
+static unsigned depth_of(const char *key)
+{
+    unsigned depth = 1;
+
+    for (; *key; key++)
+        depth += *key == '.';
+    return depth;
+}
+
 /* The object for a dotted key's parent, made on the way; NULL when a value stands there already. */
 static struct json_object *descend(struct json_object *object, const char *key, const char **last)
 {
@@ -143,12 +153,13 @@ struct json_object *api_keyval_nest(struct api_keyval *list, GError **error)
 
     for (unsigned i = 0; i < api_keyval_count(list); i++) {
         struct api_keyval_item *item = api_keyval_at(list, i);
+        bool deep = depth_of(item->key) > API_JSON_MAX_DEPTH;
         const char *last;
-        struct json_object *at = descend(out, item->key, &last);
+        struct json_object *at = deep ? NULL : descend(out, item->key, &last);
 
         item->used = true;
         if (!at) {
-            error_set(error, "parameter '%s' is both a value and a group", item->key);
+            error_set(error, deep ? "parameter '%.80s...' is nested too deeply" : "parameter '%s' is both a value and a group", item->key);
             json_object_put(out);
             return NULL;
         }

@@ -77,7 +77,8 @@ GHashTable *api_keyval_table(struct api_keyval *list);
 
 /*
  * The list as nested JSON (a.b=1 is {"a": {"b": "1"}}, a.0 and a.1 make a list); values are strings unless they came from
- * JSON (api_coerce gives them types). Marks all as used. The caller's; NULL with *error set when a key is both value and group.
+ * JSON (api_coerce gives them types). Marks all as used. The caller's; NULL with *error set when a key is both value and group, or
+ * has more than API_JSON_MAX_DEPTH parts.
  */
 struct json_object *api_keyval_nest(struct api_keyval *list, GError **error);
 

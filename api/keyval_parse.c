@@ -7,7 +7,7 @@
 #include <json-c/json.h>
 #include <string.h>
 
-enum { MAX_DEPTH = 16 };
+enum { MAX_DEPTH = 16, MAX_COUNT = 10000 };
 
 static const struct api_key *find_key(const struct api_keys *keys, const char *name)
 {
@@ -68,9 +68,11 @@ static bool unknown_key(const struct api_keys *keys, const char *name, GError **
     return api_error_unknown("parameter", name, (const char *const *)names->pdata, error);
 }
 
-/* Known keys have values of their type; unknown ones only where the list is open. */
+/* Known keys have values of their type; unknown ones only where the list is open. Who looks for keys may take time for each pair of them. */
 static bool check(const struct api_keyval *list, const struct api_keys *keys, GError **error)
 {
+    if (list->items->len > MAX_COUNT)
+        return error_set(error, "there are %u parameters, more than %d", list->items->len, MAX_COUNT);
     if (api_keyval_wants_help(list))
         return true;
     for (unsigned i = 0; i < list->items->len; i++) {

@@ -54,26 +54,32 @@ static size_t object_list(const char *key)
     return next && is_index(dot + 1, (size_t)(next - dot - 1)) ? (size_t)(dot - key) : 0;
 }
 
-/* The JSON text of such a list goes in once, at its first element. */
-static void add_object_list(GPtrArray *pairs, struct api_keyval *list, const char *key, size_t length)
-{
-    g_autofree char *name = g_strndup(key, length);
-    struct json_object *nested, *value;
+/* Lists of objects, by name: JSON text that goes in once, at the first element. */
+struct object_lists {
+    struct json_object *all; /* everything that was written, nested */
+    GHashTable *done;
+};
 
-    for (guint i = 0; i < pairs->len; i += 2) {
-        if (!strcmp(pairs->pdata[i], name))
-            return;
+static void add_object_list(GPtrArray *pairs, struct object_lists *lists, struct api_keyval *list, const char *key, size_t length)
+{
+    char *name = g_strndup(key, length);
+    struct json_object *value;
+
+    if (!lists->done) {
+        lists->all = api_keyval_nest(list, NULL);
+        lists->done = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     }
-    nested = api_keyval_nest(list, NULL);
+    if (!g_hash_table_add(lists->done, name)) /* which keeps one of the two */
+        return;
     g_ptr_array_add(pairs, g_strdup(name));
-    g_ptr_array_add(pairs, g_strdup(nested && json_object_object_get_ex(nested, name, &value) ? json_object_to_json_string(value) : ""));
-    json_object_put(nested);
+    g_ptr_array_add(pairs, g_strdup(lists->all && json_object_object_get_ex(lists->all, name, &value) ? json_object_to_json_string(value) : ""));
 }
 
 /* What was written for the object itself: key, value, ... A list (a.0, a.1) becomes one value with commas. */
 GPtrArray *vm_user_pairs(struct api_keyval *list, const char *type_key)
 {
     GPtrArray *pairs = g_ptr_array_new_with_free_func(g_free);
+    struct object_lists lists = { 0 };
 
     for (unsigned i = 0; i < api_keyval_count(list); i++) {
         const struct api_keyval_item *item = api_keyval_at(list, i);
@@ -83,7 +89,7 @@ GPtrArray *vm_user_pairs(struct api_keyval *list, const char *type_key)
         if (!strcmp(item->key, type_key) || !strcmp(item->key, "id"))
             continue;
         if (object_list(item->key)) {
-            add_object_list(pairs, list, item->key, object_list(item->key));
+            add_object_list(pairs, &lists, list, item->key, object_list(item->key));
             continue;
         }
         if (element && strcmp(dot, ".0") && pairs->len) {
@@ -97,6 +103,8 @@ GPtrArray *vm_user_pairs(struct api_keyval *list, const char *type_key)
         g_ptr_array_add(pairs, g_strdup(item->value));
     }
     g_ptr_array_add(pairs, NULL);
+    json_object_put(lists.all);
+    g_clear_pointer(&lists.done, g_hash_table_unref);
     return pairs;
 }
 

@@ -434,6 +434,42 @@ static void test_hmp(void)
     rig_finish(&rig);
 }
 
+/* `object_add TYPE,id=a` with so many parameters more, as format has them. */
+static char *ask_with_parameters(struct rig *rig, unsigned count, const char *format)
+{
+    g_autoptr(GString) line = g_string_new("object_add monitor-qmp,id=a");
+
+    for (unsigned i = 0; i < count; i++) {
+        g_autofree char *number = g_strdup_printf("%u", i);
+        g_auto(GStrv) parts = g_strsplit(format, "#", -1);
+        g_autofree char *parameter = g_strjoinv(number, parts);
+
+        g_string_append_printf(line, ",%s", parameter);
+    }
+    return monitor_execute(rig->set, line->str);
+}
+
+/* Programs may send lines of any length. */
+static void test_long_lines(void)
+{
+    g_autofree char *deep = g_strnfill(200000, '.'), *format = NULL, *nested = NULL, *wide = NULL, *many = NULL;
+    struct rig rig;
+
+    for (char *at = deep; *at; at += 2)
+        *at = 'b';
+    format = g_strdup_printf("a.0.%sc=1", deep);
+    rig_init(&rig, MONITOR_HMP);
+    nested = ask_with_parameters(&rig, 1, format);
+    g_assert_cmpstr(nested, ==, "Error: monitor-qmp has no property 'a'\n");
+    g_test_timer_start();
+    wide = ask_with_parameters(&rig, 5000, "k#.0.b=1");
+    g_assert_cmpstr(wide, ==, "Error: monitor-qmp has no property 'k0'\n");
+    g_assert_cmpfloat(g_test_timer_elapsed(), <, 10);
+    many = ask_with_parameters(&rig, 10000, "k#=1");
+    g_assert_cmpstr(many, ==, "Error: there are 10002 parameters, more than 10000\n");
+    rig_finish(&rig);
+}
+
 static void test_editing(void)
 {
     static const struct {
@@ -475,6 +511,7 @@ int main(int argc, char **argv)
     g_test_add_func("/monitor/hush", test_hush);
     g_test_add_func("/monitor/fds", test_fds);
     g_test_add_func("/monitor/hmp", test_hmp);
+    g_test_add_func("/monitor/long-lines", test_long_lines);
     g_test_add_func("/monitor/editing", test_editing);
     return g_test_run();
 }
