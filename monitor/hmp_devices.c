@@ -165,10 +165,12 @@ void hmp_info_pci(struct hmp *hmp)
 
 void hmp_balloon(struct hmp *hmp)
 {
-    g_autofree char *text = hmp_word(hmp);
     GError *error = NULL;
+    u64 megabytes;
 
-    if (!balloon_set(hmp->vm, (text ? g_ascii_strtoull(text, NULL, 0) : 0) * MIB, &error))
+    if (hmp_number(hmp, &megabytes, &error) && megabytes > UINT64_MAX / MIB)
+        error_set(&error, "%" PRIu64 " MiB are more than 64 bits count", megabytes);
+    if (error || !balloon_set(hmp->vm, megabytes * MIB, &error))
         hmp_error(hmp, error);
 }
 

@@ -18,14 +18,13 @@ void hmp_screendump(struct hmp *hmp)
 {
     char *words[5] = {0};
     struct api_args_screendump args = {0};
-    const char *plain[3] = {0};
+    const char *plain[3] = {0}, *format = NULL;
     unsigned count = 0;
     GError *error = NULL;
 
     for (unsigned i = 0; i < ARRAY_SIZE(words) && (words[i] = hmp_word(hmp)); i++) {
         if (i && !strcmp(words[i - 1], "-f")) {
-            args.has_format = true;
-            args.format = !strcmp(words[i], "png") ? API_IMAGE_FORMAT_PNG : API_IMAGE_FORMAT_PPM;
+            format = words[i];
         } else if (strcmp(words[i], "-f") && count < 3) {
             plain[count++] = words[i];
         }
@@ -34,8 +33,13 @@ void hmp_screendump(struct hmp *hmp)
     args.device = (char *)plain[1];
     args.has_head = plain[2] != NULL;
     args.head = plain[2] ? (s64)g_ascii_strtoull(plain[2], NULL, 0) : 0;
+    int known = format ? api_enum_find(&api_type_image_format, format) : API_IMAGE_FORMAT_PPM;
+    args.has_format = true;
+    args.format = (enum api_image_format)known;
     if (!plain[0])
         hmp_print(hmp, "screendump: to which file?");
+    else if (known < 0)
+        hmp_print(hmp, "screendump: a picture is ppm or png, not '%s'", format);
     else if (!qmp_screendump(hmp->monitor, &args, &error))
         hmp_error(hmp, error);
     for (unsigned i = 0; i < ARRAY_SIZE(words); i++)
@@ -116,10 +120,13 @@ void hmp_mouse_button(struct hmp *hmp)
 
 void hmp_mouse_set(struct hmp *hmp)
 {
-    g_autofree char *text = hmp_word(hmp);
+    GError *error = NULL;
+    u64 index;
 
-    if (!text || !ui_of(hmp) || !input_choose(ui_of(hmp), (u32)g_ascii_strtoull(text, NULL, 0)))
-        hmp_print(hmp, "No mouse at index '%s'", text ? text : "");
+    if (!hmp_number(hmp, &index, &error))
+        hmp_error(hmp, error);
+    else if (!ui_of(hmp) || index > UINT32_MAX || !input_choose(ui_of(hmp), (u32)index))
+        hmp_print(hmp, "No mouse at index '%" G_GUINT64_FORMAT "'", (guint64)index);
 }
 
 void hmp_info_mice(struct hmp *hmp)

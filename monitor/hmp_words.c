@@ -210,7 +210,7 @@ static bool is_flag(const char *argument)
 
 static bool is_number(const char *argument)
 {
-    static const char *const names[] = { "addr", "expr", "index", "size", NULL };
+    static const char *const names[] = { "addr", "expr", "index", "megabytes", "size", NULL };
 
     return g_strv_contains(names, argument);
 }
