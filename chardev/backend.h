@@ -94,9 +94,9 @@ void chardev_notice(struct chardev_set *set, const char *format, ...) PRINTF_LIK
 void chardev_announce(struct chardev_set *set, const char *format, ...) PRINTF_LIKE(2, 3);
 /*
  * Puts a chardev that wraps another one into the set (mux). owns: `base`, which is in the set, was made for it and goes with it, also when
- * this fails.
+ * this fails. options: its own; NULL: none.
  */
-struct chardev *chardev_mux_create(struct chardev_set *set, const char *id, struct chardev *base, bool owns,
+struct chardev *chardev_mux_create(struct chardev_set *set, const char *id, struct chardev *base, bool owns, GHashTable *options,
                                    GError **error);
 /* What goes with this chardev when it is removed: the one that mux=on put below it. NULL: nothing. */
 struct chardev *chardev_mux_owned(struct chardev *chardev);

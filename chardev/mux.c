@@ -345,10 +345,10 @@ const struct chardev_class chardev_class_mux = {
     .disconnect = disconnect,
 };
 
-struct chardev *chardev_mux_create(struct chardev_set *set, const char *id, struct chardev *base, bool owns,
+struct chardev *chardev_mux_create(struct chardev_set *set, const char *id, struct chardev *base, bool owns, GHashTable *options,
                                    GError **error)
 {
-    struct chardev *chardev = chardev_open(set, &chardev_class_mux, id, NULL, error);
+    struct chardev *chardev = chardev_open(set, &chardev_class_mux, id, options, error);
     struct mux_chardev *mux = (struct mux_chardev *)chardev;
 
     if (chardev && chardev_attach(&mux->below, base, &below_handlers, mux, error)) {

@@ -249,7 +249,7 @@ static struct chardev *create_mux(struct chardev_set *set, const char *id, GHash
         error_hint(error, "define it before the mux");
         return NULL;
     }
-    return chardev_mux_create(set, id, base, false, error);
+    return chardev_mux_create(set, id, base, false, options, error);
 }
 
 struct chardev *chardev_create(struct chardev_set *set, GHashTable *options, GError **error)
@@ -283,7 +283,7 @@ struct chardev *chardev_create(struct chardev_set *set, GHashTable *options, GEr
         return NULL;
     }
     struct chardev *base = chardev_open(set, class, base_id, options, error);
-    return base ? chardev_mux_create(set, id, base, true, error) : NULL;
+    return base ? chardev_mux_create(set, id, base, true, NULL, error) : NULL;
 }
 
 static void describe_options(GString *text, const struct chardev_option *options)

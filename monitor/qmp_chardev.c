@@ -192,6 +192,7 @@ static bool put_backend(struct monitor *monitor, GHashTable *options, const stru
         return true;
     case API_CHARDEV_BACKEND_KIND_MUX:
         put(options, "chardev", backend->u.mux->data->chardev);
+        put_log(options, backend->u.mux->data->logfile, backend->u.mux->data->has_logappend, backend->u.mux->data->logappend);
         return true;
     case API_CHARDEV_BACKEND_KIND_SERIAL:
     case API_CHARDEV_BACKEND_KIND_PIPE:

@@ -136,7 +136,8 @@ def test_mux_over_tcp(start, tmp_path):
     while b"info name" not in seen:
         seen += client.recv(1000)
     line.qmp.command("chardev-add", id="n", backend={"type": "null", "data": {}})
-    line.qmp.command("chardev-add", id="n2", backend={"type": "mux", "data": {"chardev": "n"}})
+    line.qmp.command("chardev-add", id="n2", backend={"type": "mux", "data": {"chardev": "n", "logfile": str(tmp_path / "log")}})
+    assert os.path.exists(tmp_path / "log")
     with pytest.raises(RuntimeError, match="chardev 'n' is in use"):
         line.qmp.command("chardev-add", id="n3", backend={"type": "mux", "data": {"chardev": "n"}})
     line.qmp.command("chardev-remove", id="n2")

@@ -224,6 +224,24 @@ static void test_mux_base(struct bench *bench, gconstpointer data)
     g_assert_null(chardev_find(bench->set, "o-base"));
 }
 
+/* What all of its front ends write. */
+static void test_mux_log(struct bench *bench, gconstpointer data)
+{
+    g_autofree char *log = g_build_filename(bench->folder, "log", NULL), *content = NULL;
+    struct user user[2];
+
+    make(bench, "null,id=n");
+    struct chardev *mux = make(bench, "mux,id=m,chardev=n,logfile=%s", log);
+    for (unsigned i = 0; i < 2; i++) {
+        user_init(&user[i], mux);
+        chardev_write(&user[i].front, i ? "two" : "one ", i ? 3 : 4);
+    }
+    g_assert_true(g_file_get_contents(log, &content, NULL, NULL));
+    g_assert_cmpstr(content, ==, "one two");
+    for (unsigned i = 0; i < 2; i++)
+        user_finish(&user[i]);
+}
+
 static void test_stdio(struct bench *bench, gconstpointer data)
 {
     bool monitor;
@@ -327,6 +345,7 @@ int main(int argc, char **argv)
     ADD(ringbuf);
     ADD(mux);
     ADD(mux_base);
+    ADD(mux_log);
     ADD(stdio);
     ADD(errors);
     ADD(in_use);
