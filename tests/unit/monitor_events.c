@@ -54,10 +54,13 @@ static void swarm(struct rig *rig, gconstpointer data)
     for (u32 i = 0; i < 1000; i++) {
         api_event_watchdog(vm_events(rig->vm), i < 999 ? API_WATCHDOG_ACTION_NONE : API_WATCHDOG_ACTION_DEBUG);
         api_event_vserport_change(vm_events(rig->vm), i & 1 ? "a" : "b", i < 2);
+        api_event_block_io_error(vm_events(rig->vm), i & 1 ? "/a" : "/b", "", NULL, API_IO_OPERATION_TYPE_READ, API_BLOCK_ERROR_ACTION_REPORT,
+                                 false, false, "error");
     }
     g_assert_cmpuint(count(rig, "\"WATCHDOG\""), ==, 1);
     g_assert_cmpuint(count(rig, "\"VSERPORT_CHANGE\""), ==, 2); /* of each port */
     g_assert_cmpuint(count(rig, "\"open\": true"), ==, 2);
+    g_assert_cmpuint(count(rig, "\"BLOCK_IO_ERROR\""), ==, 2); /* of each disk */
     for (u32 i = 0; i < 10; i++)
         api_event_reset(vm_events(rig->vm), true, API_SHUTDOWN_CAUSE_GUEST_RESET);
     g_assert_cmpuint(count(rig, "\"RESET\""), ==, 10); /* of these each one counts */
