@@ -17,6 +17,7 @@ struct gdb_server {
     GString *reply; /* of the packet in work */
     GString *last;  /* frame sent last, for a NAK */
     bool attached;  /* between connecting and D, k or the end of the connection */
+    bool gone;      /* the connection has ended, perhaps while what came by it is worked on: no more of that */
     bool no_ack;
     bool ack_soon_off;               /* QStartNoAckMode: its own reply is still acknowledged */
     bool waiting;                    /* the debugger awaits a stop reply */

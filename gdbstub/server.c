@@ -35,6 +35,7 @@ void gdb_server_connected(struct gdb_server *server)
     server->general = server->resume_thread = 0;
     server->resume_all = true;
     server->attached = true;
+    server->gone = false;
     if (server->ops->running(server->target))
         server->ops->stop(server->target);
 }
@@ -44,6 +45,7 @@ void gdb_server_disconnected(struct gdb_server *server)
     if (server->attached)
         server->ops->clear_points(server->target);
     server->attached = server->waiting = false;
+    server->gone = true;
 }
 
 void gdb_reply(struct gdb_server *server, const char *format, ...)
@@ -124,7 +126,8 @@ static void receive_byte(struct gdb_server *server, u8 byte)
     switch (gdb_reader_put(&server->reader, byte)) {
     case GDB_INPUT_PACKET:
         acknowledge(server, "+");
-        run_packet(server);
+        if (!server->gone)
+            run_packet(server);
         break;
     case GDB_INPUT_TOO_LONG:
         acknowledge(server, "+");
@@ -150,7 +153,7 @@ static void receive_byte(struct gdb_server *server, u8 byte)
 
 void gdb_server_receive(struct gdb_server *server, const u8 *data, size_t length)
 {
-    for (size_t i = 0; i < length; i++) {
+    for (size_t i = 0; i < length && !server->gone; i++) {
         server->attached = true;
         receive_byte(server, data[i]);
     }

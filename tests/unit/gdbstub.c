@@ -24,6 +24,7 @@ struct fake {
     bool running;
     bool stop_at_once; /* resume() stops before it returns */
     bool ended;        /* resume() is refused */
+    bool hang_up;      /* the connection ends with the next answer */
 };
 
 static unsigned thread_count(void *target)
@@ -164,7 +165,11 @@ static const struct gdb_target_ops ops = {
 
 static void send(void *opaque, const void *data, size_t length)
 {
-    g_string_append_len(((struct fake *)opaque)->sent, data, (gssize)length);
+    struct fake *fake = opaque;
+
+    g_string_append_len(fake->sent, data, (gssize)length);
+    if (fake->hang_up)
+        gdb_server_disconnected(fake->server);
 }
 
 static void set_up(struct fake *fake, gconstpointer data)
@@ -499,6 +504,22 @@ static void send_hostile(struct fake *fake, GRand *rand)
     gdb_server_receive(fake->server, (const u8 *)frame->str, frame->len);
 }
 
+/* Who does not read its answers loses the connection; nothing that it sent before is done after that. */
+static void test_hung_up(struct fake *fake, gconstpointer data)
+{
+    g_autoptr(GString) frames = g_string_new(NULL);
+
+    gdb_frame(frames, "Z0,1000,4", 9);
+    gdb_frame(frames, "c", 1);
+    fake->hang_up = true;
+    gdb_server_receive(fake->server, (const u8 *)frames->str, frames->len);
+    g_assert_cmpstr(fake->calls->str, ==, "clear ");
+    fake->hang_up = false;
+    gdb_server_connected(fake->server);
+    g_string_truncate(fake->sent, 0);
+    expect(fake, "Z0,1000,4", "+[OK]");
+}
+
 static void test_hostile(struct fake *fake, gconstpointer data)
 {
     g_autoptr(GRand) rand = g_rand_new_with_seed(20261121);
@@ -532,6 +553,7 @@ int main(int argc, char **argv)
     ADD(points);
     ADD(running);
     ADD(end);
+    ADD(hung_up);
     ADD(hostile);
     return g_test_run();
 }
