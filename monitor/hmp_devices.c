@@ -6,6 +6,7 @@
 #include "hw/core/trace.h"
 #include "hw/pci/pci.h"
 #include "hw/virtio/balloon.h"
+#include "monitor/commands.h"
 #include "monitor/hmp.h"
 #include "monitor/internal.h"
 #include "vm/user.h"
@@ -233,11 +234,11 @@ void hmp_info_trace_events(struct hmp *hmp)
 void hmp_trace_event(struct hmp *hmp)
 {
     g_autofree char *name = hmp_word(hmp), *state = hmp_word(hmp);
-    bool on = !g_strcmp0(state, "on");
+    const struct api_args_trace_event_set_state args = { .name = name, .enable = !g_strcmp0(state, "on") };
+    GError *error = NULL;
 
-    if (!name || (!on && g_strcmp0(state, "off"))) {
+    if (!name || (!args.enable && g_strcmp0(state, "off")))
         hmp_print(hmp, "trace-event: which events, and on or off?");
-        return;
-    }
-    log_trace_switch(vm_log(hmp->vm), name, on);
+    else if (!qmp_trace_event_set_state(hmp->monitor, &args, &error))
+        hmp_error(hmp, error);
 }

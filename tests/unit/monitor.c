@@ -384,6 +384,8 @@ static const struct {
     { "chardev-remove h", "" },
     { "chardev-remove h", "Error: Chardev 'h' not found\n" },
     { "chardev-remove", "Error: Chardev '' not found\n" },
+    { "trace-event goldfish_rtc_tim* on", "" },
+    { "trace-event goldfish_rtx* on", "Error: unknown event \"goldfish_rtx*\"\n" },
     { "balloon half", "Error: a number is expected at 'half'\n" },
     { "balloon 17592186044417", "Error: 17592186044417 MiB are more than 64 bits count\n" },
     { "balloon 512", "Error: No balloon device has been activated\n" },
