@@ -75,6 +75,24 @@ static void add_object_list(GPtrArray *pairs, struct object_lists *lists, struct
     g_ptr_array_add(pairs, g_strdup(lists->all && json_object_object_get_ex(lists->all, name, &value) ? json_object_to_json_string(value) : ""));
 }
 
+/* An element of a list goes to those that stand there. The first, number 0, may be written anew. */
+static void add_element(GPtrArray *pairs, const char *key, size_t length, const char *value)
+{
+    g_autofree char *name = g_strndup(key, length);
+
+    for (guint i = strcmp(key + length, ".0") ? pairs->len : 0; i; i -= 2) {
+        if (strcmp(pairs->pdata[i - 2], name))
+            continue;
+        char *before = pairs->pdata[i - 1];
+
+        pairs->pdata[i - 1] = g_strconcat(before, ",", value, NULL);
+        g_free(before);
+        return;
+    }
+    g_ptr_array_add(pairs, g_steal_pointer(&name));
+    g_ptr_array_add(pairs, g_strdup(value));
+}
+
 /* What was written for the object itself: key, value, ... A list (a.0, a.1) becomes one value with commas. */
 GPtrArray *vm_user_pairs(struct api_keyval *list, const char *type_key)
 {
@@ -92,14 +110,11 @@ GPtrArray *vm_user_pairs(struct api_keyval *list, const char *type_key)
             add_object_list(pairs, &lists, list, item->key, object_list(item->key));
             continue;
         }
-        if (element && strcmp(dot, ".0") && pairs->len) {
-            char *value = g_ptr_array_steal_index(pairs, pairs->len - 1);
-
-            g_ptr_array_add(pairs, g_strconcat(value, ",", item->value, NULL));
-            g_free(value);
+        if (element) {
+            add_element(pairs, item->key, (size_t)(dot - item->key), item->value);
             continue;
         }
-        g_ptr_array_add(pairs, element ? g_strndup(item->key, dot - item->key) : g_strdup(item->key));
+        g_ptr_array_add(pairs, g_strdup(item->key));
         g_ptr_array_add(pairs, g_strdup(item->value));
     }
     g_ptr_array_add(pairs, NULL);

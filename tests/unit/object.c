@@ -1,6 +1,8 @@
 /* tests/unit/object.c - classes, typed properties, paths, globals. */
+#include "api/keyval.h"
 #include "base/error.h"
 #include "vm/object.h"
+#include "vm/user.h"
 #include "vm/vm.h"
 #include <string.h>
 
@@ -169,6 +171,17 @@ static void classes_are_per_guest(void)
     g_assert_cmpstr(vm_class_nearest("test-big-gadgte", "test-gadget", VM_GUEST_RISCV64), ==, "test-big-gadget");
 }
 
+/* Elements of lists, in whatever order they are written. */
+static void pairs_of_an_option(void)
+{
+    static const struct api_keys keys = { .implied = "type", .open = true };
+    g_autoptr(api_keyval) list = api_keyval_parse("t,id=x,a.0=1,b=2,a.1=3,c.1=4,a.2=5,d.0.e=6,c.0=7,c.0=8", &keys, NULL);
+    g_autoptr(GPtrArray) pairs = vm_user_pairs(list, "type");
+    g_autofree char *text = g_strjoinv(" ", (char **)pairs->pdata);
+
+    g_assert_cmpstr(text, ==, "a 1,3,5 b 2 c 4 d [ { \"e\": \"6\" } ] c 7 c 8");
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -178,5 +191,6 @@ int main(int argc, char **argv)
     g_test_add_func("/object/globals-reach-subclasses", globals_reach_subclasses);
     g_test_add_func("/object/names-are-unique-and-numbered", names_are_unique_and_numbered);
     g_test_add_func("/object/classes-are-per-guest", classes_are_per_guest);
+    g_test_add_func("/object/pairs-of-an-option", pairs_of_an_option);
     return g_test_run();
 }
