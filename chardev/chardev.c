@@ -174,18 +174,20 @@ bool chardev_change(struct chardev_set *set, const char *id, GHashTable *options
     if (old->class == &chardev_class_mux || chardev_option_bool(options, "mux", false) ||
         !g_strcmp0(chardev_option_text(options, "backend"), "mux"))
         return error_set(error, "a mux cannot be changed while it is in use");
-    g_autofree char *passing_id = g_strdup_printf("#change-%s", id);
-    g_hash_table_replace(options, g_strdup("id"), g_strdup(passing_id));
+    g_hash_table_replace(options, g_strdup("id"), g_strdup(id));
+    g_autofree char *name = old->id;
+    old->id = g_strdup_printf("#before-%s", name); /* so that what is said of the new one has its name */
     made = chardev_create(set, options, error);
-    if (!made)
+    if (!made) {
+        g_free(old->id);
+        old->id = g_steal_pointer(&name);
         return false;
+    }
     move_front(old, made);
     g_ptr_array_remove(set->chardevs, made);
     g_ptr_array_find(set->chardevs, old, &place);
     set->chardevs->pdata[place] = made;
     destroy_later(old);
-    g_free(made->id);
-    made->id = g_strdup(id);
     return true;
 }
 
