@@ -68,6 +68,13 @@ struct json_object *api_json_parse(const char *text, size_t size, GError **error
     return NULL;
 }
 
+struct json_object *api_json_from_text(const char *text)
+{
+    g_autofree char *valid = g_utf8_make_valid(text ? text : "", -1);
+
+    return json_object_new_string(valid);
+}
+
 char *api_json_print(struct json_object *object, bool pretty)
 {
     int flags = JSON_C_TO_STRING_NOSLASHESCAPE;

@@ -23,6 +23,9 @@ struct json_object *api_json_parse(const char *text, size_t size, GError **error
  */
 bool api_json_check_strings(struct json_object *object, GError **error);
 
+/* A string; what is not UTF-8 (names of files may be anything) becomes U+FFFD. NULL: empty. */
+struct json_object *api_json_from_text(const char *text);
+
 /* Compact, or laid out for people. Every line ends inside the text; no newline at the end. The caller frees. */
 char *api_json_print(struct json_object *object, bool pretty);
 

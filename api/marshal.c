@@ -1,5 +1,6 @@
 /* api/marshal.c - C values to JSON; their life. */
 #include "api/marshal.h"
+#include "api/json.h"
 #include <json-c/json.h>
 #include <string.h>
 
@@ -95,13 +96,6 @@ static struct json_object *list_to_json(const struct api_type *type, const GPtrA
     return array;
 }
 
-static struct json_object *string_to_json(const char *text)
-{
-    g_autofree char *valid = g_utf8_make_valid(text ? text : "", -1);
-
-    return json_object_new_string(valid);
-}
-
 struct json_object *api_to_json(const struct api_type *type, const void *slot)
 {
     struct json_object *object;
@@ -117,7 +111,7 @@ struct json_object *api_to_json(const struct api_type *type, const void *slot)
     case API_NUMBER:
         return json_object_new_double(*(const double *)slot);
     case API_STR:
-        return string_to_json(*(char *const *)slot);
+        return api_json_from_text(*(char *const *)slot);
     case API_ANY:
     case API_ALTERNATE:
         return json_object_get(*(struct json_object *const *)slot);

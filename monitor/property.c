@@ -1,5 +1,6 @@
 /* monitor/property.c - property values between text and JSON. */
 #include "monitor/property.h"
+#include "api/json.h"
 #include "api/number.h"
 #include "base/error.h"
 #include <json-c/json.h>
@@ -55,7 +56,7 @@ struct json_object *property_json(const struct vm_property *property, const char
         if (!g_strcmp0(property->class_name, "guest statistics") && text)
             return json_tokener_parse(text);
     }
-    return json_object_new_string(text ? text : "");
+    return api_json_from_text(text);
 }
 
 /* Numbers and names with commas between them, as the command line has lists; a list of objects stays as it is. */

@@ -22,6 +22,14 @@ def refused(*arguments):
     return done.stderr.decode()
 
 
+
+def test_a_name_that_is_no_utf8(start, tmp_path):
+    """A file may have one; JSON may not."""
+    path = os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9")
+    machine = start("-M", "virt", "-accel", "qtest", "-display", "none", "-object", f"memory-backend-file,id=m,size=1M,mem-path={path}", qmp=True, serial=False)
+    assert machine.qmp.command("qom-get", path="/objects/m", property="mem-path") == f"{tmp_path}/caf\ufffd"
+
+
 def test_object_add_and_del(start):
     machine = start("-M", "virt,memory-backend=main", "-object", "memory-backend-ram,id=main,size=64M", "-bios", "none", "-S", qmp=True)
     qmp = machine.qmp
