@@ -46,6 +46,18 @@ bool host_fd_is_open(int fd)
     return fcntl(fd, F_GETFD) >= 0;
 }
 
+bool host_fd_is_inherited(int fd)
+{
+    int flags = fcntl(fd, F_GETFD);
+
+    return flags >= 0 && !(flags & FD_CLOEXEC);
+}
+
+int host_fd_copy(int fd)
+{
+    return fcntl(fd, F_DUPFD_CLOEXEC, 0);
+}
+
 u64 host_fd_identity(int fd)
 {
     struct stat stat;

@@ -18,6 +18,10 @@ bool host_fd_is_writable(int fd);
 /* As many descriptors for the process as it may have; the number. */
 u64 host_fd_raise_limit(void);
 bool host_fd_is_open(int fd);
+/* It was there when the process began, and nobody has made it his own: whatever is opened here is close-on-exec. */
+bool host_fd_is_inherited(int fd);
+/* Close-on-exec; -1 with errno. */
+int host_fd_copy(int fd);
 bool host_fd_is_socket(int fd);
 /* What is behind it, the same as long as it is open; 0: it is not. */
 u64 host_fd_identity(int fd);

@@ -1,6 +1,7 @@
 /* host/fdset.c - numbered sets of descriptors. */
 #include "host/fdset.h"
 #include "base/error.h"
+#include "host/fd.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -86,7 +87,7 @@ bool host_fdsets_remove(struct host_fdsets *sets, s64 set, int fd, GError **erro
 
 static int duplicate(int fd, int flags)
 {
-    int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    int copy = host_fd_copy(fd);
 
     if (copy >= 0 && flags & O_TRUNC && ftruncate(copy, 0) && errno != EINVAL) {
         close(copy);

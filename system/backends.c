@@ -7,6 +7,7 @@
 #include "monitor/monitor.h"
 #include "system/system.h"
 #include "ui/ui.h"
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -188,25 +189,41 @@ static bool add_debuggers(struct mynah_system *s, GError **error)
     return true;
 }
 
-/* -add-fd: the descriptor must have been inherited; it is ours from now on. */
+/* -add-fd: the descriptor must have been inherited. A copy of it goes into the set, so that several may have it. */
+static bool add_descriptor(struct mynah_system *s, struct api_option_use *use, GError **error)
+{
+    u64 fd = UINT64_MAX, set = UINT64_MAX;
+
+    if (!api_keyval_get_u64(use->keyval, "fd", &fd, error) || !api_keyval_get_u64(use->keyval, "set", &set, error))
+        return error_prefix(error, "-add-fd %s", use->text);
+    if (fd == UINT64_MAX || set > INT64_MAX)
+        return error_set(error, "-add-fd %s: both fd=N and set=N are needed", use->text);
+    if (fd <= STDERR_FILENO)
+        return error_set(error, "-add-fd %s: standard input and output are not for that", use->text);
+    if (fd > G_MAXINT || !host_fd_is_inherited((int)fd))
+        return error_set(error, "-add-fd %s: no such descriptor was inherited", use->text);
+    int copy = host_fd_copy((int)fd);
+    if (copy < 0)
+        return error_set(error, "-add-fd %s: %s", use->text, strerror(errno));
+    return host_fdsets_add(s->fdsets, copy, (s64)set, api_keyval_get(use->keyval, "opaque"), error) >= 0 ||
+           error_prefix(error, "-add-fd %s", use->text);
+}
+
 static bool add_descriptors(struct mynah_system *s, GError **error)
 {
+    u64 fd;
+
     for (unsigned i = 0; i < api_option_count(s->options); i++) {
         struct api_option_use *use = api_option_at(s->options, i);
-        u64 fd = UINT64_MAX, set = UINT64_MAX;
 
-        if (use->id != API_OPTION_ADD_FD)
-            continue;
-        if (!api_keyval_get_u64(use->keyval, "fd", &fd, error) || !api_keyval_get_u64(use->keyval, "set", &set, error))
-            return error_prefix(error, "-add-fd %s", use->text);
-        if (fd == UINT64_MAX || set > INT64_MAX)
-            return error_set(error, "-add-fd %s: both fd=N and set=N are needed", use->text);
-        if (fd <= STDERR_FILENO)
-            return error_set(error, "-add-fd %s: standard input and output are not for that", use->text);
-        if (fd > G_MAXINT || !host_fd_is_open((int)fd))
-            return error_set(error, "-add-fd %s: no such descriptor was inherited", use->text);
-        if (host_fdsets_add(s->fdsets, (int)fd, (s64)set, api_keyval_get(use->keyval, "opaque"), error) < 0)
-            return error_prefix(error, "-add-fd %s", use->text);
+        if (use->id == API_OPTION_ADD_FD && !add_descriptor(s, use, error))
+            return false;
+    }
+    for (unsigned i = 0; i < api_option_count(s->options); i++) {
+        struct api_option_use *use = api_option_at(s->options, i);
+
+        if (use->id == API_OPTION_ADD_FD && api_keyval_get_u64(use->keyval, "fd", &fd, NULL) && host_fd_is_inherited((int)fd))
+            close((int)fd);
     }
     return true;
 }

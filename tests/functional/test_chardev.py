@@ -234,6 +234,21 @@ def test_inherited_descriptor(tmp_path):
     assert done.returncode == 0 and b"(qemu) " in (tmp_path / "inherited").read_bytes()
 
 
+def test_descriptor_in_two_sets(tmp_path):
+    """-add-fd of one descriptor twice: the one set does not close what the other one has."""
+    (tmp_path / "other").write_bytes(b"precious")
+    commands = [{"execute": "qmp_capabilities"}, {"execute": "remove-fd", "arguments": {"fdset-id": 1}},
+                {"execute": "chardev-add", "arguments": {"id": "o", "backend": {"type": "file", "data": {"out": str(tmp_path / "other"), "append": True}}}},
+                {"execute": "chardev-add", "arguments": {"id": "f", "backend": {"type": "file", "data": {"out": "/dev/fdset/2"}}}}, {"execute": "quit"}]
+    with open(tmp_path / "inherited", "wb") as out:
+        fd = out.fileno()
+        done = subprocess.run([BINARY, "-M", "none", "-display", "none", "-add-fd", f"fd={fd},set=1", "-add-fd", f"fd={fd},set=2", "-qmp", "stdio"],
+                              input=b"".join(json.dumps(c).encode() for c in commands), pass_fds=[fd], capture_output=True,
+                              timeout=60 * PATIENCE, check=False)
+    assert done.returncode == 0 and b"error" not in done.stdout, done
+    assert (tmp_path / "other").read_bytes() == b"precious"
+
+
 @pytest.mark.parametrize("arguments, text", [
     (["-chardev", "udp,id=u"], "option 'port' is missing"),
     (["-chardev", "udp,id=u,port=1,lokalport=2"], "did you mean 'localport'?"),
@@ -242,6 +257,7 @@ def test_inherited_descriptor(tmp_path):
     (["-chardev", "mux,id=m,chardev=x"], "chardev 'x' not found"),
     (["-chardev", "file,id=f,path=/dev/fdset/1"], "cannot write '/dev/fdset/1': No such file"),
     (["-add-fd", "fd=77,set=1"], "no such descriptor was inherited"),
+    (["-add-fd", "fd=3,set=1"], "no such descriptor was inherited"),  # Mynah has one of that number itself
     (["-add-fd", "fd=1,set=1"], "standard input and output are not for that"),
     (["-add-fd", "set=1"], "both fd=N and set=N are needed"),
     (["-echr", "200"], "it is a number from 0 to 26"),
