@@ -229,15 +229,16 @@ static bool take_inherited(struct socket_chardev *self, const char *text, GError
     char *end;
     gint64 fd = g_ascii_strtoll(text, &end, 10);
 
-    if (end == text || *end || fd < 0 || fd > G_MAXINT || !host_fd_is_socket((int)fd))
+    if (end == text || *end || fd < 0 || fd > G_MAXINT || !host_fd_is_socket((int)fd) || !host_fd_is_inherited((int)fd))
         return error_set(error, "fd=%s is no inherited socket", text);
-    if (!host_fd_set_nonblocking((int)fd, error))
-        return false;
-    self->inherited = true;
     if (self->server != host_socket_is_listening((int)fd)) {
         error_set(error, "fd=%s %s listening", text, self->server ? "is not" : "is");
         return error_hint(error, self->server ? "leave out server=on" : "add server=on");
     }
+    if (!host_fd_set_nonblocking((int)fd, error))
+        return false;
+    host_fd_adopt((int)fd);
+    self->inherited = true;
     if (self->server)
         self->listen_fd = (int)fd;
     else

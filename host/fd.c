@@ -41,16 +41,21 @@ u64 host_fd_raise_limit(void)
     return limit.rlim_cur;
 }
 
-bool host_fd_is_open(int fd)
-{
-    return fcntl(fd, F_GETFD) >= 0;
-}
-
 bool host_fd_is_inherited(int fd)
 {
     int flags = fcntl(fd, F_GETFD);
 
     return flags >= 0 && !(flags & FD_CLOEXEC);
+}
+
+bool host_fd_adopt(int fd)
+{
+    return host_fd_is_inherited(fd) && fcntl(fd, F_SETFD, FD_CLOEXEC) >= 0;
+}
+
+void host_fd_release(int fd)
+{
+    fcntl(fd, F_SETFD, 0);
 }
 
 int host_fd_copy(int fd)

@@ -17,9 +17,12 @@ bool host_fd_is_writable(int fd);
 
 /* As many descriptors for the process as it may have; the number. */
 u64 host_fd_raise_limit(void);
-bool host_fd_is_open(int fd);
 /* It was there when the process began, and nobody has made it his own: whatever is opened here is close-on-exec. */
 bool host_fd_is_inherited(int fd);
+/* Makes a descriptor that somebody named by its number the caller's. False: it is not inherited, but perhaps somebody else's here. */
+bool host_fd_adopt(int fd);
+/* For host_fd_adopt by whoever is told the number. */
+void host_fd_release(int fd);
 /* Close-on-exec; -1 with errno. */
 int host_fd_copy(int fd);
 bool host_fd_is_socket(int fd);

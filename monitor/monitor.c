@@ -248,15 +248,20 @@ int monitor_take_named_fd(struct monitor *monitor, const char *name, GError **er
     g_free(key);
     const struct monitor_fd taken = { GPOINTER_TO_INT(fd), host_fd_identity(GPOINTER_TO_INT(fd)) };
     g_array_append_val(monitor->taken, taken);
+    host_fd_release(taken.fd); /* until it is taken */
     return taken.fd;
 }
 
 void monitor_settle_fds(struct monitor *monitor, bool ok)
 {
-    for (guint i = 0; i < monitor->taken->len && !ok; i++) {
+    for (guint i = 0; i < monitor->taken->len; i++) {
         const struct monitor_fd *taken = &g_array_index(monitor->taken, struct monitor_fd, i);
 
-        if (host_fd_identity(taken->fd) == taken->identity)
+        if (host_fd_identity(taken->fd) != taken->identity)
+            continue;
+        if (ok)
+            host_fd_adopt(taken->fd);
+        else
             close(taken->fd);
     }
     g_array_set_size(monitor->taken, 0);

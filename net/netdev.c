@@ -2,10 +2,9 @@
 #include "api/json.h"
 #include "api/typed.h"
 #include "base/error.h"
+#include "host/fd.h"
 #include "net/internal.h"
 #include "vm/vm.h"
-#include <errno.h>
-#include <fcntl.h>
 #include <string.h>
 
 static const struct net_kind *const kinds[] = {
@@ -135,8 +134,8 @@ int net_take_fd(struct net_set *set, const char *text, GError **error)
     gint64 fd = g_ascii_strtoll(text, &end, 10);
 
     (void)set;
-    if (end != text && !*end && fd >= 0 && fd <= G_MAXINT && fcntl((int)fd, F_GETFD) >= 0 && fcntl((int)fd, F_SETFD, FD_CLOEXEC) >= 0)
+    if (end != text && !*end && fd >= 0 && fd <= G_MAXINT && host_fd_adopt((int)fd))
         return (int)fd;
-    error_set(error, "'%s' is not the number of an open file descriptor", text);
+    error_set(error, "'%s' is not the number of an inherited file descriptor", text);
     return -1;
 }

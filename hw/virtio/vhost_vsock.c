@@ -32,7 +32,7 @@ static bool find_descriptor(const char *text, int *fd, GError **error)
         return true;
     if (!*text || *end || number < 0 || number > INT32_MAX)
         return error_set(error, "vhostfd=%s: this is no number of a descriptor", text);
-    return host_fd_is_open(*fd) || error_set(error, "vhostfd=%s: no such descriptor is open", text);
+    return host_fd_adopt(*fd) || error_set(error, "vhostfd=%s: no such descriptor was inherited", text);
 }
 
 static bool connect_kernel(struct vhost_vsock *self, GError **error)

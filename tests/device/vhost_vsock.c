@@ -156,7 +156,7 @@ int ioctl(int fd, unsigned long request, ...)
 static char *open_kernel(const char *more)
 {
     memset(&kernel, 0, sizeof(kernel));
-    kernel.fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+    kernel.fd = open("/dev/null", O_RDWR);
     kernel.stop = eventfd(0, EFD_CLOEXEC);
     kernel.offered = BIT64(VIRTIO_F_VERSION_1) | BIT64(VIRTIO_F_EVENT_IDX) | BIT64(VIRTIO_F_INDIRECT_DESC) | 2;
     kernel.peer.features = 2;
@@ -243,7 +243,7 @@ static void refusals(struct setup *s, gconstpointer data)
         {0, 0, ";guest-cid=2", "guest-cid=2: 3 to 4294967294 are possible"},
         {0, 0, ";guest-cid=4294967295", "3 to 4294967294 are possible"},
         {0, 0, ";guest-cid=3;vhostfd=zero", "vhostfd=zero: this is no number of a descriptor"},
-        {0, 0, ";guest-cid=3;vhostfd=1000000", "vhostfd=1000000: no such descriptor is open"},
+        {0, 0, ";guest-cid=3;vhostfd=1000000", "vhostfd=1000000: no such descriptor was inherited"},
     };
     static const unsigned long late[] = {VHOST_SET_FEATURES, VHOST_SET_MEM_TABLE, VHOST_SET_VRING_NUM, VHOST_SET_VRING_KICK, VHOST_VSOCK_SET_RUNNING};
 

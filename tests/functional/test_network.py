@@ -186,6 +186,22 @@ def test_guestfwd_goes_with_its_netdev(start, tmp_path):
         assert {row["label"] for row in machine.qmp.command("query-chardev")} == {"own", "compat_monitor0"}
 
 
+def test_descriptors_of_our_own(start):
+    """Clients name descriptors by number; those that Mynah has opened itself are not theirs."""
+    machine = start("-M", "virt", "-display", "none", "-bios", "none", qmp=True, serial=False)
+    fd = {"type": "fd", "data": {"str": "0"}}
+    for number in range(3, 20):
+        for what in ({"type": "tap", "fd": str(number)}, {"type": "socket", "fd": str(number)}, {"type": "dgram", "local": {"type": "fd", "str": str(number)}}):
+            with pytest.raises(RuntimeError, match="is not the number of an inherited file descriptor"):
+                machine.qmp.command("netdev_add", id="n", **what)
+        fd["data"]["str"] = str(number)
+        with pytest.raises(RuntimeError, match=f"fd={number} is no inherited socket"):
+            machine.qmp.command("chardev-add", id="c", backend={"type": "socket", "data": {"addr": fd, "server": False}})
+    machine.qmp.command("stop")
+    machine.qmp.command("cont")
+    assert machine.qmp.command("query-status")["running"]
+
+
 def namespace_or_skip():
     probe = subprocess.run(["unshare", "-rn", "ip", "tuntap", "add", "tap0", "mode", "tap"], capture_output=True, check=False)
     if probe.returncode:

@@ -500,7 +500,7 @@ static void refused(struct bench *bench, gconstpointer data)
         { "user,id=a,bootfile=bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb",
           "bootfile has more than" },
         { "stream,id=a,addr.type=unix,addr.path=/nonexistent/x", "cannot connect" },
-        { "stream,id=a,addr.type=fd,addr.str=99", "'99' is not the number of an open file descriptor" },
+        { "stream,id=a,addr.type=fd,addr.str=99", "'99' is not the number of an inherited file descriptor" },
         { "stream,id=a,server=on,reconnect-ms=1,addr.type=unix,addr.path=/x", "for clients" },
         { "dgram,id=a", "local or remote is needed" },
         { "socket,id=a,udp=127.0.0.1:1", "needs localaddr" },
