@@ -215,7 +215,7 @@ static bool parse_rest(struct socket_chardev *self, GHashTable *options, GError 
     self->nodelay = chardev_option_bool(options, "nodelay", false) ||
                     !chardev_option_bool(options, "delay", true);
     self->reconnect_ms = chardev_option_number(
-        options, "reconnect-ms", 1000 * chardev_option_number(options, "reconnect", 0));
+        options, "reconnect-ms", 1000 * MIN(chardev_option_number(options, "reconnect", 0), G_MAXINT));
     self->reconnect_ms = MIN(self->reconnect_ms, G_MAXINT);
     if (self->server && self->reconnect_ms)
         return error_set(error, "reconnect is for clients, not with server=on");

@@ -171,6 +171,19 @@ static void test_add_client_in_between(struct bench *bench, gconstpointer data)
     close(listener);
 }
 
+/* So many seconds that milliseconds of them do not fit into 64 bits: never, not soon. */
+static void test_reconnect_never(struct bench *bench, gconstpointer data)
+{
+    g_autofree char *path = g_build_filename(bench->folder, "s", NULL);
+    struct chardev *chardev = make(bench, "socket,id=c,path=%s,reconnect=18446744073709552", path); /* 384 ms modulo 2^64 */
+
+    run_a_while();
+    make(bench, "socket,id=s,path=%s,server=on,wait=off", path);
+    for (gint64 end = g_get_monotonic_time() + G_USEC_PER_SEC; g_get_monotonic_time() < end;)
+        run_a_while();
+    g_assert_false(chardev_is_connected(chardev));
+}
+
 /* Another listener took over the path: it keeps its file when the first one goes. */
 static void test_path_taken_over(struct bench *bench, gconstpointer data)
 {
@@ -455,6 +468,7 @@ int main(int argc, char **argv)
     ADD(unix_server);
     ADD(tcp);
     ADD(reconnect);
+    ADD(reconnect_never);
     ADD(addresses);
     ADD(slow_names);
     ADD(add_client_in_between);
