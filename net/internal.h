@@ -53,6 +53,7 @@ struct net_client {
     u32 inside;       /* netdevs: calls under way that receive() must not interrupt; what comes meanwhile waits */
     bool link_down;
     bool link_news;   /* cards: the machine is stopped; they hear of their link when it goes on */
+    bool announce_due; /* cards: likewise, that the guest shall announce itself */
     bool no_carrier;  /* netdevs: nobody is at the other end */
     bool filter_told; /* RX_FILTER_CHANGED was emitted and nobody asked since */
 };

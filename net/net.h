@@ -84,6 +84,7 @@ struct net_client *net_client_peer(const struct net_client *client);
 /* False: the card has no filter. The arrays are the caller's: net_rx_filter_clear. */
 bool net_client_rx_filter(struct net_client *client, struct net_rx_filter *filter);
 void net_rx_filter_clear(struct net_rx_filter *filter);
+/* The guest behind a card shall announce itself; one of a stopped machine hears of it when that goes on. */
 void net_client_announce(struct net_client *client);
 /* set_link: a netdev takes its card with it. */
 void net_set_link(struct net_client *client, bool up);

@@ -21,6 +21,8 @@ static void resume_all(const struct vm_event *event, void *opaque)
 
         if (client->link_news)
             net_tell_link(client);
+        if (client->announce_due)
+            net_client_announce(client);
         for (u32 queue = 0; client->object && queue < client->queues; queue++)
             net_resume(client, queue);
     }
@@ -138,7 +140,8 @@ void net_rx_filter_clear(struct net_rx_filter *filter)
 
 void net_client_announce(struct net_client *client)
 {
-    if (client->ops->announce)
+    client->announce_due = client->object && !vm_running(client->set->vm);
+    if (client->ops->announce && !client->announce_due)
         client->ops->announce(client->opaque);
 }
 

@@ -383,8 +383,12 @@ static void link_state(struct bench *bench, gconstpointer data)
     g_assert_true(net_netdev_remove(bench->set, "h0", NULL));
     g_assert_false(net_link_is_up(a->client));
     g_assert_cmpuint(a->link_changes, ==, changes);
+    net_client_announce(a->client);
+    net_client_announce(a->client);
+    g_assert_cmpuint(a->announced, ==, 0);
     vm_cont(bench->vm);
     g_assert_cmpuint(a->link_changes, ==, changes + 1);
+    g_assert_cmpuint(a->announced, ==, 1);
     g_assert_false(a->up);
     g_assert_cmpint(send_test(a, 60, 0), ==, NET_DONE);
 }
