@@ -103,6 +103,12 @@ static void disconnected(struct stream *stream)
         retry_later(self);
 }
 
+/* Until its last words are read it is there for whoever reads, but it shall not keep others out. */
+static void hangs_up(struct stream *stream)
+{
+    listen_again(container_of(stream, struct socket_chardev, stream));
+}
+
 static void stop_trying(struct socket_chardev *self)
 {
     drop_source(&self->retry);
@@ -110,9 +116,11 @@ static void stop_trying(struct socket_chardev *self)
     host_connecting_stop(&self->attempt);
 }
 
-/* Takes over a connected descriptor. What else is tried at the moment is not wanted any more. */
+/* Takes over a connected descriptor. What else is tried at the moment is not wanted any more, nor is an end that has hung up. */
 static void connected(struct socket_chardev *self, int fd)
 {
+    if (self->fd >= 0)
+        disconnected(&self->stream);
     drop_source(&self->listening);
     stop_trying(self);
     self->fd = fd;
@@ -122,6 +130,7 @@ static void connected(struct socket_chardev *self, int fd)
     self->stream.write = transmit;
     self->stream.deliver = deliver;
     self->stream.ended = disconnected;
+    self->stream.hangs_up = hangs_up;
     self->telnet = (struct telnet){0};
     stream_start(&self->stream, &self->base, fd, fd);
     if (self->use_telnet)
@@ -360,7 +369,7 @@ static bool add_client(struct chardev *chardev, int fd, GError **error)
 {
     struct socket_chardev *self = (struct socket_chardev *)chardev;
 
-    if (self->fd >= 0)
+    if (self->fd >= 0 && !self->stream.hung_up)
         return error_set(error, "chardev '%s' has a client already", chardev->id);
     if (!host_fd_is_socket(fd))
         return error_set(error, "the descriptor is no socket");

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 enum {
+    HANG_UP = POLLRDHUP, /* the other end sends no more; GLib hands it on as it is */
     DRAIN_US = 500 * 1000, /* without anything taken */
     DRAIN_MOST_US = 10 * DRAIN_US,
 };
@@ -24,10 +25,10 @@ static void watch(struct stream *stream, gpointer *tag, int fd, GIOCondition con
         g_source_remove_unix_fd(stream->source, g_steal_pointer(tag));
 }
 
-/* A descriptor that nobody wants is not polled at all: POLLHUP would spin. The mutex is held. */
+/* A descriptor that nobody wants is not polled at all: POLLHUP would spin. Who asks for that is told once. The mutex is held. */
 static void update(struct stream *stream)
 {
-    bool in = stream->in_fd >= 0 && !stream->paused && !stream->in_ended;
+    bool open = stream->in_fd >= 0 && !stream->in_ended, in = open && !stream->paused;
 
     if (!stream->source)
         return;
@@ -37,6 +38,7 @@ static void update(struct stream *stream)
         in = false;
     }
     watch(stream, &stream->in_tag, stream->in_fd, G_IO_IN, in);
+    watch(stream, &stream->hang_tag, stream->in_fd, G_IO_HUP | HANG_UP, open && stream->paused && stream->hangs_up && !stream->hung_up);
     watch(stream, &stream->out_tag, stream->out_fd, G_IO_OUT, stream->queue->len > 0);
 }
 
@@ -185,6 +187,15 @@ static void dispatch_input(struct stream *stream)
         chardev_deliver(stream->chardev, buffer, (size_t)n);
 }
 
+static void hang_up(struct stream *stream)
+{
+    g_mutex_lock(&stream->chardev->mutex);
+    stream->hung_up = true;
+    update(stream);
+    g_mutex_unlock(&stream->chardev->mutex);
+    stream->hangs_up(stream);
+}
+
 static gboolean prepare(GSource *source, gint *timeout)
 {
     *timeout = -1;
@@ -204,6 +215,7 @@ static gboolean dispatch(GSource *source, GSourceFunc callback, gpointer data)
     g_mutex_lock(&stream->chardev->mutex);
     bool in = stream->in_tag && g_source_query_unix_fd(source, stream->in_tag);
     bool out = stream->out_tag && g_source_query_unix_fd(source, stream->out_tag);
+    bool hangs = stream->hang_tag && g_source_query_unix_fd(source, stream->hang_tag);
     bool broken = stream->broken && !stream->in_ended;
     bool held = stream->held->len && !stream->paused;
     g_mutex_unlock(&stream->chardev->mutex);
@@ -215,6 +227,8 @@ static gboolean dispatch(GSource *source, GSourceFunc callback, gpointer data)
         dispatch_datagram(stream);
     else if (in && stream->source == source)
         dispatch_input(stream);
+    else if (hangs && stream->source == source)
+        hang_up(stream);
     return G_SOURCE_CONTINUE;
 }
 
@@ -226,7 +240,7 @@ void stream_start(struct stream *stream, struct chardev *chardev, int in_fd, int
     stream->chardev = chardev;
     stream->in_fd = in_fd;
     stream->out_fd = out_fd;
-    stream->paused = stream->in_ended = stream->broken = stream->starved = false;
+    stream->paused = stream->in_ended = stream->hung_up = stream->broken = stream->starved = false;
     stream->queue = g_byte_array_new();
     stream->held = g_byte_array_new();
     stream->source = g_source_new((GSourceFuncs *)&stream_funcs, sizeof(struct stream_source));
@@ -267,7 +281,7 @@ void stream_stop(struct stream *stream)
     flush(stream);
     g_byte_array_unref(g_steal_pointer(&stream->queue));
     g_byte_array_unref(g_steal_pointer(&stream->held));
-    stream->in_tag = stream->out_tag = NULL;
+    stream->in_tag = stream->out_tag = stream->hang_tag = NULL;
     GSource *source = g_steal_pointer(&stream->source);
     g_mutex_unlock(&stream->chardev->mutex);
     g_source_destroy(source);

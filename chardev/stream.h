@@ -13,10 +13,11 @@ struct stream {
     struct chardev *chardev;
     int in_fd, out_fd; /* may be the same; -1: none. Not owned */
     GSource *source;
-    gpointer in_tag, out_tag;
+    gpointer in_tag, out_tag, hang_tag;
     GByteArray *queue;
     bool paused;   /* can_receive() said 0 */
     bool in_ended; /* end of input: nothing to read any more */
+    bool hung_up;  /* the other end has gone, or sends no more; something of it may not have been read yet */
     bool broken;   /* with `ended`: output failed; the main thread will hear */
     bool starved;  /* a writer got less than it asked for */
     bool datagrams;   /* one read takes a whole one; what the front end does not take yet is held */
@@ -29,6 +30,8 @@ struct stream {
     /* End of input, or an error of output. May stop the stream. NULL: the end of input is told (CHARDEV_INPUT_ENDED), errors of output pass.
      * Main thread. */
     void (*ended)(struct stream *stream);
+    /* Once, while nobody reads: what is there is the last, and `ended` comes behind it. May stop the stream. NULL: it need not be known. Main thread. */
+    void (*hangs_up)(struct stream *stream);
 };
 
 /* Main thread. */

@@ -395,6 +395,37 @@ static void test_gone_while_paused(struct bench *bench, gconstpointer data)
     user_finish(&user);
 }
 
+/* Nobody reads: who has gone does not keep the next one out, and what he said last is read if nobody else comes. */
+static void test_gone_unread(struct bench *bench, gconstpointer data)
+{
+    g_autofree char *path = g_build_filename(bench->folder, "s", NULL);
+    struct chardev *chardev = make(bench, "socket,id=s,path=%s,server=on,wait=off", path);
+    struct user user;
+
+    user_init(&user, chardev);
+    user.room = 0;
+    int first = connect_unix(path);
+    send_text(first, "first");
+    run_until(chardev_is_connected(chardev));
+    int second = connect_unix(path);
+    run_a_while();
+    g_assert_cmpstr(user.events->str, ==, "O"); /* the first is there */
+    close(first);
+    run_until(!strcmp(user.events->str, "OCO"));
+    chardev_write(&user.front, "hello", 5);
+    expect_text(second, "hello");
+    send_text(second, "second");
+    shutdown(second, SHUT_WR);
+    run_a_while();
+    g_assert_cmpstr(user.events->str, ==, "OCO");
+    user.room = 100;
+    chardev_accept_input(&user.front);
+    run_until(!strcmp(user.events->str, "OCOC"));
+    g_assert_cmpstr(user.got->str, ==, "second");
+    close(second);
+    user_finish(&user);
+}
+
 /* A writer that waits for room need not wait for an end that is gone. */
 static void test_gone_while_full(struct bench *bench, gconstpointer data)
 {
@@ -478,6 +509,7 @@ int main(int argc, char **argv)
     ADD(passing);
     ADD(back_pressure);
     ADD(gone_while_paused);
+    ADD(gone_unread);
     ADD(gone_while_full);
     ADD(flow_control);
     ADD(telnet);
