@@ -19,6 +19,7 @@ struct generic_loader {
     u8 data_len;
     bool data_be, force_raw, addr_given, data_given;
     char *file;
+    struct loader_file *opened; /* NULL: there is no file */
     u64 pc;
     bool loaded; /* the first load was for this reset */
 };
@@ -49,7 +50,7 @@ static bool load_file(struct generic_loader *loader, GError **error)
     struct loader_request request = request_for(loader);
     struct loader_result result;
 
-    if (!loader_place_file(&request, loader->file, &result, error))
+    if (!loader_place_file(&request, loader->opened, &result, error))
         return error_prefix(error, "loader");
     loader->pc = result.entry;
     return true;
@@ -71,7 +72,7 @@ static bool load_data(struct generic_loader *loader, GError **error)
 static bool load(struct generic_loader *loader, GError **error)
 {
     loader->pc = loader->addr;
-    if (loader->file)
+    if (loader->opened)
         return load_file(loader, error);
     return !loader->data_given || load_data(loader, error);
 }
@@ -128,12 +129,8 @@ static bool realize(struct vm_object *object, GError **error)
         return error_set(error, "Device 'loader' can not be hotplugged on this machine");
     if (!check(loader, error))
         return false;
-    if (loader->file) {
-        char *absolute = g_canonicalize_filename(loader->file, NULL); /* resets read it again */
-
-        g_free(loader->file);
-        loader->file = absolute;
-    }
+    if (loader->file && !(loader->opened = loader_file_open(loader->file, error)))
+        return error_prefix(error, "loader");
     vm_on_complete(object->vm, complete, loader);
     vm_on_load(object->vm, reset, loader);
     return true;
@@ -141,7 +138,10 @@ static bool realize(struct vm_object *object, GError **error)
 
 static void unrealize(struct vm_object *object)
 {
-    vm_off_load(object->vm, reset, object);
+    struct generic_loader *loader = (struct generic_loader *)object;
+
+    vm_off_load(object->vm, reset, loader);
+    g_clear_pointer(&loader->opened, loader_file_close);
 }
 
 /* Numbers whose absence matters. */

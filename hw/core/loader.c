@@ -2,11 +2,8 @@
 #include "hw/core/loader.h"
 #include "base/bits.h"
 #include "base/error.h"
-#include "host/map.h"
 #include "hw/core/loader_formats.h"
 #include "vm/ram.h"
-#include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
 u64 loader_room(struct space *space, u64 address)
@@ -26,58 +23,6 @@ char *loader_find(char **folders, const char *name)
         g_free(path);
     }
     return g_file_test(name, G_FILE_TEST_EXISTS) ? g_strdup(name) : NULL;
-}
-
-/* The file's size and one byte more, so that reading it ends; a first guess for what has none. */
-static u64 expected_size(FILE *file)
-{
-    long size = fseek(file, 0, SEEK_END) ? -1 : ftell(file);
-
-    rewind(file);
-    return size > 0 ? MIN((u64)size, 256 * MIB) + 1 : 64 * KIB; /* a folder says LONG_MAX */
-}
-
-/* At most max + 1 bytes, so that the caller sees that there was more. */
-static u8 *read_stream(FILE *file, u64 max, u64 *size)
-{
-    u64 room = 0, used = 0;
-    u8 *data = NULL;
-
-    do {
-        if (used == room) {
-            room = MIN(max + 1, room ? room * 2 : expected_size(file));
-            data = g_realloc(data, room);
-            host_map_expect_heap(data + used, room - used); /* page by page costs more than reading */
-        }
-        size_t got = fread(data + used, 1, room - used, file);
-        if (!got)
-            break;
-        used += got;
-    } while (used <= max);
-    *size = used;
-    return data;
-}
-
-u8 *loader_read_file(const char *path, u64 max, u64 *size, GError **error)
-{
-    FILE *file = fopen(path, "rb");
-
-    if (!file) {
-        error_set(error, "cannot open '%s': %s", path, strerror(errno));
-        return NULL;
-    }
-    max = MIN(max, UINT64_C(1) << 46);
-    u8 *data = read_stream(file, max, size);
-    if (ferror(file))
-        error_set(error, "cannot read '%s': %s", path, strerror(errno));
-    else if (*size > max)
-        error_set(error, "'%s' is larger than the %" G_GUINT64_FORMAT " KiB that there is room for", path, max / KIB);
-    else
-        goto out;
-    g_clear_pointer(&data, g_free);
-out:
-    fclose(file);
-    return data;
 }
 
 bool loader_fill(const struct loader_request *request, u64 address, const u8 *data, u64 size, u64 clear, GError **error)
@@ -135,11 +80,12 @@ static bool unpack(u8 **data, u64 *size, u64 max, GError **error)
     return true;
 }
 
-bool loader_place_file(struct loader_request *request, const char *path, struct loader_result *result, GError **error)
+bool loader_place_file(struct loader_request *request, struct loader_file *file, struct loader_result *result, GError **error)
 {
     /* ELF files carry symbols that are not loaded: allow them some room beyond the memory. */
     u64 room = loader_room(request->space, request->address), size;
-    g_autofree u8 *data = loader_read_file(path, (request->force_raw ? room : room * 2 + 64 * MIB), &size, error);
+    const char *path = loader_file_path(file);
+    g_autofree u8 *data = loader_file_read(file, (request->force_raw ? room : room * 2 + 64 * MIB), &size, error);
 
     if (!data)
         return false;

@@ -30,8 +30,16 @@ struct loader_result {
     u64 low, high;      /* guest-physical range that was filled; high is one past it, and includes what the kernel clears */
 };
 
-/* Reads a whole file of at most `max` bytes. The caller frees with g_free. */
-u8 *loader_read_file(const char *path, u64 max, u64 *size, GError **error);
+/*
+ * A file that is loaded at each reset. It stays open, so that it is the one that was there in the beginning, whatever becomes of its name, of the
+ * process's folder and rights; what can be read once (a pipe) is kept in memory. NULL with error: it cannot be opened. Close with loader_file_close.
+ */
+struct loader_file *loader_file_open(const char *path, GError **error);
+void loader_file_close(struct loader_file *file); /* NULL: nothing */
+/* As it was given; the file's. */
+const char *loader_file_path(const struct loader_file *file);
+/* Reads all of it, at most `max` bytes. The caller frees with g_free. */
+u8 *loader_file_read(struct loader_file *file, u64 max, u64 *size, GError **error);
 /* Unpacks gzip; the result has at most `max` bytes. The caller frees. */
 u8 *loader_gunzip(const u8 *data, u64 size, u64 max, u64 *out_size, GError **error);
 bool loader_is_gzip(const u8 *data, u64 size);
@@ -43,8 +51,8 @@ bool loader_is_zboot(const u8 *data, u64 size);
 
 /* Recognises the format and copies the file into RAM or ROM. */
 bool loader_place(const struct loader_request *request, struct loader_result *result, GError **error);
-/* Reads, unpacks (if asked to) and places. request->data, size and name are set from the path. */
-bool loader_place_file(struct loader_request *request, const char *path, struct loader_result *result, GError **error);
+/* Reads, unpacks (if asked to) and places. request->data, size and name are set from the file. */
+bool loader_place_file(struct loader_request *request, struct loader_file *file, struct loader_result *result, GError **error);
 
 /* Bytes of directly accessible memory from an address on; 0: none. */
 u64 loader_room(struct space *space, u64 address);

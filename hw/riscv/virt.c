@@ -259,7 +259,7 @@ static void finish(struct vm_object *object)
     vm_off_load(object->vm, reset, virt);
     vm_machine_ram_finish(&virt->machine, &virt->ram_region);
     region_finish(&virt->mrom_region);
-    g_free(virt->firmware_path);
+    virt_boot_finish(virt);
     g_free(virt->fdt);
 }
 

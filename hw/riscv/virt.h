@@ -58,7 +58,7 @@ struct virt {
     struct device *fw_cfg, *flash[2];
     struct virt_range pcie_high; /* behind the RAM, aligned to its size */
     /* Boot. */
-    char *firmware_path;   /* NULL: none */
+    struct loader_file *firmware, *kernel, *initrd, *dtb; /* NULL: none */
     bool loaded;           /* the first load was for this reset */
     u8 *fdt;               /* as the guest gets it */
     u32 fdt_size;
@@ -93,8 +93,9 @@ struct virt_initrd {
 };
 bool virt_fdt_finish(struct virt *virt, void *fdt, struct virt_initrd initrd, GError **error);
 
-/* virt_boot.c: finds files, loads everything. Main thread. */
+/* virt_boot.c: finds files and opens them, loads everything, closes them. Main thread. */
 bool virt_boot_prepare(struct virt *virt, GError **error);
 bool virt_boot_load(struct virt *virt, GError **error);
+void virt_boot_finish(struct virt *virt);
 
 #endif

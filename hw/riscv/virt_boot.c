@@ -1,6 +1,6 @@
 /*
  * hw/riscv/virt_boot.c - what is in memory before the first instruction: firmware, kernel, initial RAM disk, device
- * tree, reset ROM. Done again at each reset, from the files, so that nothing is kept beside guest RAM.
+ * tree, reset ROM. Done again at each reset, from the files, which stay open, so that nothing is kept beside guest RAM.
  */
 #include "base/bits.h"
 #include "base/error.h"
@@ -41,21 +41,21 @@ static u64 ram_end(const struct virt *virt)
     return ram_base() + virt->machine.ram_size;
 }
 
-static bool place(struct virt *virt, const char *what, const char *path, u64 address, bool raw, struct loader_result *result, GError **error)
+static bool place(struct virt *virt, const char *what, struct loader_file *file, u64 address, bool raw, struct loader_result *result, GError **error)
 {
     struct loader_request request = {
         .space = memory(virt), .address = address, .elf_machine = EM_RISCV, .uimage_arch = IH_ARCH_RISCV, .unpack = !raw, .force_raw = raw,
     };
 
-    return loader_place_file(&request, path, result, error) || error_prefix(error, "%s", what);
+    return loader_place_file(&request, file, result, error) || error_prefix(error, "%s", what);
 }
 
 static bool load_firmware(struct virt *virt, struct boot *boot, GError **error)
 {
     boot->start = ram_base();
-    if (!virt->firmware_path)
+    if (!virt->firmware)
         return true;
-    if (!place(virt, "firmware", virt->firmware_path, ram_base(), false, &boot->firmware, error))
+    if (!place(virt, "firmware", virt->firmware, ram_base(), false, &boot->firmware, error))
         return false;
     boot->start = boot->firmware.entry;
     return true;
@@ -65,11 +65,11 @@ static bool load_kernel(struct virt *virt, struct boot *boot, GError **error)
 {
     u64 address = ram_base();
 
-    if (!virt->machine.kernel)
+    if (!virt->kernel)
         return true;
     if (boot->firmware.high)
         address = bits_align_up(boot->firmware.high, KERNEL_ALIGN);
-    if (!place(virt, "kernel", virt->machine.kernel, address, false, &boot->kernel, error))
+    if (!place(virt, "kernel", virt->kernel, address, false, &boot->kernel, error))
         return false;
     boot->kernel_entry = boot->kernel.entry;
     return true;
@@ -81,20 +81,21 @@ static bool load_initrd(struct virt *virt, struct boot *boot, GError **error)
     struct loader_result result;
     u64 address;
 
-    if (!virt->machine.initrd)
+    if (!virt->initrd)
         return true;
     address = boot->kernel.low + MIN(virt->machine.ram_size / 2, 512 * MIB);
     address = bits_align_up(MAX(address, boot->kernel.high), 4096);
-    if (!place(virt, "initial RAM disk", virt->machine.initrd, address, true, &result, error))
+    if (!place(virt, "initial RAM disk", virt->initrd, address, true, &result, error))
         return false;
     boot->initrd = (struct virt_initrd){ result.low, result.high };
     return true;
 }
 
-static void *read_dtb(const char *path, GError **error)
+static void *read_dtb(struct loader_file *source, GError **error)
 {
     u64 size;
-    g_autofree u8 *file = loader_read_file(path, VIRT_FDT_MAX / 2, &size, error);
+    const char *path = loader_file_path(source);
+    g_autofree u8 *file = loader_file_read(source, VIRT_FDT_MAX / 2, &size, error);
 
     if (!file) {
         error_prefix(error, "device tree");
@@ -116,7 +117,7 @@ static void *read_dtb(const char *path, GError **error)
 static bool make_fdt(struct virt *virt, const struct boot *boot, GError **error)
 {
     u32 size;
-    void *fdt = virt->machine.dtb ? read_dtb(virt->machine.dtb, error) : virt_fdt_build(virt, &size, error);
+    void *fdt = virt->dtb ? read_dtb(virt->dtb, error) : virt_fdt_build(virt, &size, error);
 
     if (!fdt)
         return false;
@@ -184,13 +185,13 @@ static bool boots_from_flash(const struct virt *virt)
     return cfi_flash_has_contents(virt->flash[0]);
 }
 
-static bool read_bytes(struct virt *virt, const char *path, GBytes **bytes, GError **error)
+static bool read_bytes(struct virt *virt, struct loader_file *file, GBytes **bytes, GError **error)
 {
     u64 size;
-    u8 *data = path ? loader_read_file(path, MIN(virt->machine.ram_size, UINT32_MAX), &size, error) : NULL;
+    u8 *data = file ? loader_file_read(file, MIN(virt->machine.ram_size, UINT32_MAX), &size, error) : NULL;
 
     *bytes = data ? g_bytes_new_take(data, size) : NULL;
-    return data || !path;
+    return data || !file;
 }
 
 static bool hand_kernel_to_flash(struct virt *virt, struct boot *boot, GError **error)
@@ -199,14 +200,14 @@ static bool hand_kernel_to_flash(struct virt *virt, struct boot *boot, GError **
     g_autoptr(GBytes) initrd = NULL;
 
     boot->kernel_entry = virt_memmap[VIRT_FLASH].base;
-    return !virt->machine.kernel ||
-           (read_bytes(virt, virt->machine.kernel, &kernel, error) && read_bytes(virt, virt->machine.initrd, &initrd, error) &&
+    return !virt->kernel ||
+           (read_bytes(virt, virt->kernel, &kernel, error) && read_bytes(virt, virt->initrd, &initrd, error) &&
             fw_cfg_add_kernel(virt->fw_cfg, kernel, initrd, virt->machine.append, error));
 }
 
 static bool load_payload(struct virt *virt, struct boot *boot, GError **error)
 {
-    if (boots_from_flash(virt) && virt->firmware_path)
+    if (boots_from_flash(virt) && virt->firmware)
         return hand_kernel_to_flash(virt, boot, error);
     if (boots_from_flash(virt))
         boot->start = virt_memmap[VIRT_FLASH].base;
@@ -223,38 +224,48 @@ bool virt_boot_load(struct virt *virt, GError **error)
     return true;
 }
 
-static bool find_firmware(struct virt *virt, GError **error)
+/* NULL without error: there is none. The caller frees. */
+static char *find_firmware(struct virt *virt, GError **error)
 {
     static const char *const names[] = { "opensbi-riscv64-generic-fw_dynamic.bin", "opensbi/generic/fw_dynamic.bin" };
     const char *wanted = virt->machine.firmware;
+    char *path = NULL;
 
     if (wanted && !strcmp(wanted, "none"))
-        return true;
+        return NULL;
     if (wanted && *wanted && strcmp(wanted, "default")) {
-        virt->firmware_path = loader_find(virt->machine.firmware_folders, wanted);
-        return virt->firmware_path || error_set(error, "cannot find the firmware '%s'", wanted);
+        path = loader_find(virt->machine.firmware_folders, wanted);
+        if (!path)
+            error_set(error, "cannot find the firmware '%s'", wanted);
+        return path;
     }
     for (char **folder = virt->machine.firmware_folders; folder && *folder; folder++) {
-        for (unsigned n = 0; n < ARRAY_SIZE(names) && !virt->firmware_path; n++) {
-            g_autofree char *path = g_build_filename(*folder, names[n], NULL);
-
+        for (unsigned n = 0; n < ARRAY_SIZE(names); n++) {
+            path = g_build_filename(*folder, names[n], NULL);
             if (g_file_test(path, G_FILE_TEST_EXISTS))
-                virt->firmware_path = g_steal_pointer(&path);
+                return path;
+            g_free(path);
         }
     }
-    if (virt->firmware_path)
-        return true;
     error_set(error, "cannot find OpenSBI (%s)", names[0]);
-    return error_hint(error, "install the package opensbi, name its folder with -L, a file with -bios, or use -bios none");
+    error_hint(error, "install the package opensbi, name its folder with -L, a file with -bios, or use -bios none");
+    return NULL;
 }
 
-/* Resets read the files again, whatever the process's folder is by then. */
-static void make_absolute(char **path)
+static bool open_file(const char *what, const char *path, struct loader_file **file, GError **error)
 {
-    char *absolute = *path ? g_canonicalize_filename(*path, NULL) : NULL;
+    *file = path ? loader_file_open(path, error) : NULL;
+    return *file || !path || error_prefix(error, "%s", what);
+}
 
-    g_free(*path);
-    *path = absolute;
+static bool open_firmware(struct virt *virt, GError **error)
+{
+    GError *missing = NULL;
+    g_autofree char *path = find_firmware(virt, &missing);
+
+    if (missing)
+        return g_propagate_error(error, missing), false;
+    return open_file("firmware", path, &virt->firmware, error);
 }
 
 static bool dump_fdt(struct virt *virt, GError **error)
@@ -276,15 +287,20 @@ bool virt_boot_prepare(struct virt *virt, GError **error)
 {
     struct boot nothing = { 0 };
 
+    if (!open_file("device tree", virt->machine.dtb, &virt->dtb, error))
+        return false;
     if (virt->machine.dumpdtb)
         return make_fdt(virt, &nothing, error) && dump_fdt(virt, error);
     if (virt->machine.initrd && !virt->machine.kernel)
         return error_set(error, "-initrd needs -kernel");
-    if (!find_firmware(virt, error))
-        return false;
-    make_absolute(&virt->firmware_path);
-    make_absolute(&virt->machine.kernel);
-    make_absolute(&virt->machine.initrd);
-    make_absolute(&virt->machine.dtb);
-    return true;
+    return open_firmware(virt, error) && open_file("kernel", virt->machine.kernel, &virt->kernel, error) &&
+           open_file("initial RAM disk", virt->machine.initrd, &virt->initrd, error);
+}
+
+void virt_boot_finish(struct virt *virt)
+{
+    loader_file_close(virt->firmware);
+    loader_file_close(virt->kernel);
+    loader_file_close(virt->initrd);
+    loader_file_close(virt->dtb);
 }

@@ -2,6 +2,9 @@
 #include "base/bits.h"
 #include "base/error.h"
 #include "tests/unit/loader_files.h"
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 /* One segment: file bytes 120..127 to paddr, memsz 16. */
 static void make_elf(u8 *elf, u64 vaddr, u64 paddr, u64 entry)
@@ -204,18 +207,77 @@ static void test_uimage(void)
     board_destroy(&b);
 }
 
+static u8 *read_path(const char *path, u64 max, u64 *size, GError **error)
+{
+    struct loader_file *file = loader_file_open(path, error);
+    u8 *data = file ? loader_file_read(file, max, size, error) : NULL;
+
+    loader_file_close(file);
+    return data;
+}
+
 static void test_endless_file(void)
 {
     GError *error = NULL;
     u64 size;
 
-    g_assert_null(loader_read_file("/dev/zero", 1 * MIB, &size, &error));
+    g_assert_null(read_path("/dev/zero", 1 * MIB, &size, &error));
     g_assert_nonnull(strstr(error->message, "larger"));
     g_clear_error(&error);
-    g_assert_null(loader_read_file("/nonexistent/file", 1 * MIB, &size, &error));
+    g_assert_null(read_path("/nonexistent/file", 1 * MIB, &size, &error));
     g_clear_error(&error);
-    g_assert_null(loader_read_file("/", 1 * MIB, &size, &error));
+    g_assert_null(read_path("/", 1 * MIB, &size, &error));
     g_clear_error(&error);
+}
+
+static void expect_file(struct loader_file *file, const char *text)
+{
+    u64 size;
+    g_autofree u8 *data = loader_file_read(file, 1 * MIB, &size, NULL);
+
+    g_assert_nonnull(data);
+    g_assert_cmpmem(data, size, text, strlen(text));
+}
+
+/* Another file of its name comes, and none is left: what was there in the beginning is loaded again. */
+static void test_file_that_goes(void)
+{
+    g_autofree char *path = write_file("first", 5);
+    struct loader_file *file = loader_file_open(path, NULL);
+
+    g_assert_cmpstr(loader_file_path(file), ==, path);
+    expect_file(file, "first");
+    g_unlink(path);
+    g_assert_true(g_file_set_contents(path, "second", 6, NULL));
+    expect_file(file, "first");
+    g_unlink(path);
+    expect_file(file, "first");
+    loader_file_close(file);
+}
+
+/* What can be read once is loaded as often as a file. */
+static void test_pipe(gconstpointer text)
+{
+    g_autofree char *folder = g_dir_make_tmp("mynah-loader-XXXXXX", NULL), *path = g_build_filename(folder, "pipe", NULL);
+    GError *error = NULL;
+    u64 size;
+
+    g_assert_cmpint(mkfifo(path, 0600), ==, 0);
+    int fd = g_open(path, O_RDWR | O_CLOEXEC, 0); /* so that nobody waits */
+    struct loader_file *file = loader_file_open(path, NULL);
+    g_assert_nonnull(file);
+    g_assert_cmpint(write(fd, text, strlen(text)), ==, (int)strlen(text));
+    close(fd);
+    for (int i = 0; i < 3; i++)
+        expect_file(file, text);
+    if (strlen(text)) {
+        g_assert_null(loader_file_read(file, strlen(text) - 1, &size, &error));
+        g_assert_nonnull(strstr(error->message, "larger"));
+        g_clear_error(&error);
+    }
+    loader_file_close(file);
+    g_unlink(path);
+    g_rmdir(folder);
 }
 
 /* Valid files with bytes changed and ends cut off: anything but a crash or a write outside RAM. */
@@ -425,6 +487,9 @@ int main(int argc, char **argv)
     g_test_add_func("/loader/image/cut-off", test_cut_image);
     g_test_add_func("/loader/uimage", test_uimage);
     g_test_add_func("/loader/endless", test_endless_file);
+    g_test_add_func("/loader/goes", test_file_that_goes);
+    g_test_add_data_func("/loader/pipe", "through a pipe", test_pipe);
+    g_test_add_data_func("/loader/pipe/empty", "", test_pipe);
     g_test_add_func("/loader/random", test_random);
     g_test_add_func("/loader/device", test_generic_loader);
     g_test_add_func("/virt/layout", test_boot_layout);

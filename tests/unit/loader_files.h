@@ -36,6 +36,15 @@ static inline char *write_file(const void *data, u64 size)
     return path;
 }
 
+static inline bool place_path(struct loader_request *request, const char *path, struct loader_result *result, GError **error)
+{
+    struct loader_file *file = loader_file_open(path, error);
+    bool ok = file && loader_place_file(request, file, result, error);
+
+    loader_file_close(file);
+    return ok;
+}
+
 static inline u64 gzip(const u8 *data, u64 size, u8 *out, u64 room)
 {
     z_stream z = { .next_in = (u8 *)data, .avail_in = (uInt)size, .next_out = out, .avail_out = (uInt)room };

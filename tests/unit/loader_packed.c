@@ -13,12 +13,12 @@ static void test_gzip(void)
     g_autofree char *path = write_file(packed, size), *cut = write_file(packed, size - 9);
     struct loader_request r = request(&b, NULL, 0);
     r.unpack = true;
-    g_assert_true(loader_place_file(&r, path, &result, &error));
+    g_assert_true(place_path(&r, path, &result, &error));
     g_assert_cmpint(result.format, ==, LOADER_IMAGE);
-    g_assert_false(loader_place_file(&r, cut, &result, &error));
+    g_assert_false(place_path(&r, cut, &result, &error));
     g_clear_error(&error);
     r.unpack = false;
-    g_assert_true(loader_place_file(&r, path, &result, &error));
+    g_assert_true(place_path(&r, path, &result, &error));
     g_assert_cmpint(result.format, ==, LOADER_RAW);
     g_assert_cmpuint(result.high - result.low, ==, size);
     g_unlink(path);
@@ -61,11 +61,11 @@ static void test_zboot(void)
         g_autofree char *path = write_file(zboot, sizeof(zboot));
         board_write(&b, r.address + ZBOOT_INNER - 4, 4, 0);
         r.unpack = true;
-        g_assert_true(loader_place_file(&r, path, &result, &error));
+        g_assert_true(place_path(&r, path, &result, &error));
         g_assert_cmpint(result.format, ==, LOADER_IMAGE);
         g_assert_cmphex(board_read(&b, r.address + ZBOOT_INNER - 4, 4), ==, 0x13131313);
         r.unpack = false; /* -device loader: a boot loader in the guest may want it as it is */
-        g_assert_true(loader_place_file(&r, path, &result, &error));
+        g_assert_true(place_path(&r, path, &result, &error));
         g_assert_cmpuint(result.high - result.low, ==, ZBOOT_SIZE);
         g_unlink(path);
     }
@@ -126,14 +126,14 @@ static void test_foreign_zboot(void)
     memcpy(inner + 0x38, "ARM\x64", 4);
     make_zboot(zboot, "zstd", inner);
     g_autofree char *path = write_file(zboot, sizeof(zboot));
-    g_assert_false(loader_place_file(&r, path, &result, &error));
+    g_assert_false(place_path(&r, path, &result, &error));
     g_assert_nonnull(strstr(error->message, "holds no kernel for this guest"));
     g_clear_error(&error);
     make_image(inner, sizeof(inner));
     make_zboot(zboot, "zstd", inner);
     g_assert_true(g_file_set_contents(path, (char *)zboot, sizeof(zboot), NULL));
     r.address = RAM + 64 * MIB - ZBOOT_INNER + 1;
-    g_assert_false(loader_place_file(&r, path, &result, &error));
+    g_assert_false(place_path(&r, path, &result, &error));
     g_assert_nonnull(strstr(error->message, "unpacks to more than there is room for"));
     g_clear_error(&error);
     g_unlink(path);
