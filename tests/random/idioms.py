@@ -48,7 +48,7 @@ class Idioms:
 
         def arithmetic():
             for _ in range(r.choice((0, 0, 1, 2))):
-                self.emit(self.vector_word(vtype) if vtype and r.randrange(2) else self.word("floating"))
+                self.emit_vector(self.vector_word(vtype) if vtype and r.randrange(2) else self.word("floating"))
 
         self.emit(0x00102073 | flags << 7)
         arithmetic()
