@@ -53,13 +53,15 @@ static void init_device(struct vm_object *object)
 /* romfile= alone, which asks for no option ROM, is common. */
 static bool check_wishes(const struct pci_device *device, GError **error)
 {
-    const struct { const char *name, *value; } wishes[] = {
-        { "romfile", device->romfile }, { "failover_pair_id", device->failover_pair_id }, { "sriov-pf", device->sriov_pf },
+    const struct { const char *name, *value, *what; } wishes[] = {
+        { "romfile", device->romfile, "option ROMs" },
+        { "failover_pair_id", device->failover_pair_id, "failover partners" },
+        { "sriov-pf", device->sriov_pf, "virtual functions" },
     };
 
     for (u32 i = 0; i < ARRAY_SIZE(wishes); i++) {
         if (wishes[i].value && *wishes[i].value)
-            return error_set(error, "%s=%s is not there yet", wishes[i].name, wishes[i].value);
+            return error_set(error, "%s=%s: %s are not there yet", wishes[i].name, wishes[i].value, wishes[i].what);
     }
     return true;
 }
