@@ -53,7 +53,7 @@ static void listen_again(struct socket_chardev *self)
 
 static void retry_later(struct socket_chardev *self)
 {
-    if (self->retry)
+    if (self->retry || self->connecting)
         return;
     self->retry = g_timeout_source_new((guint)self->reconnect_ms);
     g_source_set_callback(self->retry, on_retry, self, NULL);
@@ -92,21 +92,26 @@ static void forget_connection(struct socket_chardev *self)
     g_array_set_size(self->base.fds, 0);
 }
 
+static void look_for_next(struct socket_chardev *self)
+{
+    listen_again(self);
+    if (self->reconnect_ms && !self->server)
+        retry_later(self);
+}
+
 static void disconnected(struct stream *stream)
 {
     struct socket_chardev *self = container_of(stream, struct socket_chardev, stream);
 
     forget_connection(self);
     stream_tell_gone(stream);
-    listen_again(self);
-    if (self->reconnect_ms && !self->server)
-        retry_later(self);
+    look_for_next(self);
 }
 
-/* Until its last words are read it is there for whoever reads, but it shall not keep others out. */
+/* Until its last words are read it is there for whoever reads, but it shall not keep the next one out. */
 static void hangs_up(struct stream *stream)
 {
-    listen_again(container_of(stream, struct socket_chardev, stream));
+    look_for_next(container_of(stream, struct socket_chardev, stream));
 }
 
 static void stop_trying(struct socket_chardev *self)
@@ -180,7 +185,7 @@ static gboolean on_retry(gpointer data)
     struct socket_chardev *self = data;
 
     drop_source(&self->retry);
-    if (self->fd >= 0)
+    if (self->fd >= 0 && !self->stream.hung_up)
         return G_SOURCE_REMOVE;
     if (host_connecting_start(&self->attempt, &self->address, NULL))
         watch_attempt(self);

@@ -426,6 +426,29 @@ static void test_gone_unread(struct bench *bench, gconstpointer data)
     user_finish(&user);
 }
 
+/* The same of a client that connects again. */
+static void test_server_gone_unread(struct bench *bench, gconstpointer data)
+{
+    g_autofree char *path = g_build_filename(bench->folder, "s", NULL);
+    struct chardev *server = make(bench, "socket,id=s,path=%s,server=on,wait=off", path);
+    struct user user, peer;
+
+    user_init(&peer, server);
+    user_init(&user, make(bench, "socket,id=c,path=%s,reconnect-ms=20", path));
+    user.room = 0;
+    run_until(!strcmp(peer.events->str, "O"));
+    chardev_write(&peer.front, "last", 4);
+    run_a_while();
+    chardev_disconnect(server);
+    run_until(!strcmp(user.events->str, "OCO") && !strcmp(peer.events->str, "OCO"));
+    chardev_write(&peer.front, "again", 5);
+    user.room = 100;
+    chardev_accept_input(&user.front);
+    run_until(!strcmp(user.got->str, "again"));
+    user_finish(&user);
+    user_finish(&peer);
+}
+
 /* A writer that waits for room need not wait for an end that is gone. */
 static void test_gone_while_full(struct bench *bench, gconstpointer data)
 {
@@ -510,6 +533,7 @@ int main(int argc, char **argv)
     ADD(back_pressure);
     ADD(gone_while_paused);
     ADD(gone_unread);
+    ADD(server_gone_unread);
     ADD(gone_while_full);
     ADD(flow_control);
     ADD(telnet);
