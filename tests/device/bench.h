@@ -10,6 +10,7 @@
 #include "vm/memory.h"
 #include "vm/vm.h"
 #include <glib.h>
+#include <malloc.h>
 
 enum { BENCH_RAM = 0x80000000, BENCH_RAM_SIZE = 1 << 20, BENCH_LINES = 4 };
 
@@ -89,6 +90,14 @@ static inline void bench_write(struct bench *bench, u64 address, unsigned size, 
 static inline bool bench_is_reset(const struct device_field *field)
 {
     return !field->keep || !g_strcmp0(field->name, "config");
+}
+
+/* Bytes that the process has from malloc. */
+static inline u64 bench_heap(void)
+{
+    struct mallinfo2 info = mallinfo2();
+
+    return info.uordblks + info.hblkhd;
 }
 
 /* Registers a test that gets a fresh machine. */

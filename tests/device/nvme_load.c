@@ -1,6 +1,5 @@
 /* tests/device/nvme_load.c - NVMe: many commands at one time take neither the machine lock for long nor much memory. */
 #include "tests/device/nvme_driver.h"
-#include <malloc.h>
 
 enum { READ = 2, COPY = 0x19, GET_LOG = 2, SMART = 2 };
 enum { QUEUE = 2, ENTRIES = 128, LONG = 8192 };
@@ -98,13 +97,6 @@ static void turns(struct bench *bench, gconstpointer data)
     nvme_finish(&d);
 }
 
-static u64 memory_in_use(void)
-{
-    struct mallinfo2 info = mallinfo2();
-
-    return info.uordblks + info.hblkhd;
-}
-
 /* Nor are a million pieces noted at one time. */
 static void pieces(struct bench *bench, gconstpointer data)
 {
@@ -112,11 +104,11 @@ static void pieces(struct bench *bench, gconstpointer data)
     u64 before;
 
     nvme_on(&d, bench, NULL);
-    before = memory_in_use();
+    before = bench_heap();
     begin_long_reads(&d, 64);
     for (u32 i = 0; i < 64; i++) /* without a turn of the disk's */
         vm_inbox_deliver(bench->vm);
-    g_assert_cmpuint(memory_in_use(), <, before + 24 * MIB);
+    g_assert_cmpuint(bench_heap(), <, before + 24 * MIB);
     while (completed(&d) < ENTRIES - 1)
         nvme_settle(&d);
     nvme_finish(&d);

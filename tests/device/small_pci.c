@@ -4,7 +4,6 @@
 #include "tests/device/bench.h"
 #include "vm/internal.h"
 #include <json-c/json.h>
-#include <malloc.h>
 #include <string.h>
 
 #define ECAM UINT64_C(0x30000000)
@@ -306,18 +305,18 @@ static void testdev(struct bench *bench, gconstpointer data)
 static void testdev_fails(struct bench *bench, gconstpointer data)
 {
     static const char *const wrong[] = { "membar=8E", "membar=2E;membar-backed=on" };
-    size_t before = 0;
+    u64 before = 0;
 
     make(bench, "edu", NULL);
     for (u32 i = 0; i < 1000; i++) {
         g_autoptr(GError) error = NULL;
 
         if (i == 500)
-            before = mallinfo2().uordblks;
+            before = bench_heap();
         g_assert_null(device_create_unattached(bench->vm, "pci-testdev", wrong[i % 2], &error));
         g_assert_nonnull(error);
     }
-    g_assert_cmpuint(mallinfo2().uordblks, <, before + 10000);
+    g_assert_cmpuint(bench_heap(), <, before + 10000);
 }
 
 /* Every PCI device that is not a virtio one (tests/device/storm_virtio.c) and needs at most a serial number. */

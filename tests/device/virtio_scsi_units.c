@@ -1,7 +1,6 @@
 /* tests/device/virtio_scsi_units.c - the SCSI host device: addressing, events, task management, resets, stops and unplugging in mid-air. */
 #include "tests/device/virtio_scsi_desk.h"
 #include "tests/device/gate.h"
-#include <malloc.h>
 
 static u32 take_event(struct desk *s, u8 *target, u8 *lun, u32 *reason)
 {
@@ -152,13 +151,6 @@ static void many_messages(struct desk *s, gconstpointer data)
     region_finish(&region);
 }
 
-static u64 memory_in_use(void)
-{
-    struct mallinfo2 info = mallinfo2();
-
-    return info.uordblks + info.hblkhd;
-}
-
 /* A vCPU notifies the control queue again and again while the main loop has no time for it. */
 static void many_notifications(struct desk *s, gconstpointer data)
 {
@@ -167,10 +159,10 @@ static void many_notifications(struct desk *s, gconstpointer data)
     begin(s, PCI_MODERN, "scsi-hd", "drive=d");
     after_power_on(s);
     vm_unlock(s->d.bench.vm);
-    before = memory_in_use();
+    before = bench_heap();
     for (u32 i = 0; i < 100000; i++)
         driver_notify(&s->driver, s->queue[CONTROL]);
-    g_assert_cmpuint(memory_in_use(), <, before + MIB);
+    g_assert_cmpuint(bench_heap(), <, before + MIB);
     vm_lock(s->d.bench.vm);
     vm_inbox_deliver(s->d.bench.vm);
     g_assert_cmpuint(manage(s, 6, 0, 0, 77), ==, 0);
@@ -186,13 +178,13 @@ static void little_memory(struct desk *s, gconstpointer data)
     after_power_on(s);
     fill(s, 0x77, 512);
     gate_set(gate, false);
-    u64 before = memory_in_use();
+    u64 before = bench_heap();
     for (u32 i = 1; i <= COUNT; i++) {
         send_to(s, 0, 0, CDB(0x2f, 6, 0, 0, 0, 0, 0, 0x10), 512, 0);
         while (active(s) < i)
             ;
     }
-    g_assert_cmpuint(memory_in_use(), <, before + MOST);
+    g_assert_cmpuint(bench_heap(), <, before + MOST);
     gate_set(gate, true);
     for (u32 i = 0; i < COUNT; i++)
         wait(s, REQUESTS);
