@@ -133,6 +133,29 @@ static bool step_done(struct tcg_vcpu *v, enum vcpu_step step, bool watched)
     return true;
 }
 
+/* To be asked behind epoch_quiesce: what this vCPU has to forget before code is freed was posted before the epoch that frees it. */
+static bool is_asked(const struct vcpu *vcpu)
+{
+    return __atomic_load_n(&vcpu->host->exit_request, __ATOMIC_ACQUIRE);
+}
+
+/*
+ * Does what others ask of this vCPU, until they ask nothing. Quiescing comes behind the safepoint, which takes all requests as answered that
+ * came before it, the one to leave an epoch among them; else a vCPU could turn in a loop for good and keep code from being recycled.
+ * False: out of guest code.
+ */
+static bool attend(struct tcg_vcpu *v)
+{
+    do {
+        bool stay = vcpu_safepoint(v->vcpu);
+
+        if (!stay || __atomic_load_n(&v->tcg->turn_over, __ATOMIC_RELAXED))
+            return false;
+        epoch_quiesce(v->tcg->code_epoch, v->code_reader);
+    } while (is_asked(v->vcpu));
+    return true;
+}
+
 static void run(struct tcg_vcpu *v)
 {
     struct vcpu *vcpu = v->vcpu;
@@ -146,14 +169,10 @@ static void run(struct tcg_vcpu *v)
 
         if (!link) /* a link keeps its block alive through the code epoch */
             epoch_quiesce(tcg->code_epoch, v->code_reader);
-        /* Asked behind that: what this vCPU has to forget before code is freed was posted before the epoch that frees it. */
-        if (__atomic_load_n(&vcpu->host->exit_request, __ATOMIC_ACQUIRE)) {
+        if (is_asked(vcpu)) {
             seen = tcg_tier2_look(link, true);
             link = NULL; /* else a loop that is linked to itself would never quiesce, and its code never be recycled */
-            epoch_quiesce(tcg->code_epoch, v->code_reader);
-            bool stay = vcpu_safepoint(vcpu);
-
-            if (!stay || __atomic_load_n(&tcg->turn_over, __ATOMIC_RELAXED))
+            if (!attend(v))
                 return;
         }
         if (unlikely(vcpu->counting) && vm_icount_on(vcpu->vm) && !vm_icount_go_on(vcpu))
