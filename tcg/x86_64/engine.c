@@ -6,9 +6,18 @@
 /* Host registers for the guest's registers in order of preference: short encodings go to what computes most. */
 static const u8 pin_order[X86_PIN_COUNT] = {R14, R12, RDI, RSI, R8, R9, RDX, RBX, R11, R15, R10, R13};
 
+/* CPUID leaf 8000_0001h. Without it the same bytes are BSR, which counts from the other end. */
+static bool has_lzcnt(void)
+{
+    enum { ECX_LZCNT = 1 << 5 };
+    unsigned a, b, c, d;
+
+    return __get_cpuid(0x80000001, &a, &b, &c, &d) && c & ECX_LZCNT;
+}
+
 static unsigned host_level(void)
 {
-    if (__builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2") && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+    if (__builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2") && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && has_lzcnt())
         return __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") ? 4 : 3;
     return __builtin_cpu_supports("popcnt") && __builtin_cpu_supports("sse4.2") ? 2 : 1;
 }
