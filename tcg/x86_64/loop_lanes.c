@@ -140,12 +140,13 @@ static bool is_carried(const struct lanes *l)
     return false;
 }
 
+/* Hosts read the elements of one load in any order, and do so where they lie in two lines of the cache: not where others see the order. */
 static bool find_lanes(struct lanes *l)
 {
     const struct ir_loop *found = &l->e->loop.found;
     bool stored = false;
 
-    if (!l->e->features.vex || !found->stream_count || !l->b->count || !x86_loop_may_reorder(l->b))
+    if (!l->e->features.vex || !found->stream_count || !l->b->count || l->b->total_order)
         return false;
     for (u32 i = 0; i < l->b->count; i++)
         if (l->b->op[i].code == IR_LD)
