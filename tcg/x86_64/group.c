@@ -163,14 +163,21 @@ static void add_exit(struct ir_block *b, struct x86_group *g)
     };
 }
 
-/* A group of one is none. */
+static void dissolve(struct tcg_engine *e, const struct ir_block *block, u32 group)
+{
+    for (u32 i = e->group[group].first; i <= e->group[group].last; i++)
+        if (is_access(&block->op[i]) && e->group_of[i] == group)
+            e->group_of[i] = IR_NONE;
+}
+
+/* A group of one is none. Nor is one by the tables where others may go by windows: C does what faults there, and does not look at open groups. */
 static void keep_real_groups(struct tcg_engine *e, struct ir_block *block)
 {
     for (u32 i = 0; i < e->group_count; i++) {
         struct x86_group *g = &e->group[i];
 
-        if (e->finder.members[i] == 1)
-            e->group_of[g->first] = IR_NONE;
+        if (e->finder.members[i] == 1 || (block->windows && !g->windows))
+            dissolve(e, block, i);
         else if (!g->windows)
             add_exit(block, g);
     }
