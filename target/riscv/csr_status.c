@@ -130,7 +130,7 @@ void riscv_write_sstatus(struct riscv_cpu *cpu, const struct riscv_csr *row, u32
 
 u64 riscv_read_mip(struct riscv_cpu *cpu, const struct riscv_csr *row, u32 number)
 {
-    return riscv_mip(cpu);
+    return riscv_mip(cpu) & (s_interrupts(cpu) | M_INTERRUPTS); /* boards drive S mode's lines though there may be none */
 }
 
 /* A read-modify-write of SEIP works on what software wrote, not on the line that it is ored with (section 3.1.9). */

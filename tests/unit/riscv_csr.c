@@ -276,6 +276,25 @@ static void test_without_translation(void)
     }
 }
 
+/* Section 3.1.9: where there is no S mode, what a board drives for it is read-only 0 in mip. */
+static void test_mip_without_supervisor(void)
+{
+    static const struct { const char *model; u64 seen; } rows[] = { { "rv64", 0xa0a }, { "rv64,s=off", 0x808 }, { "rv64,s=off,u=off", 0x808 } };
+
+    for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct hart h;
+
+        hart_start(&h, rows[i].model);
+        g_test_message("%s", rows[i].model);
+        line_set(&h.vcpu->line[RISCV_INT_SSI], 1);
+        line_set(&h.vcpu->line[RISCV_INT_MSI], 1);
+        line_set(&h.vcpu->line[RISCV_INT_SEI], 1);
+        line_set(&h.vcpu->line[RISCV_INT_MEI], 1);
+        g_assert_cmphex(hart_read(&h, 0x344), ==, rows[i].seen);
+        hart_stop(&h);
+    }
+}
+
 static void test_fs(void)
 {
     struct hart h;
@@ -457,6 +476,7 @@ int main(int argc, char **argv)
     g_test_add_func("/riscv/csr/leaving", test_leaving);
     g_test_add_func("/riscv/csr/configurations", test_configurations);
     g_test_add_func("/riscv/csr/without-translation", test_without_translation);
+    g_test_add_func("/riscv/csr/mip-without-supervisor", test_mip_without_supervisor);
     g_test_add_func("/riscv/csr/fs", test_fs);
     g_test_add_func("/riscv/csr/counters", test_counters);
     g_test_add_func("/riscv/csr/counter-access", test_counter_access);
