@@ -74,6 +74,7 @@ u32 virt_guest_bits(const struct virt *virt);
 /* Which parts interrupt harts by software and by the timer: an IMSIC's messages leave the timer alone of an ACLINT. */
 bool virt_has_mswi(const struct virt *virt);
 bool virt_has_sswi(const struct virt *virt);
+bool virt_has_supervisor(const struct virt *virt); /* -cpu ...,s=off: harts without S mode */
 /* The timer's window in a socket. */
 u64 virt_mtimer_base(const struct virt *virt, u32 socket);
 /* The end of a wire. */

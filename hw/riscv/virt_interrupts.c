@@ -67,6 +67,13 @@ bool virt_has_sswi(const struct virt *virt)
     return virt->aclint && virt->aia != VIRT_AIA_APLIC_IMSIC;
 }
 
+bool virt_has_supervisor(const struct virt *virt)
+{
+    g_autofree char *s = vm_object_get(&vm_vcpu(virt->machine.object.vm, 0)->object, "s", NULL);
+
+    return g_strcmp0(s, "off") != 0;
+}
+
 u64 virt_mtimer_base(const struct virt *virt, u32 socket)
 {
     if (virt_has_mswi(virt))
@@ -89,11 +96,12 @@ static bool create_aclint(struct virt *virt, u32 number, GError **error)
 static bool create_plic(struct virt *virt, u32 number, GError **error)
 {
     struct virt_socket *socket = &virt->socket[number];
+    const char *modes = virt_has_supervisor(virt) ? "MS" : "M";
     GString *plic = g_string_new(NULL);
 
-    g_string_printf(plic, "hartid-base=%u;num-sources=%u;hart-config=MS", socket->first_hart, VIRT_IRQ_SOURCES + 1);
+    g_string_printf(plic, "hartid-base=%u;num-sources=%u;hart-config=%s", socket->first_hart, VIRT_IRQ_SOURCES + 1, modes);
     for (u32 i = 1; i < socket->harts; i++)
-        g_string_append(plic, ",MS");
+        g_string_append_printf(plic, ",%s", modes);
     socket->wires = virt_create_at(virt, "riscv.sifive.plic", plic->str, virt_area_of_socket(VIRT_PLIC, number).base, error);
     g_string_free(plic, TRUE);
     return socket->wires != NULL;

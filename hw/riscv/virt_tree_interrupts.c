@@ -140,7 +140,7 @@ static void add_plic(struct virt_tree *t, u32 number)
     tree_numa_node(t, number);
     TREE_CELLS(t, "riscv,ndev", VIRT_IRQ_SOURCES);
     tree_reg(t, range);
-    interrupts_extended(t, &t->virt->socket[number], external, 2);
+    interrupts_extended(t, &t->virt->socket[number], external, virt_has_supervisor(t->virt) ? 2 : 1);
     tree_flag(t, "interrupt-controller");
     tree_texts(t, "compatible", "sifive,plic-1.0.0|riscv,plic0", '|');
     TREE_CELLS(t, "#address-cells", 0);

@@ -22,6 +22,18 @@ def test_device_tree_is_qemus(tmp_path, arguments):
     assert fdt.lines(blob.read_bytes()) == TREES[arguments]
 
 
+def test_plic_without_supervisor(tmp_path):
+    """Contexts of machine mode alone, and the tree numbers them as the device does: hart 1's registers of a context lie behind hart 0's."""
+    blob = tmp_path / "virt.dtb"
+    subprocess.run([BINARY, "-M", f"virt,dumpdtb={blob}", "-cpu", "rv64,s=off", "-smp", "2", "-display", "none", "-bios", "none"], check=True,
+                   timeout=60 * PATIENCE, cwd=tmp_path)
+    plic = next(line for line in fdt.lines(blob.read_bytes()) if "sifive,plic" in line)
+    assert "interrupts-extended=4 b 2 b;" in plic
+    done = subprocess.run([BINARY, "-M", "virt", "-cpu", "rv64,s=off", "-smp", "2", "-display", "none", "-bios", "none", "-S", "-monitor", "stdio"],
+                          input="info qtree\nquit\n", capture_output=True, text=True, timeout=60 * PATIENCE, check=False)
+    assert 'hart-config = "M,M"' in done.stdout
+
+
 @pytest.mark.parametrize("nodes, text", [
     (["node,mem=24M"] * 4 + ["node,mem=32M"], "virt supports at most 4 NUMA nodes"),
     (["node,mem=64M,cpus=1", "node,mem=64M,cpus=0,cpus=2"], "the CPUs of NUMA node 1 do not follow each other: 1 is in node 0"),
