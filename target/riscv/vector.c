@@ -267,7 +267,7 @@ static riscv_vector_function *find(enum riscv_vector_op op, bool scalar, unsigne
 static void fill_agnostic(const struct riscv_cpu *cpu, const struct riscv_state *state, const struct riscv_vector_info *info, struct vector *v,
                           unsigned sew)
 {
-    unsigned bytes = 1u << (sew + (info->d == VECTOR_WIDE));
+    unsigned bytes = 1u << (sew + (info->d == VECTOR_WIDE || info->rules & VECTOR_SUM_WIDE));
     bool tail = cpu->rvv_ta_all_1s && (state->vtype & VTYPE_TA), mask = cpu->rvv_ma_all_1s && v->masked && (state->vtype & VTYPE_MA);
     u64 total = MAX(v->vlmax, v->vlenb / bytes);
 

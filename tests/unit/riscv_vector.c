@@ -313,6 +313,27 @@ static void test_agnostic(void)
     }
 }
 
+static void run_all_ones(struct hart *h, u64 vtype, u64 vl, u32 raw, enum riscv_vector_op op, enum riscv_vector_form form, u64 x)
+{
+    start(h, "max,rvv_ta_all_1s=on,rvv_ma_all_1s=on");
+    riscv_vector_configure(h->cpu, vtype | VTYPE_TA | VTYPE_MA, vl, false);
+    for (unsigned i = 16; i < 16 * 16; i++)
+        h->state->v[i] = 1;
+    g_assert_false(riscv_helper_vector_checked(h->vcpu, raw | (u64)op << 32 | (u64)form << 48, x, RISCV_VTYPE_ANY));
+}
+
+/* vwredsumu.vs v8, v9, v10 of bytes: the sum has 16 bits, and the tail begins behind all of them. */
+static void test_agnostic_wide_sum(void)
+{
+    static const u8 expected[] = { 4, 1, 0xff, 0xff };
+    struct hart h;
+
+    run_all_ones(&h, 0, 3, 0xc2950457, RISCV_V_WREDSUMU, RISCV_V_V, 0);
+    g_assert_cmpint(memcmp(h.state->v + 8 * 16, expected, sizeof(expected)), ==, 0);
+    g_assert_cmphex(h.state->v[8 * 16 + 15], ==, 0xff);
+    hart_stop(&h);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -323,6 +344,7 @@ int main(int argc, char **argv)
     g_test_add_func("/riscv/vector/a store faults in the middle", test_store_fault);
     g_test_add_func("/riscv/vector/fault-only-first", test_first_only);
     g_test_add_func("/riscv/vector/agnostic elements", test_agnostic);
+    g_test_add_func("/riscv/vector/agnostic elements behind a wide sum", test_agnostic_wide_sum);
     for (unsigned i = 0; i < ARRAY_SIZE(legalities); i++) {
         g_autofree char *name = g_strdup_printf("/riscv/vector/legal: %s", legalities[i].what);
 
