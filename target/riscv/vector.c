@@ -280,7 +280,7 @@ static void fill_agnostic(const struct riscv_cpu *cpu, const struct riscv_state 
         total = v->vlenb / bytes;
         mask = false;
     }
-    for (u64 i = state->vstart; mask && i < v->vl; i++)
+    for (u64 i = v->start; mask && i < v->vl; i++) /* behind what vslideup leaves alone */
         if (!vector_bit(v->v0, i))
             memset(v->d + i * bytes, 0xff, bytes);
     for (u64 i = info->d == VECTOR_SCALAR ? 1 : v->vl; tail && i < total; i++)

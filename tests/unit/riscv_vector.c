@@ -334,6 +334,17 @@ static void test_agnostic_wide_sum(void)
     hart_stop(&h);
 }
 
+/* vslideup.vi v8, v9, 2, v0.t of bytes, no element active: those below the offset stay whatever the mask says (section 16.3.1). */
+static void test_agnostic_slide(void)
+{
+    static const u8 expected[] = { 1, 1, 0xff, 0xff };
+    struct hart h;
+
+    run_all_ones(&h, 0, 4, 0x38913457, RISCV_V_SLIDEUP, RISCV_V_I, 2);
+    g_assert_cmpint(memcmp(h.state->v + 8 * 16, expected, sizeof(expected)), ==, 0);
+    hart_stop(&h);
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
@@ -345,6 +356,7 @@ int main(int argc, char **argv)
     g_test_add_func("/riscv/vector/fault-only-first", test_first_only);
     g_test_add_func("/riscv/vector/agnostic elements", test_agnostic);
     g_test_add_func("/riscv/vector/agnostic elements behind a wide sum", test_agnostic_wide_sum);
+    g_test_add_func("/riscv/vector/agnostic elements of a slide", test_agnostic_slide);
     for (unsigned i = 0; i < ARRAY_SIZE(legalities); i++) {
         g_autofree char *name = g_strdup_printf("/riscv/vector/legal: %s", legalities[i].what);
 
