@@ -60,6 +60,8 @@ bool tcg_chunk_next(struct tcg *tcg)
 
     condemn(tcg, chunk);
     if (__atomic_load_n(&chunk->busy, __ATOMIC_ACQUIRE))
+        epoch_reclaim(tcg->code_epoch); /* the last vCPU in it may have left the epoch, which does not look what waits */
+    if (__atomic_load_n(&chunk->busy, __ATOMIC_ACQUIRE))
         return false;
     tcg->current_chunk = next;
     tcg->at = chunk->first;

@@ -268,11 +268,50 @@ static void test_quick_without_room(void)
     g_assert_cmpuint(unprotected, ==, 0);
 }
 
+/* --- while it waits for a piece of the code buffer --- */
+
+static u64 recycled(void)
+{
+    host_lock_take(&b.tcg->translate_lock);
+    u64 count = b.tcg->recycled;
+    host_lock_drop(&b.tcg->translate_lock);
+    return count;
+}
+
+/* The hart fills the buffer again and again. Another one is in code that is condemned, and then runs no code any more, as one that halts or whose turn ends. */
+static void test_last_one_leaves(void)
+{
+    enum { FIRST = DATA + TCG_PAGE_SIZE, CODE = RAM_SIZE - FIRST - 16, STUCK = 20 };
+
+    create((const char *const[][2]){ { "one-insn-per-tb", "on" }, { "tier2", "off" }, { NULL } });
+    PUT(b.ram, 0, JAL(0, FIRST));
+    for (u64 i = 0; i < CODE; i += 4)
+        PUT(b.ram, FIRST + i, ADDI(10, 10, 1));
+    PUT(b.ram, FIRST + CODE, ADDI(11, 11, 1), SD(11, 2, 8 * TURNS), JAL(0, -8 - CODE));
+    go(0);
+    wait_for_turns(5);
+    struct epoch_reader *other = epoch_reader_add(b.tcg->code_epoch);
+    epoch_enter(b.tcg->code_epoch, other);
+    u64 before = recycled();
+    for (unsigned same = 0; same < STUCK;) {
+        u64 now = recycled();
+
+        same = now == before ? same + 1 : 0;
+        before = now;
+        g_usleep(10000);
+    }
+    epoch_leave(other);
+    wait_for_turns(5);
+    epoch_reader_remove(b.tcg->code_epoch, other);
+    destroy();
+}
+
 int main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/meanwhile/link", test_link);
     g_test_add_func("/meanwhile/crossing-load", test_crossing_load);
+    g_test_add_func("/meanwhile/last-one-leaves", test_last_one_leaves);
 #ifdef __x86_64__
     g_test_add_func("/meanwhile/pair-from-a-copy", test_pair_from_a_copy);
     g_test_add_func("/meanwhile/quick-without-room", test_quick_without_room);
