@@ -215,8 +215,9 @@ static struct tcg_result load_crossing(struct tcg_vcpu *v, u64 va, u32 mem, s64 
 
     if (!resolve_both(v, va, size, first, where, &low, &high))
         return (struct tcg_result){ 0, 1 };
-    bool low_read = read_bytes(v, &low, first, &a);
-    if (!low_read || !read_bytes(v, &high, size - first, &b)) {
+    /* RAM comes before a device, which is waited for outside, where RAM may go. */
+    bool high_read = high.host && read_bytes(v, &high, size - first, &b), low_read = read_bytes(v, &low, first, &a);
+    if (!low_read || (!high_read && !read_bytes(v, &high, size - first, &b))) {
         bus_error(v, low_read ? va + first : va, MMU_READ, where);
         return (struct tcg_result){ 0, 1 };
     }

@@ -171,31 +171,79 @@ static void test_link(void)
     destroy();
 }
 
-/* A load over a page's end: the walk for its second part sets A where a page table has code beside its entries. */
-static void test_crossing_load(void)
-{
-    enum { ROOT = 0x50000, MIDDLE = 0x51000, LEAF = 0x52000, SECOND = 0x60000, CROSSING = 0x70ffc, HIGH_VA = 0x40000ffc, RWX = 0x4f, A = 0x40, D = 0x80 };
+enum { ROOT = 0x50000, MIDDLE = 0x51000, LEAF = 0x52000, HIGH_VA = 0x40000ffc, RWX = 0x4f, A = 0x40, D = 0x80 };
 
-    create((const char *const[][2]){ { "tier2", "off" }, { NULL } });
-    u64 *root = (u64 *)(void *)(b.ram->host + ROOT), *middle = (u64 *)(void *)(b.ram->host + MIDDLE), *leaf = (u64 *)(void *)(b.ram->host + LEAF);
-    root[1] = (u64)(RAM + MIDDLE) >> 12 << 10 | 1;
-    root[2] = (u64)RAM >> 12 << 10 | RWX | D;
-    middle[0] = (u64)(RAM + LEAF) >> 12 << 10 | 1;
-    leaf[0] = (u64)(RAM + OTHER) >> 12 << 10 | RWX | D;
-    leaf[1] = (u64)(RAM + SECOND) >> 12 << 10 | (RWX & ~A);
+static u64 *table(u64 at)
+{
+    return (u64 *)(void *)(b.ram->host + at);
+}
+
+/* A loop in S mode that loads 8 bytes at WANTED and gathers them in RESULT. The pages at HIGH_VA are `low` and `high`. */
+static void load_in_turns(u64 low, u64 high)
+{
+    table(ROOT)[1] = (u64)(RAM + MIDDLE) >> 12 << 10 | 1;
+    table(ROOT)[2] = (u64)RAM >> 12 << 10 | RWX | D;
+    table(MIDDLE)[0] = (u64)(RAM + LEAF) >> 12 << 10 | 1;
+    table(LEAF)[0] = low >> 12 << 10 | RWX | D;
+    table(LEAF)[1] = high >> 12 << 10 | (RWX & ~A);
     PUT(b.ram, LEAF + 32, JALR(0, 1, 0));
     PUT(b.ram, 0, JALR(1, 3, 0), LD(4, 2, 8 * WANTED), LD(7, 4, 0), OR(12, 12, 7), SD(12, 2, 8 * RESULT), ADDI(11, 11, 1), SD(11, 2, 8 * TURNS), JAL(0, -24));
-    for (u32 i = 0; i < 2; i++)
-        bits_store_le(b.other->host + i * TCG_PAGE_SIZE + 0xffc, 4, 1 + i);
-    *data(WANTED) = RAM + CROSSING;
     state()->x[3] = RAM + LEAF + 32;
     state()->privilege = RISCV_S;
     state()->satp = UINT64_C(8) << 60 | (RAM + ROOT) >> 12;
     g_assert_true(riscv_csr_poke(riscv_cpu_of(b.vcpu), 0x3b0, UINT64_MAX)); /* pmpaddr0, pmpcfg0: everything */
     g_assert_true(riscv_csr_poke(riscv_cpu_of(b.vcpu), 0x3a0, 0x1f));
+}
+
+/* A load over a page's end: the walk for its second part sets A where a page table has code beside its entries. */
+static void test_crossing_load(void)
+{
+    enum { SECOND = 0x60000, CROSSING = 0x70ffc };
+
+    create((const char *const[][2]){ { "tier2", "off" }, { NULL } });
+    load_in_turns(RAM + OTHER, RAM + SECOND);
+    for (u32 i = 0; i < 2; i++)
+        bits_store_le(b.other->host + i * TCG_PAGE_SIZE + 0xffc, 4, 1 + i);
+    *data(WANTED) = RAM + CROSSING;
     go(0);
     change_while_it_waits(HIGH_VA);
     g_assert_cmpuint(get(RESULT), ==, 2);
+    destroy();
+}
+
+/* The first byte that is read of the device takes the other block of RAM away, behind the second one its memory goes. */
+static enum mem_result read_and_take_away(void *opaque, u64 offset, unsigned size, u64 *value)
+{
+    (void)opaque, (void)size;
+    if (offset == 0xffc && b.other) {
+        region_set_enabled(&b.version[0], false);
+        vm_ram_destroy(b.other);
+        b.other = NULL;
+    }
+    epoch_reclaim(vm_epoch(b.vm));
+    *value = 0;
+    return MEM_OK;
+}
+
+/* A load of which the first part lies in a device, which it waits for outside, and the second one in RAM. */
+static void test_crossing_from_device(void)
+{
+    enum { DEVICE = 0x10000000 };
+    static const struct region_ops ops = { .read = read_and_take_away };
+    struct region device;
+
+    create((const char *const[][2]){ { "tier2", "off" }, { NULL } });
+    region_init_mmio(&device, b.vm, "device", TCG_PAGE_SIZE, &ops, NULL);
+    region_add(space_root(vm_memory(b.vm)), DEVICE, &device, 0);
+    load_in_turns(DEVICE, RAM + OTHER);
+    *data(WANTED) = HIGH_VA;
+    go(0);
+    wait_for_turns(10);
+    g_assert_null(b.other);
+    vm_lock(b.vm);
+    vm_stop(b.vm, VM_PAUSED);
+    region_finish(&device);
+    vm_unlock(b.vm);
     destroy();
 }
 
@@ -311,6 +359,7 @@ int main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/meanwhile/link", test_link);
     g_test_add_func("/meanwhile/crossing-load", test_crossing_load);
+    g_test_add_func("/meanwhile/crossing-from-device", test_crossing_from_device);
     g_test_add_func("/meanwhile/last-one-leaves", test_last_one_leaves);
 #ifdef __x86_64__
     g_test_add_func("/meanwhile/pair-from-a-copy", test_pair_from_a_copy);
