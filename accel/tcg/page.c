@@ -324,13 +324,18 @@ static void forget_contexts(struct vcpu *vcpu, void *opaque)
         tcg_flush_all(vcpu->accel);
 }
 
+struct table {
+    struct ram_block *ram;
+    struct code_page **pages;
+};
+
 static void free_table(void *opaque)
 {
-    struct ram_block *ram = opaque;
+    struct table *table = opaque;
 
-    host_map_free(ram->accel_data, table_bytes(ram));
-    ram->accel_data = NULL;
-    vm_ram_unpin(ram);
+    host_map_free(table->pages, table_bytes(table->ram));
+    vm_ram_unpin(table->ram);
+    g_free(table);
 }
 
 void tcg_ram_removed(struct vm *vm, struct ram_block *ram)
@@ -351,7 +356,9 @@ void tcg_ram_removed(struct vm *vm, struct ram_block *ram)
         epoch_retire(tcg->code_epoch, page, give_back);
     }
     vm_ram_pin(ram);
-    epoch_retire(vm_epoch(vm), ram, free_table); /* devices look into it from threads that only that epoch knows */
+    /* Devices look into it from threads that only that epoch knows. Who comes into it from now on, after waiting with the RAM pinned, does not find it. */
+    __atomic_store_n(&ram->accel_data, NULL, __ATOMIC_RELEASE);
+    epoch_retire(vm_epoch(vm), g_memdup2(&(struct table){ ram, pages }, sizeof(struct table)), free_table);
 }
 
 void tcg_pages_destroy(struct ram_block *ram)

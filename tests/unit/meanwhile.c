@@ -178,17 +178,23 @@ static u64 *table(u64 at)
     return (u64 *)(void *)(b.ram->host + at);
 }
 
-/* A loop in S mode that loads 8 bytes at WANTED and gathers them in RESULT. The pages at HIGH_VA are `low` and `high`. */
-static void load_in_turns(u64 low, u64 high)
+static void put_leaf(struct ram_block *ram, u64 at, u64 low, u64 high)
+{
+    u64 *leaf = (u64 *)(void *)(ram->host + at);
+
+    leaf[0] = low >> 12 << 10 | RWX | D;
+    leaf[1] = high >> 12 << 10 | (RWX & ~A);
+    PUT(ram, at + 32, JALR(0, 1, 0));
+}
+
+/* A loop in S mode that loads 8 bytes at WANTED and gathers them in RESULT. At HIGH_VA is what the leaves at `leaf` say, beside which there is code. */
+static void load_in_turns(u64 leaf)
 {
     table(ROOT)[1] = (u64)(RAM + MIDDLE) >> 12 << 10 | 1;
     table(ROOT)[2] = (u64)RAM >> 12 << 10 | RWX | D;
-    table(MIDDLE)[0] = (u64)(RAM + LEAF) >> 12 << 10 | 1;
-    table(LEAF)[0] = low >> 12 << 10 | RWX | D;
-    table(LEAF)[1] = high >> 12 << 10 | (RWX & ~A);
-    PUT(b.ram, LEAF + 32, JALR(0, 1, 0));
+    table(MIDDLE)[0] = (RAM + leaf) >> 12 << 10 | 1;
     PUT(b.ram, 0, JALR(1, 3, 0), LD(4, 2, 8 * WANTED), LD(7, 4, 0), OR(12, 12, 7), SD(12, 2, 8 * RESULT), ADDI(11, 11, 1), SD(11, 2, 8 * TURNS), JAL(0, -24));
-    state()->x[3] = RAM + LEAF + 32;
+    state()->x[3] = RAM + leaf + 32;
     state()->privilege = RISCV_S;
     state()->satp = UINT64_C(8) << 60 | (RAM + ROOT) >> 12;
     g_assert_true(riscv_csr_poke(riscv_cpu_of(b.vcpu), 0x3b0, UINT64_MAX)); /* pmpaddr0, pmpcfg0: everything */
@@ -201,7 +207,8 @@ static void test_crossing_load(void)
     enum { SECOND = 0x60000, CROSSING = 0x70ffc };
 
     create((const char *const[][2]){ { "tier2", "off" }, { NULL } });
-    load_in_turns(RAM + OTHER, RAM + SECOND);
+    put_leaf(b.ram, LEAF, RAM + OTHER, RAM + SECOND);
+    load_in_turns(LEAF);
     for (u32 i = 0; i < 2; i++)
         bits_store_le(b.other->host + i * TCG_PAGE_SIZE + 0xffc, 4, 1 + i);
     *data(WANTED) = RAM + CROSSING;
@@ -235,7 +242,8 @@ static void test_crossing_from_device(void)
     create((const char *const[][2]){ { "tier2", "off" }, { NULL } });
     region_init_mmio(&device, b.vm, "device", TCG_PAGE_SIZE, &ops, NULL);
     region_add(space_root(vm_memory(b.vm)), DEVICE, &device, 0);
-    load_in_turns(DEVICE, RAM + OTHER);
+    put_leaf(b.ram, LEAF, DEVICE, RAM + OTHER);
+    load_in_turns(LEAF);
     *data(WANTED) = HIGH_VA;
     go(0);
     wait_for_turns(10);
@@ -244,6 +252,40 @@ static void test_crossing_from_device(void)
     vm_stop(b.vm, VM_PAUSED);
     region_finish(&device);
     vm_unlock(b.vm);
+    destroy();
+}
+
+/* A walk set A in RAM that goes while it waits to say so. (With a pause where it looks for code there then, it found a table that was gone.) */
+static void test_walk_in_ram_that_goes(void)
+{
+    enum { SECOND = 0x60000, HERE = 0x70000 };
+    s64 end = g_get_monotonic_time() + 60 * G_TIME_SPAN_SECOND;
+
+    create((const char *const[][2]){ { "tier2", "off" }, { NULL } });
+    put_leaf(b.other, 0, RAM + SECOND, RAM + SECOND);
+    put_leaf(b.ram, OTHER, RAM + SECOND, RAM + SECOND);
+    load_in_turns(OTHER);
+    *data(WANTED) = RAM + HERE;
+    go(0);
+    wait_for_turns(ENOUGH);
+    vm_lock(b.vm);
+    struct epoch_reader *reader = epoch_reader_add(vm_epoch(b.vm));
+    epoch_enter(vm_epoch(b.vm), reader);
+    host_lock_take(&b.tcg->translate_lock);
+    __atomic_store_n(data(WANTED), HIGH_VA + 4, __ATOMIC_RELEASE);
+    while (!is_outside()) {
+        g_assert_cmpint(g_get_monotonic_time(), <, end);
+        g_usleep(100);
+    }
+    region_set_enabled(&b.version[0], false);
+    host_lock_drop(&b.tcg->translate_lock);
+    vm_ram_destroy(b.other);
+    g_usleep(10000);
+    epoch_leave(reader);
+    epoch_reclaim(vm_epoch(b.vm));
+    vm_unlock(b.vm);
+    wait_for_turns(ENOUGH);
+    epoch_reader_remove(vm_epoch(b.vm), reader);
     destroy();
 }
 
@@ -337,7 +379,7 @@ static void test_last_one_leaves(void)
         PUT(b.ram, FIRST + i, ADDI(10, 10, 1));
     PUT(b.ram, FIRST + CODE, ADDI(11, 11, 1), SD(11, 2, 8 * TURNS), JAL(0, -8 - CODE));
     go(0);
-    wait_for_turns(5);
+    wait_for_turns(1);
     struct epoch_reader *other = epoch_reader_add(b.tcg->code_epoch);
     epoch_enter(b.tcg->code_epoch, other);
     u64 before = recycled();
@@ -349,7 +391,7 @@ static void test_last_one_leaves(void)
         g_usleep(10000);
     }
     epoch_leave(other);
-    wait_for_turns(5);
+    wait_for_turns(1);
     epoch_reader_remove(b.tcg->code_epoch, other);
     destroy();
 }
@@ -360,6 +402,7 @@ int main(int argc, char **argv)
     g_test_add_func("/meanwhile/link", test_link);
     g_test_add_func("/meanwhile/crossing-load", test_crossing_load);
     g_test_add_func("/meanwhile/crossing-from-device", test_crossing_from_device);
+    g_test_add_func("/meanwhile/walk-in-ram-that-goes", test_walk_in_ram_that_goes);
     g_test_add_func("/meanwhile/last-one-leaves", test_last_one_leaves);
 #ifdef __x86_64__
     g_test_add_func("/meanwhile/pair-from-a-copy", test_pair_from_a_copy);
