@@ -240,6 +240,14 @@ s64 vm_icount_wait(struct vcpu *vcpu)
     return pass_idle_time(vcpu->vm);
 }
 
+void vm_icount_want_turn(struct vcpu *vcpu)
+{
+    struct vcpu *other = holder(vcpu->vm);
+
+    if (other && other != vcpu)
+        vcpu_kick(other);
+}
+
 /* Machine stopped, before vCPUs are let go: gdb may hold the one whose turn it is. */
 void vm_icount_before_resume(struct vm *vm)
 {

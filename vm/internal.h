@@ -118,6 +118,8 @@ bool vm_icount_mine(const struct vcpu *vcpu);
 void vm_icount_begin(struct vcpu *vcpu);
 /* It is, and the vCPU waits for an interrupt: lets others go, or time. Own thread, inside. Host time to sleep until; 0: look again. */
 s64 vm_icount_wait(struct vcpu *vcpu);
+/* It is not, and something came that the vCPU waited for: the one whose turn it is may sleep until a deadline, and looks again. Own thread. */
+void vm_icount_want_turn(struct vcpu *vcpu);
 /* Machine stopped; it will go on. */
 void vm_icount_before_resume(struct vm *vm);
 void vm_icount_finish(struct vm *vm);

@@ -150,6 +150,10 @@ static bool ready_in_turn(struct vcpu *vcpu)
         until = vm_icount_wait(vcpu);
         vcpu_enter_outside(vcpu);
         host_lock_take(&vcpu->lock);
+    } else if (__atomic_load_n(&vcpu->halted, __ATOMIC_ACQUIRE) && vcpu->cpu->has_work(vcpu)) {
+        host_lock_drop(&vcpu->lock); /* the other one's is taken */
+        vm_icount_want_turn(vcpu);
+        host_lock_take(&vcpu->lock);
     }
     if (until)
         sleep_until(vcpu, until);

@@ -89,6 +89,15 @@ DUE = (0x00000297, 0x03428293,  # t0 = the handler
        0x0000006f)
 
 
+def test_input_for_a_hart_that_has_no_turn(start):
+    """All harts sleep, and what comes is for one whose turn it is not."""
+    machine = start("-M", "virt", "-m", "64M", "-smp", "2", "-icount", "shift=0", "-bios", "none", "-kernel", bare_program("asleep"))
+    machine.wait_for("ready\r?\n")
+    machine.pump(0.5)
+    machine.type("a")
+    assert machine.process.wait(20 * PATIENCE) == 0
+
+
 def test_stops_come_before_interrupts(start, tmp_path):
     """Behind each instruction: a return that a pending interrupt takes back is one of them, and the interrupt is not."""
     (tmp_path / "due.bin").write_bytes(b"".join(word.to_bytes(4, "little") for word in DUE))
