@@ -3,6 +3,7 @@
 #define DEVICE_ROWS "hw/intc/aclint_mtimer.dev"
 #include "hw/core/declare.inc"
 #include "base/error.h"
+#include "vm/icount.h"
 #include "vm/vcpu.h"
 
 /* Interrupt number in mip (privileged specification, 3.1.9); the timer slot whose expiry makes the CPU raise that line. */
@@ -47,12 +48,15 @@ static void time_changed(struct vcpu *vcpu, void *opaque)
     vcpu->cpu->time_changed(vcpu);
 }
 
-/* The time CSR is MTIME's shadow (privileged specification, 3.1.10), and so is what stimecmp is compared with. */
+/*
+ * The time CSR is MTIME's shadow (privileged specification, 3.1.10), and so is what stimecmp is compared with. With -icount harts other than the one that
+ * writes are parked, and one of them that sleeps would come to nothing that is posted before its old deadline.
+ */
 static void tell(struct vcpu *vcpu)
 {
     if (!vcpu || !vcpu->cpu->time_changed)
         return;
-    if (vcpu == vcpu_current())
+    if (vcpu == vcpu_current() || (vcpu_current() && vm_icount_on(vcpu->vm)))
         vcpu->cpu->time_changed(vcpu);
     else
         vcpu_post(vcpu, time_changed, NULL, NULL);

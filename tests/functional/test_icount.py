@@ -98,6 +98,11 @@ def test_input_for_a_hart_that_has_no_turn(start):
     assert machine.process.wait(20 * PATIENCE) == 0
 
 
+def test_time_is_set_for_a_hart_that_has_no_turn(start):
+    machine = start("-M", "virt", "-m", "64M", "-smp", "2", "-icount", "shift=0", "-bios", "none", "-kernel", bare_program("mtime_asleep"))
+    assert machine.process.wait(20 * PATIENCE) == 0
+
+
 def test_stops_come_before_interrupts(start, tmp_path):
     """Behind each instruction: a return that a pending interrupt takes back is one of them, and the interrupt is not."""
     (tmp_path / "due.bin").write_bytes(b"".join(word.to_bytes(4, "little") for word in DUE))
