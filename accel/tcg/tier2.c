@@ -326,6 +326,8 @@ struct tier2_seen tcg_tier2_look(const struct tcg_link *link, bool sampled)
     if (!link)
         return seen;
     from = container_of(link->from, struct block, code);
+    if (!from->page) /* one instruction out of a device */
+        return seen;
     seen.backward = !link->single && !link->call && link->pc < (s32)(from->offset + from->byte_count) && link->pc >= -TCG_PAGE_SIZE;
     if (seen.backward && link->pc < 0) {
         seen.behind = (u16)(TCG_PAGE_SIZE + from->offset + from->byte_count);

@@ -83,3 +83,9 @@ def test_loops_over_a_page_end_turn_in_one_piece(start):
     machine.wait_for("n\r?\n")
     # Those that would turn elsewhere have been given up by now, and rest; so may one for another reason.
     assert wait_until(machine, lambda made, given: made - given >= KINDS - 1 and loops_of_two_pages(machine)[1] >= KINDS - 1, 30), loops_of_two_pages(machine)
+
+
+@pytest.mark.parametrize("accel", ["tcg", "tcg,quick=off,tier2-threshold=1", "tcg,windows=on,window-threshold=0", "tcg,backend=interp"])
+def test_jump_back_out_of_a_device(start, accel):
+    machine = start("-M", "virt", "-m", "64M", "-accel", accel, "-device", "pcie-root-port,id=rp,slot=1", "-bios", "none", "-kernel", bare_program("from_device"))
+    assert machine.process.wait(20 * PATIENCE) == 0
