@@ -26,13 +26,8 @@ static u64 read_time(void *device, u32 index)
     return vm_clock_ticks(timer->device.object.vm, timer->hz) + delta(timer);
 }
 
-static void write_timecmp(void *device, u32 index, u64 value)
+static void compare(struct aclint_mtimer *timer, struct vcpu *vcpu, u64 value)
 {
-    struct aclint_mtimer *timer = device;
-    struct vcpu *vcpu = vm_vcpu(timer->device.object.vm, timer->hartid_base + index);
-
-    if (!vcpu)
-        return;
     /* Off before the line falls: an expiry of the old comparator in between must not raise it again. */
     vcpu_timer_set(vcpu, TIMER_SLOT, INT64_MAX);
     u64 ticks = vm_clock_ticks(timer->device.object.vm, timer->hz);
@@ -40,6 +35,28 @@ static void write_timecmp(void *device, u32 index, u64 value)
     line_set(&vcpu->line[LINE_MTIP], due);
     if (!due)
         vcpu_timer_set(vcpu, TIMER_SLOT, vm_clock_ticks_due(ticks, delta(timer), value, timer->hz));
+}
+
+static void compare_now(struct vcpu *vcpu, void *opaque)
+{
+    struct aclint_mtimer *timer = opaque;
+
+    if (vcpu == vcpu_current()) /* else it was reset since */
+        compare(timer, vcpu, __atomic_load_n(&timer->state->timecmp[vcpu->index - timer->hartid_base], __ATOMIC_ACQUIRE));
+}
+
+/* In the thread of the hart that it is for, which may be about to raise the line for the old comparator. With -icount that one is parked. */
+static void write_timecmp(void *device, u32 index, u64 value)
+{
+    struct aclint_mtimer *timer = device;
+    struct vcpu *vcpu = vm_vcpu(timer->device.object.vm, timer->hartid_base + index);
+
+    if (!vcpu)
+        return;
+    if (!vcpu_current() || vcpu == vcpu_current() || vm_icount_on(vcpu->vm))
+        compare(timer, vcpu, value);
+    else
+        vcpu_post(vcpu, compare_now, timer, NULL);
 }
 
 static void time_changed(struct vcpu *vcpu, void *opaque)
