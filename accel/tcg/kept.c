@@ -91,7 +91,7 @@ static void log_block(const struct taking *t, struct block *block)
     struct code_source source = *t->want->source;
 
     source.offset = block->offset;
-    tcg_log_block(t->v, block, &source, (t->want->pc & ~UINT64_C(4095)) | block->offset);
+    tcg_log_block(t->v, block, NULL, &source, (t->want->pc & ~UINT64_C(4095)) | block->offset);
 }
 
 static void publish(struct taking *t, const struct kept *unit, struct block *const blocks[KEPT_PARTS], bool ahead)

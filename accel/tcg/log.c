@@ -36,15 +36,14 @@ static void add_winding_lines(const struct tcg_vcpu *v, GString *text, const str
     }
 }
 
-void tcg_log_block(struct tcg_vcpu *v, struct block *block, const struct code_source *source, u64 pc)
+void tcg_log_block(struct tcg_vcpu *v, struct block *block, const struct ir_block *ir, const struct code_source *source, u64 pc)
 {
     struct log *log = vm_log(v->vcpu->vm);
 
     if (log_wants(log, LOG_IN_ASM) && log_in_filter(log, pc)) {
-        const struct ir_block *ir = v->ir->first_pc == block->offset ? v->ir : v->second_ir;
         g_autoptr(GString) text = g_string_new("IN:\n");
 
-        if (ir->winds && !block->quick && ir->first_pc == block->offset)
+        if (ir && ir->winds)
             add_winding_lines(v, text, ir, source, pc);
         else
             add_lines(v, text, block, source, pc);

@@ -448,8 +448,8 @@ static inline void tcg_say_places(struct ir_block *ir, const struct code_page *p
     ir->windows = mode & MODE_WINDOW;
 }
 
-/* log.c; translate_lock held, v->ir or v->second_ir is the block's. pc: the address by which it was first reached. */
-void tcg_log_block(struct tcg_vcpu *v, struct block *block, const struct code_source *source, u64 pc);
+/* log.c; translate_lock held. ir: what the block was made of; NULL: that is gone, and its instructions lie one behind the other. pc: the address by which it was first reached. */
+void tcg_log_block(struct tcg_vcpu *v, struct block *block, const struct ir_block *ir, const struct code_source *source, u64 pc);
 /* A block's name for the host's perf: the guest and the address by which it was first reached. */
 void tcg_tell_perf(struct tcg *tcg, const struct block *block, u64 pc);
 

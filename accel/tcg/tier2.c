@@ -261,7 +261,7 @@ static struct block *make_locked(struct tcg_vcpu *v, struct block *old, u64 pc, 
         return NULL;
     }
     tcg_block_publish(tcg, block, pc);
-    tcg_log_block(v, block, &source, pc);
+    tcg_log_block(v, block, v->ir, &source, pc);
     return block;
 }
 

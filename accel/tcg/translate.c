@@ -286,7 +286,7 @@ static void finish_blocks(struct tcg_vcpu *v, const struct site *site, const str
         struct code_source here = *source;
 
         here.offset = blocks[i]->offset;
-        tcg_log_block(v, blocks[i], &here, (site->pc & ~UINT64_C(4095)) | here.offset);
+        tcg_log_block(v, blocks[i], blocks[i]->quick ? NULL : i ? v->second_ir : v->ir, &here, (site->pc & ~UINT64_C(4095)) | here.offset);
     }
 }
 
