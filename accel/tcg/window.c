@@ -276,13 +276,16 @@ static bool may_map(const struct tcg_vcpu *v, u64 page, const struct mmu_page *w
     return !what->uncached && what->read && !vm_has_watchpoint_in_page(v->vcpu->vm, page);
 }
 
-/* Every page of the leaf at va may be: the walk of one has no side effect then, since the leaf was accessed. */
+/*
+ * Every page of the leaf may be. These walks set no A, which the access has set: to say so of a table that has code may be waited for outside, and
+ * what was asked before would be older than that.
+ */
 static bool may_map_all(struct tcg_vcpu *v, u64 first, bool *write)
 {
     for (u64 va = first; va < first + LARGE; va += 4096) {
         struct mmu_page page = { .kind = MMU_NO_KIND };
 
-        v->vcpu->cpu->walk(v->vcpu, va, 1, MMU_READ, false, &page);
+        v->vcpu->cpu->walk(v->vcpu, va, 1, MMU_READ, true, &page);
         if (page.fault || page.leaf_size < LARGE || !may_map(v, va, &page))
             return false;
         *write &= page.write;
@@ -297,7 +300,7 @@ static bool find_large(struct tcg_vcpu *v, struct mapping *m, const struct walk 
     struct mapping large = { .va = m->va - ahead, .size = LARGE, .host = m->host - ahead, .write = m->write };
     struct mmu_page page = { .kind = MMU_NO_KIND };
 
-    v->vcpu->cpu->walk(v->vcpu, m->va, 1, MMU_READ, false, &page);
+    v->vcpu->cpu->walk(v->vcpu, m->va, 1, MMU_READ, true, &page);
     if (page.fault || page.leaf_size < LARGE || walk->ram_offset < ahead || host_of(large.host) % LARGE)
         return false;
     struct space_hit hit = space_lookup(vm_memory(v->vcpu->vm), physical);
