@@ -5,9 +5,15 @@
 _start:
     la      t0, entry
     csrw    mtvec, t0
-    li      t0, STATE
+    csrr    t1, mhartid
+    slli    t0, t1, INSTANCE_SHIFT
+    li      sp, STATE
+    add     t0, t0, sp
     csrw    mscratch, t0
-    li      sp, STACK_TOP
+    li      sp, STACK_TOP - STATE
+    add     sp, sp, t0
+    li      t0, 2
+    bgeu    t1, t0, disturb
     li      t0, (KEEPER >> 2) | ((STATE - KEEPER) >> 3) - 1
     csrw    pmpaddr0, t0
     li      t0, 0x9d            /* the keeper stays as it is: locked, read, execute */
@@ -28,13 +34,14 @@ _start:
     .balign 4
 entry:
     csrrw   s10, mscratch, s10
-    csrc    mstatus, s10        /* MPRV is bit 17 of the address */
+    csrc    mstatus, s10        /* MPRV is bit 17 of the address; what else of it mstatus has is 0 here */
     .irp    r, 1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,27,28,29,30,31
     sd      x\r, (STATE_X + \r) * 8(s10)
     .endr
     csrrw   t0, mscratch, s10
     sd      t0, (STATE_X + 26) * 8(s10)
-    li      sp, STACK_TOP
+    li      sp, STACK_TOP - STATE
+    add     sp, sp, s10
     call    trap
     csrr    s10, mscratch
     j       leave
@@ -55,17 +62,26 @@ leave:
     csrrw   s10, mscratch, s10
     mret
 1:  leave_with_registers
+    lui     s10, 0x20           /* MPRV; then STATE once more, with no other register */
     csrs    mstatus, s10
+    csrr    s10, mhartid
+    addi    s10, s10, 1024
+    addi    s10, s10, 1024
+    slli    s10, s10, 3
+    addi    s10, s10, 1
+    slli    s10, s10, 17
     csrrw   s10, mscratch, s10
     mret
 
-    /* What the program computed, for who compares: all registers that are not in STATE_X. */
+    /* What the program computed, for who compares: all registers that are not in STATE_X. The stack has seen more than that. The last to end is hart 0. */
     .globl end
     .option arch, +v, +d
 end:
     li      t0, 0x6600          /* FS and VS dirty */
     csrs    mstatus, t0
-    li      t1, STATE + STATE_END * 8
+    csrr    t1, mscratch
+    li      t2, STATE_END * 8
+    add     t1, t1, t2
     csrr    t0, vl
     sd      t0, 0(t1)
     csrr    t0, vtype
@@ -92,7 +108,27 @@ end:
     vs8r.v  v16, (t1)
     add     t1, t1, t0
     vs8r.v  v24, (t1)
-    li      t0, 0x100000
+    csrr    t0, mscratch
+    li      t1, STACK_TOP - STATE
+    add     t1, t0, t1
+    li      t2, 0x2000
+    add     t0, t0, t2
+1:  sd      zero, (t0)
+    addi    t0, t0, 8
+    bltu    t0, t1, 1b
+    csrr    t0, mscratch
+    ld      t1, STATE_HARTS * 8(t0)
+    li      t2, 1
+    beq     t1, t2, 3f
+    csrr    t1, mhartid
+    li      t0, 0x2004008       /* MTIMECMP of hart 1, which has no use for it: 0 or all ones until now */
+    beqz    t1, 2f
+    fence   rw, rw
+    sd      t2, (t0)
+1:  j       1b
+2:  ld      t1, (t0)
+    bne     t1, t2, 2b
+3:  li      t0, 0x100000
     li      t1, 0x5555
     sw      t1, 0(t0)
 1:  j       1b

@@ -24,6 +24,8 @@ KEPT = {26, 27, 28, 29, 30, 31}
 APART = {"jal", "jalr", "branch", "ecall", "ebreak", "mret", "sret", "wfi", "wrs", "amocas_q"}
 MEMORY = {"load", "store", "fload", "fstore", "lr", "sc", "amo", "amocas", "load_ordered", "store_ordered", "cbo", "cbo_zero"}
 CSRS = {0x001, 0x002, 0x003, 0x008, 0x009, 0x00A, 0x00F, 0xC20, 0xC21, 0xC22, 0x100, 0x140, 0x141, 0x142, 0x143, 0x104, 0x144, 0x10A, 0x150, 0x151, 0x15C, 0xDB0, 0x350, 0x351, 0x35C, 0xFB0}
+# What interrupts from other harts change: whether a store is conditional on nothing having come between, and mtopi.
+RESERVING, CALLS = {"lr", "sc"}, {0xFB0}
 CLOCKS = {0xC00, 0xC01, 0xC02, 0xB00, 0xB02, 0xC03, 0x14D}
 
 
@@ -94,8 +96,8 @@ class Case(vector_cases.VectorCase):
 class Generator(Idioms, Loops, Rewriting):
     DATA, DATA_END = AT["DATA"], AT["DATA"] + AT["DATA_PAGES"] * 4096
 
-    def __init__(self, rows, seed, timed):
-        self.rows, self.rng, self.timed = rows, random.Random(seed), timed
+    def __init__(self, rows, seed, timed, harts, shared):
+        self.rows, self.rng, self.timed, self.alone, self.shared = rows, random.Random(seed), timed, harts == 1, shared
         self.values = cases.Values(self.rng)
         self.code = bytearray()
         self.busy = set(KEPT)   # registers that no instruction may write
@@ -169,14 +171,14 @@ class Generator(Idioms, Loops, Rewriting):
                 word = self.rows.table.random_word(row, r, **fields)
             except ValueError: # c.lui has no sp
                 continue
-            if self.writes_kept(row, word):
+            if self.writes_kept(row, word) or (not self.alone and self.rows.action(row) in RESERVING):
                 continue
             if fields and any(name in row.fields and row.get(word, name) != value for name, value in fields.items()):
                 continue
             return word
 
     def csr_word(self):
-        numbers = sorted(CSRS | CLOCKS if self.timed else CSRS)
+        numbers = sorted((CSRS | CLOCKS if self.timed else CSRS) - (set() if self.alone else CALLS))
         while True:
             row = self.rng.choice(self.rows.groups["csr"])
             word = self.rows.table.random_word(row, self.rng, csr=self.rng.choice(numbers))
@@ -417,6 +419,8 @@ class Generator(Idioms, Loops, Rewriting):
         chunks = {self.straight: 6, self.memory: 5, self.idiom: 5, self.forward: 4, self.loop: 4, self.nest: 2, self.plain_loop: 6, self.short_nest: 2, self.call: 4, self.indirect: 2,
                   self.nowhere: 1, self.modify: 1, self.rewrite: 2, self.change: 2, self.wait: 1, self.fence: 1,
                   self.vectors: self.weights["vector"], self.strips: self.weights["vector"], self.elements: min(2, self.weights["floating"])}
+        if self.shared:     # nobody writes it
+            del chunks[self.modify], chunks[self.rewrite]
         self.functions, self.slots, self.others, self.free = [], [], [], {27, 30}
         start = len(self.code)
         self.later()
@@ -441,7 +445,7 @@ class Generator(Idioms, Loops, Rewriting):
         return bytes(self.code)
 
 
-def tables():
+def tables(own, code):
     """Two sets: S at the addresses of RAM with pages of its own, U as much higher; data behind other pages in the second."""
     image = bytearray(AT["SET_SIZE"] * 2)
 
@@ -451,40 +455,56 @@ def tables():
     for number in range(2):
         base = number * AT["SET_SIZE"]
         for user, (middle, leaves) in enumerate(((0x1000, 0x2000), (0x3000, 0x4000))):
-            put(base + (2 + user) * 8, AT["TABLES"] + base + middle, 1)
-            put(base + middle, AT["TABLES"] + base + leaves, 1)
+            put(base + (2 + user) * 8, AT["TABLES"] + own + base + middle, 1)
+            put(base + middle, AT["TABLES"] + own + base + leaves, 1)
             if not user:
                 put(base + leaves + (AT["HANDLER"] >> 12 & 511) * 8, AT["HANDLER"], 0x4b)
-            for page in range(AT["CODE"], AT["CODE_END"], 4096):
+            for page in range(AT["CODE"] + code, AT["CODE_END"] + code, 4096):
                 put(base + leaves + (page >> 12 & 511) * 8, page, 0xcf | user << 4)
             for i in range(AT["DATA_PAGES"]):
-                page = AT["DATA"] + i * 4096
-                put(base + leaves + (page >> 12 & 511) * 8, AT["DATA"] + (i ^ number) * 4096, 0xcf | user << 4)
+                page = AT["DATA"] + own + i * 4096
+                put(base + leaves + (page >> 12 & 511) * 8, AT["DATA"] + own + (i ^ number) * 4096, 0xcf | user << 4)
     return bytes(image)
 
 
-def make(rows, keeper, seed, timed, limit):
-    """An image for KEEPER on. timed: interrupts and clocks, for runs that count. limit: ecalls until it ends; 0: never."""
-    generator = Generator(rows, seed, timed)
-    image = bytearray(AT["IMAGE_END"] - AT["KEEPER"])
+def is_calm(seed):
+    """Of several harts, none is called or stopped by who has no part in the program."""
+    return seed // 2 % 2 == 1
+
+
+def write(path, *arguments):
+    with open(path, "wb") as f:
+        f.write(make(*arguments))
+
+
+def make(rows, keeper, seed, timed, limit, harts):
+    """An image for KEEPER on. timed: interrupts and clocks, for runs that count. limit: ecalls until it ends; 0: never.
+    harts: 1; or 3: two with a program each, or with data of their own for the same one, and one that disturbs them."""
+    image = bytearray(AT["IMAGE_END"] - AT["KEEPER"] + (harts - 1) * AT["INSTANCE"])
+    shared = harts > 1 and seed % 2 == 0
 
     def place(at, data):
         image[at - AT["KEEPER"]:at - AT["KEEPER"] + len(data)] = data
 
     place(AT["KEEPER"], keeper)
     place(AT["HANDLER"], struct.pack("<II", 0x73, 0x10200073))      # ecall; sret
-    place(AT["CODE"], generator.program())
-    place(AT["TWIN"], generator.twin())
-    place(AT["TABLES"], tables())
-    r = generator.rng
-    words = [r.getrandbits(64)] * 33
-    for i in range(32):
-        words[i] = generator.values.integer()
-    envcfg = (r.randrange(2) << 63 if timed else 0) | r.randrange(2) << 62 | r.randrange(2) << 61 | 0xf0
-    words += [limit, int(timed), envcfg, 0, 0, 0]
-    words += [0] * (AT["STATE_POOL"] - len(words))
-    words += [r.choice((generator.values.integer, lambda: generator.values.floating(r.choice("hsd"))))() for _ in range(AT["POOL_SIZE"])]
-    place(AT["STATE"], struct.pack(f"<{len(words)}Q", *words))
-    place(AT["DATA"], b"".join(r.choice((generator.values.integer, lambda: generator.values.floating(r.choice("hsd"))))().to_bytes(8, "little")
-                               for _ in range(AT["DATA_PAGES"] * 512)))
+    for hart in range(harts):
+        own = hart * AT["INSTANCE"]
+        code = 0 if shared else own
+        generator = Generator(rows, f"{seed}/{hart}" if hart else seed, timed, harts, shared)
+        if hart < 2 and own == code:
+            place(AT["CODE"] + code, generator.program())
+            place(AT["TWIN"] + code, generator.twin())
+        place(AT["TABLES"] + own, tables(own, code))
+        r = generator.rng
+        words = [r.getrandbits(64)] * 33
+        for i in range(32):
+            words[i] = generator.values.integer()
+        envcfg = (r.randrange(2) << 63 if timed else 0) | r.randrange(2) << 62 | r.randrange(2) << 61 | 0xf0
+        words += [limit, int(timed), envcfg, 0, 0, 0, code, harts, int(shared), int(is_calm(seed))]
+        words += [0] * (AT["STATE_POOL"] - len(words))
+        words += [r.choice((generator.values.integer, lambda: generator.values.floating(r.choice("hsd"))))() for _ in range(AT["POOL_SIZE"])]
+        place(AT["STATE"] + own, struct.pack(f"<{len(words)}Q", *words))
+        place(AT["DATA"] + own, b"".join(r.choice((generator.values.integer, lambda: generator.values.floating(r.choice("hsd"))))().to_bytes(8, "little")
+                                         for _ in range(AT["DATA_PAGES"] * 512)))
     return bytes(image)

@@ -170,7 +170,7 @@ class Loops:
     def page_end(self):
         """A loop over a page's end, wherever in it that lies; perhaps one that writes into it, for the next time."""
         r = self.rng
-        kind = r.choice((self.plain_loop, self.plain_loop, self.loop, self.nest, self.short_nest, self.rewrite, self.strips if self.weights["vector"] else self.plain_loop))
+        kind = r.choice((self.plain_loop, self.plain_loop, self.loop, self.nest, self.short_nest, self.plain_loop if self.shared else self.rewrite, self.strips if self.weights["vector"] else self.plain_loop))
         at, slots, others, before = len(self.code), len(self.slots), len(self.others), r.getstate()
         kind()
         size = len(self.code) - at
@@ -181,5 +181,5 @@ class Loops:
             self.code += bytes(distance - 4)
         r.setstate(before)
         kind()
-        if len(self.slots) > slots and r.randrange(2):
+        if len(self.slots) > slots and r.randrange(2) and not self.shared:
             self.rewrite(r.choice(self.slots[slots:]))

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # tests/random/run.py - random programs on every way to execute them: equal states, or a bug.
-"""Each seed is run twice. Counted (-icount): with timer interrupts, stopped at three counts of instructions, where the whole machine's
-state hashes must be equal. Uncounted: to its end, where memory and registers must be. The reference is the first accelerator."""
+"""Each seed is run in four ways, by one hart and by more. Counted (-icount): with timer interrupts, stopped at three counts of instructions,
+where the whole machine's state hashes must be equal. Uncounted: to its end, where memory and registers must be. The reference is the first
+accelerator."""
 import argparse
 import concurrent.futures
 import json
@@ -28,16 +29,33 @@ REFERENCE_ENDS, OTHERS_END, WINDOWS_END = 10, 60, 600
 ECALL_EVERY = 50000
 # Seconds without an answer until it is asked whether the program goes on.
 PATIENCE = 3
-BYTES = generate.AT["IMAGE_END"] - generate.AT["KEEPER"]
+# Seconds from one look whether it ended, perhaps with `stop` and `cont`, to the next; so many looks with less than a CPU second: all wait for each other.
+LOOK_EVERY, STANDSTILL = 0.4, 300
+ANSWER = 600
+HARTS = 3
+
+
+class Program:
+    """An image, and the machine for it. calm: nobody outside disturbs it."""
+
+    def __init__(self, mynah, cpu, harts, calm, image):
+        self.mynah, self.cpu, self.harts, self.calm, self.image = mynah, cpu, harts, calm, image
+
+    def command(self):
+        return [self.mynah, "-M", "virt", "-cpu", self.cpu, "-smp", str(self.harts), "-m", "8M" if self.harts > 1 else "4M", "-bios", self.image]
+
+    def compared(self):
+        """Bytes from the keeper on, of all harts that have a program."""
+        return generate.AT["IMAGE_END"] - generate.AT["KEEPER"] + (generate.AT["INSTANCE"] if self.harts > 1 else 0)
 
 
 class Machine:
     """A Mynah that is spoken to by QMP on its standard streams."""
 
-    def __init__(self, mynah, cpu, image, *options):
+    def __init__(self, program, *options):
         self.process = subprocess.Popen(
-            [mynah, "-M", "virt", "-cpu", cpu, "-m", "4M", "-nodefaults", "-display", "none", "-serial", "none", "-monitor", "none", "-qmp", "stdio", "-S", "-bios", image,
-             "-action", "shutdown=pause", *options], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
+            [*program.command(), "-nodefaults", "-display", "none", "-serial", "none", "-monitor", "none", "-qmp", "stdio", "-S", "-action", "shutdown=pause", *options],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True)
         self.events, self.said = [], b""
         self.read()
         self.command("qmp_capabilities")
@@ -58,7 +76,9 @@ class Machine:
         self.process.stdin.write(json.dumps({"execute": name, "arguments": arguments}).encode() + b"\n")
         self.process.stdin.flush()
         while True:
-            answer = self.read()
+            answer = self.read(ANSWER)
+            if not answer:
+                raise RuntimeError(f"no answer to {name}")
             if "event" in answer:
                 self.events.append(answer["event"])
             elif "error" in answer:
@@ -93,6 +113,32 @@ class Machine:
             self.command("cont")
         return event
 
+    def cpu_seconds(self):
+        with open(f"/proc/{self.process.pid}/stat", encoding="ascii") as f:
+            return sum(map(int, f.read().rsplit(")", 1)[1].split()[11:13])) / os.sysconf("SC_CLK_TCK")
+
+    def stop_and_go_on(self):
+        self.command("stop")
+        try:
+            self.command("cont")
+        except RuntimeError:    # refused: the machine was shut down meanwhile
+            if "SHUTDOWN" not in self.events and not self.wait_for("SHUTDOWN", seconds=ANSWER):
+                raise
+            self.events.append("SHUTDOWN")
+
+    def run_to_the_end(self, calm):
+        """If not calm, all is stopped now and then."""
+        self.command("cont")
+        before, looks = self.cpu_seconds(), 0
+        while not self.wait_for("SHUTDOWN", seconds=LOOK_EVERY):
+            looks += 1
+            if not calm:
+                self.stop_and_go_on()
+            if looks % STANDSTILL == 0:
+                if self.cpu_seconds() - before < 1:
+                    raise RuntimeError("stands still")
+                before = self.cpu_seconds()
+
     def close(self, orderly=False):
         if orderly:
             self.process.stdin.write(b'{"execute":"quit"}\n')
@@ -102,9 +148,9 @@ class Machine:
         self.process.communicate()
 
 
-def counted(mynah, cpu, image, accel, counts):
+def counted(program, accel, counts):
     """Hashes at counts of instructions; of the last one what the console would tell, too."""
-    machine = Machine(mynah, cpu, image, "-accel", accel, "-icount", "shift=0,sleep=off", "-seed", "1", "-rtc", "clock=vm,base=2026-01-01")
+    machine = Machine(program, "-accel", accel, "-icount", "shift=0,sleep=off", "-seed", "1", "-rtc", "clock=vm,base=2026-01-01")
     try:
         hashes = []
         for count in counts:
@@ -117,55 +163,79 @@ def counted(mynah, cpu, image, accel, counts):
         machine.close()
 
 
-def uncounted(mynah, cpu, image, accel, folder, seconds):
+def uncounted(program, accel, folder, seconds):
     """Memory at the program's end; None: it has none in so many seconds of CPU time."""
-    machine = Machine(mynah, cpu, image, "-accel", accel)
+    machine = Machine(program, "-accel", accel)
     resource.prlimit(machine.process.pid, resource.RLIMIT_CPU, (seconds, seconds + 1))
     dump = os.path.join(folder, "ram")
     ended = False
     try:
-        machine.command("cont")
-        machine.wait_for("SHUTDOWN")
+        machine.run_to_the_end(program.calm)
         machine.command("stop")
-        machine.command("pmemsave", val=generate.AT["KEEPER"], size=BYTES, filename=dump)
+        machine.command("pmemsave", val=generate.AT["KEEPER"], size=program.compared(), filename=dump)
         ended = True
         with open(dump, "rb") as f:
             return f.read()
-    except RuntimeError:
+    except RuntimeError as error:
         if machine.process.poll() in (-signal.SIGXCPU, -signal.SIGKILL):
             return None
-        raise
+        raise RuntimeError(f"{program.harts} harts, uncounted, {accel}: {error}") from error
     finally:
         machine.close(ended and "cache=" in accel)
 
 
-def first_difference(mynah, cpu, image, reference, accel, low, high):
+def first_difference(program, reference, accel, low, high):
     """The count of instructions behind which states differ first."""
     while high - low > 1:
         middle = (low + high) // 2
-        if counted(mynah, cpu, image, reference, [middle])[0] == counted(mynah, cpu, image, accel, [middle])[0]:
+        if counted(program, reference, [middle])[0] == counted(program, accel, [middle])[0]:
             low = middle
         else:
             high = middle
     return high
 
 
-def report_counted(args, cpu, image, accel, counts, expected, actual):
+def report_counted(program, reference, accel, counts, expected, actual):
     at = next(i for i, pair in enumerate(zip(expected[0], actual[0])) if pair[0] != pair[1])
-    count = first_difference(args.mynah, cpu, image, args.accels[0], accel, counts[at - 1] if at else 0, counts[at])
-    ends = [counted(args.mynah, cpu, image, a, [count])[1] for a in (args.accels[0], accel)]
+    count = first_difference(program, reference, accel, counts[at - 1] if at else 0, counts[at])
+    ends = [counted(program, a, [count])[1] for a in (reference, accel)]
     lines = [(a, b) for a, b in zip(ends[0].splitlines(), ends[1].splitlines()) if a != b]
-    before = counted(args.mynah, cpu, image, args.accels[0], [count - 1])[1] if count > 1 else ""
+    before = counted(program, reference, [count - 1])[1] if count > 1 else ""
     pc = next((line for line in before.splitlines() if "pc" in line), "")
-    return f"counted: differs behind instruction {count} ({pc.strip()})\n" + "\n".join(f"    {a}\n    {b}" for a, b in lines[:20])
+    return f"differs behind instruction {count} ({pc.strip()})\n" + "\n".join(f"    {a}\n    {b}" for a, b in lines[:20])
 
 
 def report_uncounted(expected, actual):
     if actual is None:
-        return "uncounted: does not end"
-    places = [at for at in range(0, BYTES, 8) if expected[at:at + 8] != actual[at:at + 8]]
-    return f"uncounted: {len(places)} words of memory differ\n" + "\n".join(
+        return "does not end"
+    places = [at for at in range(0, len(expected), 8) if expected[at:at + 8] != actual[at:at + 8]]
+    return f"{len(places)} words of memory differ\n" + "\n".join(
         f"    {generate.AT['KEEPER'] + at:#x}: {expected[at:at + 8][::-1].hex()} {actual[at:at + 8][::-1].hex()}" for at in places[:12])
+
+
+def compare_counted(program, accels, counts):
+    """What differs, a text each."""
+    expected, found = None, []
+    for accel in accels:
+        actual = counted(program, accel, counts)
+        expected = expected or actual
+        if actual != expected:
+            found.append(f"counted, {accel}: " + report_counted(program, accels[0], accel, counts, expected, actual))
+    return found
+
+
+def compare_uncounted(program, accels, folder):
+    """What differs, a text each; None: the program has no end."""
+    expected, found = None, []
+    for accel in accels:
+        seconds = REFERENCE_ENDS if not expected else WINDOWS_END if "windows" in accel else OTHERS_END
+        actual = uncounted(program, accel, folder, seconds * program.harts)
+        if actual is None and expected is None:
+            return None
+        expected = expected or actual
+        if actual != expected:
+            found.append(f"uncounted, {accel}: " + report_uncounted(expected, actual))
+    return found
 
 
 def run_seed(args, rows, keeper, seed):
@@ -176,28 +246,19 @@ def run_seed(args, rows, keeper, seed):
     rng = random.Random(seed)
     cpu = f"max,vlen={(128, 256, 512)[seed % 3]}"
     counts = sorted(rng.randrange(1, args.insns) for _ in range(3))
-    with tempfile.TemporaryDirectory() as folder:
-        image = os.path.join(folder, "counted.bin")
-        with open(image, "wb") as f:
-            f.write(generate.make(rows, keeper, seed, True, 0))
-        expected = None
-        for accel in counting:
-            actual = counted(args.mynah, cpu, image, accel, counts)
-            expected = expected or actual
-            if actual != expected:
-                found.append(f"seed {seed}, {accel}: " + report_counted(args, cpu, image, accel, counts, expected, actual))
-        image = os.path.join(folder, "uncounted.bin")
-        with open(image, "wb") as f:
-            f.write(generate.make(rows, keeper, seed, False, rng.randrange(2, max(40, args.insns // ECALL_EVERY))))
-        expected = None
-        for accel in accels + (f"tcg,cache={folder}/kept",) * 2:
-            actual = uncounted(args.mynah, cpu, image, accel, folder, REFERENCE_ENDS if not expected else WINDOWS_END if "windows" in accel else OTHERS_END)
-            if actual is None and expected is None:
-                print(f"seed {seed}: without timer interrupts the program does not end: not compared", flush=True)
-                break
-            expected = expected or actual
-            if actual != expected:
-                found.append(f"seed {seed}, {accel}: " + report_uncounted(expected, actual))
+    ecalls = rng.randrange(2, max(40, args.insns // ECALL_EVERY))
+    for harts in args.harts:
+        name = f"seed {seed}, {harts} harts, " if harts > 1 else f"seed {seed}, "
+        with tempfile.TemporaryDirectory() as folder:
+            program = Program(args.mynah, cpu, harts, harts == 1 or generate.is_calm(seed), os.path.join(folder, "image"))
+            generate.write(program.image, rows, keeper, seed, True, 0, harts)
+            found += [name + text for text in compare_counted(program, counting, counts)]
+            generate.write(program.image, rows, keeper, seed, False, ecalls, harts)
+            differences = compare_uncounted(program, accels + (f"tcg,cache={folder}/kept",) * 2, folder)
+            if differences is None:
+                print(name + "uncounted: does not end: not compared", flush=True)
+            else:
+                found += [name + text for text in differences]
     return found
 
 
@@ -236,6 +297,7 @@ def main():
     parser.add_argument("--count", type=int, default=4, help="seeds to run")
     parser.add_argument("--minutes", type=float, help="run seeds for so long instead")
     parser.add_argument("--insns", type=int, default=400000, help="most instructions of a counted run")
+    parser.add_argument("--harts", type=lambda s: tuple(map(int, s.split(","))), default=(1, HARTS), help=f"1, {HARTS} or both, separated by commas")
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--log", help="a file to which a line is added: date, build, seeds, programs, CPU hours, differences")
     parser.add_argument("--accels", type=lambda s: tuple(s.split(";")), default=ACCELS, help="separated by ;")

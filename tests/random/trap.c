@@ -22,8 +22,10 @@ struct space {
 #define CSR_CLEAR(name, value) __asm__ volatile("csrc " name ", %0" : : "r"((u64)(value)) : "memory")
 #define CSR_SET(name, value)   __asm__ volatile("csrs " name ", %0" : : "r"((u64)(value)) : "memory")
 
-#define MTIMECMP (*(volatile u64 *)0x2004000)
+#define MSIP     ((volatile unsigned *)0x2000000)
+#define MTIMECMP ((volatile u64 *)0x2004000)
 #define MTIME    (*(volatile u64 *)0x200bff8)
+#define MSIE     (1ul << 3)
 #define MTIE     (1ul << 7)
 
 #define PTE_G (1ul << 5)
@@ -39,8 +41,32 @@ struct space {
 void trap(void);
 void begin(void);
 void end(void) __attribute__((noreturn));
+void disturb(void) __attribute__((noreturn));
 
-static u64 *const state = (u64 *)STATE;
+static u64 *own_state(void)
+{
+    u64 *own;
+
+    __asm__("csrr %0, mscratch" : "=r"(own));
+    return own;
+}
+
+#define state own_state()
+
+static u64 hart(void)
+{
+    return ((u64)state - STATE) >> INSTANCE_SHIFT;
+}
+
+static u64 own(u64 address)
+{
+    return address + (hart() << INSTANCE_SHIFT);
+}
+
+static u64 code_of(u64 address)
+{
+    return address + state[STATE_CODE];
+}
 
 static u64 random_below(u64 n)
 {
@@ -55,18 +81,18 @@ static u64 physical(u64 address)
 
 static int in_code(u64 address)
 {
-    return address >= CODE && address < CODE_END;
+    return address >= code_of(CODE) && address < code_of(CODE_END);
 }
 
 static void next_interrupt(void)
 {
-    MTIMECMP = state[STATE_TIMED] ? MTIME + 1 + random_below(64) : -1ul;
+    MTIMECMP[hart()] = state[STATE_TIMED] ? MTIME + 1 + random_below(64) : -1ul;
 }
 
 /* The 2 MiB that U sees become one leaf, where everything is where it is, or 4 KiB pages again. All of the space is fenced. */
 static void change_size(void)
 {
-    u64 set = random_below(2), table = TABLES + set * SET_SIZE + 0x3000, *entry = (u64 *)table;
+    u64 set = random_below(2), table = own(TABLES) + set * SET_SIZE + 0x3000, *entry = (u64 *)table;
 
     *entry = *entry & 2 ? (table + 0x1000) >> 12 << 10 | 1 : (u64)KEEPER >> 12 << 10 | 0xdf;
     if (random_below(2))
@@ -77,7 +103,7 @@ static void change_size(void)
 
 static u64 *leaf_of(u64 set, u64 user, u64 address)
 {
-    return (u64 *)(TABLES + set * SET_SIZE + (user ? 0x4000 : 0x2000)) + (address >> 12 & 511);
+    return (u64 *)(own(TABLES) + set * SET_SIZE + (user ? 0x4000 : 0x2000)) + (address >> 12 & 511);
 }
 
 /*
@@ -92,9 +118,9 @@ static struct space change_page(u64 pc)
     u64 satp = CSR_READ("satp"), mode = (CSR_READ("mstatus") & MSTATUS_MPP) / (MSTATUS_MPP / 3);
     int seen = satp && mode != M && random_below(2);
     u64 set = seen ? (satp >> 44 & 0xffff) - 1 : random_below(2), user = seen ? mode == U : random_below(2), code = random_below(2);
-    u64 here = ((pc - CODE) >> 12) + random_below(2), page = code && here < TWIN_PAGES && random_below(2) ? here : random_below(code ? TWIN_PAGES : DATA_PAGES);
-    u64 address = (code ? CODE : DATA) + page * 4096, was = *leaf_of(set, user, address);
-    u64 to = code ? (random_below(2) ? CODE : TWIN) + page * 4096 : DATA + random_below(DATA_PAGES) * 4096;
+    u64 here = ((pc - code_of(CODE)) >> 12) + random_below(2), page = code && here < TWIN_PAGES && random_below(2) ? here : random_below(code ? TWIN_PAGES : DATA_PAGES);
+    u64 address = (code ? code_of(CODE) : own(DATA)) + page * 4096, was = *leaf_of(set, user, address);
+    u64 to = code ? code_of(random_below(2) ? CODE : TWIN) + page * 4096 : own(DATA) + random_below(DATA_PAGES) * 4096;
     u64 flag = code ? 0xcf : flags[random_below(sizeof(flags))];
     u64 value = to >> 12 << 10 | (user ? (flag & ~PTE_G) | 0x10 : flag);
     int global = ((was | value) & PTE_G) != 0;
@@ -144,9 +170,9 @@ static void enter(u64 pc, struct space space)
     u64 mode = space.mode, tables = space.tables, mprv = mode == M && random_below(2);
     u64 offset = tables != BARE && mode == U ? USER_OFFSET : 0;
 
-    CSR_WRITE("satp", tables == BARE ? 0 : 8ul << 60 | tables << 44 | (TABLES + (tables - 1) * SET_SIZE) >> 12);
+    CSR_WRITE("satp", tables == BARE ? 0 : 8ul << 60 | tables << 44 | (own(TABLES) + (tables - 1) * SET_SIZE) >> 12);
     state[STATE_MPRV] = mprv;
-    state[STATE_X + 31] = DATA + (mprv && tables != BARE ? USER_OFFSET : offset);
+    state[STATE_X + 31] = own(DATA) + (mprv && tables != BARE ? USER_OFFSET : offset);
     CSR_CLEAR("mstatus", MSTATUS_MPP | MSTATUS_FS | MSTATUS_VS | MSTATUS_SUM | MSTATUS_MXR);
     CSR_SET("mstatus", mode * (MSTATUS_MPP / 3) | MSTATUS_MPIE | (random_below(8) ? MSTATUS_FS : 0) | (random_below(8) ? MSTATUS_VS : 0) |
                            random_below(4) * MSTATUS_SUM);
@@ -179,7 +205,7 @@ static u64 next_of(u64 cause, u64 pc, int user)
     int fetch = cause == 0 || cause == 1 || cause == 12;
     u64 next = fetch ? 0 : behind(pc), resume = physical(state[STATE_X + 29]);
 
-    return next ? next : (in_code(resume) ? resume & ~1ul : CODE) + (user && CSR_READ("satp") ? USER_OFFSET : 0);
+    return next ? next : (in_code(resume) ? resume & ~1ul : code_of(CODE)) + (user && CSR_READ("satp") ? USER_OFFSET : 0);
 }
 
 /* Which traps of S and U go to HANDLER. */
@@ -195,6 +221,19 @@ static void count_ecall(void)
 {
     if (state[STATE_LIMIT] && ++state[STATE_ECALLS] >= state[STATE_LIMIT])
         end();
+}
+
+/* Code changes by another hart's stores. `pc` is physical. */
+static void let_exchange(u64 pc)
+{
+    u64 here = (pc - code_of(CODE)) >> 12, page = here < TWIN_PAGES && random_below(2) ? here : random_below(TWIN_PAGES), halts = random_below(2);
+
+    __atomic_store_n(&state[STATE_SWAP], code_of(CODE) + page * 4096 + random_below(64) * 64 + halts, __ATOMIC_RELEASE);
+    while (__atomic_load_n(&state[STATE_SWAP], __ATOMIC_ACQUIRE)) {
+        if (halts)
+            __asm__ volatile("wfi");
+    }
+    __asm__ volatile("fence.i" : : : "memory");
 }
 
 static void exception(u64 cause, u64 pc)
@@ -213,6 +252,8 @@ static void exception(u64 cause, u64 pc)
         struct space changed = change_page(physical(next));
         space = random_below(2) ? changed : space;
     }
+    if (state[STATE_HARTS] > 1 && !state[STATE_SHARED] && !random_below(4))
+        let_exchange(physical(next));
     change_delegation();
     change_registers();
     enter(physical(next), space);
@@ -248,10 +289,24 @@ static void delegated(void)
     CSR_WRITE("mepc", HANDLER + 4);
 }
 
+/* The disturbing hart sends these at any time: nothing that is compared depends on them. */
+static void called(void)
+{
+    MSIP[hart()] = 0;
+    if (CSR_READ("mcycle") & 1)
+        __asm__ volatile("fence.i");
+    if (CSR_READ("mcycle") & 2)
+        __asm__ volatile("sfence.vma" : : : "memory");
+}
+
 void trap(void)
 {
     u64 cause = CSR_READ("mcause"), pc = CSR_READ("mepc");
 
+    if (cause == (1ul << 63 | 3)) {
+        called();
+        return;
+    }
     hash_trap(cause, pc, CSR_READ("mtval"), CSR_READ("mstatus"));
     if (cause >> 63)
         interrupt(cause & 63, physical(pc));
@@ -261,13 +316,96 @@ void trap(void)
         exception(cause, pc);
 }
 
+/* No hart sees what another changes. Code for both is written by none. */
+static void keep_apart(void)
+{
+    u64 nobody = 0x98, nobody_to = 0x88, execute_to = 0x8d;
+    u64 other = KEEPER + (hart() == 0) * (u64)INSTANCE;
+
+    CSR_WRITE("pmpaddr1", CODE >> 2);
+    CSR_WRITE("pmpaddr2", CODE_END >> 2);
+    CSR_WRITE("pmpaddr3", TWIN >> 2);
+    CSR_WRITE("pmpaddr4", IMAGE_END >> 2);
+    CSR_WRITE("pmpaddr5", other >> 2 | ((INSTANCE >> 3) - 1));
+    CSR_WRITE("pmpaddr6", (KEEPER + 2 * INSTANCE) >> 2);
+    CSR_WRITE("pmpaddr7", -1ul);
+    CSR_SET("pmpcfg0", (state[STATE_SHARED] ? execute_to << 16 | execute_to << 32 : 0) | nobody << 40 | nobody_to << 56);
+}
+
+static void add_nothing(u64 address)
+{
+    __asm__ volatile("amoadd.w zero, zero, (%0)" : : "r"(address & ~3ul) : "memory");
+}
+
+static void exchange(u64 line)
+{
+    for (u64 *a = (u64 *)line, *b = (u64 *)(line + TWIN - CODE), i = 0; i < 8; i++) {
+        u64 word = a[i];
+
+        a[i] = b[i];
+        b[i] = word;
+    }
+}
+
+/* For about so many turns. */
+static void do_what_is_asked(u64 turns)
+{
+    for (u64 n = 0; n < turns; n++) {
+        u64 *asked = (u64 *)(STATE + ((n & 1) << INSTANCE_SHIFT)) + STATE_SWAP, line = __atomic_load_n(asked, __ATOMIC_ACQUIRE);
+
+        if (!line)
+            continue;
+        exchange(line & ~1ul);
+        __atomic_store_n(asked, 0, __ATOMIC_SEQ_CST);
+        if (line & 1)
+            MSIP[n & 1] = 1;
+    }
+}
+
+/*
+ * What a hart without a program does to those that have one, at random times: it calls them, and writes over their code, tables and data what is
+ * there, by AMOs, so that nothing they store is lost.
+ */
+void disturb(void)
+{
+    while (state[STATE_CALM])
+        do_what_is_asked(2);
+    for (;;) {
+        u64 whose = random_below(2) << INSTANCE_SHIFT, code = (random_below(4) ? CODE : TWIN) + random_below(TWIN_PAGES) * 4096 + whose;
+
+        switch (random_below(8)) {
+        case 0:
+            MSIP[random_below(2)] = 1;
+            break;
+        case 1:
+            __asm__ volatile("fence.i");
+            break;
+        case 2:
+            add_nothing(TABLES + random_below(2 * SET_SIZE) + whose);
+            break;
+        case 3:
+            add_nothing(DATA + random_below(DATA_PAGES * 4096) + whose);
+            break;
+        case 4:
+            for (unsigned i = 0; i < 4096; i += 64)
+                add_nothing(code + i);
+            break;
+        default:
+            add_nothing(code + random_below(4096));
+        }
+        do_what_is_asked(1ul << random_below(18));
+    }
+}
+
 void begin(void)
 {
+    if (state[STATE_HARTS] > 1)
+        keep_apart();
     CSR_WRITE("menvcfg", state[STATE_ENVCFG]);
     CSR_WRITE("senvcfg", 0xf0);
     CSR_WRITE("stimecmp", -1ul);
     CSR_WRITE("stvec", HANDLER);
     next_interrupt();
-    CSR_WRITE("mie", state[STATE_TIMED] ? MTIE | 0x22 : 0);
-    enter(CODE, any_space());
+    CSR_WRITE("mie", (state[STATE_TIMED] ? MTIE | 0x22 : 0) | (state[STATE_HARTS] > 1 ? MSIE : 0));
+    enter(code_of(CODE), any_space());
 }
