@@ -477,6 +477,16 @@ def write(path, *arguments):
         f.write(make(*arguments))
 
 
+def write_disk(path, image_path):
+    """What the code is at first, and the twin, of both harts of an image."""
+    size = AT["TWIN_PAGES"] * 4096
+    with open(image_path, "rb") as image, open(path, "wb") as disk:
+        for own in (0, AT["INSTANCE"]):
+            for at in (AT["CODE"], AT["TWIN"]):
+                image.seek(at - AT["KEEPER"] + own)
+                disk.write(image.read(size))
+
+
 def make(rows, keeper, seed, timed, limit, harts):
     """An image for KEEPER on. timed: interrupts and clocks, for runs that count. limit: ecalls until it ends; 0: never.
     harts: 1; or 3: two with a program each, or with data of their own for the same one, and one that disturbs them."""

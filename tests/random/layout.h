@@ -16,6 +16,9 @@
 #define INSTANCE   0x100000
 #define INSTANCE_SHIFT 20
 
+/* The hart without a program has rings for the disk here, where the others see nothing. The disk: TWIN_PAGES of CODE and as much of the twin, for each hart. */
+#define RINGS 0x80240000
+
 /* Paged, user mode sees everything this much higher, in pages of its own. */
 #define USER_OFFSET 0x40000000
 
@@ -35,7 +38,10 @@
 #define STATE_HARTS  40 /* 1, or two with a program and one without */
 #define STATE_SHARED 41 /* both execute the same program */
 #define STATE_CALM   42 /* of the hart without a program: it does what it is asked and nothing else, so nobody is called who waits in vain */
-#define STATE_SWAP   43 /* a line of the program that the hart without one is to exchange for that of the twin; it clears this. Bit 0: and calls who asked */
+#define STATE_ASKS   43 /* a line of the program that the hart without one is to change, plus how; it clears this */
+#define ASKS_CALL    1  /* and calls who asked */
+#define ASKS_DISK    2  /* reads the sector from the disk, if there is one; else the line is exchanged for that of the twin */
+#define ASKS_TWIN    4  /* what the disk has of the twin */
 #define STATE_POOL   64 /* values for registers */
 #define POOL_SIZE    256
 #define STATE_END    512 /* what registers held at the end */

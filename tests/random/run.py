@@ -36,13 +36,14 @@ HARTS = 3
 
 
 class Program:
-    """An image, and the machine for it. calm: nobody outside disturbs it."""
+    """An image, and the machine for it. calm: nobody outside disturbs it. disk: a file, where code is read from while it runs."""
 
     def __init__(self, mynah, cpu, harts, calm, image):
-        self.mynah, self.cpu, self.harts, self.calm, self.image = mynah, cpu, harts, calm, image
+        self.mynah, self.cpu, self.harts, self.calm, self.image, self.disk = mynah, cpu, harts, calm, image, None
 
     def command(self):
-        return [self.mynah, "-M", "virt", "-cpu", self.cpu, "-smp", str(self.harts), "-m", "8M" if self.harts > 1 else "4M", "-bios", self.image]
+        disk = ("-global", "virtio-mmio.force-legacy=off", "-drive", f"file={self.disk},format=raw,if=none,id=d,read-only=on", "-device", "virtio-blk-device,drive=d")
+        return [self.mynah, "-M", "virt", "-cpu", self.cpu, "-smp", str(self.harts), "-m", "8M" if self.harts > 1 else "4M", "-bios", self.image, *(disk if self.disk else ())]
 
     def compared(self):
         """Bytes from the keeper on, of all harts that have a program."""
@@ -254,6 +255,9 @@ def run_seed(args, rows, keeper, seed):
             generate.write(program.image, rows, keeper, seed, True, 0, harts)
             found += [name + text for text in compare_counted(program, counting, counts)]
             generate.write(program.image, rows, keeper, seed, False, ecalls, harts)
+            if harts > 1:
+                program.disk = os.path.join(folder, "disk")
+                generate.write_disk(program.disk, program.image)
             differences = compare_uncounted(program, accels + (f"tcg,cache={folder}/kept",) * 2, folder)
             if differences is None:
                 print(name + "uncounted: does not end: not compared", flush=True)

@@ -1,8 +1,5 @@
 /* tests/random/trap.c - what happens to a random program that traps: it goes on behind, in another mode if it asked for one. */
-#include "tests/random/layout.h"
-
-typedef unsigned long u64;
-typedef unsigned short u16;
+#include "tests/random/keeper.h"
 
 enum { U, S, M = 3 };
 enum { BARE, FIRST_SET, SECOND_SET };
@@ -12,17 +9,6 @@ struct space {
     u64 mode, tables;
 };
 
-#define CSR_READ(name)                                 \
-    ({                                                 \
-        u64 value_;                                    \
-        __asm__ volatile("csrr %0, " name : "=r"(value_)); \
-        value_;                                        \
-    })
-#define CSR_WRITE(name, value) __asm__ volatile("csrw " name ", %0" : : "r"((u64)(value)) : "memory")
-#define CSR_CLEAR(name, value) __asm__ volatile("csrc " name ", %0" : : "r"((u64)(value)) : "memory")
-#define CSR_SET(name, value)   __asm__ volatile("csrs " name ", %0" : : "r"((u64)(value)) : "memory")
-
-#define MSIP     ((volatile unsigned *)0x2000000)
 #define MTIMECMP ((volatile u64 *)0x2004000)
 #define MTIME    (*(volatile u64 *)0x200bff8)
 #define MSIE     (1ul << 3)
@@ -41,17 +27,6 @@ struct space {
 void trap(void);
 void begin(void);
 void end(void) __attribute__((noreturn));
-void disturb(void) __attribute__((noreturn));
-
-static u64 *own_state(void)
-{
-    u64 *own;
-
-    __asm__("csrr %0, mscratch" : "=r"(own));
-    return own;
-}
-
-#define state own_state()
 
 static u64 hart(void)
 {
@@ -68,7 +43,7 @@ static u64 code_of(u64 address)
     return address + state[STATE_CODE];
 }
 
-static u64 random_below(u64 n)
+u64 random_below(u64 n)
 {
     state[STATE_RANDOM] = state[STATE_RANDOM] * 0x5851f42d4c957f2d + 0x14057b7ef767814f;
     return (state[STATE_RANDOM] >> 33) % n;
@@ -223,14 +198,14 @@ static void count_ecall(void)
         end();
 }
 
-/* Code changes by another hart's stores. `pc` is physical. */
-static void let_exchange(u64 pc)
+/* Code changes by another hart's stores, or by a disk. `pc` is physical. */
+static void let_change(u64 pc)
 {
-    u64 here = (pc - code_of(CODE)) >> 12, page = here < TWIN_PAGES && random_below(2) ? here : random_below(TWIN_PAGES), halts = random_below(2);
+    u64 here = (pc - code_of(CODE)) >> 12, page = here < TWIN_PAGES && random_below(2) ? here : random_below(TWIN_PAGES), how = random_below(8);
 
-    __atomic_store_n(&state[STATE_SWAP], code_of(CODE) + page * 4096 + random_below(64) * 64 + halts, __ATOMIC_RELEASE);
-    while (__atomic_load_n(&state[STATE_SWAP], __ATOMIC_ACQUIRE)) {
-        if (halts)
+    __atomic_store_n(&state[STATE_ASKS], code_of(CODE) + page * 4096 + random_below(64) * 64 + how, __ATOMIC_RELEASE);
+    while (__atomic_load_n(&state[STATE_ASKS], __ATOMIC_ACQUIRE)) {
+        if (how & ASKS_CALL)
             __asm__ volatile("wfi");
     }
     __asm__ volatile("fence.i" : : : "memory");
@@ -253,7 +228,7 @@ static void exception(u64 cause, u64 pc)
         space = random_below(2) ? changed : space;
     }
     if (state[STATE_HARTS] > 1 && !state[STATE_SHARED] && !random_below(4))
-        let_exchange(physical(next));
+        let_change(physical(next));
     change_delegation();
     change_registers();
     enter(physical(next), space);
@@ -330,71 +305,6 @@ static void keep_apart(void)
     CSR_WRITE("pmpaddr6", (KEEPER + 2 * INSTANCE) >> 2);
     CSR_WRITE("pmpaddr7", -1ul);
     CSR_SET("pmpcfg0", (state[STATE_SHARED] ? execute_to << 16 | execute_to << 32 : 0) | nobody << 40 | nobody_to << 56);
-}
-
-static void add_nothing(u64 address)
-{
-    __asm__ volatile("amoadd.w zero, zero, (%0)" : : "r"(address & ~3ul) : "memory");
-}
-
-static void exchange(u64 line)
-{
-    for (u64 *a = (u64 *)line, *b = (u64 *)(line + TWIN - CODE), i = 0; i < 8; i++) {
-        u64 word = a[i];
-
-        a[i] = b[i];
-        b[i] = word;
-    }
-}
-
-/* For about so many turns. */
-static void do_what_is_asked(u64 turns)
-{
-    for (u64 n = 0; n < turns; n++) {
-        u64 *asked = (u64 *)(STATE + ((n & 1) << INSTANCE_SHIFT)) + STATE_SWAP, line = __atomic_load_n(asked, __ATOMIC_ACQUIRE);
-
-        if (!line)
-            continue;
-        exchange(line & ~1ul);
-        __atomic_store_n(asked, 0, __ATOMIC_SEQ_CST);
-        if (line & 1)
-            MSIP[n & 1] = 1;
-    }
-}
-
-/*
- * What a hart without a program does to those that have one, at random times: it calls them, and writes over their code, tables and data what is
- * there, by AMOs, so that nothing they store is lost.
- */
-void disturb(void)
-{
-    while (state[STATE_CALM])
-        do_what_is_asked(2);
-    for (;;) {
-        u64 whose = random_below(2) << INSTANCE_SHIFT, code = (random_below(4) ? CODE : TWIN) + random_below(TWIN_PAGES) * 4096 + whose;
-
-        switch (random_below(8)) {
-        case 0:
-            MSIP[random_below(2)] = 1;
-            break;
-        case 1:
-            __asm__ volatile("fence.i");
-            break;
-        case 2:
-            add_nothing(TABLES + random_below(2 * SET_SIZE) + whose);
-            break;
-        case 3:
-            add_nothing(DATA + random_below(DATA_PAGES * 4096) + whose);
-            break;
-        case 4:
-            for (unsigned i = 0; i < 4096; i += 64)
-                add_nothing(code + i);
-            break;
-        default:
-            add_nothing(code + random_below(4096));
-        }
-        do_what_is_asked(1ul << random_below(18));
-    }
 }
 
 void begin(void)
