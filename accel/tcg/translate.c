@@ -296,6 +296,12 @@ static bool may_unfactor(const struct tcg *tcg, u32 variant)
     return !(variant & ~MODE_WINDOW) && !tcg->one_insn_per_tb && !tcg->cache;
 }
 
+/* Whether the page behind is for this vCPU, too, what it was for the one that made the block. */
+static bool is_there(const struct block *block, const struct site *site)
+{
+    return !tcg_is_split(block) || (block->next_page->ram == site->next_ram && block->next_page->offset == site->next_offset);
+}
+
 static struct block *translate_locked(struct tcg_vcpu *v, struct site *site)
 {
     struct tcg *tcg = v->tcg;
@@ -306,8 +312,10 @@ static struct block *translate_locked(struct tcg_vcpu *v, struct site *site)
                                   .stops = page->starts, .opaque = &rule };
     struct block *block = tcg_page_find(page, offset, mode);
 
-    if (block)
+    if (block && is_there(block, site))
         return block; /* another vCPU was quicker */
+    if (block)
+        tcg_block_kill(tcg, block);
     struct stopwatch watch = stopwatch_start(tcg);
     source.single_memory = site->variant & (MODE_SINGLE | MODE_ONE_INSN);
     source.max_insns = site->variant & MODE_ONE_INSN || tcg->one_insn_per_tb ? 1 : site->most_insns ? site->most_insns : MAX_BLOCK_INSNS;
@@ -493,7 +501,7 @@ static struct block *get_at(struct tcg_vcpu *v, struct site *site)
             return NULL;
         if (!site->there.host)
             return translate_uncached(v, site->pc, site->variant);
-        if (block && block->next_page->ram == site->next_ram && block->next_page->offset == site->next_offset)
+        if (block && is_there(block, site))
             return block;
     }
     tcg_translate_lock(v);
@@ -501,10 +509,6 @@ static struct block *get_at(struct tcg_vcpu *v, struct site *site)
         /* The map changed while this waited outside, and what the site points to may be gone. */
         tcg_translate_unlock(v);
         return NULL;
-    }
-    if (block) {
-        /* The second page is another one now. */
-        tcg_block_kill(v->tcg, block);
     }
     block = translate_locked(v, site);
     tcg_translate_unlock(v);
