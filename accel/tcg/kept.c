@@ -41,7 +41,10 @@ static bool second_matches(void *opaque, const struct kept *unit)
 {
     const struct taking *t = opaque;
     const struct kept_part *part = &unit->part[1];
+    const struct block *there = tcg_page_find(t->want->page, part->offset, unit->mode);
 
+    if (there && tcg_pair_is_full(there))
+        return false;
     if (!t->whole)
         tcg_page_protect(t->v, t->want->page, part->offset, part->offset + part->byte_count - 1u);
     return !memcmp(kept_bytes(unit) + unit->part[0].byte_count, t->want->source->page + part->offset, part->byte_count);

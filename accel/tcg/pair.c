@@ -24,6 +24,11 @@ bool tcg_pair_calls(const struct ir_block *ir)
     return call_of(ir);
 }
 
+bool tcg_pair_is_full(const struct block *there)
+{
+    return tcg_page_copies(there) >= COPIES;
+}
+
 u32 tcg_pair_offset(const struct tcg *tcg, const struct ir_block *ir, const struct block *block)
 {
     const struct ir_exit *exit = call_of(ir);
@@ -34,7 +39,7 @@ u32 tcg_pair_offset(const struct tcg *tcg, const struct ir_block *ir, const stru
     if (tcg->chunk[tcg->current_chunk].limit - tcg->at < PAIR_ROOM || log_wants(vm_log(tcg->vm), LOG_NOCHAIN))
         return TCG_PAGE_SIZE;
     const struct block *there = tcg_page_find(block->page, (u32)exit->return_pc, block->mode);
-    if (there && (there->insn_count > COPY_INSNS || tcg_page_copies(there) >= COPIES))
+    if (there && (there->insn_count > COPY_INSNS || tcg_pair_is_full(there)))
         return TCG_PAGE_SIZE;
     return (u32)exit->return_pc;
 }

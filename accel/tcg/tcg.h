@@ -456,6 +456,8 @@ void tcg_tell_perf(struct tcg *tcg, const struct block *block, u64 pc);
 /* pair.c */
 /* Whether a block ends with a call of the guest. */
 bool tcg_pair_calls(const struct ir_block *ir);
+/* Whether a block is there so often that no pair gets one more. translate_lock held. */
+bool tcg_pair_is_full(const struct block *there);
 /* Where in its page a block's call returns to, if the block that is there had better be emitted behind it; else TCG_PAGE_SIZE. */
 u32 tcg_pair_offset(const struct tcg *tcg, const struct ir_block *ir, const struct block *block);
 /* Emits v->ir, of `first`, and the block that its call returns to (`source`), or NULL in *second. False: nothing was emitted. */
