@@ -425,6 +425,13 @@ void tcg_ram_removed(struct vm *vm, struct ram_block *ram);
 void tcg_pages_destroy(struct ram_block *ram);
 void tcg_ram_changed(struct vm *vm, struct ram_block *ram, u64 offset, u64 size);
 
+/* uncached.c */
+/*
+ * Code of which a part lies outside RAM (devices, flash in command mode): its bytes are read as data into scratch memory owned
+ * by nobody, translated as one instruction, and the block is forgotten after it ran. The state's pc is pc. NULL: a fault was taken, or there is no room.
+ */
+struct block *tcg_translate_uncached(struct tcg_vcpu *v, u64 pc, u32 variant);
+
 /* translate.c */
 void tcg_translate_lock(struct tcg_vcpu *v);
 void tcg_translate_unlock(struct tcg_vcpu *v);
@@ -436,6 +443,8 @@ struct block *tcg_block_get(struct tcg_vcpu *v, u64 pc, u32 variant);
  */
 const struct code_page *tcg_code_known(struct tcg_vcpu *v, u64 pc, bool *global);
 void tcg_block_kill(struct tcg *tcg, struct block *block);
+/* A dead block that nobody finds any more: freed, with others, when every vCPU has left the code it was in. translate_lock held. */
+void tcg_block_retire(struct tcg *tcg, struct block *block);
 /* What the front end makes of the code: fewer instructions until they fit (source->max_insns says how many). False: not even one. */
 bool tcg_front_end(struct tcg_vcpu *v, struct code_source *source, u32 variant);
 
